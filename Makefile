@@ -1,0 +1,38 @@
+# Thin: each target makes the virtual environment from constraints.txt when it is missing or out of date, then calls one tool.
+# Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# One torch thread per test process: as fast as many threads on models this small, and the result does not depend on cores.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: help demo test test-long lint
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (about 3 minutes)
+	@$(BIN)/sevenepochs demo
+
+test: $(STAMP) ## the tests, under 10 minutes
+	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal
+
+test-long: $(STAMP) ## the tests that take minutes each
+	$(PYTEST) -m long -n auto --maxprocesses 4 --dist worksteal
+
+lint: $(STAMP) ## ruff, mypy, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The stamp is written last: an install that was cut short is simply done again.
+$(STAMP): constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

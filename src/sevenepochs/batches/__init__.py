@@ -1,0 +1,36 @@
+"""How the training stream becomes batches, and the validation stream becomes scoring rows."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from sevenepochs.config import Config
+from sevenepochs.protocol.rows import Rows
+
+
+class TrainingBatches(Protocol):
+    """Batches as a pure function of the step: nothing to save, nothing to replay on resume."""
+
+    steps_per_epoch: int
+    targets_per_step: int
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets x_BT, y_BT (int64) of a step, counted from 1."""
+        ...
+
+
+class BatchesConfig(Config):
+    """Slot `batches`. `batch_size` rows of `block_size` tokens make a step."""
+
+    batch_size: int
+    block_size: int
+
+    def build(self, ids: np.ndarray, seed: int) -> TrainingBatches:
+        """The batches of a training stream; `seed` orders them where the recipe shuffles."""
+        raise NotImplementedError
+
+    def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
+        """How this recipe cuts the validation stream for the exact metric."""
+        raise NotImplementedError

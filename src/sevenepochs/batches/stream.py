@@ -1,0 +1,56 @@
+"""The stock batches: consecutive windows of the joined stream, the same in every epoch, no shuffling.
+
+A window is batch*block+1 tokens; the next one starts batch*block later; when it would reach the end of the stream it starts
+over. So the tail of the stream is never trained on, and that is part of the stock rule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sevenepochs.batches import BatchesConfig, TrainingBatches
+from sevenepochs.config import check_range
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
+from sevenepochs.protocol.rows import Rows, stock_rows
+
+
+@dataclass(frozen=True)
+class Stream(BatchesConfig):
+    batch_size: int = STOCK_BATCH_SIZE
+    block_size: int = STOCK_BLOCK_SIZE
+
+    def __post_init__(self) -> None:
+        check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
+        check_range("batches.block_size", self.block_size, 1, 1_000_000)
+
+    def build(self, ids: np.ndarray, seed: int) -> TrainingBatches:
+        return StreamBatches(ids, self.batch_size, self.block_size)
+
+    def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
+        return stock_rows(len(ids))
+
+
+class StreamBatches:
+    """`ids`: the training stream. Raises UserError when it is shorter than one window."""
+
+    def __init__(self, ids: np.ndarray, batch_size: int, block_size: int) -> None:
+        self.targets_per_step = batch_size * block_size
+        span = self.targets_per_step + 1
+        if len(ids) < span:
+            raise UserError(
+                f"the corpus has {len(ids):,} training tokens, less than one batch: batches of {batch_size} x {block_size} need "
+                f"at least {span:,}; use more titles, or --set batches.batch_size=N / batches.block_size=N"
+            )
+        self.steps_per_epoch = len(ids) // self.targets_per_step
+        # windows before the wrap: the challenge starts over as soon as pointer + span >= length
+        self._n_windows = max(1, (len(ids) - 2) // self.targets_per_step)
+        self._ids = ids
+        self._shape = (batch_size, block_size)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        start = (step - 1) % self._n_windows * self.targets_per_step
+        window = self._ids[start : start + self.targets_per_step + 1].astype(np.int64)
+        return window[:-1].reshape(self._shape), window[1:].reshape(self._shape)

@@ -1,0 +1,13 @@
+"""Where derived data (trained tokenizers) is kept between runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """`$SEVENEPOCHS_CACHE`, else `$XDG_CACHE_HOME/sevenepochs`, else `~/.cache/sevenepochs`. Safe to delete."""
+    if explicit := os.environ.get("SEVENEPOCHS_CACHE"):
+        return Path(explicit)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sevenepochs"

@@ -1,0 +1,140 @@
+"""A loaded corpus (titles in file order, plus facts about where they came from) and the config that loads one.
+
+A corpus knows nothing of splits or tokens: `protocol.budget.split_titles(corpus.rows)` cuts it, so that the rule
+lives in one place.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sevenepochs.config import Config
+from sevenepochs.errors import UserError
+
+DEFAULT_COLUMN = "title"
+MAX_TITLE_CHARS = 10_000  # real titles have at most some 150; a longer one means the file is not what it seems
+MIN_SAMPLE = "sample:20000"
+
+
+@dataclasses.dataclass(frozen=True)
+class Floor:
+    """The least loss that a model which knew the true distribution would get on these very titles.
+
+    Attributes:
+        value_nats_per_char: -(sum of ln p(title)) / L, L as the metric counts it (each `<eos>` is 5 characters).
+        standard_error: of that ratio, over titles, in the same unit.
+    """
+
+    value_nats_per_char: float
+    standard_error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Raw titles in file order; a null title is the empty text.
+
+    Attributes:
+        name: short and safe in file names, e.g. "hub2023", "hn_titles", "sample".
+        source: facts that may be published: no folder names. Always has `kind`, `file`, `file_sha256`, `n_rows`,
+            `revision`, `licence`, `recognised` and `warnings`.
+        floor_of: titles -> Floor, where the distribution that made the titles is known; else None.
+    """
+
+    name: str
+    rows: Sequence[str]
+    source: dict[str, Any]
+    floor_of: Callable[[Sequence[str]], Floor] | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def floor(self, validation_titles: Sequence[str]) -> Floor | None:
+        """The floor on these titles, or None where nobody knows the true distribution (every real corpus)."""
+        return None if self.floor_of is None else self.floor_of(validation_titles)
+
+
+def to_stderr(message: str) -> None:
+    """The default for `announce`: a 426 MB download should not start silently, nor disturb what stdout carries."""
+    print(message, file=sys.stderr, flush=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusConfig(Config):
+    """Where the titles come from. Subclasses: HubCorpus, FileCorpus, SampleCorpus."""
+
+    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+        """Read all titles.
+
+        Args:
+            announce: told, in one line each, of downloads before they start and of anything unexpected.
+
+        Raises:
+            UserError: anything the user can mend.
+        """
+        raise NotImplementedError
+
+
+def parse_corpus(text: str, *, column: str | None = None, revision: str | None = None) -> CorpusConfig:
+    """What `--corpus TEXT` means: "hub", "sample", "sample:20000" (number of titles), or the path of a file.
+
+    Raises:
+        UserError: an option that this kind of corpus does not have, or a malformed number of titles.
+    """
+    from sevenepochs.corpus.file import FileCorpus
+    from sevenepochs.corpus.hub import HubCorpus
+    from sevenepochs.corpus.sample import SampleCorpus
+
+    if not text:
+        raise UserError('--corpus is empty; give "hub", "sample" or the path of a file')
+    is_sample = text == "sample" or text.startswith("sample:")
+    if column is not None and (is_sample or text == "hub"):
+        raise UserError(f"--column is for files; --corpus {text} has one kind of title, so leave --column out")
+    if revision is not None and text != "hub":
+        raise UserError(f"--revision is for --corpus hub; --corpus {text} has no revisions, so leave --revision out")
+    if text == "hub":
+        return HubCorpus() if revision is None else HubCorpus(revision)
+    if is_sample:
+        _, colon, count = text.partition(":")
+        if not colon:
+            return SampleCorpus()
+        if not re.fullmatch(r"[0-9]{1,12}", count):
+            raise UserError(f"--corpus {text}: {count!r} is not a number of titles; write e.g. {MIN_SAMPLE}")
+        return SampleCorpus(n_titles=int(count))
+    return FileCorpus(text) if column is None else FileCorpus(text, column)
+
+
+def check_title(title: str, where: str) -> str:
+    """The title itself, or a UserError where it cannot be one: too long, a NUL, or half a surrogate pair.
+
+    Args:
+        where: file and line or row, for the message.
+    """
+    if len(title) > MAX_TITLE_CHARS:
+        raise UserError(
+            f"{where}: the title has {len(title):,} characters, more than {MAX_TITLE_CHARS:,}; "
+            "is this the right column, and is there one title per line?"
+        )
+    if "\0" in title:
+        raise UserError(f"{where}: the title contains a NUL character; remove it")
+    try:
+        title.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{where}: the title contains half a surrogate pair, which is not text; remove it") from None
+    return title
+
+
+def refuse_constant(rows: Sequence[str], where: str) -> None:
+    """Raise a UserError when all titles are one and the same: validation would only ask for what training said."""
+    titles: Iterable[str] = (title.strip() for title in rows)
+    first = next(iter(titles), None)
+    if first is not None and len(rows) > 1 and all(title == first for title in titles):
+        raise UserError(
+            f"{where}: all {len(rows):,} titles are {first[:40]!r}; a corpus of one title cannot be split into "
+            "training and validation; is this the right column?"
+        )
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a file name: letters, digits, `_` and `-`, at most 40."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:40] or "corpus"

@@ -1,0 +1,142 @@
+"""The challenge's own dataset from the Hugging Face hub, at a pinned revision.
+
+`datasets.load_dataset` takes whatever is newest and, offline, ignores `revision` without a word; `hf_hub_download`
+honours the SHA in both cases, which is why we use it. The licence, CC BY-NC-SA 4.0, forbids commercial use and asks
+that what is derived be shared alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from sevenepochs.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, to_stderr
+from sevenepochs.corpus.fingerprint import HUB_LICENCE, KNOWN_VERSIONS, file_sha256, mismatches, recognise
+from sevenepochs.corpus.parquet import read_parquet
+from sevenepochs.errors import UserError, nearest
+
+DATASET = "julien040/hacker-news-posts"
+MAIN_FILE = "story.parquet"
+_KNOWN_BYTES = {KNOWN_VERSIONS[0].revision: 426_000_000}  # published; the hub is asked for other revisions' sizes
+_SHARD = re.compile(r"-\d+-of-(\d+)\.parquet$")
+
+
+@dataclasses.dataclass(frozen=True)
+class HubCorpus(CorpusConfig):
+    """`julien040/hacker-news-posts`.
+
+    Attributes:
+        revision: "2023" (the challenge's own), "2026", or the 40 hex digits of a commit. Branch names move, so they
+            are refused.
+    """
+
+    revision: str = "2023"
+
+    def __post_init__(self) -> None:
+        names = [known.name for known in KNOWN_VERSIONS]
+        if self.revision not in names and not re.fullmatch(r"[0-9a-f]{40}", self.revision):
+            raise UserError(
+                f"--revision {self.revision!r} is neither a known version nor 40 hex digits in small letters"
+                f"{nearest(self.revision, names)}"
+            )
+
+    @property
+    def sha(self) -> str:
+        """The commit that is meant."""
+        return next((known.revision for known in KNOWN_VERSIONS if known.name == self.revision), self.revision)
+
+    def load(self, announce: Callable[[str], None] = to_stderr, *, cache_dir: str | None = None) -> Corpus:
+        """Read the titles from the hub's cache, downloading what is not there yet.
+
+        Args:
+            cache_dir: instead of the hub's usual cache (HF_HOME, HF_HUB_CACHE).
+
+        Raises:
+            UserError: the hub cannot be reached, or no longer has this revision; the alternatives are named.
+        """
+        known = next((known for known in KNOWN_VERSIONS if known.revision == self.sha), None)
+        version = known.name if known else self.sha[:8]
+        paths = _cached(self.sha, cache_dir) or _download(self.sha, version, announce, cache_dir)
+        rows = read_parquet(paths, DEFAULT_COLUMN)
+        refuse_constant(rows, paths[0].name)
+        warnings = mismatches(known, rows) if known else []
+        for warning in warnings:
+            announce(f"the hub's data at revision {self.sha} is not what was expected: {warning}")
+        sha256 = file_sha256(paths)
+        source = {
+            "kind": "hub",
+            "dataset": DATASET,
+            "file": ", ".join(path.name for path in paths),
+            "file_sha256": sha256,
+            "column": DEFAULT_COLUMN,
+            "n_rows": len(rows),
+            "revision": self.sha,
+            "licence": HUB_LICENCE,
+            "recognised": recognise(rows, sha256),
+            "warnings": warnings,
+        }
+        return Corpus(f"hub{version}" if known else f"hub-{version}", rows, source)
+
+
+def _cached(sha: str, cache_dir: str | None) -> list[Path]:
+    """The revision's files when all of them are cached for certain, without asking the network; else []."""
+    snapshot = _snapshot(sha, cache_dir)
+    if (snapshot / MAIN_FILE).is_file():
+        return [snapshot / MAIN_FILE]
+    found = sorted(path for path in snapshot.rglob("*.parquet") if path.is_file())
+    # Some of several shards would be another corpus. Their names tell how many there are; when they do not, ask.
+    counts = {int(match[1]) for path in found if (match := _SHARD.search(path.name))}
+    return found if counts == {len(found)} else []
+
+
+def _snapshot(sha: str, cache_dir: str | None) -> Path:
+    from huggingface_hub import constants
+
+    root = Path(cache_dir or constants.HF_HUB_CACHE)
+    return root / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
+
+
+def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir: str | None) -> list[Path]:
+    """Fetch what is missing. Any failure becomes one UserError: whatever went wrong, the alternatives are the same."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        sizes = {MAIN_FILE: _KNOWN_BYTES[sha]} if sha in _KNOWN_BYTES else _parquet_sizes(sha)
+        total = sum(sizes.values())
+        announce(
+            f"downloading {', '.join(sizes)} ({total / 1e6:,.0f} MB) of {DATASET}, version {version} ({sha[:8]}), "
+            f"licence {HUB_LICENCE}; it is kept in the cache for the next time"
+        )
+        return [
+            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=cache_dir))
+            for name in sizes
+        ]
+    except UserError:
+        raise
+    except Exception as error:  # the hub's client raises from several libraries, which differ between its versions
+        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE") else ""
+        raise UserError(
+            f"{DATASET} at revision {version} ({sha[:8]}) is not cached and cannot be fetched{offline}: "
+            f"{_reason(error)}; alternatives: --corpus PATH (a parquet, csv, jsonl or txt of titles), --corpus sample, "
+            "or another --revision (2023, 2026, a commit)"
+        ) from error
+
+
+def _parquet_sizes(sha: str) -> dict[str, int]:
+    """Bytes of the parquet files of a revision, sorted by path; `story.parquet` alone where there is one."""
+    from huggingface_hub import HfApi
+
+    tree = HfApi().list_repo_tree(DATASET, recursive=True, revision=sha, repo_type="dataset")
+    sizes = {entry.path: int(getattr(entry, "size", 0)) for entry in tree if entry.path.endswith(".parquet")}
+    if not sizes:
+        raise FileNotFoundError("this revision has no parquet file")
+    return {MAIN_FILE: sizes[MAIN_FILE]} if MAIN_FILE in sizes else dict(sorted(sizes.items()))
+
+
+def _reason(error: Exception) -> str:
+    """The error's first line, without the addresses and folders that the hub's client puts there."""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {re.sub(r'https?://[^ ]+|(?<![^ (])/[^ ]+', '...', lines[0])[:160]}".rstrip(": ")

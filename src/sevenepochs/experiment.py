@@ -1,0 +1,78 @@
+"""An experiment is one Config per slot; everything is put together here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from sevenepochs.batches import BatchesConfig, TrainingBatches
+from sevenepochs.batches.stream import Stream
+from sevenepochs.config import Config
+from sevenepochs.corpus.base import Corpus, CorpusConfig
+from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.model.gpt import GPT, GPTModel
+from sevenepochs.objective import ObjectiveConfig
+from sevenepochs.objective.cross_entropy import CrossEntropy
+from sevenepochs.optim import OptimizerConfig
+from sevenepochs.optim.sgd import SGD
+from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count, split_titles
+from sevenepochs.protocol.figures import Validation
+from sevenepochs.protocol.rows import Rows
+from sevenepochs.schedule import ScheduleConfig
+from sevenepochs.schedule.cosine import Cosine
+from sevenepochs.settings import Training
+from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
+from sevenepochs.tokenizer.bpe import BPE
+
+
+class Data(NamedTuple):
+    """A corpus made ready for one experiment: titles, tokenizer, and the two id streams (int32)."""
+
+    corpus: Corpus
+    split: Split
+    tokenizer: Tokenizer
+    train_ids: np.ndarray
+    validation: Validation
+
+
+@dataclass(frozen=True)
+class Experiment(Config):
+    """The whole recipe. The defaults are the stock program on the hub corpus."""
+
+    corpus: CorpusConfig = field(default_factory=HubCorpus)
+    tokenizer: TokenizerConfig = field(default_factory=BPE)
+    batches: BatchesConfig = field(default_factory=Stream)
+    model: GPT = field(default_factory=GPT)
+    objective: ObjectiveConfig = field(default_factory=CrossEntropy)
+    optimizer: OptimizerConfig = field(default_factory=SGD)
+    schedule: ScheduleConfig = field(default_factory=Cosine)
+    training: Training = field(default_factory=Training)
+
+    def load_data(self, announce: Callable[[str], None] = lambda message: None, tokenizer: Tokenizer | None = None) -> Data:
+        """Load the corpus, split it, train the tokenizer (or take the given one) and encode both splits.
+
+        Raises:
+            UserError: the corpus cannot be read or is too small.
+        """
+        corpus = self.corpus.load(announce)
+        split = split_titles(corpus.rows)
+        announce(f"{len(split.train):,} training and {len(split.validation):,} validation titles")
+        if tokenizer is None:
+            tokenizer = self.tokenizer.build(split)
+        validation_ids = tokenizer.encode_stream(split.validation)
+        validation = Validation(validation_ids, char_count(split.validation), len(split.validation), tokenizer.eos_id)
+        return Data(corpus, split, tokenizer, tokenizer.encode_stream(split.train), validation)
+
+    def build_batches(self, data: Data) -> TrainingBatches:
+        return self.batches.build(data.train_ids, self.training.seed)
+
+    def build_model(self, vocab_size: int) -> GPTModel:
+        """A freshly initialised model on the CPU, in training mode."""
+        # the stock geometry is scored whatever the recipe trains with, so rows of 128 must fit
+        return self.model.build(vocab_size, max(self.batches.block_size, STOCK_BLOCK_SIZE), self.training.seed)
+
+    def scoring_rows(self, data: Data) -> Rows:
+        return self.batches.scoring_rows(data.validation.ids_N, data.validation.eos_id)

@@ -1,0 +1,49 @@
+"""Every metric's name, unit and meaning, in one table. Whatever prints a number, formats it here. Stdlib only."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """What a figure is: its label for people, its unit, one line of meaning, and how many decimals are honest."""
+
+    name: str
+    label: str
+    unit: str
+    meaning: str
+    spec: str = ".4f"
+
+
+_ALL = [
+    Metric("exact_val_loss", "exact", "nats/char", "every validation token scored once, over all characters; we rank by it"),
+    Metric("official_val_loss", "official 64x128", "nats/char", "the stock rule at the stock geometry 64x128"),
+    Metric(
+        "official_val_loss_own_geometry",
+        "official own",
+        "nats/char",
+        "the stock rule at the recipe's own batch and block: what the challenge's log prints",
+    ),
+    Metric("val_scored_fraction", "scored", "%", "share of validation tokens that the own-geometry figure scored", ".1%"),
+    Metric("exact_val_bpc", "bits/char", "bits/char", "total bits over the characters of the titles alone"),
+    Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
+    Metric("excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"),
+    Metric("train_loss_nats_per_token", "train loss", "nats/token", "mean cross-entropy of the training batch, dropout on"),
+    Metric("grad_norm", "grad norm", "", "global L2 norm of the gradient before clipping", ".3f"),
+    Metric("lr_multiplier", "lr x", "", "schedule's factor on every learning rate", ".4f"),
+    Metric("tokens_per_second", "tokens/s", "tokens/s", "training targets a second", ",.0f"),
+    Metric("elapsed_seconds", "time", "s", "wall time in training and evaluation, resumes added up", ".1f"),
+    Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),
+    Metric("n_steps", "steps", "", "optimizer updates", ",d"),
+]
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+
+def format_metric(name: str, value: float | int | None, *, unit: bool = False) -> str:
+    """The value as people should see it; '-' for a figure that does not exist (no window fits, run missing)."""
+    metric = METRICS[name]
+    if value is None:
+        return "-"
+    text = format(value, metric.spec)
+    return f"{text} {metric.unit}" if unit and metric.unit and metric.unit != "%" else text

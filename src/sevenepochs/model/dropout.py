@@ -1,0 +1,69 @@
+"""Dropout whose mask is a pure function of (key, element index).
+
+Why not `nn.Dropout`: its mask comes from a stateful generator, differs between eager, compiled and CUDA kernels, is slow to
+draw on CPU, and has to be checkpointed. Here the key of (seed, step, site) decides the mask, so a resumed run sees exactly the
+masks that an uninterrupted one sees, compiled code equals eager code, and the hash fuses into its neighbours' kernels.
+
+The mixer is two rounds of a 32-bit avalanche hash with a fresh key each (constants: "lowbias32", Chris Wellons, hash-prospector,
+public domain). Counter-based generators: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sevenepochs.config import check_range
+
+_MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))  # int32 tensors take signed constants
+_UNIFORM_BITS = 24
+
+
+class Dropout(nn.Module):
+    """Zeroes each element with probability `p` in training mode and scales the rest by 1/(1-p); identity in eval mode.
+
+    `reseed` must be called with a new key before each training step (the trainer does, for the whole model).
+    """
+
+    key: Tensor
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.register_buffer("key", torch.zeros(2, dtype=torch.int32), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0.0:
+            return x
+        return torch.where(keep_mask(x, self.key, self.p), x * (1.0 / (1.0 - self.p)), 0.0)
+
+
+def keep_mask(x: Tensor, key: Tensor, p: float) -> Tensor:
+    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. Fewer than 2**31 elements."""
+    index = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
+    h = _mix(_mix(index ^ key[0]) ^ key[1])
+    return (h & ((1 << _UNIFORM_BITS) - 1)) >= round(p * (1 << _UNIFORM_BITS))
+
+
+def _mix(h: Tensor) -> Tensor:
+    # int32 shifts are arithmetic; the masks turn them into logical ones
+    h = (h ^ ((h >> 16) & 0xFFFF)) * _MULTIPLIERS[0]
+    h = (h ^ ((h >> 15) & 0x1FFFF)) * _MULTIPLIERS[1]
+    return h ^ ((h >> 16) & 0xFFFF)
+
+
+def reseed(model: nn.Module, seed: int, step: int) -> None:
+    """Give every Dropout in `model` its key for this (seed, step); the site is its order in `model.modules()`."""
+    sites = [module for module in model.modules() if isinstance(module, Dropout)]
+    if not sites:
+        return
+    # SeedSequence mixes (seed, step) well and is stable across NumPy versions by its documented guarantee
+    keys = np.random.SeedSequence((seed, step)).generate_state(2 * len(sites)).view(np.int32).reshape(-1, 2)
+    for site, key in zip(sites, keys, strict=True):
+        site.key.copy_(torch.from_numpy(key))
+
+
+def check_rate(where: str, p: float) -> None:
+    """Dropout rates live in [0, 1)."""
+    check_range(where, p, 0.0, 1.0, open_high=True)

@@ -1,0 +1,110 @@
+"""The model: embed tokens, run the blocks, normalise, project to logits. Every part is a slot.
+
+B batch, T position in the row, D model, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from sevenepochs.config import Config, check_range
+from sevenepochs.errors import UserError
+from sevenepochs.model.attention import AttentionConfig
+from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.dropout import Dropout, check_rate
+from sevenepochs.model.head import HeadConfig
+from sevenepochs.model.head.tied import Tied
+from sevenepochs.model.init import InitConfig, Normal
+from sevenepochs.model.mlp import MLPConfig
+from sevenepochs.model.mlp.gelu import Gelu
+from sevenepochs.model.norm import NormConfig
+from sevenepochs.model.norm.layer_norm import LayerNorm
+from sevenepochs.model.position import PositionConfig
+from sevenepochs.model.position.learned import Learned
+from sevenepochs.model.residual import ResidualConfig
+from sevenepochs.model.residual.pre_norm import PreNorm
+
+
+@dataclass(frozen=True)
+class GPT(Config):
+    """Slot `model`. The defaults are the stock model: 27,172,864 parameters with 16,000 tokens and rows of 128.
+
+    `embedding_dropout` falls on the sum of token and position vectors.
+    """
+
+    n_layer: int = 6
+    n_head: int = 8
+    d_model: int = 512
+    embedding_dropout: float = 0.1
+    attention: AttentionConfig = field(default_factory=Causal)
+    position: PositionConfig = field(default_factory=Learned)
+    norm: NormConfig = field(default_factory=LayerNorm)
+    mlp: MLPConfig = field(default_factory=Gelu)
+    residual: ResidualConfig = field(default_factory=PreNorm)
+    head: HeadConfig = field(default_factory=Tied)
+    init: InitConfig = field(default_factory=Normal)
+
+    def __post_init__(self) -> None:
+        check_range("model.n_layer", self.n_layer, 1, 1000)
+        check_range("model.n_head", self.n_head, 1, 1000)
+        check_range("model.d_model", self.d_model, 1, 100_000)
+        check_rate("model.embedding_dropout", self.embedding_dropout)
+        if self.d_model % self.n_head:
+            raise UserError(f"model.d_model = {self.d_model} is not a multiple of model.n_head = {self.n_head}")
+
+    def build(self, vocab_size: int, block_size: int, seed: int) -> GPTModel:
+        """A freshly initialised model on the CPU. `block_size`: the longest row it will see."""
+        model = GPTModel(self, vocab_size, block_size)
+        self.init.apply(model, seed)
+        return model
+
+
+class GPTModel(nn.Module):
+    """`forward` gives hidden states; `logits` projects them. `n_vocab` and `block_size` are read by scorers."""
+
+    def __init__(self, config: GPT, vocab_size: int, block_size: int) -> None:
+        super().__init__()
+        c = config
+        self.vocab_size = vocab_size
+        self.block_size = block_size
+        self.embedding = nn.Embedding(vocab_size, c.d_model)
+        self.position = c.position.build(block_size, c.d_model)  # type: ignore[attr-defined]
+        self.dropout = Dropout(c.embedding_dropout)
+        self.blocks = nn.ModuleList(_block(c, block_size) for _ in range(c.n_layer))
+        self.norm = c.norm.build(c.d_model)  # type: ignore[attr-defined]
+        self.head = c.head.build(self.embedding)  # type: ignore[attr-defined]
+
+    def forward(self, x_BT: Tensor) -> Tensor:
+        """Token ids to normalised hidden states h_BTD."""
+        h_BTD = self.dropout(self.position(self.embedding(x_BT)))
+        for block in self.blocks:
+            h_BTD = block(h_BTD)
+        return self.norm(h_BTD)
+
+    def logits(self, h_BTD: Tensor) -> Tensor:
+        """Hidden states to logits_BTV."""
+        return self.head(h_BTD)
+
+
+def _block(c: GPT, block_size: int) -> nn.Sequential:
+    """Attention, then MLP, each joined to the stream by the residual slot."""
+    attention = c.attention.build(c.d_model, c.n_head, block_size)  # type: ignore[attr-defined]
+    mlp = c.mlp.build(c.d_model)  # type: ignore[attr-defined]
+    join = c.residual.build  # type: ignore[attr-defined]
+    return nn.Sequential(join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model))  # type: ignore[attr-defined]
+
+
+def n_parameters(model: nn.Module) -> int:
+    """Trainable parameters, tied weights counted once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def n_matmul_parameters(model: nn.Module) -> int:
+    """Parameters that multiply activations on every token: Linear weights and the tied head, not the look-up."""
+    linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
+    tied = model.embedding.weight.numel() if isinstance(model, GPTModel) else 0
+    return linear + tied
+
+

@@ -1,0 +1,35 @@
+"""Initial weights. One generator seeded with the run's seed, parameters in the order of `named_parameters`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from sevenepochs.config import Config, check_range
+
+
+class InitConfig(Config):
+    """Slot `model.init`: `apply(model, seed)` overwrites every parameter."""
+
+
+@dataclass(frozen=True)
+class Normal(InitConfig):
+    """Linear and embedding weights from N(0, std); gains 1; biases and positions 0. `std` 0.02 as stock."""
+
+    std: float = 0.02
+
+    def __post_init__(self) -> None:
+        check_range("init.std", self.std, 0.0, 10.0)
+
+    @torch.no_grad()
+    def apply(self, model: nn.Module, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        for module in model.modules():
+            if isinstance(module, (nn.Linear, nn.Embedding)):
+                # drawn on the CPU whatever the device, so that one seed is one set of weights
+                weight = torch.empty(module.weight.shape).normal_(0.0, self.std, generator=generator)
+                module.weight.copy_(weight)
+                if isinstance(module, nn.Linear) and module.bias is not None:
+                    module.bias.zero_()

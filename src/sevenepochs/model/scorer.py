@@ -1,0 +1,54 @@
+"""A torch model as a scorer: rows of ids in, log-probabilities of targets out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sevenepochs.model.gpt import GPTModel
+
+_LOGITS_AT_ONCE = 64 * 1024 * 1024  # elements; bounds the fp32 logits of one chunk to 256 MiB
+
+
+class TorchScorer:
+    """Implements `protocol.scoring.Scorer`. Puts the model into eval mode for each call and back as it was.
+
+    `precision`: of the trunk and head products; logits are turned to fp32 before the softmax either way.
+    """
+
+    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False) -> None:
+        self._model = model
+        self._device = next(model.parameters()).device
+        self._precision = precision
+        self._log_probs: Callable[[Tensor, Tensor], Tensor] = self._forward
+        if compiled:
+            self._log_probs = torch.compile(self._forward, dynamic=False)
+
+    def log_probs(self, x_RT: np.ndarray, y_RT: np.ndarray) -> np.ndarray:
+        was_training = self._model.training
+        self._model.eval()
+        try:
+            with torch.no_grad(), autocast(self._device, self._precision):
+                x_BT = torch.from_numpy(x_RT).to(self._device)
+                y_BT = torch.from_numpy(y_RT).to(self._device)
+                return self._log_probs(x_BT, y_BT).cpu().double().numpy()
+        finally:
+            self._model.train(was_training)
+
+    def _forward(self, x_BT: Tensor, y_BT: Tensor) -> Tensor:
+        h_BTD = self._model(x_BT)
+        rows_at_once = max(1, _LOGITS_AT_ONCE // (x_BT.shape[1] * self._model.vocab_size))
+        parts = []
+        for h_bTD, y_bT in zip(h_BTD.split(rows_at_once), y_BT.split(rows_at_once), strict=True):
+            logits_bTV = self._model.logits(h_bTD).float()
+            parts.append(logits_bTV.gather(-1, y_bT.unsqueeze(-1)).squeeze(-1) - logits_bTV.logsumexp(-1))
+        return torch.cat(parts)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Products in bf16 beside fp32 weights, or plain fp32."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -1,0 +1,16 @@
+"""Optimizers: one file each, config and construction together."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from sevenepochs.config import Config
+
+
+class OptimizerConfig(Config):
+    """Slot `optimizer`. Learning rates are peaks; the schedule multiplies them."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """An optimizer over every trainable parameter of the model, each in exactly one group."""
+        raise NotImplementedError

@@ -1,0 +1,105 @@
+"""The certificate: what a run did, held against the protocol. A run that breaks a rule still finishes; this says which."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal
+
+from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED
+
+Track = Literal["single", "ensemble", "context"]
+_SCORING_SOURCES = ("budget.py", "rows.py", "scoring.py", "figures.py")
+_CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a row's neighbours change
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the trainer observed, not what the config promised.
+
+    `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text encoded afresh.
+    `tokens_used`: training targets consumed, summed over steps; `train_tokens`: length of the training stream.
+    `causality_violation_nats`: see `scoring.causality_violation`.
+    """
+
+    track: Track
+    epochs: int
+    seed: int
+    corpus: dict[str, Any]
+    split: dict[str, Any]
+    train_tokens: int
+    tokens_used: int
+    passes_per_token: int
+    parameters: int
+    tokenizer_sha256: str
+    tokenizer_trained_on: str
+    tokenizer_fidelity: dict[str, Any]
+    ids_sha256: str
+    expected_ids_sha256: str
+    rows: str
+    causality_violation_nats: float
+    environment: dict[str, Any]
+
+
+def scoring_sha256() -> str:
+    """Hash of the source that computes the figures, line ends normalised."""
+    digest = hashlib.sha256()
+    for name in _SCORING_SOURCES:
+        text = resources.files("sevenepochs.protocol").joinpath(name).read_text(encoding="utf-8")
+        digest.update(f"{name}\n{text}".replace("\r\n", "\n").encode())
+    return digest.hexdigest()
+
+
+def certificate(facts: Facts) -> dict[str, Any]:
+    """JSON: the rules with their verdicts (`broken` lists those that failed), then the facts they rest on."""
+    budget = EPOCHS * facts.train_tokens
+    fidelity = facts.tokenizer_fidelity
+    rules = [
+        _rule("seven epochs", facts.epochs == EPOCHS, f"{facts.epochs} epochs"),
+        _rule(
+            "token budget",
+            facts.tokens_used <= budget,
+            f"{facts.tokens_used:,} training targets of {budget:,} (windows wrap to the start before the tail, as stock)",
+        ),
+        _rule(
+            "training ids are the training split",
+            facts.ids_sha256 == facts.expected_ids_sha256,
+            f"sha256 {facts.ids_sha256[:16]}",
+        ),
+        _rule(
+            "tokenizer loses nothing",
+            bool(fidelity["reversible"]),
+            f"{fidelity['n_changed']} of {fidelity['n_titles']:,} titles changed, {fidelity['n_unknown_tokens']} <unk>",
+        ),
+        _rule(
+            "causal",
+            facts.causality_violation_nats <= _CAUSALITY_TOLERANCE_NATS,
+            f"changing later tokens moves earlier log-probabilities by at most {facts.causality_violation_nats:.1e} nats",
+        ),
+    ]
+    return {
+        "clean": all(rule["ok"] for rule in rules),
+        "broken": [rule["rule"] for rule in rules if not rule["ok"]],
+        "rules": rules,
+        "track": facts.track,
+        "seeds": {"data_seed": DATA_SEED, "seed": facts.seed, "official": facts.seed == OFFICIAL_SEED},
+        "corpus": facts.corpus,
+        "split": facts.split,
+        "tokenizer": {"sha256": facts.tokenizer_sha256, "trained_on": facts.tokenizer_trained_on, **fidelity},
+        "training": {
+            "epochs": facts.epochs,
+            "train_tokens": facts.train_tokens,
+            "tokens_used": facts.tokens_used,
+            "token_budget": budget,
+            "forward_passes_per_token_per_epoch": facts.passes_per_token,
+            "parameters": facts.parameters,
+            "ids_sha256": facts.ids_sha256,
+        },
+        "scoring": {"sha256": scoring_sha256(), "rows": facts.rows},
+        "source": {key: (facts.environment.get("source") or {}).get(key) for key in ("commit", "dirty", "diff_sha256")},
+    }
+
+
+def _rule(rule: str, ok: bool, detail: str) -> dict[str, Any]:
+    return {"rule": rule, "ok": ok, "detail": detail}

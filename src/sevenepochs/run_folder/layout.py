@@ -1,0 +1,27 @@
+"""What a run folder holds: every file name and the schema version, here and nowhere else."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 1  # raised when a reader of the old layout would misread the new one
+
+RUN = "run.json"  # schema version, recipe, seed, creation time; written first, so its presence makes a folder a run
+CONFIG = "config.json"  # the resolved experiment, loadable
+ENVIRONMENT = "environment.json"  # versions, machine, commit, diff
+CORPUS = "corpus.json"  # fingerprints of the titles and the split
+TOKENIZER = "tokenizer.json"
+METRICS = "metrics.jsonl"  # one JSON object a line, each with its `step`
+MAINRUN_LOG = "mainrun.log"  # the same story in the challenge's own event format, so that others' scripts read our runs
+CHECKPOINT = "checkpoint"  # folder: enough to go on bit for bit
+MODEL = "model.safetensors"
+TITLE_LOSSES = "title_losses.safetensors"
+CERTIFICATE = "certificate.json"
+ANALYSIS = "analysis"  # folder of JSON files
+FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run is reopened
+SUMMARY = "summary.json"  # written last, by rename: its presence means that the run is complete
+LOCK = "writer.lock"  # names the process that writes; empty when nobody does
+
+# Inside checkpoint/. A new checkpoint is made beside the old one and swapped in by two renames.
+CHECKPOINT_TENSORS = "tensors.safetensors"
+CHECKPOINT_STATE = "state.json"
+CHECKPOINT_NEW = "checkpoint.new"
+CHECKPOINT_OLD = "checkpoint.old"

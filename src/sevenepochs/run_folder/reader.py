@@ -1,0 +1,227 @@
+"""Run: the reading side of a run folder; find_run and list_runs: the way to one. Nothing here writes."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from sevenepochs.errors import UserError, nearest
+from sevenepochs.run_folder import checkpoint, layout, lock, storage
+from sevenepochs.run_folder.storage import Tensors
+
+State = Literal["complete", "running", "interrupted", "failed"]
+
+
+class Run:
+    """A run folder, read only. Files are read when asked for, so a run in progress shows its present state.
+
+    Every reader raises a UserError that names the file and what to do when the file is missing or corrupt, or when
+    another version's schema wrote the run.
+
+    Attributes:
+        path: the run folder.
+        name: its last part.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the folder.
+
+        Raises:
+            UserError: `path` is not a run folder.
+        """
+        if not (path / layout.RUN).is_file():
+            what = "is not a run folder" if path.is_dir() else "does not exist"
+            raise UserError(f"{path} {what} (no {layout.RUN}); `sevenepochs runs` lists the runs")
+        self.path = path
+        self.name = path.resolve().name
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r})"
+
+    @functools.cached_property
+    def info(self) -> dict[str, Any]:
+        """What is known from the start: `schema_version`, `recipe`, `seed`, `created_utc`."""
+        info = storage.read_json(self.path / layout.RUN, self._called(layout.RUN), "the folder cannot be read as a run")
+        if not isinstance(info, dict) or info.get("schema_version") != layout.SCHEMA_VERSION:
+            found = info.get("schema_version") if isinstance(info, dict) else None
+            raise UserError(
+                f"run {self.name} has schema version {found!r}, this program reads {layout.SCHEMA_VERSION}; "
+                "use the version of sevenepochs that wrote it"
+            )
+        return info
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe that the run was started from."""
+        return str(self.info["recipe"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of initialisation, dropout and training order."""
+        return int(self.info["seed"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved experiment, as `Experiment.from_dict` takes it."""
+        return self._object(layout.CONFIG)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine and commit."""
+        return self._object(layout.ENVIRONMENT)
+
+    @property
+    def corpus(self) -> dict[str, Any]:
+        """Fingerprints of the titles and the split."""
+        return self._object(layout.CORPUS)
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """Which rules the run kept; None when it has not come to that."""
+        return self._object_or_none(layout.CERTIFICATE)
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """The final figures; None until the run is complete."""
+        return self._object_or_none(layout.SUMMARY)
+
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """Why training stopped by itself (`message` and facts); None when it did not."""
+        return self._object_or_none(layout.FAILURE)
+
+    @property
+    def state(self) -> State:
+        """Complete; running: a live process on this machine writes it; failed: stopped by itself; else interrupted."""
+        if (self.path / layout.SUMMARY).exists():
+            return "complete"
+        if lock.holder(self.path / layout.LOCK) is not None:
+            return "running"
+        return "failed" if (self.path / layout.FAILURE).exists() else "interrupted"
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the run was created."""
+        try:
+            return time.time() - datetime.fromisoformat(self.info["created_utc"]).timestamp()
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{self._called(layout.RUN)} has no valid created_utc; put it back from a copy") from None
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """Every line of metrics.jsonl in order; a last line cut short by a killed process is left out."""
+        self.info  # noqa: B018 (raises on another schema version)
+        return storage.json_lines(self.path / layout.METRICS, self._called(layout.METRICS))
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The metric lines that carry an `exact_val_loss`, by step."""
+        return [row for row in self.metrics() if "exact_val_loss" in row]
+
+    def training_curve(self) -> list[dict[str, Any]]:
+        """The metric lines that carry a `train_loss_nats_per_token`, by step."""
+        return [row for row in self.metrics() if "train_loss_nats_per_token" in row]
+
+    def analysis_names(self) -> list[str]:
+        """What analysis/ holds, names as `analysis` takes them."""
+        return sorted(path.stem for path in (self.path / layout.ANALYSIS).glob("*.json"))
+
+    def analysis(self, name: str) -> Any:
+        """Content of analysis/<name>.json."""
+        return self.read_json(f"{layout.ANALYSIS}/{name}.json")
+
+    def read_json(self, name: str) -> Any:
+        """Content of a JSON file of the folder, by a name from `layout`."""
+        self.info  # noqa: B018 (raises on another schema version)
+        return storage.read_json(self.path / name, self._called(name), self._missing_advice())
+
+    def read_text(self, name: str) -> str:
+        """Content of a text file of the folder, e.g. `layout.TOKENIZER`."""
+        self.info  # noqa: B018 (raises on another schema version)
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UserError(f"{self._called(name)} is missing; {self._missing_advice()}") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{self._called(name)} is corrupt ({error}); {self._missing_advice()}") from None
+
+    def load_model_tensors(self) -> Tensors:
+        """The final weights by parameter name, fp32 arrays; their hash is checked."""
+        return self.load_tensors(layout.MODEL)[0]
+
+    def load_tensors(self, name: str) -> tuple[Tensors, dict[str, str]]:
+        """Tensors and metadata of a safetensors file of the folder; the hash is checked."""
+        self.info  # noqa: B018 (raises on another schema version)
+        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice())
+
+    def load_checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
+        """The newest whole checkpoint, (tensors, state); bytes are uint8 arrays. Hashes are checked."""
+        self.info  # noqa: B018 (raises on another schema version)
+        return checkpoint.load(self.path)
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return checkpoint.exists(self.path)
+
+    def _object(self, name: str) -> dict[str, Any]:
+        data = self.read_json(name)
+        if not isinstance(data, dict):
+            raise UserError(f"{self._called(name)} is corrupt (not an object); {self._missing_advice()}")
+        return data
+
+    def _object_or_none(self, name: str) -> dict[str, Any] | None:
+        return self._object(name) if (self.path / name).exists() else None
+
+    def _called(self, name: str) -> str:
+        return f"{name} of run {self.name}"
+
+    def _missing_advice(self) -> str:
+        advice = {
+            "complete": "put it back from a copy, or train again",
+            "running": "the run has not come to that yet: wait for it",
+        }
+        return advice.get(self.state, f"the run stopped before it was done: sevenepochs resume {self.name}")
+
+
+def list_runs(root: Path) -> list[Run]:
+    """Every run folder directly below `root`, oldest first; none when there is no such folder."""
+    if not root.is_dir():
+        return []
+    return [Run(path) for path in sorted(root.iterdir(), key=_by_time) if (path / layout.RUN).is_file()]
+
+
+def find_run(text: str, root: Path) -> Run:
+    """The run that `text` means: a path, a name below `root`, "last", or the only one whose name starts or ends so.
+
+    Raises:
+        UserError: none or several; the nearest names are listed.
+    """
+    # A bare word is a name before it is a folder that happens to stand in the current directory.
+    if text and (root / text / layout.RUN).is_file():
+        return Run(root / text)
+    if text and (Path(text) / layout.RUN).is_file():
+        return Run(Path(text))
+    runs = list_runs(root)
+    if not runs:
+        raise UserError(f"there is no run {text!r}: {root} holds no runs yet; start one with: sevenepochs train")
+    if text == "last":
+        return runs[-1]
+    found = [run for run in runs if text and (run.name.startswith(text) or run.name.endswith(text))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(run.name for run in found[-5:])
+        raise UserError(f"{text!r} could be {len(found)} runs; name one: {names}{', ...' if len(found) > 5 else ''}")
+    if Path(text).is_dir() and len(Path(text).parts) > 1:
+        return Run(Path(text))  # a folder was meant, and Run says why it is none of ours
+    close = difflib.get_close_matches(text, [run.name for run in runs], n=5, cutoff=0.0)
+    raise UserError(f"no run {text!r} in {root}{nearest(text, close)}")
+
+
+def _by_time(path: Path) -> tuple[Any, ...]:
+    """Names start with the time; numbers inside them are compared as numbers, so that -10 comes after -2."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name))

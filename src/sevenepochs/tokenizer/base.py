@@ -1,0 +1,89 @@
+"""A trained tokenizer: titles to one id stream and back, and the proof that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer as HFTokenizer
+
+from sevenepochs.config import Config
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import EOS, Split
+
+PAD, UNK = "<pad>", "<unk>"
+SPECIAL_TOKENS = (PAD, EOS, UNK)  # ids 0, 1, 2, as stock
+
+
+class TokenizerConfig(Config):
+    """Slot `tokenizer`: `build(split)` trains a Tokenizer (cached by content)."""
+
+    def build(self, split: Split) -> Tokenizer:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What a tokenizer does to titles. Reversible: decode(encode(title)) gives the title back, less one leading space
+    that the pre-tokenizer added, and no `<unk>` occurs."""
+
+    n_titles: int
+    n_changed: int
+    n_unknown_tokens: int
+    n_with_special_text: int
+    first_changed: tuple[tuple[str, str], ...]
+
+    @property
+    def reversible(self) -> bool:
+        return self.n_changed == 0 and self.n_unknown_tokens == 0
+
+
+class Tokenizer:
+    """Wraps a Hugging Face tokenizer; `json` is its whole definition and `sha256` its identity."""
+
+    def __init__(self, json: str) -> None:
+        try:
+            self._hf = HFTokenizer.from_str(json)
+        except Exception as error:  # the library raises bare Exception on malformed JSON
+            raise UserError(f"not a tokenizer.json: {error}") from None
+        self.json = json
+        self.sha256 = hashlib.sha256(json.encode()).hexdigest()
+        eos_id = self._hf.token_to_id(EOS)
+        if eos_id is None:
+            raise UserError(f"the tokenizer has no {EOS} token")
+        self.eos_id: int = eos_id
+        self.unk_id: int | None = self._hf.token_to_id(UNK)
+        self.vocab_size: int = self._hf.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; the literal text `<eos>` becomes the special token, as in the challenge."""
+        return list(self._hf.encode(text).ids)
+
+    def encode_stream(self, titles: Sequence[str]) -> np.ndarray:
+        """Ids of the titles, each closed by `<eos>`, as one int32 array.
+
+        Equal to encoding the joined text at once (a special token starts a new pre-tokenisation), but parallel over titles.
+        """
+        encoded = self._hf.encode_batch_fast(list(titles))
+        return np.concatenate([np.asarray([*e.ids, self.eos_id], dtype=np.int32) for e in encoded])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens shown."""
+        return str(self._hf.decode([int(i) for i in ids], skip_special_tokens=False))
+
+    def fidelity(self, titles: Sequence[str]) -> Fidelity:
+        """Encode and decode every title and compare."""
+        encoded = [e.ids for e in self._hf.encode_batch_fast(list(titles))]
+        decoded = self._hf.decode_batch(encoded, skip_special_tokens=False)
+        changed = [
+            (title, text) for title, text in zip(titles, decoded, strict=True) if title not in (text, text.removeprefix(" "))
+        ]
+        return Fidelity(
+            n_titles=len(titles),
+            n_changed=len(changed),
+            n_unknown_tokens=sum(ids.count(self.unk_id) for ids in encoded) if self.unk_id is not None else 0,
+            n_with_special_text=sum(any(token in title for token in SPECIAL_TOKENS) for title in titles),
+            first_changed=tuple(changed[:3]),
+        )

@@ -1,0 +1,42 @@
+"""Ctrl-C and SIGTERM as a request: the step in progress ends, the state is saved, then training stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+
+class Interrupted(Exception):
+    """Training stopped on request; `run_path` holds a checkpoint to resume from."""
+
+    def __init__(self, run_path: Path) -> None:
+        super().__init__(f"interrupted; resume with: sevenepochs resume {run_path}")
+        self.run_path = run_path
+
+
+class StopRequests:
+    """While active, the first signal sets `requested`; a second Ctrl-C falls through to Python's own handling.
+
+    Does nothing outside the main thread, where Python allows no handlers.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        signal.signal(number, self._previous[number])

@@ -1,0 +1,48 @@
+"""The opening events of the challenge's log, from our config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sevenepochs.experiment import Data, Experiment
+from sevenepochs.protocol.budget import EVALS_PER_EPOCH, VAL_FRACTION
+
+
+def header_events(
+    experiment: Experiment, data: Data, steps_per_epoch: int, parameters: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(event, fields) in the challenge's order; fields that a recipe does not have are null."""
+    c, m = experiment, experiment.model
+    yield (
+        "hyperparameters_configured",
+        {
+            "block_size": c.batches.block_size,
+            "batch_size": c.batches.batch_size,
+            "vocab_size": getattr(c.tokenizer, "vocab_size", None),
+            "n_layer": m.n_layer,
+            "n_head": m.n_head,
+            "d_model": m.d_model,
+            "dropout": m.embedding_dropout,
+            "lr": getattr(c.optimizer, "lr", None),
+            "weight_decay": getattr(c.optimizer, "weight_decay", None),
+            "evals_per_epoch": EVALS_PER_EPOCH,
+            "epochs": c.training.epochs,
+            "seed": c.training.seed,
+            "num_titles": len(data.split.train) + len(data.split.validation),
+            "val_frac": VAL_FRACTION,
+            "log_file": "mainrun.log",
+        },
+    )
+    yield "device_info", {"device": c.training.device}
+    yield (
+        "dataset_info",
+        {
+            "titles_count": len(data.split.train),
+            "epochs": c.training.epochs,
+            "batches_per_epoch": steps_per_epoch,
+            "tokens_per_epoch": len(data.train_ids),
+            "vocab_size": data.tokenizer.vocab_size,
+        },
+    )
+    yield "model_info", {"parameters_count": parameters}

@@ -1,0 +1,66 @@
+"""One training step: forward, backward, clip, update, on one screen.
+
+B batch, T position in the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sevenepochs.model.dropout import reseed
+from sevenepochs.model.gpt import GPTModel
+from sevenepochs.model.scorer import autocast
+from sevenepochs.objective import ObjectiveConfig
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class StepResult(NamedTuple):
+    """Host numbers of one step. `grad_norm` is taken before clipping."""
+
+    loss: float
+    grad_norm: float
+
+
+def loss_function(objective: ObjectiveConfig, model: GPTModel, precision: str, compiled: bool) -> Loss:
+    """(x_BT, y_BT) -> scalar loss under the run's precision; compiled as one graph when asked."""
+    device = next(model.parameters()).device
+
+    def loss(x_BT: Tensor, y_BT: Tensor) -> Tensor:
+        with autocast(device, precision):
+            return objective.loss(model, x_BT, y_BT)
+
+    return torch.compile(loss, dynamic=False) if compiled else loss
+
+
+def training_step(
+    model: GPTModel,
+    loss_of: Loss,
+    optimizer: torch.optim.Optimizer,
+    x_BT: Tensor,
+    y_BT: Tensor,
+    *,
+    step: int,
+    seed: int,
+    lr_multiplier: float,
+    grad_clip: float | None,
+) -> StepResult:
+    """Update the model once. (seed, step) decide the dropout masks, so a step can be replayed on its own.
+
+    A non-finite loss or gradient leaves weights and optimizer untouched; the caller sees it in the result.
+    """
+    reseed(model, seed, step)
+    loss = loss_of(x_BT, y_BT)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
+    result = StepResult(loss.item(), norm.item())
+    if torch.isfinite(loss) and torch.isfinite(norm):
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * lr_multiplier
+        optimizer.step()
+    return result
