@@ -51,7 +51,9 @@ class Experiment(Config):
     schedule: ScheduleConfig = field(default_factory=Cosine)
     training: Training = field(default_factory=Training)
 
-    def load_data(self, announce: Callable[[str], None] = lambda message: None, tokenizer: Tokenizer | None = None) -> Data:
+    def load_data(
+        self, announce: Callable[[str], None] = lambda message: None, tokenizer: Tokenizer | None = None
+    ) -> Data:
         """Load the corpus, split it, train the tokenizer (or take the given one) and encode both splits.
 
         Raises:

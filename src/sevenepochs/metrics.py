@@ -17,7 +17,9 @@ class Metric:
 
 
 _ALL = [
-    Metric("exact_val_loss", "exact", "nats/char", "every validation token scored once, over all characters; we rank by it"),
+    Metric(
+        "exact_val_loss", "exact", "nats/char", "every validation token scored once, over all characters; we rank by it"
+    ),
     Metric("official_val_loss", "official 64x128", "nats/char", "the stock rule at the stock geometry 64x128"),
     Metric(
         "official_val_loss_own_geometry",
@@ -25,11 +27,17 @@ _ALL = [
         "nats/char",
         "the stock rule at the recipe's own batch and block: what the challenge's log prints",
     ),
-    Metric("val_scored_fraction", "scored", "%", "share of validation tokens that the own-geometry figure scored", ".1%"),
+    Metric(
+        "val_scored_fraction", "scored", "%", "share of validation tokens that the own-geometry figure scored", ".1%"
+    ),
     Metric("exact_val_bpc", "bits/char", "bits/char", "total bits over the characters of the titles alone"),
     Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
-    Metric("excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"),
-    Metric("train_loss_nats_per_token", "train loss", "nats/token", "mean cross-entropy of the training batch, dropout on"),
+    Metric(
+        "excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"
+    ),
+    Metric(
+        "train_loss_nats_per_token", "train loss", "nats/token", "mean cross-entropy of the training batch, dropout on"
+    ),
     Metric("grad_norm", "grad norm", "", "global L2 norm of the gradient before clipping", ".3f"),
     Metric("lr_multiplier", "lr x", "", "schedule's factor on every learning rate", ".4f"),
     Metric("tokens_per_second", "tokens/s", "tokens/s", "training targets a second", ",.0f"),

@@ -17,7 +17,7 @@ from sevenepochs.errors import UserError
 
 DEFAULT_COLUMN = "title"
 MAX_TITLE_CHARS = 10_000  # real titles have at most some 150; a longer one means the file is not what it seems
-MIN_SAMPLE = "sample:20000"
+_SAMPLE_EXAMPLE = "sample:20000"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ def parse_corpus(text: str, *, column: str | None = None, revision: str | None =
         if not colon:
             return SampleCorpus()
         if not re.fullmatch(r"[0-9]{1,12}", count):
-            raise UserError(f"--corpus {text}: {count!r} is not a number of titles; write e.g. {MIN_SAMPLE}")
+            raise UserError(f"--corpus {text}: {count!r} is not a number of titles; write e.g. {_SAMPLE_EXAMPLE}")
         return SampleCorpus(n_titles=int(count))
     return FileCorpus(text) if column is None else FileCorpus(text, column)
 

@@ -93,7 +93,9 @@ def _block(c: GPT, block_size: int) -> nn.Sequential:
     attention = c.attention.build(c.d_model, c.n_head, block_size)  # type: ignore[attr-defined]
     mlp = c.mlp.build(c.d_model)  # type: ignore[attr-defined]
     join = c.residual.build  # type: ignore[attr-defined]
-    return nn.Sequential(join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model))  # type: ignore[attr-defined]
+    return nn.Sequential(
+        join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model)
+    )  # type: ignore[attr-defined]
 
 
 def n_parameters(model: nn.Module) -> int:
@@ -106,5 +108,3 @@ def n_matmul_parameters(model: nn.Module) -> int:
     linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
     tied = model.embedding.weight.numel() if isinstance(model, GPTModel) else 0
     return linear + tied
-
-

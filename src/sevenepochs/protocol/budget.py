@@ -44,7 +44,9 @@ def split_titles(rows: Sequence[str]) -> Split:
         UserError: fewer than 10 rows, so that one of the two splits would be empty.
     """
     if len(rows) < 10:
-        raise UserError(f"the corpus has {len(rows)} titles; at least 10 are needed to set a tenth aside for validation")
+        raise UserError(
+            f"the corpus has {len(rows)} titles; at least 10 are needed to set a tenth aside for validation"
+        )
     order = permutation(len(rows))[:NUM_TITLES]
     titles = [rows[i].strip() for i in order]
     n_train = int(len(titles) * (1 - VAL_FRACTION))

@@ -1,4 +1,4 @@
-"""The certificate: what a run did, held against the protocol. A run that breaks a rule still finishes; this says which."""
+"""The certificate: what a run did, held against the protocol. A run that breaks a rule finishes; this says which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a 
 class Facts:
     """What the trainer observed, not what the config promised.
 
-    `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text encoded afresh.
+    `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text, encoded
+    afresh.
     `tokens_used`: training targets consumed, summed over steps; `train_tokens`: length of the training stream.
     `causality_violation_nats`: see `scoring.causality_violation`.
     """
@@ -60,7 +61,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
         _rule(
             "token budget",
             facts.tokens_used <= budget,
-            f"{facts.tokens_used:,} training targets of {budget:,} (windows wrap to the start before the tail, as stock)",
+            f"{facts.tokens_used:,} training targets of {budget:,}; stock windows start over before the tail",
         ),
         _rule(
             "training ids are the training split",
@@ -75,7 +76,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
         _rule(
             "causal",
             facts.causality_violation_nats <= _CAUSALITY_TOLERANCE_NATS,
-            f"changing later tokens moves earlier log-probabilities by at most {facts.causality_violation_nats:.1e} nats",
+            f"later tokens move earlier log-probabilities by at most {facts.causality_violation_nats:.1e} nats",
         ),
     ]
     return {

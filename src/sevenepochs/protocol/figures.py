@@ -20,7 +20,9 @@ class Validation(NamedTuple):
     eos_id: int
 
 
-def interim_figures(scorer: Scorer, validation: Validation, rows: Rows, batch_size: int, block_size: int) -> dict[str, float | None]:
+def interim_figures(
+    scorer: Scorer, validation: Validation, rows: Rows, batch_size: int, block_size: int
+) -> dict[str, float | None]:
     """The two figures of every evaluation during a run."""
     log_probs_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows)
     own, _ = stock_val_loss(scorer, validation.ids_N, validation.n_chars, batch_size, block_size)

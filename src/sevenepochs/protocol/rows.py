@@ -1,8 +1,8 @@
 """How a validation stream is cut into rows for scoring, as plain numbers. No torch.
 
-The input stream is (`<eos>`, t_1 .. t_{N-1}); its position i predicts target t_{i+1}, numbered i from 0 here. A row reads input
-positions start..stop-1 and contributes the log-probabilities of targets first..stop-1: what lies before `first` is left
-context only. Rows of every recipe must give each target exactly once (`check_rows`).
+The input stream is (`<eos>`, t_1 .. t_{N-1}); its position i predicts target t_{i+1}, numbered i from 0 here. A row
+reads input positions start..stop-1 and contributes the log-probabilities of targets first..stop-1: what lies before
+`first` is left context only. Rows of every recipe must give each target exactly once (`check_rows`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The stock metric, the exact metric, and the causality check. No torch: a scorer hands over log-probabilities.
 
-N targets in the validation stream, R rows in a batch, T positions in a row. Losses are nats per character of the joined text;
-sums are fp64.
+N targets in the validation stream, R rows in a batch, T positions in a row. Losses are nats per character of the
+joined text; sums are fp64.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def title_losses(log_probs_N: np.ndarray, ids_N: np.ndarray, eos_id: int) -> np.
 
 
 def stock_windows(ids_N: np.ndarray, batch_size: int, block_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The challenge's evaluation windows: stride batch*block+1, the tail dropped, the token between windows no target."""
+    """The challenge's evaluation windows: stride batch*block+1, tail dropped, the token between windows no target."""
     span = batch_size * block_size + 1
     for start in range(0, len(ids_N) - span + 1, span):
         window = ids_N[start : start + span].astype(np.int64)
@@ -94,8 +94,8 @@ def stock_val_loss(
 def causality_violation(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows, n_probes: int = 4) -> float:
     """Largest move of an earlier log-probability when a later token is changed; 0 (up to rounding) if causal.
 
-    Every probe changes all tokens from a position on and scores the stream again: log-probabilities before that position must
-    stay, whichever row they stand in. The positions are spread evenly.
+    Every probe changes all tokens from a position on and scores the stream again: log-probabilities before that
+    position must stay, whichever row they stand in. The positions are spread evenly.
     """
     before_N = exact_log_probs(scorer, ids_N, eos_id, rows)
     worst = 0.0

@@ -78,7 +78,9 @@ class Tokenizer:
         encoded = [e.ids for e in self._hf.encode_batch_fast(list(titles))]
         decoded = self._hf.decode_batch(encoded, skip_special_tokens=False)
         changed = [
-            (title, text) for title, text in zip(titles, decoded, strict=True) if title not in (text, text.removeprefix(" "))
+            (title, text)
+            for title, text in zip(titles, decoded, strict=True)
+            if title not in (text, text.removeprefix(" "))
         ]
         return Fidelity(
             n_titles=len(titles),

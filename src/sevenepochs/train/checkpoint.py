@@ -33,7 +33,9 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
     own = model.state_dict()
     for name, array in tensors.items():
         if own[name].shape != array.shape:
-            raise UserError(f"{where}: {name} has shape {array.shape}, the model of its config.json {tuple(own[name].shape)}")
+            raise UserError(
+                f"{where}: {name} has shape {array.shape}, the model of its config.json {tuple(own[name].shape)}"
+            )
         own[name].copy_(torch.from_numpy(np.array(array)))
 
 

@@ -49,7 +49,9 @@ def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watch
     with RunWriter.create(root, recipe, experiment.training.seed) as writer:
         writer.write_json(layout.CONFIG, experiment.to_dict())
         writer.write_text(layout.TOKENIZER, data.tokenizer.json)
-        writer.write_json(layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)})
+        writer.write_json(
+            layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)}
+        )
         return _Training(experiment, data, writer, watcher).run()
 
 
@@ -64,7 +66,9 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     with RunWriter.reopen(run.path) as writer:
         data = experiment.load_data(watcher.message, Tokenizer(run.read_text(layout.TOKENIZER)))
         if fingerprint(data.split) != run.corpus["split"]:
-            raise UserError(f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus")
+            raise UserError(
+                f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
+            )
         training = _Training(experiment, data, writer, watcher)
         if run.has_checkpoint():
             training.restore(*run.load_checkpoint())
@@ -86,7 +90,9 @@ class _Training:
         self.training_flop = 6.0 * n_matmul_parameters(self.model) * self.batches.targets_per_step * self.n_steps
         self.machine = machine.resolve(settings, self.training_flop)
         machine.prepare(self.machine)
-        watcher.message(f"{self.machine.device}, {self.machine.precision}, {self.machine.threads} threads: {self.machine.why}")
+        watcher.message(
+            f"{self.machine.device}, {self.machine.precision}, {self.machine.threads} threads: {self.machine.why}"
+        )
         self.model.to(self.machine.device)
         self.optimizer = experiment.optimizer.build(self.model)
         for group in self.optimizer.param_groups:
@@ -106,7 +112,9 @@ class _Training:
         self.elapsed_before = state["elapsed_seconds"]
         self.writer.truncate_metrics(self.step)
         if state["machine"] != self.machine.to_dict():
-            self.watcher.message("the machine, precision or threads differ from the checkpoint's: the result may differ in bits")
+            self.watcher.message(
+                "the machine, precision or threads differ from the checkpoint's: the result may differ in bits"
+            )
 
     def run(self) -> Run:
         self.writer.write_json(layout.ENVIRONMENT, self.environment)
@@ -161,7 +169,9 @@ class _Training:
             self._save(self.elapsed_before)
             message = f"step {self.step + 1}: loss {result.loss}, gradient norm {result.grad_norm}: not finite"
             self.writer.fail(message, step=self.step + 1)
-            raise UserError(f"{message}; the state before it is saved in {self.writer.path}; try a smaller optimizer.lr")
+            raise UserError(
+                f"{message}; the state before it is saved in {self.writer.path}; try a smaller optimizer.lr"
+            )
         self.tokens_used += y_BT.numel()
         return {
             "train_loss_nats_per_token": result.loss,
@@ -173,7 +183,9 @@ class _Training:
         b = self.experiment.batches
         figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
         self._add_floor(figures)
-        self.writer.append_metric({"step": self.step, "event": "evaluation", **figures, "elapsed_seconds": elapsed_seconds})
+        self.writer.append_metric(
+            {"step": self.step, "event": "evaluation", **figures, "elapsed_seconds": elapsed_seconds}
+        )
         self.writer.append_mainrun(
             "validation_step",
             step=self.step,
@@ -279,5 +291,7 @@ class _Training:
 
     def _log_headers(self) -> None:
         """The challenge's opening events, so that readers of its log read ours."""
-        for event, fields in header_events(self.experiment, self.data, self.batches.steps_per_epoch, n_parameters(self.model)):
+        for event, fields in header_events(
+            self.experiment, self.data, self.batches.steps_per_epoch, n_parameters(self.model)
+        ):
             self.writer.append_mainrun(event, **fields)

@@ -1,0 +1,79 @@
+"""What is in a corpus, as plain JSON values; the command line renders it."""
+
+from __future__ import annotations
+
+import collections
+import re
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from sevenepochs.corpus.base import Corpus
+from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.protocol.budget import EOS, Split, split_titles
+
+SPECIAL_TEXTS = ("<pad>", EOS, "<unk>")  # the stock tokenizer's; in a title, they would be read as the token
+N_FREQUENT_WORDS = 20
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+def describe(corpus: Corpus) -> dict[str, Any]:
+    """Counts, lengths, overlaps and words of the titles that the protocol uses (at most 100,000 of the rows).
+
+    Words are counted in training titles only: the validation titles are not for looking at.
+
+    Raises:
+        UserError: fewer than 10 titles.
+    """
+    split = split_titles(corpus.rows)
+    titles = split.train + split.validation
+    description: dict[str, Any] = {
+        "name": corpus.name,
+        "n_rows": len(corpus.rows),
+        "n_titles_used": len(titles),
+        **fingerprint(split),
+        "title_chars": _lengths(titles),
+        **_overlaps(split),
+        "n_empty_titles": sum(not title for title in titles),
+        "n_titles_with_special_text": sum(any(text in title for text in SPECIAL_TEXTS) for title in titles),
+        "frequent_train_words": _frequent_words(split.train),
+        "recognised": corpus.source["recognised"],
+        "licence": corpus.source["licence"],
+        "source": corpus.source,
+        "floor_nats_per_char": None,
+        "floor_standard_error": None,
+        "entropy_rate_nats_per_char": corpus.source.get("entropy_rate_nats_per_char"),
+    }
+    if floor := corpus.floor(split.validation):
+        description["floor_nats_per_char"] = floor.value_nats_per_char
+        description["floor_standard_error"] = floor.standard_error
+    return description
+
+
+def _lengths(titles: Sequence[str]) -> dict[str, float]:
+    """Characters of the stripped titles, `<eos>` not counted."""
+    lengths = sorted(len(title) for title in titles)
+    p95 = lengths[-(-95 * len(lengths) // 100) - 1]  # nearest rank
+    return {
+        "min": lengths[0],
+        "median": statistics.median(lengths),
+        "mean": statistics.fmean(lengths),
+        "p95": p95,
+        "max": lengths[-1],
+    }
+
+
+def _overlaps(split: Split) -> dict[str, float]:
+    """Titles met again, word for word: what a model could know by heart."""
+    known = set(split.train)
+    return {
+        "n_validation_titles_in_train": (n_seen := sum(title in known for title in split.validation)),
+        "share_validation_titles_in_train": n_seen / len(split.validation),
+        "n_duplicates_in_train": len(split.train) - len(known),
+    }
+
+
+def _frequent_words(titles: Sequence[str]) -> list[dict[str, Any]]:
+    counts = collections.Counter(word for title in titles for word in _WORD.findall(title.lower()))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))  # ties by word: the order is reproducible
+    return [{"word": word, "count": count} for word, count in ordered[:N_FREQUENT_WORDS]]
