@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-long lint
+.PHONY: help demo test test-long lint readme
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,9 @@ lint: $(STAMP) ## ruff, mypy, import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+readme: $(STAMP) ## the README's results table, from results/
+	$(BIN)/python -m sevenepochs.report.readme_table
 
 # The stamp is written last: an install that was cut short is simply done again.
 $(STAMP): constraints.txt pyproject.toml

@@ -1,1 +1,42 @@
-"""sevenepochs: how low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?"""
+"""sevenepochs: how low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
+
+    >>> import sevenepochs
+    >>> experiment = sevenepochs.load_recipe("demo_adamw").replace("optimizer.lr", 1e-3)
+    >>> run = sevenepochs.train(experiment)
+    >>> run.summary["figures"]["exact_val_loss"]
+
+Names are imported when first used, so that `import sevenepochs` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sevenepochs.api import compare, evaluate, load_recipe, train
+    from sevenepochs.errors import UserError
+    from sevenepochs.run_folder import Run
+
+__all__ = ["Run", "UserError", "compare", "evaluate", "load_recipe", "train"]
+__version__ = "0.1.0"
+
+_HOME = {
+    "Run": "sevenepochs.run_folder",
+    "UserError": "sevenepochs.errors",
+    "compare": "sevenepochs.api",
+    "evaluate": "sevenepochs.api",
+    "load_recipe": "sevenepochs.api",
+    "train": "sevenepochs.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'sevenepochs' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

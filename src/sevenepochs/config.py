@@ -7,13 +7,17 @@ Stdlib only.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
 import json
+import math
+import numbers
 import sys
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, Self
 
 from sevenepochs.errors import UserError, nearest
@@ -34,7 +38,7 @@ class Config:
         """Inverse of `to_dict`.
 
         Raises:
-            UserError: unknown or missing key, wrong type, or a kind that is not a subclass of `cls`.
+            UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`. Absent keys take defaults.
         """
         return _config_from_plain(cls, data, where="config")
 
@@ -42,26 +46,45 @@ class Config:
         """A copy with the field at a dotted path changed, e.g. `replace("optimizer.lr", 3e-3)`.
 
         Args:
-            value: a value of the field's type, its text form ("3e-3", "true", "none"), or, for a slot, a Config or a kind.
+            value: a value of the field's type, its text form ("3e-3", "true", "none"), or, for a slot, a Config or a
+                kind.
 
         Raises:
             UserError: unknown key (the nearest one is named) or a value that does not fit.
         """
-        return self._replace(path.split("."), value, path)
+        return self.replace_all({path: value})
 
-    def _replace(self, keys: list[str], value: Any, path: str) -> Self:
-        key, rest = keys[0], keys[1:]
+    def replace_all(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with the fields at several dotted paths changed at once, so that only the result has to fit together.
+
+        `model.d_model` 100 and `model.n_head` 10 have no valid half-way: each alone fails on the stock values.
+        A slot and keys inside it may be given together; the keys then belong to the new slot.
+
+        Raises:
+            UserError: as `replace`.
+        """
+        return self._replace_all(changes, prefix="")
+
+    def _replace_all(self, changes: Mapping[str, Any], prefix: str) -> Self:
         hints = _fields(type(self))
-        if key not in hints:
-            raise UserError(f"unknown key {key!r} in {path!r} ({kind_of(type(self))}){nearest(key, list(hints))}")
-        if rest:
-            inner = getattr(self, key)
+        new: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = {}
+        for path, value in changes.items():
+            key, _, rest = path.partition(".")
+            if key not in hints:
+                full = prefix + path
+                raise UserError(f"unknown key {key!r} in {full!r} ({kind_of(type(self))}){nearest(key, list(hints))}")
+            if rest:
+                nested.setdefault(key, {})[rest] = value
+            else:
+                new[key] = _coerce(hints[key], value, prefix + path)
+        for key, inner_changes in nested.items():
+            inner = new.get(key, getattr(self, key))
             if not isinstance(inner, Config):
-                raise UserError(f"{path!r}: {key!r} has no fields (it is {inner!r})")
-            new = inner._replace(rest, value, path)
-        else:
-            new = _coerce(hints[key], value, path)
-        return dataclasses.replace(self, **{key: new})  # type: ignore[type-var]
+                full = f"{prefix}{key}.{next(iter(inner_changes))}"
+                raise UserError(f"{full!r}: {key!r} has no fields (it is {inner!r})")
+            new[key] = inner._replace_all(inner_changes, f"{prefix}{key}.")
+        return dataclasses.replace(self, **new)  # type: ignore[type-var]
 
     def fingerprint(self) -> str:
         """sha256 of the canonical JSON form, first 12 hex digits."""
@@ -75,10 +98,15 @@ def kind_of(cls: type) -> str:
 
 
 def check_range(where: str, value: float, low: float, high: float = float("inf"), *, open_high: bool = False) -> None:
-    """Raise a UserError unless low <= value <= high (value < high with `open_high`); NaN never passes."""
-    if not (low <= value and (value < high if open_high else value <= high)):
+    """Raise a UserError unless low <= value <= high (value < high with `open_high`); NaN and infinity never pass."""
+    if not (low <= value and (value < high if open_high or math.isinf(high) else value <= high)):
         bound = f"in [{low:g}, {high:g}{')' if open_high else ']'}" if high != float("inf") else f">= {low:g}"
         raise UserError(f"{where} = {value!r} is out of range; it must be {bound}")
+
+
+def check_choice(where: str, value: object, hint: Any) -> None:
+    """Raise a UserError unless value is one of a Literal type's; a value given from Python passes no other check."""
+    _coerce(hint, value, where)
 
 
 def _fields(cls: type) -> dict[str, Any]:
@@ -98,18 +126,31 @@ def _resolve(kind: str, base: type, where: str) -> type:
     """The class a kind names. Package modules are imported; others must be loaded already, so that a config.json
     from somebody else can never make us import their code."""
     module_name, _, qualname = kind.partition(":")
-    module = sys.modules.get(module_name)
-    if module is None or not qualname:
-        try:
-            module = importlib.import_module(_PACKAGE + module_name)
-        except ImportError:
-            raise UserError(
-                f"{where}: {kind!r} is not part of this package; load the file that defines it first (--import FILE.py)"
-            ) from None
-    found = getattr(module, qualname, None)
-    if not (isinstance(found, type) and issubclass(found, base)):
-        raise UserError(f"{where}: {kind!r} is not a {base.__name__}")
+    if not all(part.isidentifier() for part in [*module_name.split("."), *qualname.split(".")]):
+        raise UserError(f"{where}: {kind!r} names no class; write module:Class, e.g. optim.adamw:AdamW")
+    found: Any = _package_module(module_name) or sys.modules.get(module_name)
+    if found is None:
+        raise UserError(
+            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--import FILE.py)"
+        )
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
+        raise UserError(f"{where}: {kind!r} is no {base.__name__} to choose")
     return found
+
+
+def _package_module(name: str) -> types.ModuleType | None:
+    """`sevenepochs.<name>`, imported; None when the package has no such module."""
+    if name.startswith("__"):
+        return None  # ours would run the command line; a notebook's classes live in its own `__main__`
+    full_name = _PACKAGE + name
+    try:
+        return importlib.import_module(full_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{full_name}.".startswith(f"{error.name}."):
+            return None
+        raise  # the module is ours, and something that it needs is not installed
 
 
 def _config_from_plain(base: type, data: Any, where: str) -> Any:
@@ -150,6 +191,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         raise UserError(f"{where} = {value!r}{nearest(str(value), [str(c) for c in choices])}")
     if origin is tuple:
         item = typing.get_args(hint)[0]
+        if not isinstance(value, (str, list, tuple)):
+            raise UserError(f"{where} = {value!r} is not a list")
         parts = value.split(",") if isinstance(value, str) else value
         return tuple(_coerce(item, part, where) for part in parts)
     if isinstance(hint, type) and issubclass(hint, Config):
@@ -158,23 +201,32 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
         if isinstance(value, str):
             return _config_from_plain(hint, {"kind": value}, where)
         return _config_from_plain(hint, value, where)
-    if hint is bool:
-        known = {"true": True, "false": False, True: True, False: False}
-        key = value.lower() if isinstance(value, str) else value
-        if isinstance(key, (str, bool)) and key in known:
-            return known[key]
-    elif hint in (int, float) and not isinstance(value, bool):
+    if hint is bool or isinstance(value, bool):
+        text = str(value).lower()
+        if hint is bool and isinstance(value, (bool, str)) and text in ("true", "false"):
+            return text == "true"
+    elif hint in (int, float) and isinstance(value, (str, numbers.Real)):
         try:
-            number = float(value)
-            if hint is float:
+            if hint is float and math.isfinite(number := float(value)):
                 return number
-            if number.is_integer():
-                return int(value) if isinstance(value, int) else int(number)
-        except (TypeError, ValueError, OverflowError):
+            if hint is int:
+                return _whole(value)
+        except (ValueError, OverflowError):  # not a number, or too large for one
             pass
     elif hint is str and isinstance(value, str):
         return value
     raise UserError(f"{where} = {value!r} is not {_article(hint)}")
+
+
+def _whole(value: Any) -> int:
+    """An int, also from "1e3" or 1e3; digits are read exactly, however many there are."""
+    with contextlib.suppress(ValueError):
+        if isinstance(value, (str, numbers.Integral)):
+            return int(value)
+    number = float(value)
+    if number != int(number):
+        raise ValueError(f"{value!r} is not whole")
+    return int(number)
 
 
 def _article(hint: Any) -> str:

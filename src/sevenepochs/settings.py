@@ -5,27 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sevenepochs.config import Config, check_range
+from sevenepochs.config import Config, check_choice, check_range
 from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "bf16", "fp32"]
+Compile = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True)
 class Training(Config):
     """Slot `training`.
 
-    `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the run starts
-    and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
+    `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
+    run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
     """
 
     seed: int = OFFICIAL_SEED
     epochs: int = EPOCHS
     grad_clip: float | None = 1.0
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    compile: Literal["auto", "on", "off"] = "auto"
+    device: Device = "auto"
+    precision: Precision = "auto"
+    compile: Compile = "auto"
 
     def __post_init__(self) -> None:
         check_range("training.seed", self.seed, 0, 2**32 - 1)
         check_range("training.epochs", self.epochs, 1, 1000)
         if self.grad_clip is not None:
             check_range("training.grad_clip", self.grad_clip, 1e-9)
+        check_choice("training.device", self.device, Device)
+        check_choice("training.precision", self.precision, Precision)
+        check_choice("training.compile", self.compile, Compile)

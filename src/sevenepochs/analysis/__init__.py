@@ -1,0 +1,1 @@
+"""What a trained run does, as JSON: `analyze(...)` functions, one question a file."""

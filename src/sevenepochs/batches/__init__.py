@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -21,16 +22,16 @@ class TrainingBatches(Protocol):
         ...
 
 
-class BatchesConfig(Config):
+class BatchesConfig(Config, ABC):
     """Slot `batches`. `batch_size` rows of `block_size` tokens make a step."""
 
     batch_size: int
     block_size: int
 
+    @abstractmethod
     def build(self, ids: np.ndarray, seed: int) -> TrainingBatches:
         """The batches of a training stream; `seed` orders them where the recipe shuffles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
         """How this recipe cuts the validation stream for the exact metric."""
-        raise NotImplementedError

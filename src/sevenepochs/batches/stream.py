@@ -1,7 +1,7 @@
 """The stock batches: consecutive windows of the joined stream, the same in every epoch, no shuffling.
 
-A window is batch*block+1 tokens; the next one starts batch*block later; when it would reach the end of the stream it starts
-over. So the tail of the stream is never trained on, and that is part of the stock rule.
+A window is batch*block+1 tokens; the next one starts batch*block later; when it would reach the end of the stream it
+starts over. So the tail of the stream is never trained on, and that is part of the stock rule.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class StreamBatches:
         span = self.targets_per_step + 1
         if len(ids) < span:
             raise UserError(
-                f"the corpus has {len(ids):,} training tokens, less than one batch: batches of {batch_size} x {block_size} need "
-                f"at least {span:,}; use more titles, or --set batches.batch_size=N / batches.block_size=N"
+                f"the corpus has {len(ids):,} training tokens, less than one batch: {batch_size} x {block_size} tokens "
+                f"need at least {span:,}; use more titles, or --set batches.batch_size=N / batches.block_size=N"
             )
         self.steps_per_epoch = len(ids) // self.targets_per_step
         # windows before the wrap: the challenge starts over as soon as pointer + span >= length

@@ -9,7 +9,8 @@ some title. So the grammar is ambiguous exactly when some text reaches a configu
 
 from __future__ import annotations
 
-from sevenepochs.corpus.grammar import Grammar, Ref
+from sevenepochs.corpus.grammar import Grammar
+from sevenepochs.corpus.rules import Ref
 
 _Configuration = tuple[str | Ref, ...]
 

@@ -73,7 +73,8 @@ def _overlaps(split: Split) -> dict[str, float]:
     }
 
 
-def _frequent_words(titles: Sequence[str]) -> list[dict[str, Any]]:
+def _frequent_words(titles: Sequence[str]) -> list[tuple[str, int]]:
+    """Words, whatever their case, and how often they occur."""
     counts = collections.Counter(word for title in titles for word in _WORD.findall(title.lower()))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))  # ties by word: the order is reproducible
-    return [{"word": word, "count": count} for word, count in ordered[:N_FREQUENT_WORDS]]
+    return ordered[:N_FREQUENT_WORDS]

@@ -1,7 +1,8 @@
 """A probabilistic context-free grammar without recursion, of which everything can be computed exactly.
 
-How rules are written: corpus/rules.py. Titles are drawn independently. A title's probability is the sum over its derivations (the inside algorithm); entropy and
-number of titles count derivations, so they are exact when there is one derivation a title, which `find_ambiguity` proves.
+How rules are written: corpus/rules.py. Titles are drawn independently. A title's probability is the sum over its
+derivations (the inside algorithm); entropy and number of titles count derivations, so they are exact when there is one
+derivation a title, which `ambiguity.find_ambiguity` proves.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from sevenepochs.corpus.rules import Alternative, Ref, Rules, compile_rules
 from sevenepochs.errors import UserError
+
 
 class Grammar:
     """See the module's docstring. Built once by `from_rules`; nothing changes afterwards.
@@ -30,7 +32,9 @@ class Grammar:
     def __init__(self, rules: dict[str, tuple[Alternative, ...]], start: str) -> None:
         self.rules = rules
         self.start = start
-        self._cumulative = {name: list(itertools.accumulate(a.probability for a in alts)) for name, alts in rules.items()}
+        self._cumulative = {
+            name: list(itertools.accumulate(a.probability for a in alts)) for name, alts in rules.items()
+        }
         self._first: dict[str, set[str]] = {}  # characters that an expansion may begin with; "" if it may be empty
         entropy: dict[str, float] = {}
         chars: dict[str, float] = {}
@@ -103,7 +107,9 @@ class Grammar:
             UserError: there are more than `max_titles`.
         """
         if self.n_titles_possible > max_titles:
-            raise UserError(f"the grammar makes {self.n_titles_possible:.3g} titles, more than {max_titles:,}; use sample")
+            raise UserError(
+                f"the grammar makes {self.n_titles_possible:.3g} titles, more than {max_titles:,}; use sample"
+            )
         made: dict[str, list[tuple[str, float]]] = {}
         for name, alternatives in self.rules.items():
             made[name] = []
@@ -169,7 +175,8 @@ def _last_characters(grammar: Grammar) -> set[str]:
     """Characters that a title may end with: the first ones of the grammar read backwards."""
     backwards = {
         name: tuple(
-            Alternative(a.probability, tuple(s[::-1] if isinstance(s, str) else s for s in reversed(a.symbols))) for a in alts
+            Alternative(a.probability, tuple(s[::-1] if isinstance(s, str) else s for s in reversed(a.symbols)))
+            for a in alts
         )
         for name, alts in grammar.rules.items()
     }

@@ -8,7 +8,6 @@ that what is derived be shared alike.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +47,10 @@ class HubCorpus(CorpusConfig):
         """The commit that is meant."""
         return next((known.revision for known in KNOWN_VERSIONS if known.name == self.revision), self.revision)
 
+    def is_cached(self, cache_dir: str | None = None) -> bool:
+        """Whether `load` would need no network."""
+        return _cached(self.sha, cache_dir)[1]
+
     def load(self, announce: Callable[[str], None] = to_stderr, *, cache_dir: str | None = None) -> Corpus:
         """Read the titles from the hub's cache, downloading what is not there yet.
 
@@ -59,12 +62,26 @@ class HubCorpus(CorpusConfig):
         """
         known = next((known for known in KNOWN_VERSIONS if known.revision == self.sha), None)
         version = known.name if known else self.sha[:8]
-        paths = _cached(self.sha, cache_dir) or _download(self.sha, version, announce, cache_dir)
-        rows = read_parquet(paths, DEFAULT_COLUMN)
+        paths, certain = _cached(self.sha, cache_dir)
+        warnings = []
+        if not certain:
+            try:
+                paths = _download(self.sha, version, announce, cache_dir)
+            except UserError:
+                if not paths:
+                    raise
+                warnings.append("the hub could not be asked whether the cached parquet files are all of this revision")
+        try:
+            rows = read_parquet(paths, DEFAULT_COLUMN)
+        except UserError as error:
+            raise UserError(f"{error}; to fetch it again, first delete {paths[0].parent}") from None
         refuse_constant(rows, paths[0].name)
-        warnings = mismatches(known, rows) if known else []
+        warnings += [
+            f"revision {self.sha} is not what was expected: {mismatch}"
+            for mismatch in (mismatches(known, rows) if known else [])
+        ]
         for warning in warnings:
-            announce(f"the hub's data at revision {self.sha} is not what was expected: {warning}")
+            announce(f"{DATASET}: {warning}")
         sha256 = file_sha256(paths)
         source = {
             "kind": "hub",
@@ -81,15 +98,17 @@ class HubCorpus(CorpusConfig):
         return Corpus(f"hub{version}" if known else f"hub-{version}", rows, source)
 
 
-def _cached(sha: str, cache_dir: str | None) -> list[Path]:
-    """The revision's files when all of them are cached for certain, without asking the network; else []."""
+def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
+    """The revision's cached files, and whether those are all for certain, so that the network need not be asked."""
     snapshot = _snapshot(sha, cache_dir)
     if (snapshot / MAIN_FILE).is_file():
-        return [snapshot / MAIN_FILE]
+        return [snapshot / MAIN_FILE], True
     found = sorted(path for path in snapshot.rglob("*.parquet") if path.is_file())
-    # Some of several shards would be another corpus. Their names tell how many there are; when they do not, ask.
+    # Some of several shards would be another corpus. Their names mostly tell how many there are.
     counts = {int(match[1]) for path in found if (match := _SHARD.search(path.name))}
-    return found if counts == {len(found)} else []
+    if counts and counts != {len(found)}:
+        return [], False
+    return found, bool(counts)
 
 
 def _snapshot(sha: str, cache_dir: str | None) -> Path:
@@ -101,9 +120,11 @@ def _snapshot(sha: str, cache_dir: str | None) -> Path:
 
 def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir: str | None) -> list[Path]:
     """Fetch what is missing. Any failure becomes one UserError: whatever went wrong, the alternatives are the same."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_download
 
     try:
+        if constants.HF_HUB_OFFLINE:
+            raise ConnectionError("HF_HUB_OFFLINE is set")
         sizes = {MAIN_FILE: _KNOWN_BYTES[sha]} if sha in _KNOWN_BYTES else _parquet_sizes(sha)
         total = sum(sizes.values())
         announce(
@@ -114,12 +135,9 @@ def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir
             Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=cache_dir))
             for name in sizes
         ]
-    except UserError:
-        raise
     except Exception as error:  # the hub's client raises from several libraries, which differ between its versions
-        offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE") else ""
         raise UserError(
-            f"{DATASET} at revision {version} ({sha[:8]}) is not cached and cannot be fetched{offline}: "
+            f"{DATASET} at revision {version} ({sha[:8]}) is not cached and cannot be fetched: "
             f"{_reason(error)}; alternatives: --corpus PATH (a parquet, csv, jsonl or txt of titles), --corpus sample, "
             "or another --revision (2023, 2026, a commit)"
         ) from error

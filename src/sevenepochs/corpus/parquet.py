@@ -28,7 +28,7 @@ class ArrowTitles(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return self._array[int(index)].as_py()  # int(): a NumPy permutation hands over np.int64
+        return self._array[index].as_py()
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _ITERATION_ROWS):
@@ -83,5 +83,7 @@ def _read_column(path: Path, column: str) -> list[Any]:
         text = values.cast(kind).cast(pa.large_string())
         text.validate(full=True)  # Arrow trusts a file that its text is UTF-8 until asked
     except pa.ArrowException:
-        raise UserError(f"{path.name}: column {column!r} is not UTF-8 throughout; write the file again as UTF-8") from None
+        raise UserError(
+            f"{path.name}: column {column!r} is not UTF-8 throughout; write the file again as UTF-8"
+        ) from None
     return text.fill_null("").chunks

@@ -1,7 +1,7 @@
 """How a grammar is written, and its checks.
 
 Rules map a name to alternatives; an alternative is a text in which {name} stands for another rule. A list gives its
-alternatives Zipf-like weights by rank, 1/2, 1/3, 1/4, ...; an object gives them the weights that it says:
+alternatives Zipf-like weights by rank, 1/4, 1/5, 1/6, ...; an object gives them the weights that it says:
 
     {"title": {"Show HN: {show}": 2, "{topic} in {year}": 1}, "show": ["a", "b"], ...}
 """
@@ -45,7 +45,7 @@ def _compile(name: str, body: Mapping[str, float] | Sequence[str]) -> tuple[Alte
     if isinstance(body, str) or not body:
         raise UserError(f"grammar: rule {name!r} needs a list of texts, or an object of texts and weights")
     texts = list(body)
-    weights = list(body.values()) if isinstance(body, Mapping) else [1 / (rank + 2) for rank in range(len(texts))]
+    weights = list(body.values()) if isinstance(body, Mapping) else [1 / (rank + 4) for rank in range(len(texts))]
     for text, weight in zip(texts, weights, strict=True):
         if not (0 < weight < math.inf):
             raise UserError(f"grammar: rule {name!r}: the weight of {text!r} is {weight!r}; it must be above 0")

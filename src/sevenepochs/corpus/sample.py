@@ -64,7 +64,7 @@ class SampleCorpus(CorpusConfig):
             "recognised": None,
             "warnings": [],
             "seed": self.seed,
-            "n_titles_possible": float(grammar.n_titles_possible),  # more than JSON's readers keep as a whole number
+            "n_titles_possible": grammar.n_titles_possible,
             "entropy_nats_per_title": grammar.entropy_nats_per_title,
             "entropy_rate_nats_per_char": entropy_rate_nats_per_char(grammar),
         }
@@ -92,7 +92,9 @@ def floor(grammar: Grammar, titles: Sequence[str]) -> Floor:
     chars = np.array([len(title) + len(EOS) for title in titles], dtype=float)
     if not np.isfinite(nats).all():
         bad = titles[int(np.argmax(np.isinf(nats)))]
-        raise UserError(f"the grammar cannot make the title {bad[:60]!r}, so there is no floor; is this another corpus?")
+        raise UserError(
+            f"the grammar cannot make the title {bad[:60]!r}, so there is no floor; is this another corpus?"
+        )
     ratio = math.fsum(nats) / math.fsum(chars)
     residuals = nats - ratio * chars
     n = len(titles)

@@ -1,11 +1,13 @@
 """Dropout whose mask is a pure function of (key, element index).
 
-Why not `nn.Dropout`: its mask comes from a stateful generator, differs between eager, compiled and CUDA kernels, is slow to
-draw on CPU, and has to be checkpointed. Here the key of (seed, step, site) decides the mask, so a resumed run sees exactly the
-masks that an uninterrupted one sees, compiled code equals eager code, and the hash fuses into its neighbours' kernels.
+Why not `nn.Dropout`: its mask comes from a stateful generator, differs between eager, compiled and CUDA kernels, is
+slow to draw on CPU, and has to be checkpointed. Here the key of (seed, step, site) decides the mask, so a resumed run
+sees exactly the masks that an uninterrupted one sees, compiled code equals eager code, and the hash fuses into its
+neighbours' kernels.
 
-The mixer is two rounds of a 32-bit avalanche hash with a fresh key each (constants: "lowbias32", Chris Wellons, hash-prospector,
-public domain). Counter-based generators: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3".
+The mixer is two rounds of a 32-bit avalanche hash with a fresh key each (constants: "lowbias32", Chris Wellons,
+hash-prospector, public domain). Counter-based generators: Salmon et al. 2011, "Parallel random numbers: as easy as 1,
+2, 3".
 """
 
 from __future__ import annotations

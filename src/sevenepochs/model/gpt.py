@@ -62,7 +62,7 @@ class GPT(Config):
 
 
 class GPTModel(nn.Module):
-    """`forward` gives hidden states; `logits` projects them. `n_vocab` and `block_size` are read by scorers."""
+    """`forward` gives hidden states; `logits` projects them. `vocab_size` and `block_size` are read by scorers."""
 
     def __init__(self, config: GPT, vocab_size: int, block_size: int) -> None:
         super().__init__()
@@ -70,11 +70,11 @@ class GPTModel(nn.Module):
         self.vocab_size = vocab_size
         self.block_size = block_size
         self.embedding = nn.Embedding(vocab_size, c.d_model)
-        self.position = c.position.build(block_size, c.d_model)  # type: ignore[attr-defined]
+        self.position = c.position.build(block_size, c.d_model)
         self.dropout = Dropout(c.embedding_dropout)
         self.blocks = nn.ModuleList(_block(c, block_size) for _ in range(c.n_layer))
-        self.norm = c.norm.build(c.d_model)  # type: ignore[attr-defined]
-        self.head = c.head.build(self.embedding)  # type: ignore[attr-defined]
+        self.norm = c.norm.build(c.d_model)
+        self.head = c.head.build(self.embedding)
 
     def forward(self, x_BT: Tensor) -> Tensor:
         """Token ids to normalised hidden states h_BTD."""
@@ -90,12 +90,12 @@ class GPTModel(nn.Module):
 
 def _block(c: GPT, block_size: int) -> nn.Sequential:
     """Attention, then MLP, each joined to the stream by the residual slot."""
-    attention = c.attention.build(c.d_model, c.n_head, block_size)  # type: ignore[attr-defined]
-    mlp = c.mlp.build(c.d_model)  # type: ignore[attr-defined]
-    join = c.residual.build  # type: ignore[attr-defined]
+    attention = c.attention.build(c.d_model, c.n_head, block_size)
+    mlp = c.mlp.build(c.d_model)
+    join = c.residual.build
     return nn.Sequential(
         join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model)
-    )  # type: ignore[attr-defined]
+    )
 
 
 def n_parameters(model: nn.Module) -> int:

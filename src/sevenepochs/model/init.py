@@ -1,7 +1,8 @@
-"""Initial weights. One generator seeded with the run's seed, parameters in the order of `named_parameters`."""
+"""Initial weights. One generator seeded with the run's seed, modules in the order of `model.modules()`."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +11,17 @@ from torch import nn
 from sevenepochs.config import Config, check_range
 
 
-class InitConfig(Config):
-    """Slot `model.init`: `apply(model, seed)` overwrites every parameter."""
+class InitConfig(Config, ABC):
+    """Slot `model.init`."""
+
+    @abstractmethod
+    def apply(self, model: nn.Module, seed: int) -> None:
+        """Set the weights: a function of the model's shape and the seed alone, not of torch's global generator."""
 
 
 @dataclass(frozen=True)
 class Normal(InitConfig):
-    """Linear and embedding weights from N(0, std); gains 1; biases and positions 0. `std` 0.02 as stock."""
+    """Linear and embedding weights from N(0, std), their biases 0; gains 1 and positions 0 as built. Stock: 0.02."""
 
     std: float = 0.02
 

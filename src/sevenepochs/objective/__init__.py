@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
 from torch import Tensor
 
 from sevenepochs.config import Config
 from sevenepochs.model.gpt import GPTModel
 
 
-class ObjectiveConfig(Config):
+class ObjectiveConfig(Config, ABC):
     """Slot `objective`. `passes_per_token`: forward passes per training token, stated in the certificate."""
 
-    passes_per_token: int
+    passes_per_token: ClassVar[int]
 
+    @abstractmethod
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
         """Scalar to minimise, nats per token."""
-        raise NotImplementedError

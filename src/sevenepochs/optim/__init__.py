@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
 from sevenepochs.config import Config
 
 
-class OptimizerConfig(Config):
+class OptimizerConfig(Config, ABC):
     """Slot `optimizer`. Learning rates are peaks; the schedule multiplies them."""
 
+    @abstractmethod
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """An optimizer over every trainable parameter of the model, each in exactly one group."""
-        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Text made from results/: reads JSON only, no torch."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from sevenepochs.config import Config
 
 
-class ScheduleConfig(Config):
+class ScheduleConfig(Config, ABC):
     """Slot `schedule`."""
 
+    @abstractmethod
     def multiplier(self, step: int, total: int) -> float:
         """Factor for update `step`, counted from 1 to `total`."""
-        raise NotImplementedError

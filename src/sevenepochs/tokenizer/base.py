@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ PAD, UNK = "<pad>", "<unk>"
 SPECIAL_TOKENS = (PAD, EOS, UNK)  # ids 0, 1, 2, as stock
 
 
-class TokenizerConfig(Config):
-    """Slot `tokenizer`: `build(split)` trains a Tokenizer (cached by content)."""
+class TokenizerConfig(Config, ABC):
+    """Slot `tokenizer`."""
 
+    @abstractmethod
     def build(self, split: Split) -> Tokenizer:
-        raise NotImplementedError
+        """A tokenizer trained on the split's titles, or the same training from the cache."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Tokenizer:
     def encode_stream(self, titles: Sequence[str]) -> np.ndarray:
         """Ids of the titles, each closed by `<eos>`, as one int32 array.
 
-        Equal to encoding the joined text at once (a special token starts a new pre-tokenisation), but parallel over titles.
+        Equal to encoding the joined text at once (a special token starts a new pre-tokenisation), but parallel over
+        titles.
         """
         encoded = self._hf.encode_batch_fast(list(titles))
         return np.concatenate([np.asarray([*e.ids, self.eos_id], dtype=np.int32) for e in encoded])

@@ -1,1 +1,1 @@
-"""Training: one step (step.py), the loop (trainer.py), saving and resuming (checkpoint.py), the machine (machine.py)."""
+"""Training: one step (step.py), the loop (trainer.py), resuming (checkpoint.py), the machine (machine.py)."""

@@ -20,17 +20,22 @@ class Interrupted(Exception):
 class StopRequests:
     """While active, the first signal sets `requested`; a second Ctrl-C falls through to Python's own handling.
 
-    Does nothing outside the main thread, where Python allows no handlers.
+    With `at_once` set, the first one raises KeyboardInterrupt where it arrives. Does nothing outside the main thread,
+    where Python allows no handlers.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.at_once = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._request)
+                previous = signal.signal(number, self._request)
+                self._previous[number] = (
+                    previous if previous is not None else signal.SIG_DFL
+                )  # None: set outside Python
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -40,3 +45,5 @@ class StopRequests:
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
         signal.signal(number, self._previous[number])
+        if self.at_once:
+            raise KeyboardInterrupt

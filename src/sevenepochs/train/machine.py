@@ -39,9 +39,9 @@ def resolve(settings: Training, training_flop: float) -> Machine:
         UserError: a device was asked for that is not there.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    device = settings.device
+    device: str = settings.device
     if device == "auto":
-        device = next(name for name in ("cuda", "mps", "cpu") if available[name])  # type: ignore[assignment]
+        device = next(name for name in ("cuda", "mps", "cpu") if available[name])
     elif not available[device]:
         present = ", ".join(name for name, there in available.items() if there)
         raise UserError(f"training.device = {device!r}: torch sees no such device here (there is: {present})")
@@ -56,7 +56,7 @@ def prepare(machine: Machine) -> None:
     """Process-wide settings for the run: bit-identical reruns on CPU, and freed memory kept for the next step."""
     if machine.device == "cpu":
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
         _keep_freed_pages()
 
 

@@ -10,7 +10,7 @@ from sevenepochs.protocol.budget import EVALS_PER_EPOCH, VAL_FRACTION
 
 
 def header_events(
-    experiment: Experiment, data: Data, steps_per_epoch: int, parameters: int
+    experiment: Experiment, data: Data, device: str, steps_per_epoch: int, parameters: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """(event, fields) in the challenge's order; fields that a recipe does not have are null."""
     c, m = experiment, experiment.model
@@ -34,7 +34,7 @@ def header_events(
             "log_file": "mainrun.log",
         },
     )
-    yield "device_info", {"device": c.training.device}
+    yield "device_info", {"device": device}
     yield (
         "dataset_info",
         {

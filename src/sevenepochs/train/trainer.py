@@ -18,6 +18,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.gpt import n_matmul_parameters, n_parameters
 from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.model.weights import model_tensors
 from sevenepochs.protocol.budget import evaluation_steps, joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import all_figures, interim_figures
@@ -30,6 +31,7 @@ from sevenepochs.train.hooks import Plan, Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events
 from sevenepochs.train.step import loss_function, training_step
+from sevenepochs.trained import check_same_titles
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
@@ -40,23 +42,26 @@ def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watch
     """Train from the start into a new run folder below `root` and return it complete.
 
     Raises:
-        UserError: bad corpus, settings or folder; or a loss that is not finite (the run is marked failed, its state saved).
+        UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
+            marked failed, its state saved).
         Interrupted: Ctrl-C or SIGTERM arrived; the state is saved and the run can be resumed.
     """
     watcher = watcher or Watcher()
     data = experiment.load_data(watcher.message)
-    experiment.build_batches(data)  # a corpus that is too small is refused before a folder exists
+    training = _Training(experiment, data, watcher)  # whatever does not fit is refused before a folder exists
     with RunWriter.create(root, recipe, experiment.training.seed) as writer:
         writer.write_json(layout.CONFIG, experiment.to_dict())
         writer.write_text(layout.TOKENIZER, data.tokenizer.json)
         writer.write_json(
             layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)}
         )
-        return _Training(experiment, data, writer, watcher).run()
+        return training.run(writer)
 
 
 def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = None) -> Run:
-    """Go on from the last checkpoint of an interrupted run; on the same CPU, threads and versions the result is bit-identical.
+    """Go on from the last checkpoint of an interrupted or failed run.
+
+    On the same CPU, threads and versions the result is bit-identical to that of an uninterrupted run.
 
     Raises:
         UserError: the run is complete or broken, or the corpus is not the one it was started on.
@@ -65,23 +70,24 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     watcher = watcher or Watcher()
     with RunWriter.reopen(run.path) as writer:
         data = experiment.load_data(watcher.message, Tokenizer(run.read_text(layout.TOKENIZER)))
-        if fingerprint(data.split) != run.corpus["split"]:
-            raise UserError(
-                f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
-            )
-        training = _Training(experiment, data, writer, watcher)
+        check_same_titles(run, data)
+        training = _Training(experiment, data, watcher)
         if run.has_checkpoint():
             training.restore(*run.load_checkpoint())
+            writer.truncate_metrics(training.step)
         else:
-            writer.truncate_metrics(0)
-        return training.run()
+            for name in (layout.METRICS, layout.MAINRUN_LOG):
+                writer.write_text(name, "")
+        return training.run(writer)
 
 
 class _Training:
     """The state of one run. `run` is the story; the rest are its parts."""
 
-    def __init__(self, experiment: Experiment, data: Data, writer: RunWriter, watcher: Watcher) -> None:
-        self.experiment, self.data, self.writer, self.watcher = experiment, data, writer, watcher
+    writer: RunWriter  # from `run` on
+
+    def __init__(self, experiment: Experiment, data: Data, watcher: Watcher) -> None:
+        self.experiment, self.data, self.watcher = experiment, data, watcher
         settings = experiment.training
         self.batches = experiment.build_batches(data)
         self.rows = experiment.scoring_rows(data)
@@ -102,51 +108,65 @@ class _Training:
         self.floor = data.corpus.floor(data.split.validation)
         self.step = 0
         self.tokens_used = 0
-        self.elapsed_before = 0.0
+        self.elapsed_before = 0.0  # in earlier sessions of this run
+        self.started = time.monotonic()
+        self.is_resumed = False
         self.environment = {**environment_facts(), "run": self.machine.to_dict()}
 
     def restore(self, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        """Go back to a checkpoint."""
+        """Go on from a checkpoint."""
+        self.is_resumed = True
         checkpoint.restore(self.model, self.optimizer, tensors)
         self.step, self.tokens_used = state["step"], state["tokens_used"]
         self.elapsed_before = state["elapsed_seconds"]
-        self.writer.truncate_metrics(self.step)
         if state["machine"] != self.machine.to_dict():
             self.watcher.message(
                 "the machine, precision or threads differ from the checkpoint's: the result may differ in bits"
             )
 
-    def run(self) -> Run:
+    def run(self, writer: RunWriter) -> Run:
+        self.writer = writer
         self.writer.write_json(layout.ENVIRONMENT, self.environment)
-        if self.step == 0:
+        if not self.is_resumed:
             self._log_headers()
         self._announce()
+        self.started = time.monotonic()
+        with StopRequests() as stop:
+            try:
+                self._loop(stop)
+            finally:
+                self.watcher.finished()
+            elapsed_seconds = self._elapsed_seconds()
+            stop.at_once = True  # the state is saved, and the final figures may take minutes
+            try:
+                if stop.requested:
+                    raise KeyboardInterrupt
+                return self._finish(elapsed_seconds)
+            except KeyboardInterrupt:
+                raise Interrupted(self.writer.path) from None
+
+    def _loop(self, stop: StopRequests) -> None:
         evaluate_after = set(evaluation_steps(self.batches.steps_per_epoch, self.experiment.training.epochs))
-        started = time.monotonic()
-        saved = started
-        recent: deque[float] = deque([started], maxlen=_SPEED_WINDOW_STEPS + 1)
-        try:
-            with StopRequests() as stop:
-                while self.step < self.n_steps:
-                    self.step += 1
-                    row = self._train_one()
-                    recent.append(time.monotonic())
-                    elapsed = self.elapsed_before + recent[-1] - started
-                    speed = self.batches.targets_per_step * (len(recent) - 1) / (recent[-1] - recent[0])
-                    self._log_step(row, speed, elapsed)
-                    if self.step in evaluate_after:
-                        self._evaluate(elapsed)
-                        recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
-                    now = time.monotonic()
-                    if stop.requested or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
-                        self._save(self.elapsed_before + now - started)
-                        saved = now
-                    if stop.requested and self.step < self.n_steps:
-                        raise Interrupted(self.writer.path)
-                elapsed = self.elapsed_before + time.monotonic() - started
-        finally:
-            self.watcher.finished()
-        return self._finish(elapsed)
+        saved = self.started
+        recent: deque[float] = deque([self.started], maxlen=_SPEED_WINDOW_STEPS + 1)
+        while self.step < self.n_steps:
+            self.step += 1
+            row = self._train_one()
+            recent.append(time.monotonic())
+            seconds = max(recent[-1] - recent[0], 1e-9)  # some systems' clocks tick every 16 ms
+            self._log_step(row, self.batches.targets_per_step * (len(recent) - 1) / seconds)
+            if self.step in evaluate_after:
+                self._evaluate()
+                recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
+            now = time.monotonic()
+            if stop.requested or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
+                self._save()
+                saved = now
+            if stop.requested:
+                raise Interrupted(self.writer.path)
+
+    def _elapsed_seconds(self) -> float:
+        return self.elapsed_before + time.monotonic() - self.started
 
     def _train_one(self) -> dict[str, float]:
         settings = self.experiment.training
@@ -166,7 +186,7 @@ class _Training:
         if not (np.isfinite(result.loss) and np.isfinite(result.grad_norm)):
             # the weights are those before this step
             self.step -= 1
-            self._save(self.elapsed_before)
+            self._save()
             message = f"step {self.step + 1}: loss {result.loss}, gradient norm {result.grad_norm}: not finite"
             self.writer.fail(message, step=self.step + 1)
             raise UserError(
@@ -179,10 +199,11 @@ class _Training:
             "lr_multiplier": multiplier,
         }
 
-    def _evaluate(self, elapsed_seconds: float) -> None:
+    def _evaluate(self) -> None:
         b = self.experiment.batches
         figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
         self._add_floor(figures)
+        elapsed_seconds = self._elapsed_seconds()
         self.writer.append_metric(
             {"step": self.step, "event": "evaluation", **figures, "elapsed_seconds": elapsed_seconds}
         )
@@ -201,11 +222,11 @@ class _Training:
             figures["floor_val_loss"] = self.floor.value_nats_per_char
             figures["excess_val_loss"] = figures["exact_val_loss"] - self.floor.value_nats_per_char
 
-    def _save(self, elapsed_seconds: float) -> None:
+    def _save(self) -> None:
         state = {
             "step": self.step,
             "tokens_used": self.tokens_used,
-            "elapsed_seconds": elapsed_seconds,
+            "elapsed_seconds": self._elapsed_seconds(),
             "machine": self.machine.to_dict(),
         }
         self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer), state)
@@ -225,11 +246,13 @@ class _Training:
         losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
         self.writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
         causality_ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
-        violation = causality_violation(
-            exact_scorer, causality_ids_N, validation.eos_id, b.scoring_rows(causality_ids_N, validation.eos_id)
-        )
+        violation = 0.0  # of a single token, which nothing follows
+        if len(causality_ids_N) > 1:
+            violation = causality_violation(
+                exact_scorer, causality_ids_N, validation.eos_id, b.scoring_rows(causality_ids_N, validation.eos_id)
+            )
         self.writer.write_json(layout.CERTIFICATE, certificate(self._facts(violation)))
-        self.writer.save_model(checkpoint.model_tensors(self.model))
+        self.writer.save_model(model_tensors(self.model))
         self.writer.finish(
             {
                 "figures": figures_fp32,
@@ -280,7 +303,8 @@ class _Training:
             )
         )
 
-    def _log_step(self, row: dict[str, float], tokens_per_second: float, elapsed_seconds: float) -> None:
+    def _log_step(self, row: dict[str, float], tokens_per_second: float) -> None:
+        elapsed_seconds = self._elapsed_seconds()
         extra = {"tokens_per_second": tokens_per_second, "elapsed_seconds": elapsed_seconds}
         self.writer.append_metric({"step": self.step, "event": "training", **row, **extra})
         loss = row["train_loss_nats_per_token"]
@@ -292,6 +316,6 @@ class _Training:
     def _log_headers(self) -> None:
         """The challenge's opening events, so that readers of its log read ours."""
         for event, fields in header_events(
-            self.experiment, self.data, self.batches.steps_per_epoch, n_parameters(self.model)
+            self.experiment, self.data, self.machine.device, self.batches.steps_per_epoch, n_parameters(self.model)
         ):
             self.writer.append_mainrun(event, **fields)

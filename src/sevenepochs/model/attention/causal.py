@@ -55,8 +55,8 @@ class CausalAttention(nn.Module):
         return self.out(y_BHTK.transpose(1, 2).reshape(B, T, D))
 
     def _attend_in_training(self, q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor) -> Tensor:
-        # Written out because the fused kernels draw their own dropout masks. At rows of 128 it costs nothing: on a CPU without
-        # AMX the fused kernel's backward took 2.0-2.5 s of a stock step against 0.5 s for this (docs/log.md).
+        # Written out because the fused kernels draw their own dropout masks. At rows of 128 it costs nothing: on a CPU
+        # without AMX the fused kernel's backward took 2.0-2.5 s of a stock step against 0.5 s for this (docs/log.md).
         T = q_BHTK.shape[-2]
         scores_BHTS = (q_BHTK @ k_BHTK.transpose(-2, -1)).float() / math.sqrt(q_BHTK.shape[-1])
         future_TS = torch.ones(T, T, dtype=torch.bool, device=q_BHTK.device).triu(1)

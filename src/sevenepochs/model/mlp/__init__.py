@@ -1,7 +1,17 @@
 """The position-wise network of a block."""
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
 from sevenepochs.config import Config
 
 
-class MLPConfig(Config):
-    """Slot `model.mlp`: `build(d_model)` gives a module x_BTD -> x_BTD; the residual slot adds dropout after it."""
+class MLPConfig(Config, ABC):
+    """Slot `model.mlp`."""
+
+    @abstractmethod
+    def build(self, d_model: int) -> nn.Module:
+        """A module x_BTD -> x_BTD; the residual slot adds dropout after it."""

@@ -1,4 +1,5 @@
-"""A learned vector for each position of the row, added to the token embedding (Vaswani et al. 2017, arXiv:1706.03762)."""
+"""A learned vector for each position of the row, added to the token embedding (Vaswani et al. 2017,
+arXiv:1706.03762)."""
 
 from __future__ import annotations
 

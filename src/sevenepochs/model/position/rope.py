@@ -1,5 +1,6 @@
-"""Rotary position embedding (Su et al. 2021, arXiv:2104.09864): queries and keys are rotated by an angle that grows with
-the position in the row, so that their product depends on the distance alone. Halves are rotated (GPT-NeoX's layout)."""
+"""Rotary position embedding (Su et al. 2021, arXiv:2104.09864): queries and keys are rotated by an angle that grows
+with the position in the row, so that their product depends on the distance alone. Halves are rotated (GPT-NeoX's
+layout)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""What people see: tables of figures, and the progress of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.train import hooks
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+_PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
+
+
+def duration(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def figures_table(columns: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """One row a figure, one column for each named set of figures."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("figure")
+    for name in columns:
+        table.add_column(name, justify="right")
+    table.add_column("unit")
+    for name, metric in METRICS.items():
+        if any(name in figures for figures in columns.values()):
+            style = "bold" if name == "exact_val_loss" else None
+            cells = [format_metric(name, figures.get(name)) for figures in columns.values()]
+            table.add_row(name, *cells, metric.unit, style=style)
+    return table
+
+
+class ConsoleWatcher(hooks.Watcher):
+    """A live bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._plan: hooks.Plan | None = None
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._exact: float | None = None
+        self._last_line = 0.0
+
+    def message(self, text: str) -> None:
+        console.print(text, style="dim")
+
+    def started(self, plan: hooks.Plan) -> None:
+        self._plan = plan
+        console.print(
+            f"{plan.run_path}: {format_metric('parameters', plan.parameters)} parameters, {plan.n_steps:,} steps"
+        )
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("epoch {task.fields[epoch]}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
+                console=console,
+            )
+            self._task = self._bar.add_task(
+                "training", total=plan.n_steps, completed=plan.first_step - 1, epoch="1/?", text="first step ..."
+            )
+            self._bar.start()
+
+    def stepped(self, progress: hooks.Progress) -> None:
+        assert self._plan is not None, "started() comes before stepped()"
+        plan = self._plan
+        epochs = plan.n_steps // plan.steps_per_epoch
+        epoch = f"{(progress.step - 1) // plan.steps_per_epoch + 1}/{epochs}"
+        remaining = (plan.n_steps - progress.step) * plan.targets_per_step / progress.tokens_per_second
+        loss = format_metric("train_loss_nats_per_token", progress.train_loss_nats_per_token, unit=True)
+        speed = format_metric("tokens_per_second", progress.tokens_per_second, unit=True)
+        text = f"{loss} | {speed} | {duration(remaining)} left"
+        if self._exact is not None:
+            text += f" | exact {format_metric('exact_val_loss', self._exact, unit=True)}"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=progress.step, epoch=epoch, text=text)
+        elif time.monotonic() - self._last_line > _PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            console.print(f"epoch {epoch} step {progress.step}/{plan.n_steps} {text}", soft_wrap=True)
+
+    def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
+        self._exact = figures["exact_val_loss"]
+        shown = "  ".join(f"{METRICS[name].label} {format_metric(name, value)}" for name, value in figures.items())
+        console.print(f"[dim]step {step:>5}[/dim]  {shown}  [dim]nats/char[/dim]", soft_wrap=True)
+
+    def finished(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

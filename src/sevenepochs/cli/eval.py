@@ -1,0 +1,51 @@
+"""`eval`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, RunName
+
+
+def evaluate(
+    run: Positional[RunName],
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Score a finished run again in fp32, on its own corpus or on another one.
+
+    Args:
+        run: A run folder, part of its name, or `last`.
+        corpus: Another corpus; its validation split is scored, nothing is trained on it.
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        runs: Where run folders are.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from sevenepochs.analysis.evaluate import evaluate as score
+    from sevenepochs.cli.console import console, errors, figures_table
+    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.errors import UserError
+    from sevenepochs.run_folder import find_run
+
+    if corpus is None and (column or revision):
+        raise UserError("--column and --revision belong to --corpus; name it too")
+    other = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
+    result = score(find_run(run, runs), other, lambda text: errors.print(text, style="dim"))
+    if json:
+        print(json_module.dumps(result, indent=1))
+        return
+    console.print(f"{result['run']} on {result['n_titles']:,} validation titles of {result['corpus']}, fp32")
+    console.print(figures_table({"fp32": result["figures"]}))
+    tokenizer = result["tokenizer"]
+    if not tokenizer["reversible"]:
+        console.print(
+            f"the run's tokenizer loses text here: {tokenizer['n_changed']:,} titles changed, "
+            f"{tokenizer['n_unknown_tokens']:,} <unk>; the loss is that of another text",
+            style="red",
+        )

@@ -1,0 +1,66 @@
+"""`sevenepochs VERB ...`: parse, run, and turn the user's mistakes into one line and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from sevenepochs.errors import UserError
+
+_DESCRIPTION = """How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
+
+Start with `sevenepochs demo` (three minutes, nothing to download), then `sevenepochs list`."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code (2 for a user's mistake, 130 after an interrupt)."""
+    import tyro
+
+    from sevenepochs.cli.compare import compare
+    from sevenepochs.cli.corpus import corpus
+    from sevenepochs.cli.demo import demo
+    from sevenepochs.cli.eval import evaluate
+    from sevenepochs.cli.list import list_recipes
+    from sevenepochs.cli.publish import publish
+    from sevenepochs.cli.runs import runs
+    from sevenepochs.cli.show import show
+    from sevenepochs.cli.train import resume, train
+    from sevenepochs.train.interrupt import Interrupted
+
+    verbs = {
+        "demo": demo,
+        "train": train,
+        "resume": resume,
+        "eval": evaluate,
+        "compare": compare,
+        "runs": runs,
+        "list": list_recipes,
+        "show": show,
+        "corpus": corpus,
+        "publish": publish,
+    }
+    try:
+        tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=argv)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as stop:
+        print(str(stop), file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader (head, less) went away; keep the interpreter from complaining when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

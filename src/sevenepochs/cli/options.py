@@ -1,0 +1,59 @@
+"""Options that several verbs share, and how they change an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from sevenepochs.errors import UserError
+
+if TYPE_CHECKING:
+    from sevenepochs.experiment import Experiment
+
+Positional = tyro.conf.Positional
+Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
+RunName = Annotated[str, tyro.conf.arg(metavar="RUN")]
+Corpus = Annotated[str | None, tyro.conf.arg(metavar="hub|sample|PATH")]
+Column = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
+Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
+Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
+Settings = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),
+]
+
+
+def experiment_from(
+    recipe: str,
+    corpus: str | None,
+    column: str | None,
+    revision: str | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+) -> Experiment:
+    """The recipe with the command line's changes; `--set` comes last and wins.
+
+    Raises:
+        UserError: anything that does not fit.
+    """
+    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.recipes.catalog import load_recipe
+
+    experiment = load_recipe(recipe)
+    if corpus is not None:
+        experiment = experiment.replace("corpus", parse_corpus(corpus, column=column, revision=revision))
+    else:
+        for name, value in (("column", column), ("revision", revision)):
+            if value is not None:
+                experiment = experiment.replace(f"corpus.{name}", value)
+    if seed is not None:
+        experiment = experiment.replace("training.seed", seed)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting!r}: write KEY=VALUE, e.g. --set optimizer.lr=1e-3")
+        experiment = experiment.replace(key.strip(), value.strip())
+    return experiment

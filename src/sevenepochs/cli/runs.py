@@ -1,0 +1,48 @@
+"""`runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sevenepochs.cli.options import Folder
+
+
+def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
+    """List runs: loss, state, age.
+
+    Args:
+        folder: Where run folders are.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from rich.table import Table
+
+    from sevenepochs.cli.console import console, duration
+    from sevenepochs.errors import UserError
+    from sevenepochs.metrics import format_metric
+    from sevenepochs.run_folder import list_runs
+
+    rows = []
+    for run in list_runs(folder):
+        try:
+            summary = run.summary
+            evaluations = run.evaluations()
+            last = evaluations[-1]["exact_val_loss"] if evaluations else None
+            loss = summary["figures"]["exact_val_loss"] if summary else last
+            rows.append({"run": run.name, "state": run.state, "exact_val_loss": loss, "age_seconds": run.age_seconds})
+        except UserError as error:
+            rows.append({"run": run.name, "state": f"damaged: {error}", "exact_val_loss": None, "age_seconds": None})
+    if json:
+        print(json_module.dumps(rows, indent=1))
+        return
+    if not rows:
+        console.print(f"no runs in {folder}; start one with: sevenepochs train demo_adamw")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "exact (nats/char)", "last change"):
+        table.add_column(column, justify="right" if column.startswith("exact") else "left")
+    for row in rows:
+        age = f"{duration(row['age_seconds'])} ago" if row["age_seconds"] is not None else "-"
+        table.add_row(row["run"], row["state"], format_metric("exact_val_loss", row["exact_val_loss"]), age)
+    console.print(table)

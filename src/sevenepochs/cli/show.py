@@ -1,0 +1,51 @@
+"""`show`."""
+
+from __future__ import annotations
+
+from sevenepochs.cli.options import Column, Corpus, Positional, Recipe, Revision, Seed, Settings
+
+
+def show(
+    recipe: Positional[Recipe],
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    seed: Seed = None,
+    settings: Settings = (),
+    json: bool = False,
+) -> None:
+    """Show a recipe: resolved config, parameters, steps, tokens a step, FLOPs, and the time it would take here.
+
+    Args:
+        recipe: A name from `sevenepochs list`, or path/file.py:function.
+        corpus: Count the steps on this corpus (the recipe's own by default; the hub's only when it is cached).
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        seed: As for train.
+        settings: Changes.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from sevenepochs.cli.console import console, duration, errors
+    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.recipes.catalog import list_recipes
+    from sevenepochs.train.estimate import estimate
+
+    experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
+    facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))
+    if json:
+        print(json_module.dumps({"config": experiment.to_dict(), **facts}, indent=1))
+        return
+    for known in list_recipes():
+        if known.name == recipe:
+            console.print(known.docstring + "\n", markup=False)
+    console.print(json_module.dumps(experiment.to_dict(), indent=1), markup=False)
+    console.print(f"\nparameters        {facts['parameters']:,}")
+    console.print(f"tokens a step     {facts['tokens_per_step']:,}")
+    if facts["n_steps"] is None:
+        console.print("steps, time       known once the corpus is here: add --corpus")
+        return
+    console.print(f"steps             {facts['n_steps']:,} ({facts['steps_source']})")
+    console.print(f"FLOPs             {facts['training_flop']:.3g} for training, {facts['flop_per_step']:.3g} a step")
+    console.print(f"time here         about {duration(facts['seconds'])} ({facts['time_source']})")

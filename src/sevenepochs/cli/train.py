@@ -1,0 +1,90 @@
+"""`train` and `resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, RunName, Seed, Settings
+from sevenepochs.recipes import RECORD_RECIPE
+
+if TYPE_CHECKING:
+    from sevenepochs.run_folder import Run
+
+
+def train(
+    recipe: Positional[Recipe] = RECORD_RECIPE,
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    seed: Seed = None,
+    settings: Settings = (),
+    runs: Folder = Path("runs"),
+) -> None:
+    """Train a recipe for seven epochs and print its figures.
+
+    Args:
+        recipe: A name from `sevenepochs list`, or path/file.py:function.
+        corpus: Where the titles come from: the hub (the default of real recipes), the embedded sample, or a parquet, csv,
+            jsonl or txt file.
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        seed: Initialisation, dropout and order; the split never changes.
+        settings: Changes.
+        runs: Where run folders go.
+    """
+    from sevenepochs.cli.console import ConsoleWatcher
+    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.train.trainer import run_training
+
+    experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
+    _report(run_training(experiment, recipe, runs, ConsoleWatcher()))
+
+
+def resume(
+    run: Positional[RunName],
+    corpus: Corpus = None,
+    column: Column = None,
+    load: Folder | None = None,
+    runs: Folder = Path("runs"),
+) -> None:
+    """Go on with an interrupted run from its last checkpoint.
+
+    Args:
+        run: A run folder, part of its name, or `last`.
+        corpus: Where the run's titles are now, if they moved.
+        column: The column that holds the titles.
+        load: A Python file with the run's own recipe classes, if it has any.
+        runs: Where run folders are.
+    """
+    from sevenepochs.cli.console import ConsoleWatcher
+    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.experiment import Experiment
+    from sevenepochs.recipes.catalog import import_file
+    from sevenepochs.run_folder import find_run
+    from sevenepochs.train.trainer import resume_training
+
+    if load is not None:
+        import_file(load)
+    found = find_run(run, runs)
+    experiment = Experiment.from_dict(found.config)
+    if corpus is not None:
+        experiment = experiment.replace("corpus", parse_corpus(corpus, column=column))
+    _report(resume_training(found, experiment, ConsoleWatcher()))
+
+
+def _report(run: Run) -> None:
+    from sevenepochs.cli.console import console, duration, figures_table
+
+    summary, certificate = run.summary, run.certificate
+    assert summary is not None and certificate is not None, "training returns complete runs only"
+    console.print(figures_table({"fp32": summary["figures"], "as trained": summary["figures_run_precision"]}))
+    if certificate["clean"]:
+        console.print("certificate: clean, every rule of the protocol held")
+    else:
+        for rule in certificate["rules"]:
+            if not rule["ok"]:
+                console.print(f"certificate: rule broken: {rule['rule']} ({rule['detail']})", style="red")
+    console.print(
+        f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps; all of it is in {run.path}"
+    )

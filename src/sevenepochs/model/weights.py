@@ -1,0 +1,47 @@
+"""A model's weights as plain arrays by name, and back: what run folders and checkpoints hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sevenepochs.errors import UserError
+from sevenepochs.model.gpt import GPTModel
+
+
+def model_tensors(model: GPTModel) -> dict[str, np.ndarray]:
+    """Parameters and persistent buffers by name; tied weights once, under their first name."""
+    tensors: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensors.setdefault(id(tensor), (name, tensor))
+    return {name: to_numpy(tensor) for name, tensor in tensors.values()}
+
+
+def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: str) -> None:
+    """Fill a model of the same shape.
+
+    Args:
+        where: what the tensors came from, for the message.
+
+    Raises:
+        UserError: names or shapes differ from the model's.
+    """
+    expected = model_tensors(model)
+    if expected.keys() != tensors.keys():
+        odd = sorted(expected.keys() ^ tensors.keys())[:3]
+        raise UserError(f"{where} does not fit the model of its config.json: {', '.join(odd)} is in one of them only")
+    for name, array in tensors.items():
+        if expected[name].shape != array.shape:
+            raise UserError(
+                f"{where}: {name} has shape {array.shape}, the model of its config.json {expected[name].shape}"
+            )
+    own = model.state_dict()
+    for name, array in tensors.items():
+        own[name].copy_(torch.from_numpy(np.array(array)))
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """A copy on the CPU."""
+    array: np.ndarray = tensor.detach().cpu().numpy().copy()
+    return array

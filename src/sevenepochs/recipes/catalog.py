@@ -1,0 +1,114 @@
+"""Which recipes there are, and how one is found by name. Names and docstrings are read as text, so that listing them
+imports no torch; only the recipe asked for is executed."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sevenepochs.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from sevenepochs.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """`module` is the file's name without `.py`; `summary` the docstring's first line."""
+
+    name: str
+    module: str
+    summary: str
+    docstring: str
+
+
+def list_recipes() -> list[RecipeInfo]:
+    """Every public function of this folder that returns an Experiment, in the order of the story, then by name."""
+    found = []
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if _is_recipe(node):
+                assert isinstance(node, ast.FunctionDef)
+                docstring = ast.get_docstring(node) or ""
+                found.append(RecipeInfo(node.name, file.stem, docstring.partition("\n")[0], docstring))
+    story = ["baseline", "adamw", "rope"]
+    return sorted(found, key=lambda r: (story.index(r.name) if r.name in story else len(story), r.name))
+
+
+def load_recipe(name: str) -> Experiment:
+    """The Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` for one outside the package.
+
+    Raises:
+        UserError: no such recipe (the nearest is named), file or function, or the function fails or returns something else.
+    """
+    from sevenepochs.experiment import Experiment
+
+    if ".py" in name:
+        function = _function_from_file(name)
+    else:
+        known = {recipe.name: recipe for recipe in list_recipes()}
+        if name not in known:
+            raise UserError(f"unknown recipe {name!r}{nearest(name, list(known))}")
+        function = getattr(importlib.import_module(f"sevenepochs.recipes.{known[name].module}"), name)
+    experiment = function()
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"recipe {name!r} returned {type(experiment).__name__}; it must return an Experiment")
+    return experiment
+
+
+def import_file(path: Path) -> object:
+    """Execute a Python file of the user's as a module, so that the config classes it defines can be loaded by kind.
+
+    The module's name carries the file's hash: two files of one name do not shadow each other.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    name = f"{path.stem}_{hashlib.sha256(source).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(f"{path} fails when imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _function_from_file(name: str) -> object:
+    file, _, function_name = name.rpartition(":")
+    if not file.endswith(".py") or not function_name:
+        raise UserError(f"recipe {name!r}: write path/file.py:function")
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"recipe {name!r}: there is no file {path}")
+    module = import_file(path)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        public = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, public)}")
+    return function
+
+
+def _is_recipe(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and isinstance(node.returns, ast.Name)
+        and node.returns.id == "Experiment"
+        and node.name != "load_recipe"
+    )

@@ -1,0 +1,179 @@
+"""results/: what is kept of a finished run, small enough to commit. `publish` writes it from a run folder; `Result` reads it.
+
+    results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, analysis/*.json
+
+Reports, notebooks and README tables need nothing else. No torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.errors import UserError
+from sevenepochs.run_folder import Run
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 200_000
+_CURVE_POINTS = 200
+_CURVE_COLUMNS = (
+    "step",
+    "event",
+    "train_loss_nats_per_token",
+    "exact_val_loss",
+    "official_val_loss_own_geometry",
+    "lr_multiplier",
+    "grad_norm",
+    "elapsed_seconds",
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished run as published: `facts` is result.json."""
+
+    path: Path | None
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.facts['recipe']}_{self.facts['corpus']['name']}_s{self.facts['seed']}"
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """The fp32 figures, by which results rank."""
+        return dict(self.facts["figures"])
+
+    @classmethod
+    def read(cls, path: Path) -> Result:
+        """Raises UserError when the folder holds no readable result."""
+        file = path / "result.json"
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            version = facts["schema_version"]
+            facts["recipe"], facts["corpus"]["name"], facts["seed"], facts["figures"]["exact_val_loss"]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{file} cannot be read: {error}") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{file} is damaged ({error}); publish the run again") from None
+        if version != SCHEMA_VERSION:
+            raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
+        return cls(path, facts)
+
+
+def list_results(root: Path) -> list[Result]:
+    """All results below `root`, by name; a damaged one raises."""
+    return [Result.read(file.parent) for file in sorted(root.glob("*/result.json"))]
+
+
+def result_of(run: Run) -> Result:
+    """The facts of a complete run, without anything that names this machine's folders.
+
+    Raises:
+        UserError: the run is not complete.
+    """
+    summary = run.summary
+    if summary is None:
+        raise UserError(
+            f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.name})"
+        )
+    config, environment, certificate = run.config, run.environment, run.certificate or {}
+    if "path" in config["corpus"]:
+        config["corpus"]["path"] = Path(config["corpus"]["path"]).name
+    source = environment.get("source") or {}
+    corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "recipe": run.recipe,
+        "seed": run.seed,
+        "run": run.name,
+        "created_utc": run.info["created_utc"],
+        "command": _command(run.recipe, run.seed, config),
+        "corpus": corpus,
+        **summary,
+        "track": certificate.get("track"),
+        "rows": (certificate.get("scoring") or {}).get("rows"),
+        "certificate_clean": certificate.get("clean"),
+        "certificate_broken": certificate.get("broken"),
+        "commit": source.get("commit"),
+        "dirty": source.get("dirty"),
+        "machine": {
+            **environment.get("run", {}),
+            **{key: environment.get(key) for key in ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")},
+        },
+        "packages": environment.get("packages"),
+        "config": config,
+    }
+    return Result(None, facts)
+
+
+def publish(run: Run, root: Path) -> Path:
+    """Write results/<recipe>_<corpus>_s<seed>/ from a complete run; an older result of that name is replaced whole.
+
+    Raises:
+        UserError: the run is not complete, the folder cannot be written, or the result would exceed 200 kB.
+    """
+    result = result_of(run)
+    files = {
+        "result.json": _json(result.facts),
+        "curve.csv": _curve(run),
+        "certificate.json": _json(run.certificate),
+        **{f"analysis/{name}.json": _json(run.analysis(name)) for name in run.analysis_names()},
+    }
+    size = sum(len(text.encode()) for text in files.values())
+    if size > MAX_BYTES:
+        raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
+    target = root / result.name
+    partial = root / f".{result.name}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        for name, text in files.items():
+            file = partial / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            shutil.rmtree(target)
+        partial.rename(target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"cannot write {target}: {error.strerror}; choose another folder with --results") from None
+    return target
+
+
+def _command(recipe: str, seed: int, config: dict[str, Any]) -> str:
+    """The command that repeats the run, but for overrides, which the config holds."""
+    corpus = config["corpus"]
+    kind = corpus["kind"].partition(":")[2]
+    source = {
+        "HubCorpus": f"hub --revision {corpus.get('revision')}",
+        "SampleCorpus": f"sample:{corpus.get('n_titles')}",
+    }
+    return f"sevenepochs train {recipe} --corpus {source.get(kind, corpus.get('path'))} --seed {seed}"
+
+
+def _curve(run: Run) -> str:
+    """Every evaluation and some 200 training steps, the first and the last among them."""
+    training = run.training_curve()
+    stride = max(1, len(training) // _CURVE_POINTS)
+    rows = [*training[::stride], *training[-1:], *run.evaluations()]
+    unique = {(row["step"], row["event"]): row for row in rows}
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _CURVE_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    # at one step, training comes before the evaluation that follows it
+    for key in sorted(unique, key=lambda k: (k[0], k[1] == "evaluation")):
+        writer.writerow({k: _round(v) for k, v in unique[key].items()})
+    return buffer.getvalue()
+
+
+def _round(value: Any) -> Any:
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

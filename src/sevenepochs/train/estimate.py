@@ -1,0 +1,98 @@
+"""What a run would cost on this machine, before it is started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.model.gpt import n_matmul_parameters, n_parameters
+from sevenepochs.protocol.budget import evaluation_steps
+from sevenepochs.train import machine
+
+# What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
+# cores (docs/log.md). A rough figure: half or twice is possible.
+_SHARE_OF_PEAK = {True: 0.70, False: 0.35}
+_VALIDATION_SHARE = 1 / 9  # validation titles over training titles
+_FORWARD_SHARE = 1 / 3  # of a step's arithmetic
+
+
+def estimate(
+    experiment: Experiment, *, may_download: bool = False, announce: Callable[[str], None] = lambda message: None
+) -> dict[str, Any]:
+    """Parameters, steps, FLOPs and seconds of a run.
+
+    Args:
+        may_download: whether a hub corpus that is not cached may be fetched; otherwise the steps stay unknown (None).
+
+    Returns:
+        `parameters`, `tokens_per_step`, `n_steps`, `steps_source`, `flop_per_step`, `training_flop`, `seconds`,
+        `time_source`.
+        FLOPs count 6 per product parameter and token plus attention's 12 * layers * d_model * block a token, unmasked.
+
+    Raises:
+        UserError: the corpus cannot be read, or is too small.
+    """
+    n_steps = vocab_size = None
+    source = "counted on the corpus"
+    corpus = experiment.corpus
+    if not isinstance(corpus, HubCorpus) or may_download or corpus.is_cached():
+        data = experiment.load_data(announce)
+        batches = experiment.build_batches(data)
+        n_steps = batches.steps_per_epoch * experiment.training.epochs
+        vocab_size = data.tokenizer.vocab_size
+    else:
+        source = "unknown: the hub corpus is not cached"
+        vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
+    if vocab_size is None:
+        raise UserError("the vocabulary is known only with the corpus; add --corpus")
+    model = experiment.build_model(vocab_size)
+    tokens = experiment.batches.batch_size * experiment.batches.block_size
+    per_token = 6 * n_matmul_parameters(model) + 12 * experiment.model.n_layer * experiment.model.d_model * (
+        experiment.batches.block_size
+    )
+    flop = float(per_token) * tokens * experiment.objective.passes_per_token
+    facts: dict[str, Any] = {
+        "parameters": n_parameters(model),
+        "tokens_per_step": tokens,
+        "n_steps": n_steps,
+        "steps_source": source,
+        "flop_per_step": flop,
+        "training_flop": None,
+        "seconds": None,
+        "time_source": None,
+    }
+    if n_steps is not None:
+        resolved = machine.resolve(experiment.training, flop * n_steps)
+        rate = _product_rate(resolved.device, resolved.precision)
+        steps_per_epoch = n_steps // experiment.training.epochs
+        n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))
+        # each evaluation scores the validation split twice: stock windows and exact rows
+        evaluation = 2 * n_evaluations * _VALIDATION_SHARE * steps_per_epoch * flop * _FORWARD_SHARE
+        facts["training_flop"] = flop * n_steps
+        facts["seconds"] = (flop * n_steps + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
+        facts["time_source"] = (
+            f"{resolved.precision} products run at {rate / 1e12:.2f} TFLOP/s on {resolved.device} now; "
+            f"{'compiled' if resolved.compiled else 'eager'} steps reach some "
+            f"{_SHARE_OF_PEAK[resolved.compiled]:.0%} of it"
+        )
+    return facts
+
+
+def _product_rate(device: str, precision: str) -> float:
+    """FLOP/s of a 2048 x 2048 product, best of a few."""
+    size = 2048
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        product = a @ b
+        product[0, 0].item()  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
