@@ -1,4 +1,4 @@
-"""results/: what is kept of a finished run, small enough to commit. `publish` writes it from a run folder; `Result` reads it.
+"""results/: what is kept of a finished run, small enough to commit. `publish` writes it, `Result` reads it.
 
     results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, analysis/*.json
 

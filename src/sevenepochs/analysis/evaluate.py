@@ -16,7 +16,7 @@ from sevenepochs.trained import load_trained
 def evaluate(
     run: Run, corpus: CorpusConfig | None = None, announce: Callable[[str], None] = lambda message: None
 ) -> dict[str, Any]:
-    """The five figures of protocol.md on the corpus's validation split, and what the run's tokenizer does to its titles.
+    """The five figures of protocol.md on the corpus's validation split, and what the tokenizer does to its titles.
 
     Args:
         corpus: None for the run's own. Another corpus is split by the same rule; nothing is trained on it.

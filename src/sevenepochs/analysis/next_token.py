@@ -1,7 +1,7 @@
 """The most probable next tokens at a place of the first stock validation window.
 
-The story's chart: row B of the window 64x128, context tokens 0..T inclusive, prediction of token T+1. The stock model answers
-`<eos>` everywhere, which its loss alone does not tell.
+The story's chart: row B of the window 64x128, context tokens 0..T inclusive, prediction of token T+1. The stock
+model answers `<eos>` everywhere, which its loss alone does not tell.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ def at_place(trained: TrainedRun, validation_ids: np.ndarray, row: int, position
     """
     window = next(stock_windows(validation_ids, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE), None)
     if window is None:
-        x_RT, y_RT = (
-            ids[None, :STOCK_BLOCK_SIZE].astype(np.int64) for ids in (validation_ids[:-1], validation_ids[1:])
-        )
+        row_T = validation_ids[: STOCK_BLOCK_SIZE + 1].astype(np.int64)
+        x_RT, y_RT = row_T[None, :-1], row_T[None, 1:]
     else:
         x_RT, y_RT = window
     if not (0 <= row < x_RT.shape[0] and 0 <= position < x_RT.shape[1]):
@@ -44,7 +43,8 @@ def at_place(trained: TrainedRun, validation_ids: np.ndarray, row: int, position
 
 @torch.no_grad()
 def predict(trained: TrainedRun, context_ids: np.ndarray, k: int = 10, truth: int | None = None) -> dict[str, Any]:
-    """Top-k next tokens after a context: decoded context, tokens, probabilities; rank (from 1) and surprisal of the truth."""
+    """Top-k next tokens after a context: decoded context, tokens, probabilities; rank (from 1) and surprisal of the
+    truth."""
     model, tokenizer = trained.model, trained.tokenizer
     x_BT = torch.from_numpy(np.asarray(context_ids, dtype=np.int64))[None, -model.block_size :]
     log_probs_V = model.logits(model(x_BT))[0, -1].float().log_softmax(-1)

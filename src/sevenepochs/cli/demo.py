@@ -16,6 +16,7 @@ def demo(runs: Folder = Path("runs")) -> None:
         runs: Where run folders go.
     """
     from sevenepochs.cli.console import ConsoleWatcher, console, figures_table
+    from sevenepochs.metrics import format_metric
     from sevenepochs.recipes.catalog import load_recipe
     from sevenepochs.train.trainer import run_training
 
@@ -30,11 +31,13 @@ def demo(runs: Folder = Path("runs")) -> None:
     console.print(figures_table(figures))
     last = figures[_RECIPES[-1]]
     console.print(
-        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them (floor) is known too."
-        f"\n{_RECIPES[-1]} is {last['excess_val_loss']:.4f} nats/char above it. No model that predicts fairly gets below it."
+        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known too:"
+        " the floor."
+        f"\n{_RECIPES[-1]} is {format_metric('excess_val_loss', last['excess_val_loss'], unit=True)} above it."
+        " No model that predicts fairly gets below it."
         "\n\nNext:"
-        "\n  sevenepochs corpus sample                  what these titles look like"
-        "\n  sevenepochs train demo_adamw --set model.d_model=256   change one thing, then: sevenepochs compare demo_adamw last"
-        "\n  sevenepochs show baseline                  the stock model on real headlines: size, steps, time on this machine",
+        "\n  sevenepochs corpus sample                             what these titles look like"
+        "\n  sevenepochs train demo_adamw --set optimizer.lr=4e-3  change one thing, then: sevenepochs runs"
+        "\n  sevenepochs show baseline --corpus titles.parquet     the stock model on your headlines: size, steps, time",
         markup=False,
     )

@@ -25,8 +25,8 @@ def train(
 
     Args:
         recipe: A name from `sevenepochs list`, or path/file.py:function.
-        corpus: Where the titles come from: the hub (the default of real recipes), the embedded sample, or a parquet, csv,
-            jsonl or txt file.
+        corpus: Where the titles come from: the hub (real recipes' default), the embedded sample, or a file (parquet,
+            csv, jsonl, txt).
         column: The column that holds the titles.
         revision: The hub dataset's revision.
         seed: Initialisation, dropout and order; the split never changes.

@@ -45,7 +45,7 @@ def load_recipe(name: str) -> Experiment:
     """The Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` for one outside the package.
 
     Raises:
-        UserError: no such recipe (the nearest is named), file or function, or the function fails or returns something else.
+        UserError: no such recipe (the nearest is named), file or function, or the function returns something else.
     """
     from sevenepochs.experiment import Experiment
 
