@@ -31,13 +31,13 @@ def demo(runs: Folder = Path("runs")) -> None:
     console.print(figures_table(figures))
     last = figures[_RECIPES[-1]]
     console.print(
-        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known too:"
-        " the floor."
+        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known"
+        " too: the floor."
         f"\n{_RECIPES[-1]} is {format_metric('excess_val_loss', last['excess_val_loss'], unit=True)} above it."
         " No model that predicts fairly gets below it."
         "\n\nNext:"
         "\n  sevenepochs corpus sample                             what these titles look like"
         "\n  sevenepochs train demo_adamw --set optimizer.lr=4e-3  change one thing, then: sevenepochs runs"
-        "\n  sevenepochs show baseline --corpus titles.parquet     the stock model on your headlines: size, steps, time",
+        "\n  sevenepochs show baseline --corpus titles.parquet     the stock model on your headlines: size, time",
         markup=False,
     )

@@ -195,7 +195,8 @@ def list_runs(root: Path) -> list[Run]:
 
 
 def find_run(text: str, root: Path) -> Run:
-    """The run that `text` means: a path, a name below `root`, "last", or the only one whose name starts or ends so.
+    """The run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest run),
+    or the only one whose name starts or ends so.
 
     Raises:
         UserError: none or several; the nearest names are listed.
@@ -210,6 +211,9 @@ def find_run(text: str, root: Path) -> Run:
         raise UserError(f"there is no run {text!r}: {root} holds no runs yet; start one with: sevenepochs train")
     if text == "last":
         return runs[-1]
+    of_recipe = [run for run in runs if text in (run.recipe, f"{run.recipe}_s{run.seed}")]
+    if of_recipe:
+        return of_recipe[-1]
     found = [run for run in runs if text and (run.name.startswith(text) or run.name.endswith(text))]
     if len(found) == 1:
         return found[0]

@@ -1,0 +1,85 @@
+"""Next tokens, token counts, re-evaluation and comparison, on a tiny run."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from sevenepochs.analysis.compare import compare
+from sevenepochs.analysis.evaluate import evaluate
+from sevenepochs.analysis.next_token import at_place, predict
+from sevenepochs.analysis.token_frequency import most_frequent
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.scoring import exact_val_loss, title_losses
+from sevenepochs.results_folder import Result, result_of
+from sevenepochs.run_folder import Run, layout
+from sevenepochs.trained import load_trained
+
+
+def test_predict_is_the_softmax_after_the_context(finished_run: Run) -> None:
+    trained = load_trained(finished_run)
+    context = np.array([1, 40, 50, 60])
+    found = predict(trained, context, k=300, truth=7)
+    with torch.no_grad():
+        probabilities = trained.model.logits(trained.model(torch.from_numpy(context)[None]))[0, -1].softmax(-1)
+    assert sum(row["probability"] for row in found["top"]) == pytest.approx(1.0, abs=1e-5)
+    ranked = [row["id"] for row in found["top"]]
+    assert ranked == probabilities.argsort(descending=True, stable=True).tolist()
+    assert found["truth"]["rank"] == ranked.index(7) + 1
+    assert found["truth"]["surprisal_bits"] == pytest.approx(-float(probabilities[7].log2()), abs=1e-4)
+
+
+def test_a_place_is_its_row_up_to_the_position(finished_run: Run) -> None:
+    trained = load_trained(finished_run)
+    ids = np.arange(3, 3 + 64 * 128 + 1) % 290 + 3
+    found = at_place(trained, ids.astype(np.int32), row=2, position=4, k=5)
+    assert found["context"] == trained.tokenizer.decode(ids[256:261].tolist())
+    assert found["truth"]["id"] == ids[261]
+    with pytest.raises(UserError, match="outside the window"):
+        at_place(trained, ids.astype(np.int32), row=64, position=0)
+
+
+def test_most_frequent_tokens(finished_run: Run) -> None:
+    tokenizer = load_trained(finished_run).tokenizer
+    found = most_frequent(tokenizer, np.array([1, 5, 5, 5, 1, 9]), k=2)
+    assert [(row["id"], row["count"]) for row in found["top"]] == [(5, 3), (1, 2)]
+    assert found["eos_share"] == pytest.approx(2 / 6)
+
+
+def test_evaluate_repeats_the_runs_own_figures(finished_run: Run) -> None:
+    assert finished_run.summary is not None
+    assert evaluate(finished_run)["figures"] == finished_run.summary["figures"]
+
+
+def test_title_losses_of_a_run_add_up_to_its_exact_loss(finished_run: Run) -> None:
+    tensors, _ = finished_run.load_tensors(layout.TITLE_LOSSES)
+    data = load_trained(finished_run).load_data()
+    n_chars = data.validation.n_chars
+    assert finished_run.summary is not None
+    exact = finished_run.summary["figures"]["exact_val_loss"]
+    assert tensors["nats"].sum() / n_chars == pytest.approx(exact, rel=1e-12)
+    assert exact_val_loss(tensors["log_probs"], n_chars) == pytest.approx(exact, rel=1e-12)
+    again = title_losses(tensors["log_probs"], data.validation.ids_N, data.validation.eos_id)
+    assert np.array_equal(again, tensors["nats"])
+
+
+def test_compare_ranks_only_runs_on_the_same_titles(finished_run: Run) -> None:
+    first = result_of(finished_run)
+    lower = changed(first, loss=first.figures["exact_val_loss"] - 0.1, titles=None)
+    both = compare([first, lower])
+    assert both.results == (lower, first) and both.difference(lower) == pytest.approx(-0.1)
+    elsewhere = changed(first, loss=1.0, titles="other")
+    mixed = compare([first, elsewhere])
+    assert not mixed.comparable and mixed.difference(elsewhere) is None and mixed.ratio(elsewhere) is None
+    with pytest.raises(UserError, match="at least two"):
+        compare([first])
+
+
+def changed(result: Result, loss: float, titles: str | None) -> Result:
+    """The result with another exact loss and, if named, other validation titles."""
+    corpus = result.facts["corpus"]
+    if titles is not None:
+        corpus = {**corpus, "split": {**corpus["split"], "validation_titles_sha256": titles}}
+    facts = {**result.facts, "figures": {**result.figures, "exact_val_loss": loss}, "corpus": corpus}
+    return dataclasses.replace(result, facts=facts)

@@ -1,0 +1,197 @@
+"""The command line as a user meets it: each verb once, help without torch, mistakes as one line and exit code 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.cli.main import main
+from sevenepochs.run_folder import Run
+
+TINY = [
+    "tokenizer.vocab_size=300",
+    "batches.batch_size=8",
+    "batches.block_size=32",
+    "model.n_layer=1",
+    "model.n_head=2",
+    "model.d_model=16",
+    "training.device=cpu",
+    "training.precision=fp32",
+]
+SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a mistake prints."""
+    assert main(list(arguments)) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and "\n" not in error and "Traceback" not in error
+    return error
+
+
+def test_help_and_list_import_no_torch() -> None:
+    for arguments in ("['--help']", "['list']", "['train', '--help']"):
+        code = (
+            "import sys; from sevenepochs.cli.main import main\n"
+            f"try: main({arguments})\n"
+            "except SystemExit: pass\n"
+            "heavy = {'torch', 'pyarrow', 'tokenizers', 'matplotlib'} & set(sys.modules)\n"
+            "assert not heavy, heavy"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_train_runs_compare_eval_publish_from_start_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "adamw", "--corpus", "sample:100", *SETTINGS]) == 0
+    assert main(["train", "baseline", "--corpus", "sample:100", "--seed", "5", *SETTINGS]) == 0
+    printed = capsys.readouterr().out
+    assert "exact_val_loss" in printed and "floor_val_loss" in printed and "certificate: clean" in printed
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out.count("complete") == 2
+    assert main(["compare", "baseline", "adamw", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared["comparable"] is True
+    by_name = {row["name"]: row for row in compared["results"]}
+    assert by_name["baseline_sample-100_s5"]["difference"] == 0.0
+    assert by_name["adamw_sample-100_s1337"]["difference"] < 0.0
+    assert main(["compare", "baseline", "adamw"]) == 0
+    assert main(["eval", "adamw", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))["figures"]
+    summary = Run(next(tmp_path.glob("runs/*adamw*"))).summary
+    assert summary is not None and figures == summary["figures"]
+    assert main(["publish", "adamw"]) == 0
+    published = tmp_path / "results" / "adamw_sample-100_s1337"
+    assert {p.name for p in published.iterdir()} == {"result.json", "curve.csv", "certificate.json", "analysis"}
+    text = "".join(file.read_text(encoding="utf-8") for file in published.rglob("*.*") if file.is_file())
+    assert str(tmp_path) not in text
+
+
+def test_eval_on_another_corpus_says_what_the_tokenizer_loses(
+    finished_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("\n".join(f"Ünïcödé title 漢字 {i}" for i in range(200)), encoding="utf-8")
+    assert main(["eval", str(finished_run.path), "--corpus", str(other)]) == 0
+    assert "loses text" in capsys.readouterr().out
+
+
+def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "baseline", "--corpus", "sample:100", "--json", *SETTINGS]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["n_steps"] % 7 == 0 and facts["seconds"] > 0
+    assert facts["config"]["optimizer"]["kind"] == "optim.sgd:SGD"
+    matmul_parameters = 12 * 16**2 + 300 * 16
+    assert facts["flop_per_step"] == (6 * matmul_parameters + 12 * 1 * 16 * 32) * 8 * 32
+
+
+def test_show_does_not_download(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.is_cached", lambda self: False)
+    assert main(["show", "baseline"]) == 0
+    assert "27,172,864" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", ["sample:500", "file"])
+def test_corpus_describes(source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if source == "file":
+        source = str(tmp_path / "titles.txt")
+        Path(source).write_text("\n".join(f"title number {i}" for i in range(50)))
+    assert main(["corpus", source, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n_train"] in (45, 450)
+    assert main(["corpus", source]) == 0
+
+
+def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "mine.py"
+    recipe.write_text(
+        "from sevenepochs.recipes.adamw import adamw\n\n\ndef wider():\n    return adamw().replace('model.n_head', 4)\n"
+    )
+    arguments = ["train", f"{recipe}:wider", "--corpus", "sample:100", "--runs", str(tmp_path / "runs"), *SETTINGS]
+    assert main(arguments) == 0
+    assert "wider" in fails(capsys, "train", f"{recipe}:widr")
+    recipe.write_text("def broken(:\n")
+    assert "SyntaxError" in fails(capsys, "train", f"{recipe}:broken")
+
+
+MISTAKES = {
+    "unknown recipe": (["train", "basline"], "'baseline'"),
+    "unknown key": (["train", "adamw", "--set", "optimizer.lrr=1"], "'lr'"),
+    "no value": (["train", "adamw", "--set", "optimizer.lr"], "KEY=VALUE"),
+    "not a number": (["train", "adamw", "--set", "optimizer.lr=fast"], "number"),
+    "nan": (["train", "adamw", "--set", "optimizer.lr=nan"], "number"),
+    "negative": (["train", "adamw", "--set", "optimizer.lr=-1"], "out of range"),
+    "dropout of one": (["train", "adamw", "--set", "model.attention.dropout=1"], "[0, 1)"),
+    "heads do not divide": (["train", "adamw", "--set", "model.n_head=7"], "multiple"),
+    "no layers": (["train", "adamw", "--set", "model.n_layer=0"], "out of range"),
+    "huge seed": (["train", "adamw", "--seed", str(2**40)], "out of range"),
+    "missing file": (["train", "adamw", "--corpus", "nowhere.parquet"], "nowhere.parquet"),
+    "no such run": (["resume", "nothing"], "nothing"),
+    "one run to compare": (["compare", "last"], ""),
+    "column without corpus": (["eval", "last", "--column", "title"], "--corpus"),
+    "bad revision": (["train", "adamw", "--revision", "2022"], "2023"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_one_line_and_leave_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, expected = MISTAKES[name]
+    assert expected in fails(capsys, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+CORPORA = {
+    "empty": (b"", "txt"),
+    "three titles": (b"a\nb\nc\n", "txt"),
+    "all equal": (b"same title\n" * 50, "txt"),
+    "not utf-8": ("title é\n".encode("latin-1") * 50, "txt"),
+    "nul bytes": (b"title \0 x\n" * 50, "txt"),
+    "10 MB line": (b"x" * 10_000_000, "txt"),
+    "corrupt parquet": (b"PAR1 not really PAR1", "parquet"),
+    "wrong column": (b"titel,score\nfirst,1\nsecond,2\n", "csv"),
+    "bad json": (b'{"title": "a"}\n{"title": \n', "jsonl"),
+    "corrupt gzip": (b"\x1f\x8b\x08 broken", "txt.gz"),
+    "too small for a batch": (b"".join(b"title %d\n" % i for i in range(30)), "txt"),
+}
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_bad_corpora_are_one_line_and_leave_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, ending = CORPORA[name]
+    file = tmp_path / f"titles.{ending}"
+    file.write_bytes(content)
+    fails(capsys, "train", "adamw", "--corpus", str(file), "--runs", str(tmp_path / "runs"))
+    assert [p.name for p in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    blocked = tmp_path / "runs"
+    blocked.write_text("a file where the folder should be")
+    fails(capsys, "train", "adamw", "--corpus", "sample:100", "--runs", str(blocked), *SETTINGS)
+    assert blocked.read_text() == "a file where the folder should be"
+
+
+def test_resume_of_a_complete_run_is_refused(finished_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "complete" in fails(capsys, "resume", str(finished_run.path))
+
+
+def test_output_into_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m sevenepochs list --json | head -c 1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, env=os.environ)
+    assert "Traceback" not in done.stderr and "Error" not in done.stderr
+
+
+def test_train_py_is_sevenepochs_train() -> None:
+    script = Path(__file__).parents[2] / "train.py"
+    assert len(script.read_text().splitlines()) <= 20
+    done = subprocess.run([sys.executable, str(script), "--set", "optimizer.lrr=1"], capture_output=True, text=True)
+    assert done.returncode == 2 and "optim.adamw:AdamW" in done.stderr  # the record recipe is the default

@@ -1,0 +1,95 @@
+"""results/: written whole from a complete run, small, and free of this machine."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.analysis.standard import analyze
+from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
+from sevenepochs.report.readme_table import END, START, table, update
+from sevenepochs.results_folder import Result, list_results, publish, result_of
+from sevenepochs.run_folder import Run, RunWriter
+
+
+@pytest.fixture(scope="module")
+def published(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    analyze(finished_run)
+    return publish(finished_run, tmp_path_factory.mktemp("results"))
+
+
+def test_a_published_result_reads_back(finished_run: Run, published: Path) -> None:
+    result = Result.read(published)
+    assert published.name == result.name == "tiny_sample-100_s1337"
+    assert finished_run.summary is not None and result.figures == finished_run.summary["figures"]
+    assert {"recipe", "seed", "command", "commit", "machine", "config", "corpus"} <= result.facts.keys()
+    assert list_results(published.parent)[0].facts == result.facts
+    assert sum(f.stat().st_size for f in published.rglob("*") if f.is_file()) < 200_000
+    assert sorted(f.stem for f in (published / "analysis").iterdir()) == ["next_token", "token_frequency"]
+
+
+def test_the_curve_has_every_evaluation_and_the_last_step(finished_run: Run, published: Path) -> None:
+    rows = list(csv.DictReader((published / "curve.csv").open()))
+    evaluations = [row for row in rows if row["event"] == "evaluation"]
+    assert [int(row["step"]) for row in evaluations] == [row["step"] for row in finished_run.evaluations()]
+    training = [int(row["step"]) for row in rows if row["event"] == "training"]
+    assert training[0] == 1 and training[-1] == finished_run.training_curve()[-1]["step"]
+    assert training == sorted(set(training)) and len(training) <= 402
+
+
+def test_publishing_again_replaces_the_result_whole(finished_run: Run, published: Path) -> None:
+    (published / "stale.json").write_text("{}")
+    assert publish(finished_run, published.parent) == published
+    assert not (published / "stale.json").exists()
+    assert [p.name for p in published.parent.iterdir()] == [published.name]
+
+
+def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
+    config = finished_run.config
+    config["corpus"] = {"kind": "corpus.file:FileCorpus", "path": "/somebody/secret/titles.txt", "column": None}
+
+    class Elsewhere(Run):
+        @property
+        def config(self) -> dict:  # type: ignore[type-arg]
+            return config
+
+    text = json.dumps(result_of(Elsewhere(finished_run.path)).facts)
+    assert "titles.txt" in text and "secret" not in text
+
+
+def test_an_incomplete_run_has_no_result(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path, "tiny", 1) as writer:
+        path = writer.path
+    with pytest.raises(UserError, match="only a complete run"):
+        result_of(Run(path))
+
+
+def test_a_damaged_result_is_named(published: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "x_sample_s1"
+    broken.mkdir()
+    (broken / "result.json").write_text((published / "result.json").read_text()[:-40])
+    with pytest.raises(UserError, match="damaged"):
+        list_results(tmp_path)
+
+
+def test_the_readme_table_comes_from_results_and_names_what_is_missing(published: Path, tmp_path: Path) -> None:
+    result = Result.read(published)
+    text = table([result], expected=("baseline",))
+    assert "`baseline` | missing" in text
+    assert format_metric("exact_val_loss", result.figures["exact_val_loss"]) in text
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    assert update(readme, published.parent, check=True) is False
+    update(readme, published.parent)
+    assert "tiny" in readme.read_text() and readme.read_text().endswith("after\n")
+    assert update(readme, published.parent, check=True) is True
+    readme.write_text("no markers")
+    with pytest.raises(UserError, match="results:start"):
+        update(readme, published.parent)
+
+
+def test_the_committed_readme_is_up_to_date() -> None:
+    root = Path(__file__).parents[1]
+    assert update(root / "README.md", root / "results", check=True), "run: make readme"
