@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.analysis.compare import Comparison
 from sevenepochs.analysis.compare import compare as _compare
-from sevenepochs.corpus.base import parse_corpus
+from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run
 

@@ -131,7 +131,7 @@ def _resolve(kind: str, base: type, where: str) -> type:
     found: Any = _package_module(module_name) or sys.modules.get(module_name)
     if found is None:
         raise UserError(
-            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--import FILE.py)"
+            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--load FILE.py)"
         )
     for name in qualname.split("."):
         found = getattr(found, name, None)

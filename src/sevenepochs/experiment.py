@@ -13,6 +13,7 @@ from sevenepochs.batches.stream import Stream
 from sevenepochs.config import Config
 from sevenepochs.corpus.base import Corpus, CorpusConfig
 from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.errors import UserError
 from sevenepochs.model.gpt import GPT, GPTModel
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.objective.cross_entropy import CrossEntropy
@@ -57,10 +58,15 @@ class Experiment(Config):
         """Load the corpus, split it, train the tokenizer (or take the given one) and encode both splits.
 
         Raises:
-            UserError: the corpus cannot be read or is too small.
+            UserError: the corpus cannot be read, is too small, or has nothing to validate on.
         """
         corpus = self.corpus.load(announce)
         split = split_titles(corpus.rows)
+        if not any(split.validation):
+            raise UserError(
+                f"all {len(split.validation):,} validation titles are empty, so there is nothing to score; "
+                "use a corpus with more titles"
+            )
         announce(f"{len(split.train):,} training and {len(split.validation):,} validation titles")
         if tokenizer is None:
             tokenizer = self.tokenizer.build(split)

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenepochs.corpus.base import Corpus, CorpusConfig, parse_corpus, slug
+from sevenepochs.corpus.base import Corpus, CorpusConfig, slug
+from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.corpus.describe import describe
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.corpus.fingerprint import fingerprint, recognise, titles_sha256

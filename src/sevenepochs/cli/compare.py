@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from sevenepochs.cli.options import Folder, Positional
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sevenepochs.analysis.compare import Comparison
+    from sevenepochs.results_folder import Result
 
 
 def compare(
@@ -51,7 +57,7 @@ def compare(
         console.print("Not comparable: these runs were validated on different titles.", style="red")
 
 
-def _table(comparison):  # type: ignore[no-untyped-def]
+def _table(comparison: Comparison) -> Table:
     from rich.table import Table
 
     from sevenepochs.metrics import METRICS, format_metric
@@ -76,7 +82,7 @@ def _table(comparison):  # type: ignore[no-untyped-def]
     return table
 
 
-def _result(text, folder):  # type: ignore[no-untyped-def]
+def _result(text: str, folder: Path) -> Result:
     from sevenepochs.results_folder import Result, result_of
     from sevenepochs.run_folder import find_run
 

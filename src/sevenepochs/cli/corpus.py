@@ -26,8 +26,8 @@ def corpus(
     import json as json_module
 
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.base import parse_corpus
     from sevenepochs.corpus.describe import describe
+    from sevenepochs.corpus.parse import parse_corpus
 
     facts = describe(parse_corpus(source, column=column, revision=revision).load())
     if json:

@@ -12,6 +12,7 @@ def evaluate(
     corpus: Corpus = None,
     column: Column = None,
     revision: Revision = None,
+    load: Folder | None = None,
     runs: Folder = Path("runs"),
     json: bool = False,
 ) -> None:
@@ -22,6 +23,7 @@ def evaluate(
         corpus: Another corpus; its validation split is scored, nothing is trained on it.
         column: The column that holds the titles.
         revision: The hub dataset's revision.
+        load: A Python file with the run's own recipe classes, if it has any.
         runs: Where run folders are.
         json: Print JSON.
     """
@@ -29,10 +31,13 @@ def evaluate(
 
     from sevenepochs.analysis.evaluate import evaluate as score
     from sevenepochs.cli.console import console, errors, figures_table
-    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
+    from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
 
+    if load is not None:
+        import_file(load)
     if corpus is None and (column or revision):
         raise UserError("--column and --revision belong to --corpus; name it too")
     other = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from sevenepochs.errors import UserError
 
@@ -27,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     from sevenepochs.cli.train import resume, train
     from sevenepochs.train.interrupt import Interrupted
 
-    verbs = {
+    verbs: dict[str, Callable[..., Any]] = {
         "demo": demo,
         "train": train,
         "resume": resume,

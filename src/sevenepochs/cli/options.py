@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+from tyro.conf import Positional as Positional
 
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
 
-Positional = tyro.conf.Positional
 Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
 RunName = Annotated[str, tyro.conf.arg(metavar="RUN")]
 Corpus = Annotated[str | None, tyro.conf.arg(metavar="hub|sample|PATH")]
@@ -39,7 +39,7 @@ def experiment_from(
     Raises:
         UserError: anything that does not fit.
     """
-    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import load_recipe
 
     experiment = load_recipe(recipe)

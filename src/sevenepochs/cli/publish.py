@@ -12,6 +12,7 @@ def publish(
     corpus: Corpus = None,
     column: Column = None,
     results: Folder = Path("results"),
+    load: Folder | None = None,
     runs: Folder = Path("runs"),
 ) -> None:
     """Write the small, committable part of a finished run to results/, its standard analyses included.
@@ -21,15 +22,19 @@ def publish(
         corpus: Where the run's titles are now, if they moved.
         column: The column that holds the titles.
         results: Where results go.
+        load: A Python file with the run's own recipe classes, if it has any.
         runs: Where run folders are.
     """
     from sevenepochs.analysis.standard import analyze
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.recipes.catalog import import_file
     from sevenepochs.results_folder import publish as write
     from sevenepochs.results_folder import result_of
     from sevenepochs.run_folder import find_run
 
+    if load is not None:
+        import_file(load)
     found = find_run(run, runs)
     result_of(found)  # an incomplete run is refused before any work
     analyze(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sevenepochs.cli.options import Folder
 
@@ -23,7 +24,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
     from sevenepochs.metrics import format_metric
     from sevenepochs.run_folder import list_runs
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in list_runs(folder):
         try:
             summary = run.summary

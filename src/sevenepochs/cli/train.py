@@ -58,7 +58,7 @@ def resume(
         runs: Where run folders are.
     """
     from sevenepochs.cli.console import ConsoleWatcher
-    from sevenepochs.corpus.base import parse_corpus
+    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.experiment import Experiment
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run

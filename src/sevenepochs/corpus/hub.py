@@ -8,6 +8,7 @@ that what is derived be shared alike.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,13 @@ from sevenepochs.errors import UserError, nearest
 DATASET = "julien040/hacker-news-posts"
 MAIN_FILE = "story.parquet"
 _KNOWN_BYTES = {KNOWN_VERSIONS[0].revision: 426_000_000}  # published; the hub is asked for other revisions' sizes
+_REASONS = {
+    "LocalEntryNotFoundError": "the hub cannot be reached",
+    "ConnectError": "the hub cannot be reached",
+    "RevisionNotFoundError": "the hub does not have this revision any more",
+    "RepositoryNotFoundError": "the hub does not have this dataset any more",
+    "RemoteEntryNotFoundError": "this revision does not have that file",
+}
 _SHARD = re.compile(r"-\d+-of-(\d+)\.parquet$")
 
 
@@ -122,6 +130,7 @@ def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir
     """Fetch what is missing. Any failure becomes one UserError: whatever went wrong, the alternatives are the same."""
     from huggingface_hub import constants, hf_hub_download
 
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # five retries are not the user's business
     try:
         if constants.HF_HUB_OFFLINE:
             raise ConnectionError("HF_HUB_OFFLINE is set")
@@ -155,6 +164,8 @@ def _parquet_sizes(sha: str) -> dict[str, int]:
 
 
 def _reason(error: Exception) -> str:
-    """The error's first line, without the addresses and folders that the hub's client puts there."""
+    """What went wrong in a few words, without the addresses and folders that the hub's client puts there."""
+    if type(error).__name__ in _REASONS:
+        return _REASONS[type(error).__name__]
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {re.sub(r'https?://[^ ]+|(?<![^ (])/[^ ]+', '...', lines[0])[:160]}".rstrip(": ")

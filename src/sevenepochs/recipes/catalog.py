@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ def import_file(path: Path) -> object:
     return module
 
 
-def _function_from_file(name: str) -> object:
+def _function_from_file(name: str) -> Callable[[], object]:
     file, _, function_name = name.rpartition(":")
     if not file.endswith(".py") or not function_name:
         raise UserError(f"recipe {name!r}: write path/file.py:function")
@@ -97,7 +98,7 @@ def _function_from_file(name: str) -> object:
     if not path.is_file():
         raise UserError(f"recipe {name!r}: there is no file {path}")
     module = import_file(path)
-    function = getattr(module, function_name, None)
+    function: Callable[[], object] | None = getattr(module, function_name, None)
     if not callable(function):
         public = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
         raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, public)}")

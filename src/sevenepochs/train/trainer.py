@@ -246,11 +246,9 @@ class _Training:
         losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
         self.writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
         causality_ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
-        violation = 0.0  # of a single token, which nothing follows
-        if len(causality_ids_N) > 1:
-            violation = causality_violation(
-                exact_scorer, causality_ids_N, validation.eos_id, b.scoring_rows(causality_ids_N, validation.eos_id)
-            )
+        violation = causality_violation(
+            exact_scorer, causality_ids_N, validation.eos_id, b.scoring_rows(causality_ids_N, validation.eos_id)
+        )
         self.writer.write_json(layout.CERTIFICATE, certificate(self._facts(violation)))
         self.writer.save_model(model_tensors(self.model))
         self.writer.finish(
