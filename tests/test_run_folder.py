@@ -412,8 +412,10 @@ def test_states(writer):
     assert run.state == "failed" and run.failure == {"message": "loss is nan at step 12", "step": 12}
     with RunWriter.reopen(writer.path) as again:
         assert run.state == "running" and run.failure is None
+        again.save_checkpoint(TENSORS, {"step": 12})
         again.finish({"exact_val_loss": 1.25})
     assert run.state == "complete" and run.summary == {"exact_val_loss": 1.25}
+    assert not run.has_checkpoint()  # nobody resumes a complete run
     with pytest.raises(UserError, match="complete"):
         RunWriter.reopen(writer.path)
 

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenepochs.corpus.base import Corpus, CorpusConfig, slug
-from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.corpus.describe import describe
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.corpus.fingerprint import fingerprint, recognise, titles_sha256
 from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, joined_text, split_titles

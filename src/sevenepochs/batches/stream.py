@@ -30,7 +30,7 @@ class Stream(BatchesConfig):
         return StreamBatches(ids, self.batch_size, self.block_size)
 
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
-        return stock_rows(len(ids))
+        return stock_rows(len(ids), self.block_size)
 
 
 class StreamBatches:

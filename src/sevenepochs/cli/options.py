@@ -51,9 +51,10 @@ def experiment_from(
                 experiment = experiment.replace(f"corpus.{name}", value)
     if seed is not None:
         experiment = experiment.replace("training.seed", seed)
+    changes = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise UserError(f"--set {setting!r}: write KEY=VALUE, e.g. --set optimizer.lr=1e-3")
-        experiment = experiment.replace(key.strip(), value.strip())
-    return experiment
+        changes[key.strip()] = value.strip()
+    return experiment.replace_all(changes)  # at once: d_model and n_head may only fit together

@@ -19,7 +19,7 @@ class Facts:
     """What the trainer observed, not what the config promised.
 
     `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text, encoded
-    afresh.
+    afresh; the same for validation.
     `tokens_used`: training targets consumed, summed over steps; `train_tokens`: length of the training stream.
     `causality_violation_nats`: see `scoring.causality_violation`.
     """
@@ -38,6 +38,8 @@ class Facts:
     tokenizer_fidelity: dict[str, Any]
     ids_sha256: str
     expected_ids_sha256: str
+    validation_ids_sha256: str
+    expected_validation_ids_sha256: str
     rows: str
     causality_violation_nats: float
     environment: dict[str, Any]
@@ -67,6 +69,11 @@ def certificate(facts: Facts) -> dict[str, Any]:
             "training ids are the training split",
             facts.ids_sha256 == facts.expected_ids_sha256,
             f"sha256 {facts.ids_sha256[:16]}",
+        ),
+        _rule(
+            "validation ids are the validation split",
+            facts.validation_ids_sha256 == facts.expected_validation_ids_sha256,
+            f"sha256 {facts.validation_ids_sha256[:16]}",
         ),
         _rule(
             "tokenizer loses nothing",

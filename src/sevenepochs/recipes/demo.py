@@ -14,17 +14,18 @@ def demo_sgd() -> Experiment:
     Time: about a minute on 2 cores.
     Command: sevenepochs train demo_sgd
     """
-    return (
-        baseline()
-        .replace("corpus", SampleCorpus(n_titles=15_000))
-        .replace("tokenizer.vocab_size", 1_000)
-        .replace("batches.batch_size", 16)
-        .replace("model.n_layer", 4)
-        .replace("model.n_head", 4)
-        .replace("model.d_model", 128)
-        .replace("model.embedding_dropout", 0.0)
-        .replace("model.residual.dropout", 0.0)
-        .replace("model.attention.dropout", 0.0)
+    return baseline().replace_all(
+        {
+            "corpus": SampleCorpus(n_titles=15_000),
+            "tokenizer.vocab_size": 1_000,
+            "batches.batch_size": 16,
+            "model.n_layer": 4,
+            "model.n_head": 4,
+            "model.d_model": 128,
+            "model.embedding_dropout": 0.0,
+            "model.residual.dropout": 0.0,
+            "model.attention.dropout": 0.0,
+        }
     )
 
 

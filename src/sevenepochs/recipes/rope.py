@@ -15,13 +15,14 @@ def rope() -> Experiment:
     Time: about 1.3 x the baseline; 37,452,288 parameters at 32,000 tokens.
     Command: sevenepochs train rope
     """
-    return (
-        adamw()
-        .replace("tokenizer.vocab_size", 32_000)
-        .replace("model.n_layer", 4)
-        .replace("model.n_head", 4)
-        .replace("model.mlp.expansion", 8)
-        .replace("model.norm", RMSNorm())
-        .replace("model.attention.rotary", Rope(base=10_000.0))
-        .replace("optimizer", AdamW(lr=5e-4, beta1=0.9, beta2=0.99, weight_decay=0.1))
+    return adamw().replace_all(
+        {
+            "tokenizer.vocab_size": 32_000,
+            "model.n_layer": 4,
+            "model.n_head": 4,
+            "model.mlp.expansion": 8,
+            "model.norm": RMSNorm(),
+            "model.attention.rotary": Rope(base=10_000.0),
+            "optimizer": AdamW(lr=5e-4, beta1=0.9, beta2=0.99, weight_decay=0.1),
+        }
     )

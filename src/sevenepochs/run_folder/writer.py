@@ -150,8 +150,13 @@ class RunWriter:
         self.close()
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json, which makes the run complete, and close. Everything else must be written before."""
+        """Write summary.json, which makes the run complete, and close. Everything else must be written before.
+
+        The checkpoint goes: a complete run is never resumed, and its weights are in model.safetensors.
+        """
         self.write_json(layout.SUMMARY, summary)
+        for folder in (layout.CHECKPOINT, layout.CHECKPOINT_OLD, layout.CHECKPOINT_NEW):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
         self.close()
 
     def close(self) -> None:

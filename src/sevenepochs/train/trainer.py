@@ -1,11 +1,9 @@
-"""The loop: steps, evaluations, checkpoints, and the final figures, written into a run folder."""
+"""The loop: steps, evaluations and checkpoints, written into a run folder. What follows it is in conclusion.py."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,12 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.gpt import n_matmul_parameters, n_parameters
 from sevenepochs.model.scorer import TorchScorer
-from sevenepochs.model.weights import model_tensors
-from sevenepochs.protocol.budget import evaluation_steps, joined_text
-from sevenepochs.protocol.certificate import Facts, certificate
-from sevenepochs.protocol.figures import all_figures, interim_figures
-from sevenepochs.protocol.rows import stock_rows
-from sevenepochs.protocol.scoring import causality_violation, title_losses
+from sevenepochs.protocol.budget import evaluation_steps
+from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.run_folder import Run, RunWriter, layout
 from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.train import checkpoint, machine
+from sevenepochs.train.conclusion import Outcome, add_floor, conclude
 from sevenepochs.train.hooks import Plan, Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events
@@ -35,7 +30,6 @@ from sevenepochs.trained import check_same_titles
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
-_CAUSALITY_TOKENS = 64 * 128  # of the validation stream: one batch of rows
 
 
 def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watcher | None = None) -> Run:
@@ -141,7 +135,7 @@ class _Training:
             try:
                 if stop.requested:
                     raise KeyboardInterrupt
-                return self._finish(elapsed_seconds)
+                return conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
             except KeyboardInterrupt:
                 raise Interrupted(self.writer.path) from None
 
@@ -202,7 +196,7 @@ class _Training:
     def _evaluate(self) -> None:
         b = self.experiment.batches
         figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
-        self._add_floor(figures)
+        add_floor(figures, self.floor)
         elapsed_seconds = self._elapsed_seconds()
         self.writer.append_metric(
             {"step": self.step, "event": "evaluation", **figures, "elapsed_seconds": elapsed_seconds}
@@ -216,12 +210,6 @@ class _Training:
         )
         self.watcher.evaluated(self.step, figures)
 
-    def _add_floor(self, figures: dict[str, float | None]) -> None:
-        """On a corpus whose distribution is known, every evaluation shows loss, floor and excess."""
-        if self.floor is not None and figures["exact_val_loss"] is not None:
-            figures["floor_val_loss"] = self.floor.value_nats_per_char
-            figures["excess_val_loss"] = figures["exact_val_loss"] - self.floor.value_nats_per_char
-
     def _save(self) -> None:
         state = {
             "step": self.step,
@@ -231,60 +219,18 @@ class _Training:
         }
         self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer), state)
 
-    def _finish(self, elapsed_seconds: float) -> Run:
-        """The five figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
-        b, validation = self.experiment.batches, self.data.validation
-        figures, log_probs_N = all_figures(self.scorer, validation, self.rows, b.batch_size, b.block_size)
-        if self.machine.precision == "fp32" and not self.machine.compiled:
-            figures_fp32, exact_scorer = figures, self.scorer
-        else:
-            self.watcher.message("final evaluation in fp32")
-            exact_scorer = TorchScorer(self.model)
-            figures_fp32, log_probs_N = all_figures(exact_scorer, validation, self.rows, b.batch_size, b.block_size)
-        for each in (figures, figures_fp32):
-            self._add_floor(each)
-        losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
-        self.writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
-        causality_ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
-        violation = causality_violation(
-            exact_scorer, causality_ids_N, validation.eos_id, b.scoring_rows(causality_ids_N, validation.eos_id)
-        )
-        self.writer.write_json(layout.CERTIFICATE, certificate(self._facts(violation)))
-        self.writer.save_model(model_tensors(self.model))
-        self.writer.finish(
-            {
-                "figures": figures_fp32,
-                "figures_run_precision": figures,
-                "elapsed_seconds": elapsed_seconds,
-                "n_steps": self.n_steps,
-                "parameters": n_parameters(self.model),
-                "tokens_per_step": self.batches.targets_per_step,
-            }
-        )
-        return Run(self.writer.path)
-
-    def _facts(self, violation_nats: float) -> Facts:
-        data = self.data
-        fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
-        afresh = np.asarray(data.tokenizer.encode(joined_text(data.split.train)), dtype=np.int32)
-        is_stock = all(map(np.array_equal, self.rows, stock_rows(len(data.validation.ids_N))))
-        return Facts(
-            track="single",
-            epochs=self.experiment.training.epochs,
-            seed=self.experiment.training.seed,
-            corpus={**data.corpus.source, "name": data.corpus.name},
-            split=fingerprint(data.split),
-            train_tokens=len(data.train_ids),
+    def _outcome(self, elapsed_seconds: float) -> Outcome:
+        return Outcome(
+            experiment=self.experiment,
+            data=self.data,
+            model=self.model,
+            machine=self.machine,
+            scorer=self.scorer,
+            rows=self.rows,
+            n_steps=self.n_steps,
+            targets_per_step=self.batches.targets_per_step,
             tokens_used=self.tokens_used,
-            passes_per_token=self.experiment.objective.passes_per_token,
-            parameters=n_parameters(self.model),
-            tokenizer_sha256=data.tokenizer.sha256,
-            tokenizer_trained_on=getattr(self.experiment.tokenizer, "trained_on", "unknown"),
-            tokenizer_fidelity={**asdict(fidelity), "reversible": fidelity.reversible},
-            ids_sha256=hashlib.sha256(data.train_ids.tobytes()).hexdigest(),
-            expected_ids_sha256=hashlib.sha256(afresh.tobytes()).hexdigest(),
-            rows="stock" if is_stock else type(self.experiment.batches).__name__,
-            causality_violation_nats=violation_nats,
+            elapsed_seconds=elapsed_seconds,
             environment=self.environment,
         )
 

@@ -1,0 +1,137 @@
+"""After the last step: the final figures, losses by title, the certificate, the weights, and last the summary."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.corpus.base import Floor
+from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.experiment import Data, Experiment
+from sevenepochs.model.gpt import GPTModel, n_parameters
+from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.model.weights import model_tensors
+from sevenepochs.protocol.budget import joined_text
+from sevenepochs.protocol.certificate import Facts, certificate
+from sevenepochs.protocol.figures import Validation, all_figures
+from sevenepochs.protocol.rows import Rows, stock_rows
+from sevenepochs.protocol.scoring import causality_violation, exact_log_probs, exact_val_loss, title_losses
+from sevenepochs.run_folder import Run, RunWriter, layout
+from sevenepochs.train.hooks import Watcher
+from sevenepochs.train.machine import Machine
+
+_CAUSALITY_TOKENS = 64 * 128  # of the validation stream: one batch of rows
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trained model and what the loop counted. `scorer`: in the run's own precision; `rows`: the recipe's."""
+
+    experiment: Experiment
+    data: Data
+    model: GPTModel
+    machine: Machine
+    scorer: TorchScorer
+    rows: Rows
+    n_steps: int
+    targets_per_step: int
+    tokens_used: int
+    elapsed_seconds: float
+    environment: dict[str, Any]
+
+
+def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> Run:
+    """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
+    validation, batches = outcome.data.validation, outcome.experiment.batches
+    floor = outcome.data.corpus.floor(outcome.data.split.validation)
+    figures, log_probs_N = _figures(outcome, outcome.scorer)
+    if outcome.machine.precision == "fp32" and not outcome.machine.compiled:
+        figures_fp32, scorer_fp32 = figures, outcome.scorer
+    else:
+        watcher.message("final evaluation in fp32")
+        scorer_fp32 = TorchScorer(outcome.model)
+        figures_fp32, log_probs_N = _figures(outcome, scorer_fp32)
+    for each in (figures, figures_fp32):
+        add_floor(each, floor)
+    losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
+    writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
+    ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
+    rows = batches.scoring_rows(ids_N, validation.eos_id)
+    violation = causality_violation(scorer_fp32, ids_N, validation.eos_id, rows)
+    writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, violation)))
+    writer.save_model(model_tensors(outcome.model))
+    writer.finish(
+        {
+            "figures": figures_fp32,
+            "figures_run_precision": figures,
+            "elapsed_seconds": outcome.elapsed_seconds,
+            "n_steps": outcome.n_steps,
+            "parameters": n_parameters(outcome.model),
+            "tokens_per_step": outcome.targets_per_step,
+        }
+    )
+    return Run(writer.path)
+
+
+def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
+    """On a corpus whose distribution is known, every evaluation shows loss, floor and excess."""
+    if floor is not None and figures["exact_val_loss"] is not None:
+        figures["floor_val_loss"] = floor.value_nats_per_char
+        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
+
+
+def _figures(outcome: Outcome, scorer: TorchScorer) -> tuple[dict[str, float | None], np.ndarray]:
+    """The five figures, and the exact loss under stock rows where the recipe's rows are others."""
+    validation, batches = outcome.data.validation, outcome.experiment.batches
+    figures, log_probs_N = all_figures(scorer, validation, outcome.rows, batches.batch_size, batches.block_size)
+    if not _is_stock(outcome.rows, validation):
+        rows = stock_rows(len(validation.ids_N))
+        stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows)
+        figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
+    return figures, log_probs_N
+
+
+def _is_stock(rows: Rows, validation: Validation) -> bool:
+    return all(map(np.array_equal, rows, stock_rows(len(validation.ids_N))))
+
+
+def _rows_name(experiment: Experiment) -> str:
+    return f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
+
+
+def _facts(outcome: Outcome, violation_nats: float) -> Facts:
+    data, experiment = outcome.data, outcome.experiment
+    fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
+    # encoded afresh, as one text: what the trainer and the scorer were given must be this
+    train_ids, validation_ids = (
+        np.asarray(data.tokenizer.encode(joined_text(titles)), dtype=np.int32)
+        for titles in (data.split.train, data.split.validation)
+    )
+    return Facts(
+        track="single",
+        epochs=experiment.training.epochs,
+        seed=experiment.training.seed,
+        corpus={**data.corpus.source, "name": data.corpus.name},
+        split=fingerprint(data.split),
+        train_tokens=len(data.train_ids),
+        tokens_used=outcome.tokens_used,
+        passes_per_token=experiment.objective.passes_per_token,
+        parameters=n_parameters(outcome.model),
+        tokenizer_sha256=data.tokenizer.sha256,
+        tokenizer_trained_on=getattr(experiment.tokenizer, "trained_on", "unknown"),
+        tokenizer_fidelity={**asdict(fidelity), "reversible": fidelity.reversible},
+        ids_sha256=_sha256(data.train_ids),
+        expected_ids_sha256=_sha256(train_ids),
+        validation_ids_sha256=_sha256(data.validation.ids_N),
+        expected_validation_ids_sha256=_sha256(validation_ids),
+        rows="stock" if _is_stock(outcome.rows, data.validation) else _rows_name(experiment),
+        causality_violation_nats=violation_nats,
+        environment=outcome.environment,
+    )
+
+
+def _sha256(ids: np.ndarray) -> str:
+    return hashlib.sha256(ids.tobytes()).hexdigest()

@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from sevenepochs.errors import UserError
+from sevenepochs.settings import Training
+from sevenepochs.train import machine
+
+
+def test_a_device_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"training\.device = 'cuda': torch sees no such device here \(there is: .*cpu"):
+        machine.resolve(Training(device="cuda"), 1e15)
+
+
+@pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_precision_follows_the_hardware_and_says_so(monkeypatch, has_bf16, precision):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16, raising=False)
+    resolved = machine.resolve(Training(device="cpu"), 1e10)
+    assert resolved.precision == precision
+    assert ("AVX512-BF16" in resolved.why) is has_bf16
+    assert machine.resolve(Training(device="cpu", precision="fp32"), 1e10).precision == "fp32"
+
+
+def test_compilation_where_it_pays(monkeypatch):
+    monkeypatch.setattr(machine.shutil, "which", lambda name: "a compiler")
+    assert not machine.resolve(Training(device="cpu"), 1e12).compiled
+    assert machine.resolve(Training(device="cpu"), 1e16).compiled
+    assert not machine.resolve(Training(device="cpu", compile="off"), 1e16).compiled
+    assert machine.resolve(Training(device="cpu", compile="on"), 1e2).compiled
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    without = machine.resolve(Training(device="cpu"), 1e16)
+    assert not without.compiled and "no C++ compiler" in without.why
+
+
+def test_the_choices_are_plain_values():
+    facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
+    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why"}
+    assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())

@@ -1,0 +1,227 @@
+"""Interrupted and resumed is uninterrupted: weights, metrics and figures, to the last bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import sevenepochs
+from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.optim.sgd import SGD
+from sevenepochs.run_folder import Run, layout, list_runs
+from sevenepochs.train import conclusion, trainer
+from sevenepochs.train.hooks import Watcher
+from sevenepochs.train.interrupt import Interrupted
+from sevenepochs.train.trainer import resume_training, run_training
+
+OPTIMIZERS = {"adamw": None, "sgd": SGD(), "momentum": SGD(momentum=0.9)}
+
+
+class Signals(Watcher):
+    """Sends this process a signal after a step."""
+
+    def __init__(self, step, number=signal.SIGINT):
+        self.step, self.number, self.n_finished = step, number, 0
+
+    def stepped(self, progress):
+        if progress.step == self.step:
+            os.kill(os.getpid(), self.number)
+
+    def finished(self):
+        self.n_finished += 1
+
+
+@pytest.fixture(scope="module")
+def short(tiny):
+    """7 steps an epoch are more than these tests need."""
+    return tiny.replace_all({"corpus": SampleCorpus(n_titles=40), "model.n_layer": 1})
+
+
+@pytest.fixture(scope="module", params=OPTIMIZERS)
+def uninterrupted(request, short, tmp_path_factory, outcome):
+    optimizer = OPTIMIZERS[request.param]
+    experiment = short if optimizer is None else short.replace("optimizer", optimizer)
+    run = run_training(experiment, request.param, tmp_path_factory.mktemp("runs"))
+    return experiment, run.summary["n_steps"], outcome(run)
+
+
+def interrupted_run(experiment, root, watcher):
+    with pytest.raises(Interrupted, match="resume with: sevenepochs resume") as caught:
+        run_training(experiment, "x", root, watcher)
+    run = Run(caught.value.run_path)
+    assert run.state == "interrupted" and run.summary is None
+    assert not (run.path / layout.MODEL).exists()
+    return run
+
+
+def resumed(run, watcher=None):
+    """As the command line does it: from the run folder alone."""
+    return resume_training(run, Experiment.from_dict(run.config), watcher)
+
+
+def assert_same(left, right):
+    for name in left:
+        assert left[name] == right[name], name
+
+
+def test_a_rerun_is_bit_identical(uninterrupted, tmp_path, outcome):
+    experiment, _, expected = uninterrupted
+    assert_same(outcome(run_training(experiment, "again", tmp_path)), expected)
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [("first", signal.SIGINT), ("middle", signal.SIGTERM), ("evaluation", signal.SIGINT), ("last", signal.SIGTERM)],
+)
+def test_interrupted_and_resumed_is_uninterrupted(uninterrupted, tmp_path, outcome, place, number):
+    experiment, n_steps, expected = uninterrupted
+    step = {"first": 1, "middle": n_steps // 2 + 1, "evaluation": n_steps // 7, "last": n_steps}[place]
+    watcher = Signals(step, number)
+    run = interrupted_run(experiment, tmp_path, watcher)
+    assert run.load_checkpoint()[1]["step"] == step
+    assert watcher.n_finished == 1
+    assert_same(outcome(resumed(run)), expected)
+
+
+def test_interrupted_again_and_again(uninterrupted, tmp_path, outcome):
+    experiment, n_steps, expected = uninterrupted
+    run = interrupted_run(experiment, tmp_path, Signals(2))
+    for step in (3, 5, n_steps - 1):
+        with pytest.raises(Interrupted):
+            resumed(run, Signals(step, signal.SIGTERM))
+    assert_same(outcome(resumed(run)), expected)
+
+
+def test_a_checkpoint_in_passing_changes_nothing(uninterrupted, tmp_path, outcome, monkeypatch):
+    experiment, _, expected = uninterrupted
+    monkeypatch.setattr(trainer, "_CHECKPOINT_SECONDS", 0.0)
+    assert_same(outcome(run_training(experiment, "x", tmp_path)), expected)
+
+
+@pytest.mark.parametrize("when", ["before", "during"])
+def test_a_signal_in_the_final_evaluation(uninterrupted, tmp_path, outcome, when, monkeypatch):
+    experiment, _, expected = uninterrupted
+
+    class AtTheEnd(Watcher):
+        def finished(self):
+            if when == "before":
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        if when == "during":
+            patch.setattr(conclusion, "title_losses", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        run = interrupted_run(experiment, tmp_path, AtTheEnd())
+    assert_same(outcome(resumed(run)), expected)
+
+
+def test_the_handlers_are_put_back(short, tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    interrupted_run(short, tmp_path, Signals(1))
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_second_ctrl_c_does_not_wait(short, tmp_path):
+    class Impatient(Watcher):
+        def stepped(self, progress):
+            if progress.step == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_training(short, "x", tmp_path, Impatient())
+    assert list_runs(tmp_path)[0].state == "interrupted"
+
+
+def test_training_outside_the_main_thread(short, tmp_path):
+    thread = threading.Thread(target=run_training, args=(short, "x", tmp_path))
+    thread.start()
+    thread.join()
+    assert list_runs(tmp_path)[0].state == "complete"
+
+
+KILLED = """
+import json, os, signal, sys, torch
+torch.set_num_threads(1)
+from pathlib import Path
+from sevenepochs.experiment import Experiment
+from sevenepochs.train import trainer
+from sevenepochs.train.hooks import Watcher
+class Kills(Watcher):
+    def stepped(self, progress):
+        if progress.step == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+trainer._CHECKPOINT_SECONDS = float(sys.argv[2])
+trainer.run_training(Experiment.from_dict(json.load(sys.stdin)), "killed", Path(sys.argv[1]), Kills())
+"""
+
+
+@pytest.mark.parametrize("checkpoint_seconds", ["0", "300"], ids=["with checkpoints", "before the first one"])
+@pytest.mark.parametrize("uninterrupted", ["adamw"], indirect=True)
+def test_killed_and_resumed_is_uninterrupted(uninterrupted, tmp_path, outcome, checkpoint_seconds):
+    experiment, _, expected = uninterrupted
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), checkpoint_seconds],
+        input=json.dumps(experiment.to_dict()),
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(sevenepochs.__file__).parents[1])},
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (run,) = list_runs(tmp_path)
+    assert run.state == "interrupted" and run.summary is None
+    assert run.has_checkpoint() is (checkpoint_seconds == "0")
+    assert_same(outcome(resumed(run)), expected)
+
+
+def test_another_corpus_is_refused(short, tmp_path):
+    run = interrupted_run(short, tmp_path, Signals(2))
+    other = short.replace("corpus.seed", 5)
+    with pytest.raises(UserError, match="started on other titles"):
+        resume_training(run, other)
+    assert run.state == "interrupted"
+    assert resumed(run).state == "complete"  # and nothing was spoilt
+
+
+def test_a_complete_run_has_nothing_to_resume(short, tmp_path):
+    run = run_training(short, "x", tmp_path)
+    with pytest.raises(UserError, match="complete"):
+        resumed(run)
+
+
+def test_elapsed_time_adds_up(short, tmp_path):
+    run = interrupted_run(short, tmp_path, Signals(5))
+    before = run.load_checkpoint()[1]["elapsed_seconds"]
+    assert resumed(run).summary["elapsed_seconds"] > before > 0
+    elapsed = [row["elapsed_seconds"] for row in run.metrics()]
+    assert elapsed == sorted(elapsed)
+
+
+def test_other_threads_are_mentioned(short, tmp_path):
+    run = interrupted_run(short, tmp_path, Signals(2))
+    tensors, state = run.load_checkpoint()
+    state["machine"]["threads"] += 1
+    with trainer.RunWriter.reopen(run.path) as writer:
+        writer.save_checkpoint(tensors, state)
+    said = []
+
+    class Listens(Watcher):
+        def message(self, text):
+            said.append(text)
+
+    resumed(run, Listens())
+    assert any("may differ in bits" in text for text in said)
+
+
+@pytest.mark.long
+def test_compiled_bf16_as_real_runs_are(short, tmp_path, outcome):
+    experiment = short.replace_all({"training.compile": "on", "training.precision": "bf16"})
+    expected = outcome(run_training(experiment, "x", tmp_path))
+    run = interrupted_run(experiment, tmp_path, Signals(5))
+    assert_same(outcome(resumed(run)), expected)
