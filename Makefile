@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-long lint readme
+.PHONY: help demo download train test test-long lint readme
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,6 +17,12 @@ help: ## this list
 
 demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (about 3 minutes)
 	@$(BIN)/sevenepochs demo
+
+download: $(STAMP) ## the challenge's titles, 426 MB from the Hugging Face hub
+	@$(BIN)/sevenepochs corpus hub
+
+train: $(STAMP) ## the record recipe under the rules, on the challenge's titles (ARGS="rope --seed 3" for another)
+	@$(BIN)/python train.py $(ARGS)
 
 test: $(STAMP) ## the tests, under 10 minutes
 	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal

@@ -30,7 +30,20 @@ _ALL = [
     Metric(
         "val_scored_fraction", "scored", "%", "share of validation tokens that the own-geometry figure scored", ".1%"
     ),
+    Metric(
+        "corrected_val_loss",
+        "corrected",
+        "nats/char",
+        "an official figure made to count every token (audit)",
+    ),
+    Metric("ratio_to_stock", "of stock", "", "corrected loss over the stock program's on the same data (audit)", ".3f"),
     Metric("exact_val_bpc", "bits/char", "bits/char", "total bits over the characters of the titles alone"),
+    Metric(
+        "exact_val_loss_stock_rows",
+        "exact, stock rows",
+        "nats/char",
+        "the exact loss with the stream cut into stock rows of 128, where the recipe's rows are others",
+    ),
     Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
     Metric(
         "excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"

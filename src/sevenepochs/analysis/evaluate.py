@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.final_figures import final_figures
 from sevenepochs.model.scorer import TorchScorer
-from sevenepochs.protocol.figures import all_figures
 from sevenepochs.run_folder import Run
 from sevenepochs.trained import load_trained
 
@@ -29,13 +29,7 @@ def evaluate(
     """
     trained = load_trained(run)
     data = trained.load_data(corpus, announce, same_titles=corpus is None)
-    batches = trained.experiment.batches
-    rows = trained.experiment.scoring_rows(data)
-    figures, _ = all_figures(TorchScorer(trained.model), data.validation, rows, batches.batch_size, batches.block_size)
-    floor = data.corpus.floor(data.split.validation)
-    if floor is not None and figures["exact_val_loss"] is not None:
-        figures["floor_val_loss"] = floor.value_nats_per_char
-        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
+    figures, _ = final_figures(trained.experiment, data, TorchScorer(trained.model))
     fidelity = data.tokenizer.fidelity(data.split.validation)
     return {
         "run": run.name,

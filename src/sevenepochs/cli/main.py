@@ -18,10 +18,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2 for a user's mistake, 130 after an interrupt)."""
     import tyro
 
+    from sevenepochs.cli.audit import audit
     from sevenepochs.cli.compare import compare
     from sevenepochs.cli.corpus import corpus
     from sevenepochs.cli.demo import demo
     from sevenepochs.cli.eval import evaluate
+    from sevenepochs.cli.export import export
+    from sevenepochs.cli.leaderboard import leaderboard
     from sevenepochs.cli.list import list_recipes
     from sevenepochs.cli.publish import publish
     from sevenepochs.cli.runs import runs
@@ -40,6 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         "show": show,
         "corpus": corpus,
         "publish": publish,
+        "export": export,
+        "audit": audit,
+        "leaderboard": leaderboard,
     }
     try:
         tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=argv)

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.corpus.base import Floor
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
+from sevenepochs.final_figures import are_stock, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import model_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
-from sevenepochs.protocol.figures import Validation, all_figures
-from sevenepochs.protocol.rows import Rows, stock_rows
-from sevenepochs.protocol.scoring import causality_violation, exact_log_probs, exact_val_loss, title_losses
+from sevenepochs.protocol.rows import Rows
+from sevenepochs.protocol.scoring import causality_violation, title_losses
 from sevenepochs.run_folder import Run, RunWriter, layout
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.machine import Machine
@@ -46,16 +45,13 @@ class Outcome:
 def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> Run:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
     validation, batches = outcome.data.validation, outcome.experiment.batches
-    floor = outcome.data.corpus.floor(outcome.data.split.validation)
-    figures, log_probs_N = _figures(outcome, outcome.scorer)
+    figures, log_probs_N = final_figures(outcome.experiment, outcome.data, outcome.scorer)
     if outcome.machine.precision == "fp32" and not outcome.machine.compiled:
         figures_fp32, scorer_fp32 = figures, outcome.scorer
     else:
         watcher.message("final evaluation in fp32")
         scorer_fp32 = TorchScorer(outcome.model)
-        figures_fp32, log_probs_N = _figures(outcome, scorer_fp32)
-    for each in (figures, figures_fp32):
-        add_floor(each, floor)
+        figures_fp32, log_probs_N = final_figures(outcome.experiment, outcome.data, scorer_fp32)
     losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
     writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
     ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
@@ -74,28 +70,6 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> Run:
         }
     )
     return Run(writer.path)
-
-
-def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
-    """On a corpus whose distribution is known, every evaluation shows loss, floor and excess."""
-    if floor is not None and figures["exact_val_loss"] is not None:
-        figures["floor_val_loss"] = floor.value_nats_per_char
-        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
-
-
-def _figures(outcome: Outcome, scorer: TorchScorer) -> tuple[dict[str, float | None], np.ndarray]:
-    """The five figures, and the exact loss under stock rows where the recipe's rows are others."""
-    validation, batches = outcome.data.validation, outcome.experiment.batches
-    figures, log_probs_N = all_figures(scorer, validation, outcome.rows, batches.batch_size, batches.block_size)
-    if not _is_stock(outcome.rows, validation):
-        rows = stock_rows(len(validation.ids_N))
-        stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows)
-        figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
-    return figures, log_probs_N
-
-
-def _is_stock(rows: Rows, validation: Validation) -> bool:
-    return all(map(np.array_equal, rows, stock_rows(len(validation.ids_N))))
 
 
 def _rows_name(experiment: Experiment) -> str:
@@ -127,7 +101,7 @@ def _facts(outcome: Outcome, violation_nats: float) -> Facts:
         expected_ids_sha256=_sha256(train_ids),
         validation_ids_sha256=_sha256(data.validation.ids_N),
         expected_validation_ids_sha256=_sha256(validation_ids),
-        rows="stock" if _is_stock(outcome.rows, data.validation) else _rows_name(experiment),
+        rows="stock" if are_stock(outcome.rows, len(data.validation.ids_N)) else _rows_name(experiment),
         causality_violation_nats=violation_nats,
         environment=outcome.environment,
     )

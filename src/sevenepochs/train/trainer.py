@@ -14,6 +14,7 @@ from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.environment import environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
+from sevenepochs.final_figures import add_floor
 from sevenepochs.model.gpt import n_matmul_parameters, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.budget import evaluation_steps
@@ -21,7 +22,7 @@ from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.run_folder import Run, RunWriter, layout
 from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.train import checkpoint, machine
-from sevenepochs.train.conclusion import Outcome, add_floor, conclude
+from sevenepochs.train.conclusion import Outcome, conclude
 from sevenepochs.train.hooks import Plan, Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events

@@ -1,0 +1,103 @@
+"""`--to hf`: a folder that transformers loads, as GPT-2 where that is the same function, else with code of ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sevenepochs.export.card import model_card
+from sevenepochs.export.exported import Exported
+from sevenepochs.export.folder import check_free, new_folder
+from sevenepochs.export.packages import require
+from sevenepochs.export.probe import check_logits
+from sevenepochs.export.tokenizer_files import special_ids, write_tokenizer, write_tokenizer_config
+from sevenepochs.trained import TrainedRun
+
+
+def export_hf(trained: TrainedRun, out: Path) -> Exported:
+    """Write config, weights (safetensors), tokenizer, generation config, model card; check the loaded model's logits.
+
+    Raises:
+        UserError: transformers is not installed, `out` is taken or cannot be written, the model has a part that
+            neither GPT-2 nor our code knows, or the exported logits differ from ours.
+    """
+    require("transformers")
+    check_free(out)
+    from sevenepochs.export.custom import to_custom, write_code
+    from sevenepochs.export.gpt2 import is_gpt2, to_gpt2
+
+    with _quiet(), new_folder(out) as folder:
+        as_gpt2 = is_gpt2(trained.experiment.model)
+        exported = to_gpt2(trained) if as_gpt2 else to_custom(trained)
+        exported.generation_config = _generation_config(trained, use_cache=as_gpt2)
+        exported.save_pretrained(folder)
+        (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # it comes readable by us alone
+        if not as_gpt2:
+            write_code(folder)
+        write_tokenizer(trained.tokenizer, folder)
+        write_tokenizer_config(trained.tokenizer, trained.model.block_size, folder)
+        difference = check_logits(trained.model, _logits_of(type(exported), folder), "the transformers folder")
+        target = "transformers, GPT-2" if as_gpt2 else "transformers, custom code"
+        facts = Exported(out, target, difference)
+        (folder / "README.md").write_text(model_card(trained, facts, _usage(as_gpt2)), encoding="utf-8")
+    return facts
+
+
+def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
+    """The model as a user gets it: read from the folder."""
+    loaded = model_class.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+
+    def logits(x_BT: Tensor) -> Tensor:
+        result: Tensor = loaded(input_ids=x_BT).logits
+        return result
+
+    return logits
+
+
+def _generation_config(trained: TrainedRun, use_cache: bool) -> Any:
+    from transformers import GenerationConfig
+
+    # sampled: the likeliest continuation of a headline says little about the model
+    ids = special_ids(trained.tokenizer)
+    return GenerationConfig(do_sample=True, max_length=trained.model.block_size, use_cache=use_cache, **ids)
+
+
+def _usage(as_gpt2: bool) -> str:
+    trust = "" if as_gpt2 else ", trust_remote_code=True"
+    note = (
+        ""
+        if as_gpt2
+        else "\nThe model's code is modeling_sevenepochs.py in this folder; read it before you trust it.\n"
+    )
+    return f"""```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("FOLDER"{trust})
+model = AutoModelForCausalLM.from_pretrained("FOLDER"{trust})
+ids = tokenizer("<eos>Show HN:", return_tensors="pt")
+print(tokenizer.decode(model.generate(**ids)[0]))
+```
+{note}"""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars or advice from transformers while a verb of ours prints."""
+    from transformers.utils import logging as hf_logging
+
+    level = hf_logging.get_verbosity()
+    bars = hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity(logging.ERROR)
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(level)
+        if bars:
+            hf_logging.enable_progress_bar()

@@ -1,0 +1,124 @@
+"""`--to onnx`: one graph from ids to logits, batch and length free, checked with onnxruntime.
+
+B batch, T position in the row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sevenepochs.export.card import model_card
+from sevenepochs.export.exported import Exported
+from sevenepochs.export.folder import check_free, new_folder
+from sevenepochs.export.packages import require
+from sevenepochs.export.probe import check_logits
+from sevenepochs.export.tokenizer_files import write_tokenizer
+from sevenepochs.model.gpt import GPTModel
+from sevenepochs.trained import TrainedRun
+
+MODEL = "model.onnx"
+_USAGE = f"""```python
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file("FOLDER/tokenizer.json")
+session = onnxruntime.InferenceSession("FOLDER/{MODEL}")
+ids = np.array([tokenizer.encode("<eos>Show HN:").ids])
+(logits,) = session.run(["logits"], {{"input_ids": ids}})
+print(tokenizer.decode([int(logits[0, -1].argmax())]))
+```
+"""
+
+
+class Logits(nn.Module):
+    """Ids to logits in one call, as the graph has it."""
+
+    def __init__(self, model: GPTModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        return self.model.logits(self.model(input_ids))
+
+
+def export_onnx(trained: TrainedRun, out: Path) -> Exported:
+    """Write model.onnx (input_ids int64 (B, T) -> logits fp32 (B, T, V)), tokenizer.json and a model card.
+
+    Raises:
+        UserError: a package is missing, `out` is taken or cannot be written, or the exported logits differ from ours.
+    """
+    require("onnx", "onnxscript", "onnxruntime")
+    check_free(out)
+    with new_folder(out) as folder:
+        _write_graph(trained.model, folder / MODEL)
+        write_tokenizer(trained.tokenizer, folder)
+        difference = check_logits(trained.model, _runtime(folder / MODEL), "the ONNX graph")
+        facts = Exported(out, "ONNX", difference)
+        (folder / "README.md").write_text(model_card(trained, facts, _USAGE, library="onnx"), encoding="utf-8")
+    return facts
+
+
+def _write_graph(model: GPTModel, path: Path) -> None:
+    example_BT = torch.zeros(2, min(5, model.block_size), dtype=torch.int64)
+    length = torch.export.Dim("length", max=model.block_size)
+    with _quiet():
+        program = torch.onnx.export(
+            Logits(model).eval(),
+            (example_BT,),
+            input_names=["input_ids"],
+            output_names=["logits"],
+            dynamic_shapes={"input_ids": {0: torch.export.Dim("batch"), 1: length}},
+            dynamo=True,
+        )
+    assert program is not None, "the exporter returns a program when it is given no file"
+    proto = program.model_proto
+    _forget_where(proto)
+    path.write_bytes(proto.SerializeToString())
+
+
+def _forget_where(proto: Any) -> None:
+    """The exporter notes at each node the lines of source that it comes from, folders of this machine and all."""
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.functions):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for function in proto.functions:
+        for node in function.node:
+            del node.metadata_props[:]
+            node.doc_string = ""
+
+
+def _runtime(path: Path) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    def logits(x_BT: Tensor) -> Tensor:
+        (logits_BTV,) = session.run(["logits"], {"input_ids": x_BT.numpy()})
+        return torch.from_numpy(logits_BTV)
+
+    return logits
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its progress and warns of its own deprecations."""
+    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

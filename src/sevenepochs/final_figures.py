@@ -1,0 +1,40 @@
+"""All figures of a finished model: the protocol's five, the exact loss under stock rows, floor and excess."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sevenepochs.corpus.base import Floor
+from sevenepochs.experiment import Data, Experiment
+from sevenepochs.protocol.figures import all_figures
+from sevenepochs.protocol.rows import Rows, stock_rows
+from sevenepochs.protocol.scoring import Scorer, exact_log_probs, exact_val_loss
+
+
+def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> tuple[dict[str, float | None], np.ndarray]:
+    """Figures by name (losses in nats per character) and the log-probabilities (N,) behind the exact ones.
+
+    `exact_val_loss_stock_rows` is there only where the recipe's rows are others, so that a gain from rows alone can be
+    told apart; floor and excess only where the corpus's distribution is known.
+    """
+    validation, batches = data.validation, experiment.batches
+    rows = experiment.scoring_rows(data)
+    figures, log_probs_N = all_figures(scorer, validation, rows, batches.batch_size, batches.block_size)
+    if not are_stock(rows, len(validation.ids_N)):
+        stock = stock_rows(len(validation.ids_N))
+        stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, stock)
+        figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
+    add_floor(figures, data.corpus.floor(data.split.validation))
+    return figures, log_probs_N
+
+
+def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
+    """On a corpus whose distribution is known, every evaluation shows loss, floor and excess."""
+    if floor is not None and figures["exact_val_loss"] is not None:
+        figures["floor_val_loss"] = floor.value_nats_per_char
+        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
+
+
+def are_stock(rows: Rows, n_targets: int) -> bool:
+    """Whether the rows are the protocol's stock rows."""
+    return all(map(np.array_equal, rows, stock_rows(n_targets)))

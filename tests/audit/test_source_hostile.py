@@ -1,0 +1,151 @@
+"""Hostile source: whatever the text, the audit returns findings, in bounded time, and executes nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sevenepochs.audit.finding import Finding
+from sevenepochs.audit.source import audit_source
+
+_spec = importlib.util.spec_from_file_location("source_program", Path(__file__).with_name("source_program.py"))
+assert _spec and _spec.loader
+program = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(program)
+PIECES = [
+    "0", "-1", "None", "[]", "()", "{}", "''", "lambda: 0", "*args", "val_ids", "evaluate()", "main()", "self",
+    "10**100", "range(10**18)", "while True:\n    pass\n", "yield", "await x", "x := 1", "[::0]", "[:, None]", "\0",
+    "é", "\t", "\n", "del x", "match x:\n    case _: pass\n", "import train", "from . import *", "global val_ids",
+    "raise", "@f", "not", "/ 0",
+]  # fmt: skip
+
+
+def audit_bytes(data: bytes, name: str = "train.py") -> list[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, name).write_bytes(data)
+        return audit_source(Path(folder))
+
+
+def mutated(seed: int, edits: int) -> str:
+    """The base with tokens exchanged, removed, doubled or replaced by something strange, often still Python."""
+    source = random.Random(seed)
+    words = program.BASE.replace("(", " ( ").replace(")", " ) ").replace(",", " , ").split(" ")
+    for _ in range(edits):
+        i, j = source.randrange(len(words)), source.randrange(len(words))
+        act = source.randrange(5)
+        if act == 0:
+            words[i], words[j] = words[j], words[i]
+        elif act == 1:
+            words[i] = ""
+        elif act == 2:
+            words[i] = words[i] + " " + words[j]
+        elif act == 3:
+            words[i] = source.choice(PIECES)
+        else:
+            words[i] = words[j]
+    return " ".join(words)
+
+
+def mutated_lines(seed: int, edits: int) -> str:
+    """The base with lines exchanged within equal indentation: nearly always Python."""
+    source = random.Random(seed)
+    lines = program.BASE.split("\n")
+    for _ in range(edits):
+        i = source.randrange(len(lines))
+        same = [k for k, line in enumerate(lines) if _indent(line) == _indent(lines[i])]
+        j = source.choice(same)
+        lines[i] = lines[j] if source.random() < 0.5 else lines[i].replace(*source.sample(program.BASE.split(), 2))
+    return "\n".join(lines)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def check(data: bytes) -> None:
+    started = time.process_time()
+    findings = audit_bytes(data)
+    assert findings and all(isinstance(finding, Finding) for finding in findings)
+    assert time.process_time() - started < 20
+
+
+_any_source = st.one_of(
+    st.builds(mutated, st.integers(0, 2**32), st.integers(1, 4)).map(lambda text: text.encode("utf-8", "replace")),
+    st.builds(mutated_lines, st.integers(0, 2**32), st.integers(1, 12)).map(
+        lambda text: text.encode("utf-8", "replace")
+    ),
+    st.binary(max_size=400),
+    st.text(max_size=400).map(lambda text: text.encode("utf-8", "replace")),
+)
+_quiet = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=_quiet)
+@given(_any_source)
+def test_no_source_raises(data: bytes) -> None:
+    check(data)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None, suppress_health_check=_quiet)
+@given(_any_source)
+def test_no_source_raises_long(data: bytes) -> None:
+    check(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "(" * 5_000 + ")" * 5_000,
+        "x = " + "-" * 50_000 + "1",
+        "x = " + "+".join(["1"] * 20_000),
+        "x = " + "9" * 100_000,
+        "x" + ".y" * 20_000,
+        "x" + "()" * 20_000,
+        "if x:\n" + "".join(" " * n + "if x:\n" for n in range(1, 99)) + " " * 99 + "pass",
+        "# -*- coding: nonsense -*-\n",
+        "# -*- coding: utf-7 -*-\n+AD0-",
+        "\ufeffx = 1",
+        "\0" * 1_000,
+        "'" * 99_999,
+        "f'" + "{f'" * 50,
+    ],
+)
+def test_extreme_text(text: str) -> None:
+    check((text + "\n" + program.BASE).encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "while True:\n        settings.width += 1\n",
+        "for a in range(10**9):\n        for b in range(10**9):\n            pass\n",
+        "grow = ['x']\n    while True:\n        grow = grow + grow\n",
+        "text = 'x'\n    while True:\n        text = text + text\n",
+        "big = 9\n    while True:\n        big = big * big\n",
+        "n = 10**10**10\n    m = 1 << 10**10\n    k = 'x' * 10**12\n",
+        "def again(): return again()\n    again()\n",
+        "everything = [a for a in range(10**7) for b in range(10**7)]\n",
+        "many = list(zip(range(10**12), range(10**12)))\n    more = [0] * 10**12\n",
+        "stacked = torch.stack([val_ids[i : i + 1] for i in range(10**9)])\n",
+        "val_ids = val_ids.view(-1, 1)\n    rows = [val_ids[i] for i in range(10**6)]\n",
+        "me = []\n    me.append(me)\n    for thing in me:\n        me.append(thing)\n",
+    ],
+)
+def test_endless_programs_end(line: str) -> None:
+    anchor = "    batches = len(train_ids)"
+    check(program.edited((anchor, "    " + line + anchor)).encode())
+
+
+def test_a_folder_of_many_files_is_bounded(tmp_path: Path) -> None:
+    for number in range(60):
+        (tmp_path / f"part_{number:02}.py").write_text(f"from part_{(number + 1) % 60:02} import *\nx = {number}\n")
+    (tmp_path / "train.py").write_text("from part_00 import *\n" + program.BASE)
+    assert [finding.rule for finding in audit_source(tmp_path)] == ["tail-drop"]

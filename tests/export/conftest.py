@@ -1,0 +1,36 @@
+"""Models to export, without training: a finished run's folder around freshly drawn weights of any shape."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+
+from sevenepochs.experiment import Experiment
+from sevenepochs.run_folder import Run
+from sevenepochs.trained import TrainedRun, load_trained
+
+
+@pytest.fixture(scope="session")
+def drawn(finished_run: Run) -> Callable[[Experiment], TrainedRun]:
+    """The experiment's model with weights large enough that a slip shows, positions and gains among them."""
+
+    def draw(experiment: Experiment) -> TrainedRun:
+        tokenizer = load_trained(finished_run).tokenizer
+        model = experiment.build_model(tokenizer.vocab_size).eval()
+        generator = torch.Generator().manual_seed(3)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+        return TrainedRun(finished_run, experiment, tokenizer, model)
+
+    return draw
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _code_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """transformers copies a folder's code before it runs it: not into the user's cache."""
+    from transformers import dynamic_module_utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("hf_modules")))
+        yield

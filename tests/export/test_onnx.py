@@ -1,0 +1,52 @@
+"""The ONNX graph: free batch and length, our logits, nothing about this machine."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sevenepochs.errors import UserError
+from sevenepochs.export import onnx as export
+from sevenepochs.export.probe import TOLERANCE
+from sevenepochs.model.norm.rms_norm import RMSNorm
+from sevenepochs.model.position.rope import Rope
+
+SHAPES = {
+    "stock": {"model.n_layer": 1},
+    "rope": {"model.n_layer": 1, "model.norm": RMSNorm(), "model.attention.rotary": Rope()},
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_logits_at_other_batches_and_lengths(name: str, drawn, tiny, tmp_path: Path) -> None:
+    import onnxruntime
+
+    trained = drawn(tiny.replace_all(SHAPES[name]))
+    exported = export.export_onnx(trained, tmp_path / "out")
+    assert exported.logit_difference <= TOLERANCE
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"model.onnx", "tokenizer.json", "README.md"}
+    session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
+    for shape in ((1, 1), (1, 128), (5, 3), (7, 77)):
+        ids = np.arange(np.prod(shape)).reshape(shape) % trained.model.vocab_size
+        (logits,) = session.run(["logits"], {"input_ids": ids})
+        with torch.no_grad():
+            expected = trained.model.logits(trained.model(torch.from_numpy(ids))).numpy()
+        np.testing.assert_allclose(logits, expected, atol=TOLERANCE, rtol=0)
+    content = b"".join(p.read_bytes() for p in (tmp_path / "out").iterdir())
+    assert str(Path(export.__file__).parents[2]).encode() not in content and b"stack_trace" not in content
+    assert str(Path(torch.__file__).parent).encode() not in content and str(tmp_path).encode() not in content
+
+
+def test_a_graph_that_is_not_the_model_is_refused(drawn, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_write_graph", lambda model, path: path.write_bytes(b""))
+    monkeypatch.setattr(export, "_runtime", lambda path: lambda x_BT: torch.zeros(*x_BT.shape, 300))
+    with pytest.raises(UserError, match="the ONNX graph does not repeat the model"):
+        export.export_onnx(drawn(tiny), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_packages_are_named_before_any_work(drawn, tiny, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"onnx, onnxscript, onnxruntime: pip install 'sevenepochs\[export\]'"):
+        export.export_onnx(drawn(tiny), tmp_path / "out")
