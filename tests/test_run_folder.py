@@ -74,7 +74,7 @@ def test_names_sort_by_time_and_are_never_used_twice(root):
 
 
 def test_a_recipe_from_a_file_leaves_no_folder_names_behind(root):
-    writer = RunWriter.create(root, "/home/somebody/my recipes.py:fast", 1, now=NOON)
+    writer = RunWriter.create(root, "/elsewhere/somebody/my recipes.py:fast", 1, now=NOON)
     assert writer.name == "20260102T120000Z_my-recipes.py-fast_s1"
     assert "somebody" not in "".join(path.read_text() for path in writer.path.iterdir())
     assert Run(writer.path).recipe == "my recipes.py:fast"

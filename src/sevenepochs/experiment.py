@@ -14,7 +14,7 @@ from sevenepochs.config import Config
 from sevenepochs.corpus.base import Corpus, CorpusConfig
 from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
-from sevenepochs.model.gpt import GPT, GPTModel
+from sevenepochs.model.gpt import GPT, GPTModel, n_matmul_parameters
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.optim import OptimizerConfig
@@ -81,6 +81,13 @@ class Experiment(Config):
         """A freshly initialised model on the CPU, in training mode."""
         # the stock geometry is scored whatever the recipe trains with, so rows of 128 must fit
         return self.model.build(vocab_size, max(self.batches.block_size, STOCK_BLOCK_SIZE), self.training.seed)
+
+    def step_flop(self, model: GPTModel) -> float:
+        """Floating-point operations of one training step: 6 per product parameter and target, plus attention's
+        12 * layers * d_model * block a target (unmasked), times the objective's passes."""
+        b, m = self.batches, self.model
+        per_target = 6 * n_matmul_parameters(model) + 12 * m.n_layer * m.d_model * b.block_size
+        return float(per_target) * b.batch_size * b.block_size * self.objective.passes_per_token
 
     def scoring_rows(self, data: Data) -> Rows:
         return self.batches.scoring_rows(data.validation.ids_N, data.validation.eos_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -59,9 +60,10 @@ def to_stderr(message: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class CorpusConfig(Config):
+class CorpusConfig(Config, ABC):
     """Where the titles come from. Subclasses: HubCorpus, FileCorpus, SampleCorpus."""
 
+    @abstractmethod
     def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
         """Read all titles.
 
@@ -71,7 +73,6 @@ class CorpusConfig(Config):
         Raises:
             UserError: anything the user can mend.
         """
-        raise NotImplementedError
 
 
 def check_title(title: str, where: str) -> str:

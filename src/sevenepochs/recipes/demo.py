@@ -16,7 +16,7 @@ def demo_sgd() -> Experiment:
     """
     return baseline().replace_all(
         {
-            "corpus": SampleCorpus(n_titles=15_000),
+            "corpus": SampleCorpus(n_titles=12_000),
             "tokenizer.vocab_size": 1_000,
             "batches.batch_size": 16,
             "model.n_layer": 4,

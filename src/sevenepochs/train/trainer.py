@@ -15,7 +15,7 @@ from sevenepochs.environment import environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import add_floor
-from sevenepochs.model.gpt import n_matmul_parameters, n_parameters
+from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
@@ -88,8 +88,7 @@ class _Training:
         self.rows = experiment.scoring_rows(data)
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
         self.model = experiment.build_model(data.tokenizer.vocab_size)
-        self.training_flop = 6.0 * n_matmul_parameters(self.model) * self.batches.targets_per_step * self.n_steps
-        self.machine = machine.resolve(settings, self.training_flop)
+        self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps)
         machine.prepare(self.machine)
         watcher.message(
             f"{self.machine.device}, {self.machine.precision}, {self.machine.threads} threads: {self.machine.why}"
