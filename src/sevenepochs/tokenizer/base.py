@@ -17,6 +17,14 @@ from sevenepochs.protocol.budget import EOS, Split
 PAD, UNK = "<pad>", "<unk>"
 SPECIAL_TOKENS = (PAD, EOS, UNK)  # ids 0, 1, 2, as stock
 
+# Byte-level vocabularies write each byte as a letter: printable ones of Latin-1 as themselves, the rest from U+0100 on.
+_PRINTABLE_BYTES = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_OTHER_BYTES = [byte for byte in range(0x100) if byte not in _PRINTABLE_BYTES]
+_BYTE_OF_LETTER = {
+    **{chr(byte): byte for byte in _PRINTABLE_BYTES},
+    **{chr(0x100 + n): byte for n, byte in enumerate(_OTHER_BYTES)},
+}
+
 
 class TokenizerConfig(Config, ABC):
     """Slot `tokenizer`."""
@@ -75,6 +83,27 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens shown."""
         return str(self._hf.decode([int(i) for i in ids], skip_special_tokens=False))
+
+    def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Ids of a text as `encode` gives them, and for each the characters (start, stop) of `text` that it stands for.
+
+        Tokens that are parts of one character have that character in common.
+        """
+        encoding = self._hf.encode(text)
+        return list(encoding.ids), [(int(start), int(stop)) for start, stop in encoding.offsets]
+
+    def show(self, id: int) -> str:
+        """One token as people can read it: its text with its leading space; bytes of a split character as \\xe2.
+
+        `decode` gives a replacement character for those, so that different tokens would look alike.
+        """
+        text = self.decode([id])
+        if "\N{REPLACEMENT CHARACTER}" not in text:
+            return text
+        piece = str(self._hf.id_to_token(id))
+        if not all(letter in _BYTE_OF_LETTER for letter in piece):
+            return piece
+        return bytes(_BYTE_OF_LETTER[letter] for letter in piece).decode(errors="backslashreplace")
 
     def fidelity(self, titles: Sequence[str]) -> Fidelity:
         """Encode and decode every title and compare."""
