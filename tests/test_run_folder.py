@@ -411,7 +411,9 @@ def test_states(writer):
         again.fail("loss is nan at step 12", step=12)
     assert run.state == "failed" and run.failure == {"message": "loss is nan at step 12", "step": 12}
     with RunWriter.reopen(writer.path) as again:
-        assert run.state == "running" and run.failure is None
+        assert run.state == "running" and run.failure is not None  # not before it really goes on
+        again.forget_failure()
+        assert run.failure is None
         again.save_checkpoint(TENSORS, {"step": 12})
         again.finish({"exact_val_loss": 1.25})
     assert run.state == "complete" and run.summary == {"exact_val_loss": 1.25}

@@ -180,6 +180,17 @@ def test_killed_and_resumed_is_uninterrupted(uninterrupted, tmp_path, outcome, c
     assert_same(outcome(resumed(run)), expected)
 
 
+def test_a_request_to_stop_is_acknowledged_at_once(short, tmp_path):
+    told = []
+
+    class Listening(Signals):
+        def message(self, text):
+            told.append(text)
+
+    interrupted_run(short, tmp_path, Listening(2))
+    assert "stopping after this step" in told[-1]
+
+
 def test_another_corpus_is_refused(short, tmp_path):
     run = interrupted_run(short, tmp_path, Signals(2))
     other = short.replace("corpus.seed", 5)

@@ -164,6 +164,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path):
     assert all(np.isfinite(array).all() for array in tensors.values())
     assert state["elapsed_seconds"] >= [row["elapsed_seconds"] for row in run.training_curve()][-1] > 0
     assert [row["step"] for row in run.training_curve()] == [1, 2, 3, 4]
+    with pytest.raises(UserError, match="other titles"):  # a resume that does not come off changes nothing
+        resume_training(run, experiment.replace("corpus.seed", 5))
+    assert run.state == "failed" and run.failure["step"] == 5
     with pytest.raises(UserError, match="step 5"):  # the state is what it was, so it fails there again
         resume_training(run, experiment)
     assert run.state == "failed"

@@ -16,7 +16,7 @@ MODEL = "model.safetensors"
 TITLE_LOSSES = "title_losses.safetensors"
 CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
-FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run is reopened
+FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run goes on
 SUMMARY = "summary.json"  # written last, by rename: its presence means that the run is complete
 LOCK = "writer.lock"  # names the process that writes; empty when nobody does
 

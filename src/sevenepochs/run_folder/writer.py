@@ -144,6 +144,10 @@ class RunWriter:
             with self._explained(name):
                 storage.keep_lines(path, f"{name} of run {self.name}", lambda row: row.get("step", 0) <= step)
 
+    def forget_failure(self) -> None:
+        """The run goes on, so what stopped it before is not its state any more."""
+        self._inside(layout.FAILURE).unlink(missing_ok=True)
+
     def fail(self, message: str, **facts: Any) -> None:
         """Note that training stopped by itself (a non-finite loss), and close: the run's state is then "failed"."""
         self.write_json(layout.FAILURE, {"message": message, **facts})
@@ -176,7 +180,7 @@ class RunWriter:
         return _inside(self.path, name)
 
     def _clear_leftovers(self) -> None:
-        for leftover in [*self.path.rglob(".*.tmp"), self.path / layout.FAILURE]:
+        for leftover in self.path.rglob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         shutil.rmtree(self.path / layout.CHECKPOINT_NEW, ignore_errors=True)
         checkpoint.repair(self.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -20,11 +21,12 @@ class Interrupted(Exception):
 class StopRequests:
     """While active, the first signal sets `requested`; a second Ctrl-C falls through to Python's own handling.
 
-    With `at_once` set, the first one raises KeyboardInterrupt where it arrives. Does nothing outside the main thread,
-    where Python allows no handlers.
+    `acknowledge` is called where the first one arrives, because a step may take many seconds. With `at_once` set, the
+    first one raises KeyboardInterrupt instead. Does nothing outside the main thread, where Python allows no handlers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledge: Callable[[], None]) -> None:
+        self._acknowledge = acknowledge
         self.requested = False
         self.at_once = False
         self._previous: dict[int, Any] = {}
@@ -47,3 +49,4 @@ class StopRequests:
         signal.signal(number, self._previous[number])
         if self.at_once:
             raise KeyboardInterrupt
+        self._acknowledge()

@@ -120,12 +120,13 @@ class _Training:
 
     def run(self, writer: RunWriter) -> Run:
         self.writer = writer
+        self.writer.forget_failure()
         self.writer.write_json(layout.ENVIRONMENT, self.environment)
         if not self.is_resumed:
             self._log_headers()
         self._announce()
         self.started = time.monotonic()
-        with StopRequests() as stop:
+        with StopRequests(self._promise_to_stop) as stop:
             try:
                 self._loop(stop)
             finally:
@@ -138,6 +139,9 @@ class _Training:
                 return conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
             except KeyboardInterrupt:
                 raise Interrupted(self.writer.path) from None
+
+    def _promise_to_stop(self) -> None:
+        self.watcher.message("stopping after this step, with everything saved; once more to stop without saving")
 
     def _loop(self, stop: StopRequests) -> None:
         evaluate_after = set(evaluation_steps(self.batches.steps_per_epoch, self.experiment.training.epochs))
