@@ -55,6 +55,12 @@ _ALL = [
     Metric("lr_multiplier", "lr x", "", "schedule's factor on every learning rate", ".4f"),
     Metric("tokens_per_second", "tokens/s", "tokens/s", "training targets a second", ",.0f"),
     Metric("elapsed_seconds", "time", "s", "wall time in training and evaluation, resumes added up", ".1f"),
+    Metric("elapsed_minutes", "time", "min", "the same in minutes", ",.0f"),
+    Metric("difference_val_loss", "difference", "nats/char", "one exact loss minus another's on the same titles", "+.4f"),
+    Metric("ratio_of_losses", "ratio", "", "one exact loss over another's on the same titles", ".3f"),
+    Metric("probability", "probability", "%", "what a model gives one token", ".1%"),
+    Metric("share", "share", "%", "part of a whole", ".1%"),
+    Metric("surprisal_bits", "surprisal", "bits", "-log2 of the probability that the truth was given", ".1f"),
     Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),
     Metric("n_steps", "steps", "", "optimizer updates", ",d"),
 ]
