@@ -1,0 +1,150 @@
+"""What all figures share: size, colours, type, and SVG that comes out byte for byte the same from the same data.
+
+A figure stands on its own: title, units, legend. It brings its own white ground, so it reads the same on a light page,
+a dark page and in an image viewer. Text stays text (selectable, searchable); viewers without DejaVu take the next
+sans-serif, all of which are narrower. Colours are those of Okabe and Ito (2008), told apart with any kind of colour
+vision; series differ in marker or line style as well.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
+
+from sevenepochs.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+INK, FAINT = "#222222", "#666666"  # text and lesser text; both pass WCAG AA on white
+WIDTH_IN = 7.2
+ROW_IN = 0.26  # a bar with its label
+
+_RC = {
+    "svg.hashsalt": "sevenepochs",
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # titles carry dollar signs
+    "font.family": ["DejaVu Sans"],  # ships with matplotlib: the same metrics everywhere
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.8,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+_CLIP_ATTRIBUTES = re.compile(r"\n\s+(?=(?:width|height|viewBox|version|xmlns))")
+
+
+def draw(build: Callable[[Figure], None], height_in: float, description: str, width_in: float = WIDTH_IN) -> str:
+    """The SVG of what `build` puts into an empty figure.
+
+    Args:
+        build: adds axes and artists; matplotlib's settings are ours while it runs.
+        description: one sentence that says what is shown, for screen readers.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("figures need matplotlib: pip install 'sevenepochs[plots]'") from None
+    # from the library's defaults: a user's matplotlibrc must not change our figures
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC}):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+        FigureCanvasSVG(figure)
+        build(figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return _named(text.getvalue(), description)
+
+
+def bars(axes: Axes, labels: list[str], values: list[float], texts: list[str], **style: Any) -> None:
+    """Horizontal bars from the top down, each with its value written at its end; the x axis starts at 0."""
+    places = range(len(labels))
+    axes.barh(places, values, height=0.72, **style)
+    axes.set_yticks(places, labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    limit = max(values, default=0.0) or 1.0
+    axes.set_xlim(0, limit * 1.16)  # room for the longest bar's text
+    for place, value, text in zip(places, values, texts, strict=True):
+        axes.annotate(text, (value, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+
+
+def note(axes: Axes, text: str) -> None:
+    """A line of small print below the axes, for whoever sees the figure alone."""
+    axes.figure.supxlabel(text, fontsize=8.5, color=FAINT, x=0.01, ha="left")
+
+
+def percent(value: float) -> str:
+    """A share as people read it, with three significant digits at most: 13.1 %, 0.87 %."""
+    return f"{100 * value:.2f} %" if value < 0.0995 else f"{100 * value:.1f} %"
+
+
+def token_label(token: str, longest: int = 24) -> str:
+    """A token where its spaces can be seen: a leading or trailing space is a middle dot, line ends are escaped."""
+    body = token.strip(" ")
+    if not body:
+        return "·" * len(token) or "(nothing)"
+    lead, trail = token.index(body), len(token) - token.index(body) - len(body)
+    text = "·" * lead + body + "·" * trail
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def series() -> Any:
+    """Endless (colour, marker, line style) triples, no two of the first seven alike in any of the three."""
+    return itertools.cycle(zip(PALETTE, MARKERS, LINES, strict=True))
+
+
+def _named(svg: str, description: str) -> str:
+    """The SVG with a role and a title for screen readers, without the XML prologue (it can stand inside HTML)."""
+    start = svg.index("<svg")
+    end = svg.index(">", start)
+    head = _CLIP_ATTRIBUTES.sub(" ", svg[start:end])
+    text = escape(description)
+    body = "\n".join(line.rstrip() for line in svg[end + 1 :].splitlines())
+    return f'{head} role="img" aria-label="{escape(description, {chr(34): "&quot;"})}">\n<title>{text}</title>{body}\n'
