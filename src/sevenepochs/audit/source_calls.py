@@ -35,13 +35,7 @@ def call(machine: Machine, function: Any, args: list[Any], words: dict[str, Any]
         return method(machine, function.value, function.name, args, words, place)
     if isinstance(function, External):
         name = function.last
-        if name in _BUILTIN_CALLS and function.name in (
-            name,
-            f"math.{name}",
-            f"np.{name}",
-            f"builtins.{name}",
-            f"torch.{name}",
-        ):
+        if name in _BUILTIN_CALLS and function.home in _BUILTIN_HOMES:
             value = _builtin(machine, name, args, words)
             if value is not None:
                 return value
@@ -49,35 +43,12 @@ def call(machine: Machine, function: Any, args: list[Any], words: dict[str, Any]
     return degraded(machine, "an unknown function", args, words, place)
 
 
-_BUILTIN_CALLS = frozenset(
-    [
-        "len",
-        "range",
-        "int",
-        "float",
-        "sum",
-        "min",
-        "max",
-        "enumerate",
-        "zip",
-        "abs",
-        "round",
-        "sorted",
-        "set",
-        "vars",
-        "getattr",
-        "arange",
-        "ceil",
-        "floor",
-        "str",
-        "dict",
-        "frozenset",
-        "map",
-        "filter",
-        "next",
-        "mean",
-    ]
-)
+# Python's own functions that are followed, and what numpy, torch and math have of the same name.
+_BUILTIN_CALLS = frozenset({
+    "len", "range", "int", "float", "sum", "min", "max", "enumerate", "zip", "abs", "round", "sorted", "set",
+    "vars", "getattr", "arange", "ceil", "floor", "str", "dict", "frozenset", "map", "filter", "next", "mean",
+})  # fmt: skip
+_BUILTIN_HOMES = frozenset(["", "math", "np", "builtins", "torch"])
 
 
 def _builtin(machine: Machine, name: str, args: list[Any], words: dict[str, Any]) -> Any:

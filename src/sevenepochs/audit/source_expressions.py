@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def see_constant(machine: Machine, node: ast.Constant, env: Env) -> Any:
 def see_name(machine: Machine, node: ast.Name, env: Env) -> Any:
     value = env.find(node.id)
     if value is None and not any(node.id in scope.names for scope in (env, env.module())):
-        value = External(node.id) if node.id in operators.BUILTINS else UNKNOWN
+        value = External(node.id) if hasattr(builtins, node.id) else UNKNOWN
     return named(machine, node.id, value)
 
 

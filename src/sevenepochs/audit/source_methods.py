@@ -23,65 +23,20 @@ if TYPE_CHECKING:
     from sevenepochs.audit.source_machine import Machine
 
 # Methods and functions that leave a tensor's, a loss's or a text's meaning alone.
-SAME = frozenset(
-    [
-        "to",
-        "cuda",
-        "cpu",
-        "mps",
-        "float",
-        "double",
-        "half",
-        "bfloat16",
-        "long",
-        "int",
-        "contiguous",
-        "clone",
-        "detach",
-        "pin_memory",
-        "item",
-        "numpy",
-        "tolist",
-        "requires_grad_",
-        "type",
-        "astype",
-        "strip",
-        "tensor",
-        "as_tensor",
-        "from_numpy",
-        "array",
-        "asarray",
-        "Tensor",
-        "LongTensor",
-        "tqdm",
-        "trange",
-        "list",
-        "tuple",
-        "iter",
-        "map_location",
-        "unsqueeze",
-        "squeeze",
-        "type_as",
-        "prefetch",
-        "no_grad",
-        "compile",
-        "DataParallel",
-        "DistributedDataParallel",
-        "prepare",
-        "share_memory_",
-        "deepcopy",
-        "rstrip",
-        "lstrip",
-        "float32",
-        "float64",
-        "int64",
-        "reversed",
-        "set_format",
-        "with_format",
-        "flatten_indices",
-        "asdict",
-    ]
-)
+SAME = frozenset({
+    # tensors
+    "to", "cuda", "cpu", "mps", "float", "double", "half", "bfloat16", "long", "int", "float32", "float64",
+    "int64", "type", "type_as", "astype", "contiguous", "clone", "detach", "pin_memory", "item", "numpy",
+    "tolist", "requires_grad_", "unsqueeze", "squeeze", "share_memory_",
+    # what makes a tensor or a list
+    "tensor", "as_tensor", "from_numpy", "array", "asarray", "Tensor", "LongTensor", "list", "tuple", "iter",
+    "reversed", "deepcopy", "asdict",
+    # wrappers of loops, models and data sets
+    "tqdm", "trange", "prefetch", "no_grad", "compile", "DataParallel", "DistributedDataParallel", "prepare",
+    "map_location", "set_format", "with_format", "flatten_indices",
+    # texts
+    "strip", "rstrip", "lstrip",
+})  # fmt: skip
 _TEXT_LOSS = {"lower": "lower-cased", "casefold": "lower-cased", "upper": "upper-cased", "title": "re-cased",
               "capitalize": "re-cased", "swapcase": "re-cased"}  # fmt: skip
 _ENCODERS = frozenset({"encode", "encode_batch", "encode_ordinary", "tokenize", "encode_as_ids", "EncodeAsIds"})

@@ -30,47 +30,6 @@ OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
 }  # fmt: skip
-BUILTINS = frozenset(
-    [
-        "len",
-        "range",
-        "int",
-        "float",
-        "sum",
-        "min",
-        "max",
-        "abs",
-        "round",
-        "list",
-        "tuple",
-        "set",
-        "sorted",
-        "reversed",
-        "enumerate",
-        "zip",
-        "map",
-        "filter",
-        "iter",
-        "next",
-        "str",
-        "dict",
-        "vars",
-        "print",
-        "open",
-        "getattr",
-        "isinstance",
-        "bool",
-        "frozenset",
-        "setattr",
-        "hasattr",
-        "type",
-        "super",
-        "any",
-        "all",
-        "exit",
-        "quit",
-    ]
-)
 GEOMETRY = frozenset({"block_size", "batch_size", "context_length", "seq_len", "sequence_length"})
 _BLOCK = re.compile(r"block_?size|context_?(len|length|size)|seq_?len|sequence_length|^T$|max_len$")
 _BATCH = re.compile(r"(^|_)batch_?size$|^B$|^bs$", re.IGNORECASE)

@@ -17,23 +17,10 @@ MAX_FILE_BYTES = 5_000_000
 MAX_TOTAL_BYTES = 50_000_000
 MAX_SYNTAX_NODES = 400_000
 MAX_SYNTAX_DEPTH = 120
-SKIPPED_FOLDERS = frozenset(
-    [
-        ".git",
-        ".hg",
-        ".svn",
-        ".venv",
-        "venv",
-        "env",
-        "site-packages",
-        "node_modules",
-        "__pycache__",
-        ".ipynb_checkpoints",
-        "wandb",
-        ".tox",
-        ".mypy_cache",
-    ]
-)
+SKIPPED_FOLDERS = frozenset({
+    ".git", ".hg", ".svn", ".venv", "venv", "env", "site-packages", "node_modules", "__pycache__",
+    ".ipynb_checkpoints", "wandb", ".tox", ".mypy_cache",
+})  # fmt: skip
 CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml"})
 CODE_SUFFIXES = frozenset({".py", ".ipynb"})
 

@@ -190,7 +190,12 @@ class External:
     @property
     def last(self) -> str:
         """`cross_entropy` of `torch.nn.functional.cross_entropy`."""
-        return self.name.rsplit(".", 1)[-1]
+        return self.name.rpartition(".")[2]
+
+    @property
+    def home(self) -> str:
+        """`torch.nn.functional` of it; empty for Python's own."""
+        return self.name.rpartition(".")[0]
 
 
 @dataclass(frozen=True)
