@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     from sevenepochs.cli.list import list_recipes
     from sevenepochs.cli.publish import publish
     from sevenepochs.cli.runs import runs
+    from sevenepochs.cli.serve import serve
     from sevenepochs.cli.show import show
     from sevenepochs.cli.train import resume, train
     from sevenepochs.train.interrupt import Interrupted
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         "runs": runs,
         "list": list_recipes,
         "show": show,
+        "serve": serve,
         "corpus": corpus,
         "publish": publish,
         "export": export,

@@ -1,0 +1,68 @@
+"""`serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision
+from sevenepochs.errors import UserError
+
+
+def serve(
+    runs: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
+    folder: Folder = Path("runs"),
+    port: int = 8707,
+    host: str = "127.0.0.1",
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    show: bool = False,
+) -> None:
+    """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
+
+    Args:
+        runs: Run folders or parts of their names; none for the newest complete ones.
+        folder: Where run folders are.
+        port: 0 takes any free one.
+        host: Another address than this machine's own opens the page to the network, without a password.
+        corpus: Where the validation titles are, if not where the runs found them.
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        show: Open the page in the browser.
+    """
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise UserError(f'the page needs {error.name}; install it with: pip install "sevenepochs[serve]"') from None
+    import webbrowser
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.serve.server import address_of, allowed_hosts, choose_runs, is_loopback, listen
+
+    chosen = choose_runs(runs, folder)
+    titles_from = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
+    listener = listen(host, port)
+    from sevenepochs.serve.app import create_app
+    from sevenepochs.serve.limits import Limits
+    from sevenepochs.serve.server import serve_until_stopped
+    from sevenepochs.serve.shelf import Shelf
+
+    limits = Limits()
+    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host), corpus=titles_from)
+    console.print(
+        f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
+    )
+    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", soft_wrap=True)
+    if not is_loopback(host):
+        console.print(
+            "Everybody who can reach this machine can use the page; there is no password.", style="red", soft_wrap=True
+        )
+    if show:
+        webbrowser.open(address_of(listener))
+    serve_until_stopped(app, listener, limits)
+    console.print("stopped")

@@ -1,0 +1,258 @@
+"""The web application: which address answers what. Torch is asked on one desk, files are read on another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import mimetypes
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from importlib import resources
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.errors import UserError
+from sevenepochs.serve import facts
+from sevenepochs.serve.desk import Desk
+from sevenepochs.serve.guard import Guard
+from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.predict import predict
+from sevenepochs.serve.refusal import Refusal
+from sevenepochs.serve.sampling import Order, sample
+from sevenepochs.serve.shelf import Opened, Shelf
+from sevenepochs.serve.titles import extreme_titles
+
+_OPENED_AT_START = 2  # the two that the page shows first
+
+
+class _Page:
+    """Holds what the handlers share; `routes` lists them."""
+
+    def __init__(self, shelf: Shelf, limits: Limits, corpus: CorpusConfig | None) -> None:
+        self._shelf = shelf
+        self._limits = limits
+        self._corpus = corpus
+        self._thinking = Desk("torch", limits.waiting, limits.wait_seconds)
+        # loading a corpus or a model takes a second or two, and keystrokes must not wait for it
+        self._reading = Desk("files", limits.waiting, 4 * limits.wait_seconds)
+        self._streams = 0
+        self._titles: dict[str, dict[str, Any]] = {}
+
+    def routes(self) -> list[Route]:
+        return [
+            *(Route(path, _file(body, kind)) for path, body, kind in _static()),
+            Route("/api/runs", _answer(self.runs)),
+            Route("/api/curves/{name}", _answer(self.curves)),
+            Route("/api/papers/{name}", _answer(self.papers)),
+            Route("/api/titles/{name}", _answer(self.titles)),
+            Route("/api/predict", _answer(self.predict), methods=["POST"]),
+            Route("/api/sample", _answer(self.sample), methods=["POST"]),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        opening = [asyncio.create_task(self._try_open(name)) for name in self._shelf.names[:_OPENED_AT_START]]
+        try:
+            yield
+        finally:
+            for task in opening:
+                task.cancel()
+            self._thinking.close()
+            self._reading.close()
+
+    async def runs(self, request: Request) -> Response:
+        cards = await self._reading.ask(lambda: [self._card(name) for name in self._shelf.names])
+        limits = {
+            name: getattr(self._limits, name)
+            for name in ("text_chars", "samples", "sample_tokens", "streams", "titles")
+        }
+        return JSONResponse({"runs": cards, "limits": limits})
+
+    async def curves(self, request: Request) -> Response:
+        run = self._shelf.run(request.path_params["name"])
+        return JSONResponse(await self._reading.ask(lambda: facts.curves(run, self._limits.curve_points)))
+
+    async def papers(self, request: Request) -> Response:
+        run = self._shelf.run(request.path_params["name"])
+        return JSONResponse(await self._reading.ask(lambda: facts.papers(run)))
+
+    async def titles(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        run = self._shelf.run(name)
+
+        def read() -> dict[str, Any]:
+            if name not in self._titles:  # a complete run's losses do not change
+                self._titles[name] = extreme_titles(run, self._limits.titles, self._corpus)
+            return self._titles[name]
+
+        return JSONResponse(await self._reading.ask(read))
+
+    async def predict(self, request: Request) -> Response:
+        body = await self._body(request)
+        name, text = _text(body, "run", 200), self._typed(body)
+        typist = f"{_text(body, 'typist', 64)} {name}"
+        opened = await self._open(name)
+        answer = await self._thinking.ask(lambda: predict(opened.reader, opened.prefixes, text), typist)
+        return JSONResponse({"run": name, "text": text, **answer})
+
+    async def sample(self, request: Request) -> Response:
+        body, limits = await self._body(request), self._limits
+        name = _text(body, "run", 200)
+        order = Order(
+            text=self._typed(body),
+            temperature=_number(body, "temperature", 0.0, 2.0),
+            top_k=int(_number(body, "top_k", 0, 1_000_000, whole=True)),
+            seed=int(_number(body, "seed", 0, 2**32 - 1, whole=True)),
+            n=int(_number(body, "n", 1, limits.samples, whole=True)),
+            max_tokens=limits.sample_tokens,
+        )
+        if self._streams >= limits.streams:
+            raise Refusal(503, f"{limits.streams} samplings are going on already; try again in a moment")
+        await self._open(name)
+
+        def model() -> Opened:
+            opened = self._shelf.opened(name)
+            if opened is None:
+                raise Refusal(410, f"run {name} was closed or changed while it wrote; ask again")
+            return opened
+
+        async def counted() -> AsyncIterator[str]:
+            self._streams += 1
+            try:
+                async for line in sample(lambda: model()[:2], self._thinking, order):
+                    yield line
+            finally:
+                self._streams -= 1
+
+        return StreamingResponse(counted(), media_type="application/x-ndjson")
+
+    def _card(self, name: str) -> dict[str, Any]:
+        try:
+            return facts.card(self._shelf.run(name))
+        except Refusal as refusal:
+            return {"name": name, "state": "gone", "error": refusal.message}
+
+    async def _open(self, name: str) -> Opened:
+        found = self._shelf.opened(name)
+        return found if found is not None else await self._reading.ask(lambda: self._shelf.open(name))
+
+    async def _try_open(self, name: str) -> None:
+        with contextlib.suppress(Refusal):  # the page will be told when it asks
+            await self._open(name)
+
+    async def _body(self, request: Request) -> dict[str, Any]:
+        """The request's JSON object; read no further than the limit, and not for ever."""
+        too_long = Refusal(413, f"the request is longer than {self._limits.body_bytes:,} bytes")
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise Refusal(422, "send JSON, with content-type application/json")
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in request.stream():
+                    data += chunk
+                    if len(data) > self._limits.body_bytes:
+                        raise too_long
+        except TimeoutError:
+            raise Refusal(408, "the request took too long to arrive") from None
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            raise Refusal(422, "the request is not JSON") from None
+        if not isinstance(body, dict):
+            raise Refusal(422, "the request is not a JSON object")
+        return body
+
+    def _typed(self, body: dict[str, Any]) -> str:
+        text = body.get("text")
+        if not isinstance(text, str):
+            raise Refusal(422, "text must be a string")
+        if len(text) > self._limits.text_chars:
+            raise Refusal(
+                413, f"the headline has {len(text):,} characters; at most {self._limits.text_chars:,} are read"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Refusal(422, "text contains half a surrogate pair, which is not text") from None
+        return text
+
+
+def create_app(
+    shelf: Shelf,
+    limits: Limits | None = None,
+    *,
+    hosts: Collection[str] | None,
+    corpus: CorpusConfig | None = None,
+) -> Starlette:
+    """The application.
+
+    Args:
+        hosts: names under which it may be addressed; None for any.
+        corpus: where the titles are, if not where the runs found them.
+    """
+    page = _Page(shelf, limits or Limits(), corpus)
+    return Starlette(
+        routes=page.routes(),
+        lifespan=page.lifespan,
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={404: _no_such_page},
+    )
+
+
+def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """The handler, with what went wrong said as JSON."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return JSONResponse({"error": refusal.message}, refusal.status)
+        except UserError as error:
+            return JSONResponse({"error": str(error)}, 410)
+        except ClientDisconnect:
+            return Response(status_code=499)
+
+    return answer
+
+
+def _static() -> list[tuple[str, bytes, str]]:
+    """Address, content and type of each file of static/, read once: no path ever comes from a request."""
+    found = []
+    for entry in resources.files("sevenepochs.serve").joinpath("static").iterdir():
+        kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
+        path = "/" if entry.name == "index.html" else f"/{entry.name}"
+        found.append((path, entry.read_bytes(), "text/javascript" if entry.name.endswith(".js") else kind))
+    return found
+
+
+def _file(body: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return Response(body, media_type=kind)
+
+    return answer
+
+
+async def _no_such_page(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "there is nothing at this address"}, 404)
+
+
+def _text(body: dict[str, Any], key: str, longest: int) -> str:
+    value = body.get(key)
+    if not isinstance(value, str) or len(value) > longest:
+        raise Refusal(422, f"{key} must be a string of at most {longest} characters")
+    return value
+
+
+def _number(body: dict[str, Any], key: str, low: float, high: float, whole: bool = False) -> float:
+    value = body.get(key)
+    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not fits or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type]
+        raise Refusal(422, f"{key} must be {'a whole number' if whole else 'a number'} from {low:,} to {high:,}")
+    return value  # type: ignore[return-value]

@@ -1,0 +1,83 @@
+"""Titles drawn from the model, a token at a time, so that typing on the page goes on in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.analysis.reader import Reader
+from sevenepochs.serve.desk import Desk
+from sevenepochs.serve.prefixes import Prefixes
+from sevenepochs.serve.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for. `temperature` 0 takes the likeliest token; `top_k` 0 draws from the whole vocabulary."""
+
+    text: str
+    temperature: float
+    top_k: int
+    seed: int
+    n: int
+    max_tokens: int
+
+
+async def sample(open_model: Callable[[], tuple[Reader, Prefixes]], desk: Desk, order: Order) -> AsyncIterator[str]:
+    """JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "text", "end"}`,
+    where `end` is "eos", or "length" for a title that was cut; `{"error"}` where it cannot go on.
+
+    Args:
+        open_model: called on the desk's thread for every token, so that a run that vanishes ends the stream.
+    """
+    try:
+        for index in range(order.n):
+            generator = np.random.default_rng([order.seed, index])
+            ids: list[int] = []
+            end = "length"
+            while len(ids) < order.max_tokens:
+                id, text, is_end = await desk.ask(lambda ids=ids, g=generator: _step(open_model, order, ids, g))
+                if is_end:
+                    end = "eos"
+                    break
+                if id is None:
+                    break
+                ids.append(id)
+                yield _line({"sample": index, "text": text})
+            yield _line({"sample": index, "end": end})
+        yield _line({"done": True})
+    except Refusal as refusal:
+        yield _line({"error": refusal.message})
+
+
+def _step(
+    open_model: Callable[[], tuple[Reader, Prefixes]], order: Order, ids: list[int], generator: np.random.Generator
+) -> tuple[int | None, str, bool]:
+    """The next id (None: the model can read no more), the title's new text, and whether it ended."""
+    reader, prefixes = open_model()
+    context = np.concatenate([reader.encode(order.text), np.asarray(ids, dtype=np.int64)])
+    if len(context) > reader.block_size:
+        return None, "", False
+    log_probs_V = prefixes.rows(context)[-1]
+    id = choose(log_probs_V, order.temperature, order.top_k, generator)
+    text = reader.decode([*ids, id]).rstrip("\N{REPLACEMENT CHARACTER}")  # the rest of a character is still to come
+    return id, text, id == reader.eos_id
+
+
+def choose(log_probs_V: np.ndarray, temperature: float, top_k: int, generator: np.random.Generator) -> int:
+    """One id drawn from the distribution sharpened by the temperature and cut to the `top_k` likeliest."""
+    if temperature == 0:
+        return int(log_probs_V.argmax())
+    scores_V = log_probs_V.astype(np.float64) / temperature
+    if 0 < top_k < len(scores_V):
+        scores_V[np.argpartition(-scores_V, top_k)[top_k:]] = -np.inf
+    weights_V = np.exp(scores_V - scores_V.max())
+    return int(generator.choice(len(weights_V), p=weights_V / weights_V.sum()))
+
+
+def _line(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False) + "\n"

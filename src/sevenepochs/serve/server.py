@@ -1,0 +1,109 @@
+"""Which runs are offered, the socket, and a clean end. Everything a user can get wrong is one line."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from sevenepochs.errors import UserError
+from sevenepochs.run_folder import Run, find_run, list_runs
+from sevenepochs.serve.guard import LOOPBACK_HOSTS
+from sevenepochs.serve.limits import Limits
+
+N_NEWEST = 8  # runs that are offered when none is named
+_GOODBYE_SECONDS = 2  # for answers under way at Ctrl-C
+
+
+def choose_runs(names: Sequence[str], folder: Path) -> list[Run]:
+    """The named runs, or the newest complete ones, newest first.
+
+    Raises:
+        UserError: no such run, or no complete one; says what to do.
+    """
+    if names:
+        found = [find_run(name, folder) for name in names]
+        return list({run.path.resolve(): run for run in found}.values())
+    complete = [run for run in reversed(list_runs(folder)) if run.state == "complete"]
+    if not complete:
+        raise UserError(
+            f"{folder} holds no complete run to serve; make two in three minutes with: sevenepochs demo "
+            "(or name a folder of runs with --folder)"
+        )
+    return complete[:N_NEWEST]
+
+
+def allowed_hosts(host: str) -> Collection[str] | None:
+    """Names that requests may carry in their Host header; None, any, only where the user opened it to the network."""
+    if is_loopback(host):
+        return LOOPBACK_HOSTS | {host}
+    try:
+        return None if ipaddress.ip_address(host).is_unspecified else LOOPBACK_HOSTS | {host}
+    except ValueError:
+        return LOOPBACK_HOSTS | {host}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one.
+
+    Raises:
+        UserError: the port is taken, or the address is not ours.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UserError(f"--host {host} is no address of this machine ({error.strerror})") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)  # so that a taken port is known now
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(f"port {port} is in use; choose another, e.g. --port {port + 1}, or 0 for any") from None
+        if error.errno == errno.EACCES:
+            raise UserError(f"port {port} needs more rights than you have; choose one above 1023") from None
+        raise UserError(f"cannot listen on {host} port {port} ({error.strerror}); leave --host out") from None
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL to open."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
+    """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,  # what people type is nobody's business
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+        ws="none",
+        lifespan="on",
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:  # uvicorn has shut down by then, and says how it was asked to
+        pass
+    finally:
+        listener.close()

@@ -1,0 +1,38 @@
+// What the page shows, kept in its address, so that a reload or a shared link shows the same.
+
+const query = new URLSearchParams(location.search);
+
+export const state = {
+  runs: [], // cards from /api/runs
+  limits: {},
+  text: query.get("text") ?? "",
+  a: query.get("a"),
+  b: query.get("b"),
+};
+
+export const card = (name) => state.runs.find((run) => run.name === name);
+
+// A run's short name: its recipe, and as much more as tells it from the others.
+export function label(name) {
+  const run = card(name);
+  if (!run?.recipe) return name;
+  const same = state.runs.filter((other) => other.recipe === run.recipe);
+  if (same.length === 1) return run.recipe;
+  const seeds = new Set(same.map((other) => other.seed));
+  const bySeed = `${run.recipe} · seed ${run.seed}`;
+  if (seeds.size === same.length) return bySeed;
+  return `${bySeed} · ${(run.created_utc ?? "").slice(0, 16).replace("T", " ")}`;
+}
+
+export function settle(runs, limits) {
+  state.runs = runs;
+  state.limits = limits;
+  const ready = runs.filter((run) => run.state === "complete" && !run.error);
+  if (!card(state.a)) state.a = (ready[0] ?? runs[0])?.name ?? null;
+  if (state.b !== "none" && !card(state.b)) state.b = ready.find((run) => run.name !== state.a)?.name ?? "none";
+}
+
+export function remember() {
+  const query = new URLSearchParams({ a: state.a ?? "", b: state.b ?? "none", text: state.text });
+  history.replaceState(null, "", `?${query}${location.hash}`);
+}
