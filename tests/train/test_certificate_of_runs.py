@@ -11,7 +11,7 @@ from tokenizers import normalizers
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.attention import AttentionConfig
-from sevenepochs.model.attention.causal import CausalAttention
+from sevenepochs.model.attention.causal import Causal, CausalAttention
 from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
@@ -127,16 +127,14 @@ def test_rows_of_128_are_the_stock_rows_and_others_are_scored_under_them_too(sma
 class LooksAhead(AttentionConfig):
     def build(self, d_model, n_head, block_size):
         class Attention(CausalAttention):
-            def _attend_in_training(self, q_BHTK, k_BHTK, v_BHTK):
-                return F.scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK)
+            def _attend_written_out(self, q_BHTK, k_BHSK, v_BHSK, context):
+                return F.scaled_dot_product_attention(q_BHTK, k_BHSK, v_BHSK)
 
-            def forward(self, x_BTD):
+            def forward(self, x_BTD, context):
                 self.training = True
-                return super().forward(x_BTD)
+                return super().forward(x_BTD, context)
 
-        from torch import nn
-
-        return Attention(d_model, n_head, 0.0, True, nn.Identity())
+        return Attention(Causal(dropout=0.0), d_model, n_head, block_size)
 
 
 def test_a_model_that_looks_ahead_is_named(small, tmp_path):

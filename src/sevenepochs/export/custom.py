@@ -57,12 +57,16 @@ def _check_known(model: GPT) -> None:
 
     for slot, config in [("model", model), *_slots(model)]:
         kind = kind_of(type(config))
-        fields = set(config.to_dict()) - {"kind"}
-        if kind not in FIELDS or not fields <= FIELDS[kind]:
+        if kind not in FIELDS or not _settings(config) <= FIELDS[kind]:
             raise UserError(
                 f"--to hf: slot {slot} holds {kind}, which neither GPT-2 nor our code for transformers knows; "
                 "--to onnx takes every model"
             )
+
+
+def _settings(config: Config) -> set[str]:
+    """The fields that say something: an optional technique that is left at None or 0 changes nothing."""
+    return {name for name, value in vars(config).items() if value is not None and value != 0.0}
 
 
 def _slots(config: Config, prefix: str = "model") -> list[tuple[str, Config]]:

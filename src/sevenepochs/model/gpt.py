@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.head import HeadConfig
 from sevenepochs.model.head.tied import Tied
@@ -25,13 +27,16 @@ from sevenepochs.model.position import PositionConfig
 from sevenepochs.model.position.learned import Learned
 from sevenepochs.model.residual import ResidualConfig
 from sevenepochs.model.residual.pre_norm import PreNorm
+from sevenepochs.model.skip import SkipConfig
+from sevenepochs.model.titles import Titles
 
 
 @dataclass(frozen=True)
 class GPT(Config):
     """Slot `model`. The defaults are the stock model: 27,172,864 parameters with 16,000 tokens and rows of 128.
 
-    `embedding_dropout` falls on the sum of token and position vectors.
+    `embedding_dropout` falls on the sum of token and position vectors. `titles`: None when a row is one text to the
+    model, `<eos>` included; `skip`: None for no short cuts past blocks. Both as stock.
     """
 
     n_layer: int = 6
@@ -45,6 +50,8 @@ class GPT(Config):
     residual: ResidualConfig = field(default_factory=PreNorm)
     head: HeadConfig = field(default_factory=Tied)
     init: InitConfig = field(default_factory=Normal)
+    titles: Titles | None = None
+    skip: SkipConfig | None = None
 
     def __post_init__(self) -> None:
         check_range("model.n_layer", self.n_layer, 1, 1000)
@@ -69,32 +76,88 @@ class GPTModel(nn.Module):
         c = config
         self.vocab_size = vocab_size
         self.block_size = block_size
+        self.titles = c.titles
         self.embedding = nn.Embedding(vocab_size, c.d_model)
         self.position = c.position.build(block_size, c.d_model)
         self.dropout = Dropout(c.embedding_dropout)
         self.blocks = nn.ModuleList(_block(c, block_size) for _ in range(c.n_layer))
         self.norm = c.norm.build(c.d_model)
         self.head = c.head.build(self.embedding)
+        self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
 
-    def forward(self, x_BT: Tensor) -> Tensor:
-        """Token ids to normalised hidden states h_BTD."""
-        h_BTD = self.dropout(self.position(self.embedding(x_BT)))
-        for block in self.blocks:
-            h_BTD = block(h_BTD)
-        return self.norm(h_BTD)
+    def forward(self, x_BT: Tensor, past: Past | None = None) -> Tensor:
+        """Token ids to normalised hidden states h_BTD.
+
+        With `past` (from `new_past`) the ids continue its rows: what was read before is attended to and not computed
+        again, and `past` is extended by these tokens.
+
+        Raises:
+            ValueError: the rows would become longer than `block_size`, or are not as many as `past` was made for.
+        """
+        if past is not None:
+            self._check_continues(x_BT, past)
+        return self._run(x_BT, Context(n_layer=len(self.blocks), past=past))
+
+    def new_past(self, batch_size: int) -> Past:
+        """An empty past for rows that are read in pieces; for evaluation mode, one call of `forward` after another."""
+        return Past(batch_size)
+
+    def trace(self, x_BT: Tensor) -> Trace:
+        """The hidden states after the embedding and each block, and each layer's attention weights, in evaluation
+        mode and without gradients."""
+        trace, was_training = Trace(), self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                self._run(x_BT, Context(n_layer=len(self.blocks), trace=trace))
+        finally:
+            self.train(was_training)
+        return trace
 
     def logits(self, h_BTD: Tensor) -> Tensor:
         """Hidden states to logits_BTV."""
         return self.head(h_BTD)
 
+    def _run(self, x_BT: Tensor, context: Context) -> Tensor:
+        if self.titles is not None:
+            self.titles.enter(context.remember("ids", x_BT, dim=-1), x_BT.shape[1], context)
+        h_BTD = self.dropout(self.position(self.embedding(x_BT), context))
+        _note(h_BTD, context)
+        for layer, block in enumerate(self.blocks):
+            context.layer = layer
+            if self.skip is not None:
+                h_BTD = self.skip(h_BTD, context)
+            for join in block.children():
+                h_BTD = join(h_BTD, context)
+            _note(h_BTD, context)
+        if context.past is not None:
+            context.past.length += x_BT.shape[1]
+        return self.norm(h_BTD)
 
-def _block(c: GPT, block_size: int) -> nn.Sequential:
+    def _check_continues(self, x_BT: Tensor, past: Past) -> None:
+        assert not self.training, "a past is for evaluation: its keys would be those of other dropout masks"
+        B, T = x_BT.shape
+        if past.batch_size != B:
+            raise ValueError(f"this past is for {past.batch_size} rows, not {B}")
+        if past.length + T > self.block_size:
+            raise ValueError(
+                f"{past.length} tokens read and {T} more are beyond this model's rows of {self.block_size}; "
+                "begin a new past with the last tokens"
+            )
+
+
+def _note(h_BTD: Tensor, context: Context) -> None:
+    if context.trace is not None:
+        context.trace.hidden_BTD.append(h_BTD.float())
+
+
+def _block(c: GPT, block_size: int) -> nn.ModuleList:
     """Attention, then MLP, each joined to the stream by the residual slot."""
     attention = c.attention.build(c.d_model, c.n_head, block_size)
     mlp = c.mlp.build(c.d_model)
     join = c.residual.build
-    return nn.Sequential(
-        join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model)
+    return nn.ModuleList(
+        [join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model)]
     )
 
 

@@ -12,10 +12,7 @@ from sevenepochs.model.gpt import GPTModel
 
 def model_tensors(model: GPTModel) -> dict[str, np.ndarray]:
     """Parameters and persistent buffers by name; tied weights once, under their first name."""
-    tensors: dict[int, tuple[str, Tensor]] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        tensors.setdefault(id(tensor), (name, tensor))
-    return {name: to_numpy(tensor) for name, tensor in tensors.values()}
+    return {name: to_numpy(tensor) for name, tensor in _named_once(model).items()}
 
 
 def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: str) -> None:
@@ -27,18 +24,24 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
     Raises:
         UserError: names or shapes differ from the model's.
     """
-    expected = model_tensors(model)
-    if expected.keys() != tensors.keys():
-        odd = sorted(expected.keys() ^ tensors.keys())[:3]
+    own = _named_once(model)
+    if own.keys() != tensors.keys():
+        odd = sorted(own.keys() ^ tensors.keys())[:3]
         raise UserError(f"{where} does not fit the model of its config.json: {', '.join(odd)} is in one of them only")
     for name, array in tensors.items():
-        if expected[name].shape != array.shape:
-            raise UserError(
-                f"{where}: {name} has shape {array.shape}, the model of its config.json {expected[name].shape}"
-            )
-    own = model.state_dict()
-    for name, array in tensors.items():
-        own[name].copy_(torch.from_numpy(np.array(array)))
+        shape = tuple(own[name].shape)
+        if shape != array.shape:
+            raise UserError(f"{where}: {name} has shape {array.shape}, the model of its config.json {shape}")
+    with torch.no_grad():
+        for name, array in tensors.items():
+            own[name].copy_(torch.from_numpy(array))
+
+
+def _named_once(model: GPTModel) -> dict[str, Tensor]:
+    tensors: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensors.setdefault(id(tensor), (name, tensor))
+    return dict(tensors.values())
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:

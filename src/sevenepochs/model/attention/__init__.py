@@ -14,4 +14,4 @@ class AttentionConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int, n_head: int, block_size: int) -> nn.Module:
-        """A module x_BTD -> x_BTD for rows of up to `block_size`."""
+        """A module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""

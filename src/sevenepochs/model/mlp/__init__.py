@@ -14,4 +14,4 @@ class MLPConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int) -> nn.Module:
-        """A module x_BTD -> x_BTD; the residual slot adds dropout after it."""
+        """A module (x_BTD, context) -> x_BTD; the residual slot adds dropout after it."""

@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from torch import nn
 
 from sevenepochs.config import check_range
+from sevenepochs.model.dropout import check_rate
 from sevenepochs.model.mlp import MLPConfig
+from sevenepochs.model.mlp.two_matrices import TwoMatrices
 
 
 @dataclass(frozen=True)
 class Gelu(MLPConfig):
-    """`expansion`: hidden width over d_model."""
+    """`expansion`: hidden width over d_model. `dropout`: on the hidden activations; stock has none there."""
 
     expansion: int = 4
     bias: bool = True
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("mlp.expansion", self.expansion, 1)
+        check_rate("mlp.dropout", self.dropout)
 
     def build(self, d_model: int) -> nn.Module:
-        hidden = self.expansion * d_model
-        return nn.Sequential(
-            nn.Linear(d_model, hidden, bias=self.bias), nn.GELU(), nn.Linear(hidden, d_model, bias=self.bias)
-        )
+        return TwoMatrices(d_model, self.expansion * d_model, nn.GELU(), self.bias, self.dropout)

@@ -14,4 +14,4 @@ class PositionConfig(Config, ABC):
 
     @abstractmethod
     def build(self, block_size: int, d_model: int) -> nn.Module:
-        """A module x_BTD -> x_BTD for rows of up to `block_size`."""
+        """A module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from sevenepochs.model.context import Context
 from sevenepochs.model.position import PositionConfig
 
 
@@ -24,5 +25,5 @@ class LearnedPositions(nn.Module):
         super().__init__()
         self.weight_TD = nn.Parameter(torch.zeros(block_size, d_model))
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        return x_BTD + self.weight_TD[: x_BTD.shape[1]]
+    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
+        return x_BTD + (context or Context()).at_positions(self.weight_TD, x_BTD.shape[1])

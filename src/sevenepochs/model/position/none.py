@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
+from sevenepochs.model.context import Context
 from sevenepochs.model.position import PositionConfig
 
 
@@ -14,4 +15,9 @@ class NoPosition(PositionConfig):
     """The identity."""
 
     def build(self, block_size: int, d_model: int) -> nn.Module:
-        return nn.Identity()
+        return Nothing()
+
+
+class Nothing(nn.Module):
+    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
+        return x_BTD

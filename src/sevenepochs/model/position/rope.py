@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
+from sevenepochs.model.context import Context
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,11 @@ class Rotation(nn.Module):
         self.register_buffer("cos_TK", angles_TK.cos().float(), persistent=False)
         self.register_buffer("sin_TK", angles_TK.sin().float(), persistent=False)
 
-    def forward(self, x_BHTK: Tensor) -> Tensor:
-        n_positions = x_BHTK.shape[-2]
-        cos_TK, sin_TK = self.cos_TK[:n_positions], self.sin_TK[:n_positions]
+    def forward(self, x_BHTK: Tensor, context: Context | None = None) -> Tensor:
+        context = context or Context()
+        cos, sin = (context.at_positions(table_TK, x_BHTK.shape[-2]) for table_TK in (self.cos_TK, self.sin_TK))
+        if cos.dim() == 3:  # positions of their own in each row: (B, T, K), one for all heads
+            cos, sin = cos[:, None], sin[:, None]
         first, second = x_BHTK.float().chunk(2, dim=-1)
-        rotated = x_BHTK.float() * cos_TK + torch.cat((-second, first), dim=-1) * sin_TK
+        rotated = x_BHTK.float() * cos + torch.cat((-second, first), dim=-1) * sin
         return rotated.to(x_BHTK.dtype)

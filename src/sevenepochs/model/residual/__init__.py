@@ -14,4 +14,4 @@ class ResidualConfig(Config, ABC):
 
     @abstractmethod
     def build(self, norm: nn.Module, branch: nn.Module, d_model: int) -> nn.Module:
-        """A module x_BTD -> x_BTD that holds the norm and the branch."""
+        """A module (x_BTD, context) -> x_BTD that holds the norm and the branch; the branch takes the context too."""

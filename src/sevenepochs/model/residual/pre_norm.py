@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sevenepochs.model.context import Context
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.residual import ResidualConfig
 
@@ -28,5 +29,5 @@ class PreNormResidual(nn.Module):
         self.branch = branch
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        return x_BTD + self.dropout(self.branch(self.norm(x_BTD)))
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        return x_BTD + self.dropout(self.branch(self.norm(x_BTD), context))

@@ -11,6 +11,12 @@ from torch import nn
 from sevenepochs.config import Config, check_range
 
 
+def writes_to_stream(linear: nn.Linear) -> nn.Linear:
+    """Mark a branch's last matrix, whose output is added to the residual stream; some inits draw it smaller."""
+    linear.writes_to_stream = True  # type: ignore[assignment]  # a plain attribute, no parameter
+    return linear
+
+
 class InitConfig(Config, ABC):
     """Slot `model.init`."""
 
@@ -33,8 +39,13 @@ class Normal(InitConfig):
         generator = torch.Generator().manual_seed(seed)
         for module in model.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
-                # drawn on the CPU whatever the device, so that one seed is one set of weights
-                weight = torch.empty(module.weight.shape).normal_(0.0, self.std, generator=generator)
-                module.weight.copy_(weight)
-                if isinstance(module, nn.Linear) and module.bias is not None:
-                    module.bias.zero_()
+                draw_normal(module, self.std, generator)
+
+
+@torch.no_grad()
+def draw_normal(module: nn.Linear | nn.Embedding, std: float, generator: torch.Generator) -> None:
+    """Weights from N(0, std), bias 0."""
+    # drawn on the CPU whatever the device, so that one seed is one set of weights
+    module.weight.copy_(torch.empty(module.weight.shape).normal_(0.0, std, generator=generator))
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        module.bias.zero_()

@@ -1,0 +1,54 @@
+"""Title numbers: attention that stays inside a title, and positions that restart with it.
+
+Rows hold several titles that have nothing to do with each other (document masking; Zhao et al. 2024, "Analysing the
+impact of sequence composition", arXiv:2402.13991). Two conventions are in use for the `<eos>` between two titles:
+with "opens" it is the first token of the title that follows, which is then predicted from it alone; with "closes" it
+is the last token of the title before, so a title's first word is predicted from the title before and its second one
+does not see the `<eos>`.
+
+B batch, S position of the whole row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sevenepochs.config import Config, check_choice, check_range
+from sevenepochs.model.context import Context
+
+Eos = Literal["opens", "closes"]
+
+
+@dataclass(frozen=True)
+class Titles(Config):
+    """Slot `model.titles`. `mask`: attention sees its own title only. `restart_positions`: each title counts from 0.
+
+    `eos_id`: the id that separates titles; 1 in every tokenizer of this package.
+    """
+
+    eos: Eos = "opens"
+    mask: bool = True
+    restart_positions: bool = False
+    eos_id: int = 1
+
+    def __post_init__(self) -> None:
+        check_choice("titles.eos", self.eos, Eos)
+        check_range("titles.eos_id", self.eos_id, 0)
+
+    def enter(self, ids_BS: Tensor, n_tokens: int, context: Context) -> None:
+        """Tell the context each token's title and position; `ids_BS` is the whole row, its last `n_tokens` are new."""
+        is_eos_BS = ids_BS == self.eos_id
+        title_BS = is_eos_BS.cumsum(-1)
+        if self.eos == "closes":
+            title_BS = title_BS - is_eos_BS.long()
+        if self.mask:
+            context.title_BS = title_BS
+        if self.restart_positions:
+            index_S = torch.arange(ids_BS.shape[1], device=ids_BS.device)
+            begins_BS = title_BS != torch.nn.functional.pad(title_BS[:, :-1], (1, 0), value=-1)
+            begin_BS = torch.where(begins_BS, index_S, 0).cummax(-1).values
+            context.positions_BT = (index_S - begin_BS)[:, -n_tokens:]

@@ -1,0 +1,119 @@
+"""Reading a row in pieces equals reading it at once, and a trace shows what the pass computed."""
+
+import pytest
+import torch
+
+from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention.output_gate import HeadGate
+from sevenepochs.model.attention.qk_norm import QKNorm
+from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.model.gpt import GPT
+from sevenepochs.model.position.none import NoPosition
+from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.skip.u_net import UNet
+from sevenepochs.model.skip.x0 import X0
+from sevenepochs.model.titles import Titles
+
+EOS = 1
+MODELS = {
+    "learned": GPT(n_layer=3, n_head=2, d_model=16),
+    "rope": GPT(n_layer=3, n_head=2, d_model=16, position=NoPosition(), attention=Causal(rotary=Rope())),
+    "none": GPT(n_layer=3, n_head=2, d_model=16, position=NoPosition()),
+    "titles open": GPT(n_layer=3, n_head=2, d_model=16, titles=Titles(restart_positions=True)),
+    "titles close": GPT(
+        n_layer=3, n_head=2, d_model=16, titles=Titles(eos="closes", restart_positions=True),
+        attention=Causal(rotary=Rope()),
+    ),
+    "everything": GPT(
+        n_layer=4, n_head=2, d_model=16, titles=Titles(), skip=UNet(initial=0.5),
+        attention=Causal(rotary=Rope(), qk_norm=QKNorm(), value_residual=ValueResidual(), gate=HeadGate()),
+    ),
+    "x0": GPT(n_layer=3, n_head=2, d_model=16, skip=X0()),
+}  # fmt: skip
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    """Large random weights, so that every part has a say."""
+    model = MODELS[request.param].build(30, 24, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+@pytest.fixture
+def ids():
+    ids = torch.randint(2, 30, (3, 20), generator=torch.Generator().manual_seed(1))
+    ids[0, [0, 4, 5, 11]] = ids[1, [7, 13]] = EOS  # titles end at other places in each row, and one is empty
+    return ids
+
+
+@pytest.mark.parametrize("cuts", [[1] * 20, [7, 1, 12], [20], [3, 2, 15]], ids=str)
+@torch.no_grad()
+def test_in_pieces_is_at_once(model, ids, cuts):
+    past = model.new_past(3)
+    pieces = [model(piece, past) for piece in ids.split(cuts, dim=1)]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), model(ids), rtol=1e-4, atol=1e-5)
+    assert past.length == 20
+
+
+@torch.no_grad()
+def test_a_past_is_not_confused_with_another(model, ids):
+    one, other = model.new_past(3), model.new_past(3)
+    model(ids[:, :9], one)
+    model(ids.flip(1)[:, :5], other)
+    torch.testing.assert_close(model(ids[:, 9:], one), model(ids)[:, 9:], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_past_refuses_what_does_not_continue_it(model, ids):
+    past = model.new_past(3)
+    model(ids, past)
+    with pytest.raises(ValueError, match="20 tokens read and 5 more are beyond this model's rows of 24"):
+        model(ids[:, :5], past)
+    with pytest.raises(ValueError, match="this past is for 3 rows, not 2"):
+        model(ids[:2, :1], past)
+    assert past.length == 20
+    with pytest.raises(AssertionError, match="evaluation"):
+        model.train()(ids[:, :1], past)
+
+
+def test_a_trace_ends_where_the_model_does(model, ids):
+    model.train()
+    trace = model.trace(ids)
+    assert model.training  # put back
+    n_layer = len(model.blocks)
+    assert len(trace.hidden_BTD) == n_layer + 1 and len(trace.attention_BHTS) == n_layer
+    model.eval()
+    torch.testing.assert_close(model.norm(trace.hidden_BTD[-1]), model(ids), rtol=1e-4, atol=1e-5)
+    assert not trace.hidden_BTD[0].requires_grad
+    for weights_BHTS in trace.attention_BHTS:
+        assert weights_BHTS.shape == (3, 2, 20, 20)
+        torch.testing.assert_close(weights_BHTS.sum(-1), torch.ones(3, 2, 20))
+        assert (weights_BHTS.triu(1) == 0).all()
+
+
+@pytest.mark.parametrize("name", ["titles open", "titles close"])
+def test_the_traced_attention_stays_in_its_title(name, ids):
+    """Written out from the two conventions: which positions belong together when `<eos>` stands at 0, 4, 5 and 11."""
+    titles = {
+        "titles open": [0] * 4 + [1] + [2] * 6 + [3] * 9,
+        "titles close": [0] + [1] * 4 + [2] + [3] * 6 + [4] * 8,
+    }[name]
+    (weights_BHTS, *_) = MODELS[name].build(30, 24, seed=0).trace(ids).attention_BHTS
+    seen_TS = weights_BHTS[0, 0] > 0
+    expected = torch.tensor([[s <= t and titles[s] == titles[t] for s in range(20)] for t in range(20)])
+    assert torch.equal(seen_TS, expected)
+
+
+@torch.no_grad()
+def test_restarting_positions_make_a_title_the_same_wherever_it_stands(ids):
+    """With mask and restart a row of two titles is two rows of one title each; without the restart it is not."""
+    together = torch.tensor([[EOS, 7, 8, 9, EOS, 10, 11]])
+    for restart, same in ((True, True), (False, False)):
+        config = GPT(n_layer=2, n_head=2, d_model=16, titles=Titles(restart_positions=restart))
+        model = config.build(30, 24, seed=0).eval()
+        model.position.weight_TD.normal_(generator=torch.Generator().manual_seed(0))
+        assert torch.allclose(model(together)[:, 4:], model(together[:, 4:]), atol=1e-5) is same
