@@ -68,6 +68,27 @@ def test_a_past_is_not_confused_with_another(model, ids):
 
 
 @torch.no_grad()
+def test_a_past_can_be_forked_shortened_and_thinned_out(model, ids):
+    whole = model(ids)
+    past = model.new_past(3)
+    model(ids[:, :12], past)
+    n_bytes = past.n_bytes
+    for variant, rows, seen in (
+        (past.fork(), [0, 1, 2], 12),
+        (past.first(4), [0, 1, 2], 4),
+        (past.rows(torch.tensor([2, 0, 2, 1])), [2, 0, 2, 1], 12),
+        (past.first(7).rows(torch.tensor([1])), [1], 7),
+        (past.first(0), [0, 1, 2], 0),
+    ):
+        assert variant.n_bytes * 12 * 3 == n_bytes * len(rows) * seen
+        torch.testing.assert_close(model(ids[rows, seen:], variant), whole[rows, seen:], rtol=1e-4, atol=1e-5)
+        assert variant.length == 20 and past.length == 12 and past.n_bytes == n_bytes  # the original is as it was
+    torch.testing.assert_close(model(ids[:, 12:], past), whole[:, 12:], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="20 tokens, not 21"):
+        past.first(21)
+
+
+@torch.no_grad()
 def test_a_past_refuses_what_does_not_continue_it(model, ids):
     past = model.new_past(3)
     model(ids, past)

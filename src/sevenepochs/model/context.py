@@ -10,6 +10,7 @@ B batch, T position of this call, S position of the whole row (what was read bef
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -18,19 +19,49 @@ from torch import Tensor
 
 class Past:
     """What rows that are read in pieces have kept: keys, values and whatever else a part `remember`s. `length`: the
-    tokens read so far, the same for every row. Made by `GPTModel.new_past`, filled by its forward passes."""
+    tokens read so far, the same for every row. Made by `GPTModel.new_past`, filled by its forward passes.
+
+    Tensors are replaced, never written into, so pasts may share them: `fork`, `first` and `rows` give a past of their
+    own and leave this one as it is.
+    """
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
         self.length = 0
-        self._kept: dict[tuple[int, str], Tensor] = {}
+        self._kept: dict[tuple[int, str], tuple[Tensor, int]] = {}  # and the dimension it grows along
 
     def extend(self, layer: int, name: str, new: Tensor, dim: int) -> Tensor:
-        """Keep `new` behind what this layer kept under this name, and return all of it."""
-        before = self._kept.get((layer, name))
-        whole = new if before is None else torch.cat((before, new), dim=dim)
-        self._kept[layer, name] = whole
+        """Keep `new` (batch first) behind what this layer kept under this name, along `dim`; return all of it."""
+        whole = new
+        if (layer, name) in self._kept:
+            whole = torch.cat((self._kept[layer, name][0], new), dim=dim)
+        self._kept[layer, name] = whole, dim
         return whole
+
+    def fork(self) -> Past:
+        """The same rows so far, to be continued in another way."""
+        return self._with(lambda tensor, dim: tensor, self.batch_size, self.length)
+
+    def first(self, n_tokens: int) -> Past:
+        """The first `n_tokens` of every row (views)."""
+        if not 0 <= n_tokens <= self.length:
+            raise ValueError(f"this past has {self.length} tokens, not {n_tokens}")
+        return self._with(lambda tensor, dim: tensor.narrow(dim, 0, n_tokens), self.batch_size, n_tokens)
+
+    def rows(self, index_B: Tensor) -> Past:
+        """The chosen rows, in that order; a row may be chosen several times."""
+        return self._with(lambda tensor, dim: tensor.index_select(0, index_B), len(index_B), self.length)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the kept tensors, shared ones counted in each past."""
+        return sum(tensor.numel() * tensor.element_size() for tensor, _ in self._kept.values())
+
+    def _with(self, change: Callable[[Tensor, int], Tensor], batch_size: int, length: int) -> Past:
+        past = Past(batch_size)
+        past.length = length
+        past._kept = {key: (change(tensor, dim), dim) for key, (tensor, dim) in self._kept.items()}
+        return past
 
 
 @dataclass
