@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo download train test test-long lint readme
+.PHONY: help demo download train test test-long lint bench readme notebooks
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,8 +36,19 @@ lint: $(STAMP) ## ruff, mypy, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(STAMP) benchmarks/.venv-litgpt/.installed ## training steps side by side with other packages (minutes; ARGS="ours plain" for some)
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+benchmarks/.venv-litgpt/.installed: benchmarks/litgpt.txt
+	$(PYTHON) -m venv benchmarks/.venv-litgpt
+	benchmarks/.venv-litgpt/bin/python -m pip install --disable-pip-version-check -q -r benchmarks/litgpt.txt
+	@touch $@
+
 readme: $(STAMP) ## the README's results table, from results/
 	$(BIN)/python -m sevenepochs.report.readme_table
+
+notebooks: $(STAMP) ## notebooks/*.ipynb, executed again from results/
+	$(BIN)/python -m sevenepochs.report.execute_notebooks
 
 # The stamp is written last: an install that was cut short is simply done again.
 $(STAMP): constraints.txt pyproject.toml

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from sevenepochs.analysis.compare import Comparison
 from sevenepochs.analysis.compare import compare as _compare
 from sevenepochs.corpus.parse import parse_corpus
+from sevenepochs.metrics import format_metric
 from sevenepochs.results_folder import Result, result_of
-from sevenepochs.run_folder import Run
+from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.train.hooks import Watcher
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
-    from sevenepochs.train.hooks import Watcher
+    from sevenepochs.report.chapter import Chapters
 
 
 def load_recipe(name: str, *, corpus: str | None = None, seed: int | None = None) -> Experiment:
@@ -68,3 +70,72 @@ def compare(runs: Sequence[Run | Result]) -> Comparison:
         UserError: fewer than two, or one that is not complete.
     """
     return _compare([result_of(run) if isinstance(run, Run) else run for run in runs])
+
+
+def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "runs") -> Chapters:
+    """What the notebooks look at: the story's runs as chapters `first`, `one`, `two` and `best`.
+
+    Args:
+        run: "results" (the project's published ones), a folder of results or a single result; a run folder, which
+            plays `subject` whatever its recipe, beside complete runs of the other recipes in the same folder;
+            "train", which trains up to `subject` on the hub's titles, or "train demo", small models on the embedded
+            ones. Runs that are complete are not trained again.
+        subject: the chapter that the notebook is about.
+        runs: where "train" puts its runs.
+
+    Raises:
+        UserError: there is no such thing, or it is broken or incomplete.
+    """
+    from sevenepochs.report.opening import chapters_of_results, chapters_of_runs, find_results, recipes_up_to
+
+    text = str(run)
+    if text in ("train", "train demo"):
+        recipes = recipes_up_to(subject, demo=text == "train demo")
+        trained = [_run_of(recipe, Path(runs)) for recipe in recipes]
+        _analyze(trained)
+        return chapters_of_runs(trained, {}, "train")
+    if (Path(run) / "run.json").is_file():
+        found, cast = _with_siblings(Run(Path(run)), subject)
+        _analyze(found)
+        return chapters_of_runs(found, cast, "run")
+    return chapters_of_results(find_results(text))
+
+
+def _run_of(recipe: str, runs: Path) -> Run:
+    """The newest complete run of a recipe, trained now where there is none."""
+    complete = [run for run in list_runs(runs) if run.recipe == recipe and run.state == "complete"]
+    return complete[-1] if complete else train(recipe, runs=runs, watcher=_Lines())
+
+
+def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
+    """The run, and the complete runs beside it whose recipes the story knows; what the run plays."""
+    from sevenepochs.report.opening import story_recipes
+
+    own = result_of(run)
+    titles = own.facts["corpus"]["split"]["validation_titles_sha256"]
+    found = {own.name: run}
+    for other in list_runs(run.path.resolve().parent):
+        if other.recipe in story_recipes() and other.recipe != run.recipe and other.state == "complete":
+            result = result_of(other)
+            if result.facts["corpus"]["split"]["validation_titles_sha256"] == titles:
+                found[result.name] = other
+    return list(found.values()), {subject: own.name}
+
+
+def _analyze(runs: list[Run]) -> None:
+    from sevenepochs.analysis.standard import analyze
+
+    for run in runs:
+        if "next_token" not in run.analysis_names():
+            analyze(run)
+
+
+class _Lines(Watcher):
+    """Progress as lines: what a notebook keeps."""
+
+    def message(self, text: str) -> None:
+        print(text, flush=True)
+
+    def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
+        exact = format_metric("exact_val_loss", figures["exact_val_loss"], unit=True)
+        print(f"step {step:5}  exact {exact}", flush=True)

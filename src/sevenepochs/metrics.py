@@ -44,6 +44,10 @@ _ALL = [
         "nats/char",
         "the exact loss with the stream cut into stock rows of 128, where the recipe's rows are others",
     ),
+    Metric("val_loss_difference", "difference", "nats/char", "one recipe's exact loss minus another's", "+.4f"),
+    Metric("val_loss_half_width", "+-", "nats/char", "half of a 95 % interval of a difference", ".4f"),
+    Metric("val_loss_ratio", "ratio", "", "one recipe's exact loss over another's", ".4f"),
+    Metric("seed_deviation", "sd over seeds", "nats/char", "standard deviation of the exact loss over seeds", ".5f"),
     Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
     Metric(
         "excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"
@@ -56,11 +60,16 @@ _ALL = [
     Metric("tokens_per_second", "tokens/s", "tokens/s", "training targets a second", ",.0f"),
     Metric("elapsed_seconds", "time", "s", "wall time in training and evaluation, resumes added up", ".1f"),
     Metric("elapsed_minutes", "time", "min", "the same in minutes", ",.0f"),
-    Metric("difference_val_loss", "difference", "nats/char", "one exact loss minus another's on the same titles", "+.4f"),
+    Metric(
+        "difference_val_loss", "difference", "nats/char", "one exact loss minus another's on the same titles", "+.4f"
+    ),
     Metric("ratio_of_losses", "ratio", "", "one exact loss over another's on the same titles", ".3f"),
-    Metric("probability", "probability", "%", "what a model gives one token", ".1%"),
+    Metric("probability", "probability", "%", "what a model gives one token", ".2%"),
     Metric("share", "share", "%", "part of a whole", ".1%"),
     Metric("surprisal_bits", "surprisal", "bits", "-log2 of the probability that the truth was given", ".1f"),
+    Metric("gained_bits", "gained", "bits", "bits that a second run needs less for the same text", "+.1f"),
+    Metric("title_loss", "loss", "nats/char", "one title's nats over its characters, its <eos> counted as 5", ".3f"),
+    Metric("cosine", "cosine", "", "of the angle between two embeddings", ".3f"),
     Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),
     Metric("n_steps", "steps", "", "optimizer updates", ",d"),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional as Positional
@@ -20,6 +20,7 @@ Column = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
 Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
+Track = Annotated[Literal["trackio", "tensorboard", "wandb"] | None, tyro.conf.arg(metavar="trackio|tensorboard|wandb")]
 Settings = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),

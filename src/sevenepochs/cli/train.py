@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, RunName, Seed, Settings
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, RunName, Seed, Settings, Track
 from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
     from sevenepochs.run_folder import Run
+    from sevenepochs.train.hooks import Watcher
 
 
 def train(
@@ -19,6 +20,7 @@ def train(
     revision: Revision = None,
     seed: Seed = None,
     settings: Settings = (),
+    track: Track = None,
     runs: Folder = Path("runs"),
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
@@ -31,14 +33,16 @@ def train(
         revision: The hub dataset's revision.
         seed: Initialisation, dropout and order; the split never changes.
         settings: Changes.
+        track: Mirror the metrics to a dashboard, too; the run folder has them in any case.
         runs: Where run folders go.
     """
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.train.trainer import run_training
 
+    watcher = _mirrored(ConsoleWatcher(), track)
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
-    _report(run_training(experiment, recipe, runs, ConsoleWatcher()))
+    _report(run_training(experiment, recipe, runs, watcher))
 
 
 def resume(
@@ -46,6 +50,7 @@ def resume(
     corpus: Corpus = None,
     column: Column = None,
     load: Folder | None = None,
+    track: Track = None,
     runs: Folder = Path("runs"),
 ) -> None:
     """Go on with an interrupted run from its last checkpoint.
@@ -55,6 +60,7 @@ def resume(
         corpus: Where the run's titles are now, if they moved.
         column: The column that holds the titles.
         load: A Python file with the run's own recipe classes, if it has any.
+        track: Mirror the metrics to a dashboard, too.
         runs: Where run folders are.
     """
     from sevenepochs.cli.console import ConsoleWatcher
@@ -70,7 +76,14 @@ def resume(
     experiment = Experiment.from_dict(found.config)
     if corpus is not None:
         experiment = experiment.replace("corpus", parse_corpus(corpus, column=column))
-    _report(resume_training(found, experiment, ConsoleWatcher()))
+    _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
+
+
+def _mirrored(watcher: Watcher, track: Track) -> Watcher:
+    """The watcher, with a dashboard behind it where one is asked for; one that is not installed is said at once."""
+    from sevenepochs.train.trackers import Mirror
+
+    return watcher if track is None else Mirror(watcher, track)
 
 
 def _report(run: Run) -> None:

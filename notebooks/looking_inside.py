@@ -1,0 +1,74 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Looking inside
+#
+# A loss is one number. This notebook asks what is behind it: does the model use the titles at all, and where is its
+# loss?
+
+# %%
+REPOSITORY = ""  # where the package is installed from when it is missing: project.urls.Repository of pyproject.toml
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("sevenepochs") is None:
+    if not REPOSITORY:
+        raise SystemExit("sevenepochs is not published yet: set REPOSITORY to the git address of your copy")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", f"sevenepochs[plots] @ git+{REPOSITORY}"], check=True)
+
+import sevenepochs
+
+# %% [markdown]
+# `RUN` says what is looked at:
+#
+# - `"results"`: the project's published results; nothing is trained;
+# - a run folder, such as `"runs/20260101T000000Z_baseline_s1337"`, or a folder of results;
+# - `"train"`: train now, on the challenge's titles from the Hugging Face hub (minutes on a GPU, hours on a CPU);
+#   `"train demo"`: train small models on the embedded titles (a few minutes anywhere).
+
+# %%
+RUN = "results"
+story = sevenepochs.open_story(RUN, "best")
+story
+
+# %% [markdown]
+# ## The runs
+
+# %%
+#| label: inside_runs
+story.overview()
+
+# %% [markdown]
+# ## What the first run predicts
+#
+# After eleven tokens and after eighty-one: whoever predicts the same in both places does not read.
+
+# %%
+#| label: inside_first_10
+story.first.predictions(0, 10)
+
+# %%
+#| label: inside_first_80
+story.first.predictions(0, 80)
+
+# %% [markdown]
+# ## What the best recipe predicts
+
+# %%
+#| label: inside_best_10
+story.best.predictions(0, 10)
+
+# %%
+#| label: inside_best_80
+story.best.predictions(0, 80)

@@ -1,0 +1,190 @@
+"""A place in the story as a notebook sees it: its run, the run before it, and what can be shown of them.
+
+Everything is a `Shown`. A place whose run is missing has the same methods, and each says what is missing and how to
+get it, so that a notebook runs to its end either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.plots import curves, next_token, token_frequency
+from sevenepochs.report.config_diff import config_diff
+from sevenepochs.report.fragments import command_for
+from sevenepochs.report.inputs import Published, digest
+from sevenepochs.report.shown import Shown, aligned
+from sevenepochs.report.story import PARTS, Story
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One place of the story.
+
+    Attributes:
+        title: for people.
+        run: what fills it; None when it is missing.
+        before: what it is compared with, where there is one.
+        missing: what to say when `run` is None.
+    """
+
+    title: str
+    run: Published | None
+    before: Published | None
+    missing: str
+
+    def __repr__(self) -> str:
+        return self.missing if self.run is None else f"{self.title}: {self.run.result.name}"
+
+    def figures(self) -> Shown:
+        """The five figures and what the run cost, beside those of the run before."""
+        return self._show(_figures, self.before, self.run)
+
+    def change(self) -> Shown:
+        """The settings that differ from the run before."""
+        return self._show(_change, self.before, self.run)
+
+    def loss_curve(self) -> Shown:
+        """Exact validation loss over the steps, with the run before."""
+        return self._show(_loss_curve, self.before, self.run)
+
+    def training_curve(self) -> Shown:
+        """Training loss over the steps, nats per token, with the run before."""
+        return self._show(_training_curve, self.before, self.run)
+
+    def predictions(self, row: int, position: int) -> Shown:
+        """The ten most probable next tokens at a place of the first stock validation window."""
+        return self._show(_predictions, self.run, row, position)
+
+    def predictions_before(self, row: int, position: int) -> Shown:
+        """The same of the run before."""
+        return self._show(_predictions, self.before, row, position)
+
+    def input_tokens(self) -> Shown:
+        """The most frequent tokens of the training text."""
+        return self._show(_input_tokens, self.run)
+
+    def certificate(self) -> Shown:
+        """Each rule of the protocol and whether it held."""
+        return self._show(_certificate, self.run)
+
+    def _show(self, function: Callable[..., Shown], *arguments: Any) -> Shown:
+        return Shown(self.missing) if self.run is None else function(*arguments)
+
+
+class Chapters:
+    """The story as chapters `first`, `one`, `two` and `best`; shown, it names its inputs.
+
+    Args:
+        origin: "results", or how else the runs came about; the notebook keeps it.
+    """
+
+    def __init__(self, story: Story, origin: str) -> None:
+        self.story, self.origin = story, origin
+        parts, before = story.parts, None
+        chapters: dict[str, Chapter] = {}
+        for part in PARTS:
+            missing = f"{part.title}: not run yet. To run it: {command_for(part, story)}"
+            chapters[part.key] = Chapter(part.title, parts[part.key], before, missing)
+            before = parts[part.key] or before
+        best, first = parts["best"], parts["first"]
+        none = "Best recipe: no run of the single track has a clean certificate yet."
+        self.first, self.one, self.two = (chapters[part.key] for part in PARTS)
+        self.best = Chapter("Best recipe", best, None if best is first else first, none)
+
+    def __repr__(self) -> str:
+        return f"{inputs_line(self.story, self.origin)}\n\n{self.overview()}"
+
+    def overview(self) -> Shown:
+        """Every run on these titles, the highest exact loss first."""
+        names = ("exact_val_loss", "official_val_loss", "val_scored_fraction")
+        rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
+        for published in self.story.everything:
+            figures = published.result.figures
+            rows.append([published.result.name, *(format_metric(name, figures[name]) for name in names)])
+        return Shown(aligned(rows))
+
+
+def inputs_line(story: Story, origin: str) -> str:
+    """Which results something was made from; the report reads it back to tell whether a notebook is up to date."""
+    named = [f"{key}={f'{p.result.name}@{digest(p.result)}' if p else 'missing'}" for key, p in story.parts.items()]
+    return f"inputs ({origin}): {' '.join(named)}"
+
+
+def _called(published: Published) -> str:
+    return str(published.result.facts["recipe"])
+
+
+def _figures(before: Published | None, run: Published) -> Shown:
+    runs = [p for p in (before, run) if p is not None]
+    facts = [p.result.facts for p in runs]
+    rows = [["figure", *(_called(p) for p in runs), "unit"]]
+    for name, metric in METRICS.items():
+        if any(name in f["figures"] for f in facts):
+            rows.append([metric.label, *(format_metric(name, f["figures"].get(name)) for f in facts), metric.unit])
+    for name in ("parameters", "n_steps"):
+        rows.append([METRICS[name].label, *(format_metric(name, f[name]) for f in facts), ""])
+    minutes = (format_metric("elapsed_minutes", f["elapsed_seconds"] / 60) for f in facts)
+    return Shown(aligned([*rows, ["time", *minutes, "min"]]))
+
+
+def _change(before: Published | None, run: Published) -> Shown:
+    if before is None:
+        return Shown("nothing before it to compare with")
+    changed = config_diff(before.result.facts["config"], run.result.facts["config"])
+    return Shown(changed or "the two configs are the same")
+
+
+def _loss_curve(before: Published | None, run: Published) -> Shown:
+    return _curve("exact_val_loss", before, run)
+
+
+def _training_curve(before: Published | None, run: Published) -> Shown:
+    return _curve("train_loss_nats_per_token", before, run)
+
+
+def _curve(metric: str, before: Published | None, run: Published) -> Shown:
+    runs = [p for p in (before, run) if p is not None]
+    floor = run.result.figures.get("floor_val_loss") if metric == "exact_val_loss" else None
+    lines = {"floor": floor} if floor is not None else None
+    svg = curves.figure({_called(p): p.curve for p in runs}, metric, lines=lines)
+    last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
+    return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)
+
+
+def _last(published: Published, metric: str) -> str:
+    return format_metric(metric, next(row[metric] for row in reversed(published.curve) if row[metric] is not None))
+
+
+def _predictions(run: Published | None, row: int, position: int) -> Shown:
+    if run is None:
+        return Shown("there is no run before this one")
+    places = run.analyses.get("next_token", {}).get("places", [])
+    place = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
+    if place is None:
+        return Shown(
+            f"{run.result.name} was not analysed at {row},{position}; publish the run again: sevenepochs publish"
+        )
+    rows = [[repr(t["token"]), format_metric("probability", t["probability"])] for t in place["top"]]
+    truth = place["truth"]
+    rows.append(
+        [f"truth {truth['token']!r}, rank {truth['rank']:,}", format_metric("probability", truth["probability"])]
+    )
+    return Shown(aligned(rows), next_token.figure(place, _called(run)))
+
+
+def _input_tokens(run: Published) -> Shown:
+    data = run.analyses.get("token_frequency")
+    if data is None:
+        return Shown(f"{run.result.name} was not analysed; publish the run again: sevenepochs publish")
+    rows = [[repr(t["token"]), f"{t['count']:,}", format_metric("share", t["share"])] for t in data["top"]]
+    return Shown(aligned(rows), token_frequency.figure(data))
+
+
+def _certificate(run: Published) -> Shown:
+    rules = run.certificate["rules"]
+    return Shown(
+        "\n".join(f"{'held' if rule['ok'] else 'BROKEN':6}  {rule['rule']}: {rule['detail']}" for rule in rules)
+    )

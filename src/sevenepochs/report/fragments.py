@@ -1,0 +1,185 @@
+"""Every value that a page may quote, as text. Templates get nothing else, so a number in prose cannot be typed: it is
+looked up here, and a name that does not exist stops the build. Formatting is metrics.py's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.plots.style import token_label
+from sevenepochs.protocol import budget
+from sevenepochs.report.inputs import Published
+from sevenepochs.report.story import PARTS, Part, Story
+from sevenepochs.report.tail_drop import n_validation_tokens, windows
+
+STORY_PLACES = ((0, 10), (0, 80))  # of the first stock validation window: row, position of the last token read
+
+
+def rules() -> dict[str, str]:
+    """The challenge's constants."""
+    n_validation = round(budget.NUM_TITLES * budget.VAL_FRACTION)
+    return {
+        "epochs": str(budget.EPOCHS),
+        "seed": str(budget.OFFICIAL_SEED),
+        "titles": f"{budget.NUM_TITLES:,}",
+        "train_titles": f"{budget.NUM_TITLES - n_validation:,}",
+        "val_titles": f"{n_validation:,}",
+        "stock_batch": str(budget.STOCK_BATCH_SIZE),
+        "stock_block": str(budget.STOCK_BLOCK_SIZE),
+        "stock_window": f"{budget.STOCK_BATCH_SIZE * budget.STOCK_BLOCK_SIZE:,}",
+    }
+
+
+def corpus(story: Story) -> dict[str, str]:
+    """The titles that all results of the story share."""
+    facts = story.any.result.facts["corpus"]
+    split = facts["split"]
+    return {
+        "name": str(facts["name"]),
+        "called": _corpus_called(story),
+        "n_train": f"{split['n_train']:,}",
+        "n_validation": f"{split['n_validation']:,}",
+        "val_chars": f"{split['validation_chars']:,}",
+        "train_chars": f"{split['train_chars']:,}",
+        "sha256": str(split["validation_titles_sha256"])[:12],
+    }
+
+
+def run(published: Published) -> dict[str, Any]:
+    """One run: its figures by metric name with units, and what it ran on."""
+    facts = published.result.facts
+    machine = facts["machine"]
+    where = machine.get("device_name") or f"{machine.get('cpu_model') or 'a CPU'}, {machine.get('threads')} threads"
+    figures = {name: value for name, value in facts["figures"].items() if name in METRICS}
+    numbers = {name: format_metric(name, value) for name, value in figures.items()}
+    source = facts.get("commit") or ""
+    return {
+        "result": published.result.name,
+        "recipe": facts["recipe"],
+        "seed": str(facts["seed"]),
+        "command": facts["command"],
+        "parameters": format_metric("parameters", facts["parameters"]),
+        "n_steps": format_metric("n_steps", facts["n_steps"]),
+        "minutes": format_metric("elapsed_minutes", facts["elapsed_seconds"] / 60, unit=True),
+        "machine": f"{where}, {machine.get('precision')}",
+        "commit": f"{source[:8]}{'+' if facts.get('dirty') else ''}" if source else "unknown",
+        "rows": str(facts["rows"]),
+        "track": str(facts["track"]),
+        "clean": bool(facts["certificate_clean"]),
+        "broken": ", ".join(facts.get("certificate_broken") or []),
+        "created": str(facts["created_utc"])[:10],
+        "val_loss_step_1": format_metric("exact_val_loss", published.evaluations[0]["exact_val_loss"], unit=True),
+        "has_floor": "floor_val_loss" in figures,
+        **numbers,
+        "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
+        "places": {f"{row}_{position}": _place_at(published, row, position) for row, position in STORY_PLACES},
+        "input": _token_frequency(published),
+    }
+
+
+def change(before: Published, after: Published) -> dict[str, str]:
+    """From one run to another, in exact loss."""
+    old, new = (p.result.facts["figures"]["exact_val_loss"] for p in (before, after))
+    return {
+        "difference": format_metric("difference_val_loss", new - old, unit=True),
+        "ratio": format_metric("ratio_of_losses", new / old),
+        "word": "lower" if new < old else "higher",
+    }
+
+
+def _place_at(published: Published, row: int, position: int) -> dict[str, str] | None:
+    """What a model predicts at one place of the validation stream; None where it was not analysed."""
+    places = published.analyses.get("next_token", {}).get("places", [])
+    data = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
+    if data is None:
+        return None
+    top, truth = data["top"], data["truth"]
+    frequent = {t["id"] for t in published.analyses.get("token_frequency", {}).get("top", [])}
+    return {
+        "context": code(_tail(data["context"])),
+        "top_token": token(top[0]["token"]),
+        "top_probability": format_metric("probability", top[0]["probability"]),
+        "n_frequent": str(sum(t["id"] in frequent for t in top)) if frequent else "",
+        "truth": token(truth["token"]),
+        "truth_probability": format_metric("probability", truth["probability"]),
+        "truth_rank": f"{truth['rank']:,}",
+        "truth_bits": format_metric("surprisal_bits", truth["surprisal_bits"], unit=True),
+    }
+
+
+def tail_drop(story: Story) -> dict[str, Any] | None:
+    """The worked example: the best run (or any) under windows of several sizes; None where none of its own fitted."""
+    published = story.shown
+    rows = windows(published)
+    if not rows:
+        return None
+    stock = next(w for w in rows if (w.batch_size, w.block_size) == (budget.STOCK_BATCH_SIZE, budget.STOCK_BLOCK_SIZE))
+    figures = published.result.facts["figures"]
+    official = figures["official_val_loss"]
+    return {
+        "recipe": published.result.facts["recipe"],
+        "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
+        "n_tokens": f"{n_validation_tokens(published):,}",
+        "stock_windows": f"{stock.n_windows:,}",
+        "stock_fraction": format_metric("val_scored_fraction", stock.fraction),
+        "official": "" if official is None else format_metric("official_val_loss", official, unit=True),
+    }
+
+
+def command_for(part: Part, story: Story) -> str:
+    """What to type for a part that has no run yet, on the story's titles."""
+    recipe = part.recipes[0] if not story.is_sample else part.recipes[-1]
+    told = str(story.any.result.facts["command"])  # sevenepochs train RECIPE --corpus ... --seed N
+    source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
+    return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
+
+
+def part_named(key: str) -> Part:
+    """The Part of a key."""
+    return next(part for part in PARTS if part.key == key)
+
+
+def token(text: str) -> str:
+    """A token as inline code; a space at its ends is shown as a middle dot."""
+    return code(token_label(text))
+
+
+def code(text: str) -> str:
+    """Text as inline code that survives Markdown: line breaks shown, backticks fenced."""
+    shown = text.replace("\n", "\\n").replace("\t", "\\t")
+    fence = "`" * (1 + max((len(run) for run in _backticks(shown)), default=0))
+    pad = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _backticks(text: str) -> list[str]:
+    return [run for run in "".join(c if c == "`" else " " for c in text).split()]
+
+
+def _tail(context: str) -> str:
+    """The title in progress: what stands after the last `<eos>`."""
+    return context.rpartition(budget.EOS)[2].strip() or context
+
+
+def _corpus_called(story: Story) -> str:
+    facts = story.any.result.facts["corpus"]
+    if story.is_sample:
+        return "the embedded corpus, whose titles a small grammar generates"
+    recognised = facts.get("recognised")
+    if recognised == "stand-in":
+        return (
+            f"a stand-in: {facts['n_rows']:,} real Hacker News titles, used while the challenge's own data was not at"
+            " hand"
+        )
+    return f"the challenge's data ({recognised} version)" if recognised else f"the titles of {facts['name']}"
+
+
+def _token_frequency(published: Published) -> dict[str, str]:
+    data = published.analyses.get("token_frequency")
+    if data is None:
+        return {}
+    return {
+        "n_tokens": f"{data['n_tokens']:,}",
+        "eos_share": format_metric("share", data["eos_share"]),
+        "second_token": token(data["top"][1]["token"]) if len(data["top"]) > 1 else "",
+    }

@@ -1,0 +1,126 @@
+"""What a report is made from: published results, run folders, or folders of results. Each is read whole before a page
+is written, so that a broken one stops the build under its name. No torch."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.errors import UserError
+from sevenepochs.results_folder import Result, list_results, publish
+from sevenepochs.run_folder import Run, layout
+
+
+def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
+    """The results at `paths`, in order, each once.
+
+    Args:
+        paths: folders of results (results/), folders of one result, or run folders.
+        scratch: where run folders are turned into results; made when needed.
+
+    Raises:
+        UserError: a path that is none of these, a broken or incomplete one, or two different results of one name.
+    """
+    found: dict[str, Result] = {}
+    for path in paths:
+        for result in _results_at(path, scratch):
+            Published.read(result)
+            other = found.setdefault(result.name, result)
+            if digest(other) != digest(result):
+                raise UserError(f"{path} and {other.path} are two results called {result.name}; name one of them")
+    return list(found.values())
+
+
+def _results_at(path: Path, scratch: Path) -> list[Result]:
+    if (path / layout.RUN).is_file():
+        return [Result.read(publish(Run(path), scratch))]
+    if (path / "result.json").is_file():
+        return [Result.read(path)]
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist; name a run folder, a result, or a folder of results")
+    stray = sorted(child for child in path.iterdir() if child.is_dir() and (child / "curve.csv").is_file())
+    for child in stray:
+        if not (child / "result.json").is_file():
+            raise UserError(f"{child} has a curve but no result.json; publish the run again")
+    if results := list_results(path):
+        return results
+    raise UserError(f"{path} holds no result.json and no {layout.RUN}; publish a run first: sevenepochs publish last")
+
+
+def digest(result: Result) -> str:
+    """What tells two results of one name apart: sha256 of result.json's content, first 12 hex digits."""
+    text = json.dumps(result.facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A result with every file of its folder read.
+
+    Attributes:
+        curve: rows of curve.csv; `step` a whole number, `event` "training" or "evaluation", absent figures None.
+        certificate: certificate.json.
+        analyses: analysis/<name>.json by name.
+    """
+
+    result: Result
+    curve: tuple[dict[str, Any], ...]
+    certificate: dict[str, Any]
+    analyses: dict[str, Any]
+
+    @classmethod
+    def read(cls, result: Result) -> Published:
+        """Raises UserError when a file of the folder is missing or damaged."""
+        path = result.path
+        if path is None:
+            raise UserError(f"result {result.name} was never published; publish the run: sevenepochs publish RUN")
+        return cls(
+            result,
+            _curve(path / "curve.csv"),
+            _object(path / "certificate.json", "rules"),
+            {file.stem: _object(file) for file in sorted((path / "analysis").glob("*.json"))},
+        )
+
+    @cached_property
+    def evaluations(self) -> list[dict[str, Any]]:
+        return [row for row in self.curve if row["event"] == "evaluation"]
+
+    @cached_property
+    def training(self) -> list[dict[str, Any]]:
+        return [row for row in self.curve if row["event"] == "training"]
+
+
+def _object(file: Path, *keys: str) -> dict[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing; publish the run again") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is damaged ({error}); publish the run again") from None
+    if not isinstance(data, dict) or any(key not in data for key in keys):
+        raise UserError(f"{file} is damaged (not the object it should be); publish the run again")
+    return data
+
+
+def _curve(file: Path) -> tuple[dict[str, Any], ...]:
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows = [_row(row) for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing; publish the run again") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error}); publish the run again") from None
+    if not any(row["event"] == "evaluation" for row in rows):
+        raise UserError(f"{file} holds no evaluation; publish the run again")
+    return tuple(rows)
+
+
+def _row(row: dict[str, str]) -> dict[str, Any]:
+    numbers = {key: float(value) if value else None for key, value in row.items() if key not in ("step", "event")}
+    return {"step": int(row["step"]), "event": row["event"], **numbers}

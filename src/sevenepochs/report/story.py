@@ -1,0 +1,126 @@
+"""Which result plays which part: the stock run, the optimizer step, the RoPE step, and the best one.
+
+All parts stand on the same validation titles; results on other titles are kept apart and never compared with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.report.inputs import Published
+from sevenepochs.results_folder import Result
+
+
+@dataclass(frozen=True)
+class Part:
+    """A place in the story.
+
+    Attributes:
+        key: its name in templates and notebooks.
+        title: for people.
+        recipes: what may fill it, the real one first, the demo's after it.
+    """
+
+    key: str
+    title: str
+    recipes: tuple[str, ...]
+
+
+PARTS = (
+    Part("first", "Initial run", ("baseline", "demo_sgd")),
+    Part("one", "Step one", ("adamw", "demo_adamw")),
+    Part("two", "Step two", ("rope",)),
+)
+
+
+@dataclass(frozen=True)
+class Story:
+    """The results of one site or notebook.
+
+    Attributes:
+        parts: by `Part.key`, and "best"; None where the run is missing.
+        everything: every result on the story's validation titles, highest exact loss first.
+        elsewhere: results on other titles, by name.
+    """
+
+    parts: dict[str, Published | None]
+    everything: tuple[Published, ...]
+    elsewhere: tuple[Published, ...]
+
+    @classmethod
+    def of(cls, results: Sequence[Result], cast: Mapping[str, str] | None = None) -> Story:
+        """Cast the results.
+
+        The story is told on the corpus that has most of its parts (then most results, then the first name); a part
+        with several seeds shows the official one.
+
+        Args:
+            cast: names of results by `Part.key` (or "best"), for those that play a part whatever their recipe; their
+                titles are then the story's.
+
+        Raises:
+            UserError: no results, or one that is damaged.
+        """
+        if not results:
+            raise UserError("there is no result to report; publish a run first: sevenepochs publish last")
+        published = sorted((Published.read(result) for result in results), key=lambda p: p.result.name)
+        by_titles: dict[str, list[Published]] = {}
+        for one in published:
+            by_titles.setdefault(titles_sha256(one), []).append(one)
+        chosen = min(by_titles.values(), key=lambda group: (-_n_parts(group), -len(group), group[0].result.name))
+        given = {key: p for key, name in (cast or {}).items() for p in published if p.result.name == name}
+        if given:
+            chosen = by_titles[titles_sha256(next(iter(given.values())))]
+        parts = {part.key: _cast(part, chosen) for part in PARTS}
+        falling = sorted(chosen, key=lambda p: (-exact(p), p.result.name))
+        return cls(
+            {**parts, "best": _best(falling), **given},
+            tuple(falling),
+            tuple(p for p in published if titles_sha256(p) != titles_sha256(chosen[0])),
+        )
+
+    @property
+    def any(self) -> Published:
+        """One of the story's results, for what is the same in all of them."""
+        return next((p for p in self.parts.values() if p is not None), self.everything[0])
+
+    @property
+    def shown(self) -> Published:
+        """The best run, or any: the example where one run has to serve."""
+        return self.parts["best"] or self.any
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the titles come from the embedded grammar."""
+        return bool(self.any.result.facts["corpus"].get("kind") == "sample")
+
+
+def titles_sha256(published: Published) -> str:
+    """What must agree for two losses to be comparable."""
+    return str(published.result.facts["corpus"]["split"]["validation_titles_sha256"])
+
+
+def exact(published: Published) -> float:
+    """The exact loss, nats per character."""
+    return float(published.result.facts["figures"]["exact_val_loss"])
+
+
+def _cast(part: Part, group: list[Published]) -> Published | None:
+    for recipe in part.recipes:
+        seeds = [p for p in group if p.result.facts["recipe"] == recipe]
+        if seeds:
+            return min(seeds, key=lambda p: (p.result.facts["seed"] != OFFICIAL_SEED, p.result.facts["seed"]))
+    return None
+
+
+def _n_parts(group: list[Published]) -> int:
+    return sum(_cast(part, group) is not None for part in PARTS)
+
+
+def _best(falling: list[Published]) -> Published | None:
+    """The lowest exact loss of the single track under a clean certificate."""
+    fair = [p for p in falling if p.result.facts["track"] == "single" and p.result.facts["certificate_clean"]]
+    return fair[-1] if fair else None

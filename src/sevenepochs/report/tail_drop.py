@@ -1,0 +1,62 @@
+"""The tail-drop example: what the stock rule would score, and so print, for one and the same model at other window
+sizes. Computed from a result's figures; no model is run. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sevenepochs.report.inputs import Published
+
+GEOMETRIES = ((64, 128), (32, 128), (16, 256), (64, 256), (128, 256), (256, 256))
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window size of `evaluate()`.
+
+    Attributes:
+        n_windows: whole windows that fit; the rest of the stream is not scored.
+        fraction: scored tokens over all tokens.
+        printed: about what the stock rule prints, nats per character, if the dropped tail is like the rest; None when
+            no window fits.
+    """
+
+    batch_size: int
+    block_size: int
+    n_windows: int
+    fraction: float
+    printed: float | None
+
+
+def n_validation_tokens(published: Published) -> int | None:
+    """Tokens of the validation stream, from the share that windows of a known size scored; None where none fitted.
+
+    The share is k * window / N for a whole number of windows k = floor(N / (window + 1)). Several k may give a whole
+    N; the training text's characters a token tell which.
+    """
+    facts = published.result.facts
+    batches, split = facts["config"]["batches"], facts["corpus"]["split"]
+    window = batches["batch_size"] * batches["block_size"]
+    fraction = facts["figures"]["val_scored_fraction"]
+    if fraction == 0:
+        return None
+    estimate = published.certificate["training"]["train_tokens"] * split["validation_chars"] / split["train_chars"]
+    most = round(2 * estimate / window) + 2
+    exact = [(round(k * window / fraction), k * window / fraction, k) for k in range(1, most)]
+    fitting = [n for n, told, k in exact if abs(told - n) < 1e-6 * n / window and n // (window + 1) == k]
+    assert fitting, f"{published.result.name}: {fraction} is no share of windows of {window}"
+    return min(fitting, key=lambda n: abs(n - estimate))
+
+
+def windows(published: Published) -> list[Window]:
+    """The example's rows for one result; none where the length of its validation stream is not known."""
+    n_tokens = n_validation_tokens(published)
+    if n_tokens is None:
+        return []
+    exact = published.result.facts["figures"]["exact_val_loss"]
+    rows = []
+    for batch_size, block_size in GEOMETRIES:
+        k = n_tokens // (batch_size * block_size + 1)
+        fraction = k * batch_size * block_size / n_tokens
+        rows.append(Window(batch_size, block_size, k, fraction, exact * fraction if k else None))
+    return rows
