@@ -11,15 +11,19 @@ import csv
 import io
 import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run
+from sevenepochs.title_losses import NAME as TITLE_LOSSES
+from sevenepochs.title_losses import TitleLosses
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 200_000
+PROXY_SUFFIX = "-proxy"  # of a recipe's name where it was run at proxy scale
 _CURVE_POINTS = 200
 _CURVE_COLUMNS = (
     "step",
@@ -35,10 +39,16 @@ _CURVE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Result:
-    """One finished run as published: `facts` is result.json."""
+    """One finished run as published: `facts` is result.json.
+
+    Attributes:
+        path: its folder; None for the result of a run that is not published.
+        run: the run it was made of, where that is at hand.
+    """
 
     path: Path | None
     facts: dict[str, Any]
+    run: Run | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -48,6 +58,26 @@ class Result:
     def figures(self) -> dict[str, float | None]:
         """The fp32 figures, by which results rank."""
         return dict(self.facts["figures"])
+
+    @property
+    def is_proxy(self) -> bool:
+        """Trained and scored on training titles alone, to choose by; never in one table with full runs."""
+        return str(self.facts["corpus"].get("kind")) == "development"
+
+    def title_losses(self) -> TitleLosses | None:
+        """Losses by title as published, within 1/32 nat a title; None where the result has none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = self.path / "analysis" / f"{TITLE_LOSSES}.json" if self.path is not None else None
+        if file is None or not file.is_file():
+            return None
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} is damaged ({error}); publish the run again") from None
+        return TitleLosses.from_json(data, str(file))
 
     @classmethod
     def read(cls, path: Path) -> Result:
@@ -83,8 +113,7 @@ def result_of(run: Run) -> Result:
             f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.name})"
         )
     config, environment, certificate = run.config, run.environment, run.certificate or {}
-    if "path" in config["corpus"]:
-        config["corpus"]["path"] = Path(config["corpus"]["path"]).name
+    _forget_folders(config["corpus"])
     source = environment.get("source") or {}
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
     facts = {
@@ -109,7 +138,7 @@ def result_of(run: Run) -> Result:
         "packages": environment.get("packages"),
         "config": config,
     }
-    return Result(None, facts)
+    return Result(None, facts, run)
 
 
 def publish(run: Run, root: Path) -> Path:
@@ -123,7 +152,7 @@ def publish(run: Run, root: Path) -> Path:
         "result.json": _json(result.facts),
         "curve.csv": _curve(run),
         "certificate.json": _json(run.certificate),
-        **{f"analysis/{name}.json": _json(run.analysis(name)) for name in run.analysis_names()},
+        **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run)},
     }
     size = sum(len(text.encode()) for text in files.values())
     if size > MAX_BYTES:
@@ -145,9 +174,29 @@ def publish(run: Run, root: Path) -> Path:
     return target
 
 
+def _publishable_analyses(run: Run) -> Iterator[tuple[str, Any]]:
+    """What analysis/ holds, but for files that say that they hold text of the corpus."""
+    for name in run.analysis_names():
+        data = run.analysis(name)
+        if not (isinstance(data, dict) and data.get("keep_local")):
+            yield name, data
+
+
+def _forget_folders(corpus: dict[str, Any]) -> None:
+    """Cut the paths of a corpus's config down to file names, also inside a corpus that is made of another one."""
+    if "path" in corpus:
+        corpus["path"] = Path(corpus["path"]).name
+    for value in corpus.values():
+        if isinstance(value, dict):
+            _forget_folders(value)
+
+
 def _command(recipe: str, seed: int, config: dict[str, Any]) -> str:
     """The command that repeats the run, but for overrides, which the config holds."""
     corpus = config["corpus"]
+    if isinstance(corpus.get("of"), dict):  # development titles of another corpus
+        inner = {**config, "corpus": corpus["of"]}
+        return f"{_command(recipe.removesuffix(PROXY_SUFFIX), seed, inner)} --proxy"
     kind = corpus["kind"].partition(":")[2]
     source = {
         "HubCorpus": f"hub --revision {corpus.get('revision')}",

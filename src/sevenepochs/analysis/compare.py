@@ -1,11 +1,22 @@
-"""Runs side by side. Only runs on the same validation titles are ranked against each other. No torch."""
+"""Runs side by side, and recipes paired on the same validation titles (docs/choosing.md). No torch.
+
+Only runs on the same validation titles are ranked against each other. Runs of one recipe with one configuration are
+one group, its seeds; each group is paired with the first one, seed by seed.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
+from sevenepochs.analysis.noise import NoiseFloor, floor_for
+from sevenepochs.analysis.paired import PairedDifference, paired_difference
+from sevenepochs.analysis.paired_verdict import Verdict, verdict
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import Result
+from sevenepochs.title_losses import TitleLosses
 
 
 @dataclass(frozen=True)
@@ -23,11 +34,46 @@ class Comparison:
         """Exact loss minus the reference's, nats per character."""
         if not self.comparable:
             return None
-        return _exact(result) - _exact(self.reference)
+        return exact(result) - exact(self.reference)
 
     def ratio(self, result: Result) -> float | None:
         """Exact loss over the reference's."""
-        return _exact(result) / _exact(self.reference) if self.comparable else None
+        return exact(result) / exact(self.reference) if self.comparable else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one recipe and configuration, one a seed, by seed."""
+
+    name: str
+    results: tuple[Result, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(int(result.facts["seed"]) for result in self.results)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two groups, paired run by run.
+
+    Attributes:
+        runs: the pairs of runs, first group's and second group's.
+        stock_rows: the same difference with both scored under stock rows; None where one of them was not.
+        rows_differ: whether the recipes cut the validation stream differently, so that rows alone may make a part of
+            the difference.
+        left_out: seeds that only one of the groups has.
+    """
+
+    first: str
+    second: str
+    runs: tuple[tuple[Result, Result], ...]
+    own_rows: PairedDifference
+    stock_rows: PairedDifference | None
+    rows_differ: bool
+    left_out: tuple[int, ...]
+    noise: NoiseFloor | None
+    verdict: Verdict
 
 
 def compare(results: list[Result]) -> Comparison:
@@ -39,10 +85,108 @@ def compare(results: list[Result]) -> Comparison:
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
     titles = {result.facts["corpus"]["split"]["validation_titles_sha256"] for result in results}
-    return Comparison(tuple(sorted(results, key=_exact)), results[0], comparable=len(titles) == 1)
+    return Comparison(tuple(sorted(results, key=exact)), results[0], comparable=len(titles) == 1)
 
 
-def _exact(result: Result) -> float:
+def group(results: Iterable[Result]) -> list[Group]:
+    """Runs by recipe and configuration, in the order of their first mention; of a seed run twice, the newest.
+
+    Runs that would all fall into one group are compared with each other, each a group of its own.
+    """
+    found: dict[str, dict[int, Result]] = {}
+    results = list(results)
+    for result in results:
+        seeds = found.setdefault(recipe_key(result), {})
+        seed = int(result.facts["seed"])
+        if seed not in seeds or str(result.facts["created_utc"]) >= str(seeds[seed].facts["created_utc"]):
+            seeds[seed] = result
+    if len(found) == 1:
+        return [Group(str(result.facts.get("run") or result.name), (result,)) for result in results]
+    groups = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
+    names = [str(members[0].facts["recipe"]) for members in groups]
+    return [
+        Group(name if names.count(name) == 1 else str(members[0].facts.get("run") or members[0].name), members)
+        for name, members in zip(names, groups, strict=True)
+    ]
+
+
+def pair_groups(
+    first: Group,
+    second: Group,
+    losses_of: Callable[[Result], TitleLosses],
+    floors: Iterable[NoiseFloor] = (),
+) -> Pair:
+    """Pair the runs of two groups by seed; single runs are paired whatever their seeds.
+
+    Raises:
+        UserError: no seed in common, other titles, or losses by title that are missing.
+    """
+    common = [seed for seed in first.seeds if seed in second.seeds]
+    if common:
+        chosen = [(_with_seed(first, seed), _with_seed(second, seed)) for seed in common]
+    elif len(first.results) == len(second.results) == 1:
+        chosen = [(first.results[0], second.results[0])]
+    else:
+        raise UserError(
+            f"{first.name} (seeds {_listed(first.seeds)}) and {second.name} (seeds {_listed(second.seeds)}) have no "
+            "seed in common, so they cannot be paired; train one with the other's seed (--seed)"
+        )
+    for a, b in chosen:
+        if _titles(a) != _titles(b):
+            raise UserError(f"{a.name} and {b.name} were validated on different titles, so they cannot be paired")
+    losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
+    seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
+    own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
+    rows_differ = any(a.facts["rows"] != b.facts["rows"] for a, b in chosen)
+    floor = floor_for(chosen[0][0], (first.name, second.name), floors)
+    return Pair(
+        first=first.name,
+        second=second.name,
+        runs=tuple(chosen),
+        own_rows=own,
+        stock_rows=_under_stock_rows(losses, seeds) if rows_differ else own,
+        rows_differ=rows_differ,
+        left_out=tuple(sorted(set(first.seeds) ^ set(second.seeds))) if common else (),
+        noise=floor,
+        verdict=verdict(first.name, second.name, own, floor),
+    )
+
+
+def exact(result: Result) -> float:
+    """A result's exact loss, nats per character."""
     value = result.figures["exact_val_loss"]
     assert value is not None, "the exact loss always exists"
     return value
+
+
+def recipe_key(result: Result) -> str:
+    """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
+    the corpus, and how the machine executes it."""
+    config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
+    ignored = ("seed", "device", "precision", "compile")
+    config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
+    return json.dumps([result.facts["recipe"], _titles(result), config], sort_keys=True)
+
+
+def _under_stock_rows(
+    losses: list[tuple[TitleLosses, TitleLosses]], seeds: list[tuple[int, int]]
+) -> PairedDifference | None:
+    sides: list[list[TitleLosses]] = [[], []]
+    for pair in losses:
+        for side, one in zip(sides, pair, strict=True):
+            if one.nats_stock_rows is None:
+                return None
+            side.append(TitleLosses(one.nats_stock_rows, one.n_chars))
+    return paired_difference(sides[0], sides[1], seeds)
+
+
+def _with_seed(members: Group, seed: int) -> Result:
+    return members.results[members.seeds.index(seed)]
+
+
+def _titles(result: Result) -> Any:
+    return result.facts["corpus"]["split"]["validation_titles_sha256"]
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,7 +1,7 @@
 """A loaded corpus (titles in file order, plus facts about where they came from) and the config that loads one.
 
-A corpus knows nothing of splits or tokens: `protocol.budget.split_titles(corpus.rows)` cuts it, so that the rule
-lives in one place.
+A corpus knows nothing of tokens; `split()` cuts it by the protocol's rule, `protocol.budget.split_titles`, which lives
+in one place. Only development titles (development.py), which choose but never report, are cut otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from sevenepochs.config import Config
 from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import Split, split_titles
 
 DEFAULT_COLUMN = "title"
 MAX_TITLE_CHARS = 10_000  # real titles have at most some 150; a longer one means the file is not what it seems
@@ -42,12 +43,18 @@ class Corpus:
         source: facts that may be published: no folder names. Always has `kind`, `file`, `file_sha256`, `n_rows`,
             `revision`, `licence`, `recognised` and `warnings`.
         floor_of: titles -> Floor, where the distribution that made the titles is known; else None.
+        split_of: rows -> Split: the protocol's rule, but for development titles.
     """
 
     name: str
     rows: Sequence[str]
     source: dict[str, Any]
     floor_of: Callable[[Sequence[str]], Floor] | None = dataclasses.field(default=None, compare=False, repr=False)
+    split_of: Callable[[Sequence[str]], Split] = dataclasses.field(default=split_titles, compare=False, repr=False)
+
+    def split(self) -> Split:
+        """Training and validation titles."""
+        return self.split_of(self.rows)
 
     def floor(self, validation_titles: Sequence[str]) -> Floor | None:
         """The floor on these titles, or None where nobody knows the true distribution (every real corpus)."""

@@ -1,0 +1,144 @@
+"""The noise floor: how far the exact loss moves when nothing but the seed changes. No torch.
+
+Measured from runs of one recipe and configuration with several seeds, and kept in results/noise.json, where `compare`
+finds it. The interval of the standard deviation is the chi-square one: with three seeds it reaches from half to six
+times the measured value, so a floor of three seeds is an order of magnitude and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.analysis.paired import Interval, sd_interval
+from sevenepochs.errors import UserError
+from sevenepochs.results_folder import Result
+
+FILE = "noise.json"
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """Seed deviation of one recipe on one set of validation titles, nats per character."""
+
+    recipe: str
+    corpus: str
+    validation_titles_sha256: str
+    seeds: tuple[int, ...]
+    exact_val_losses: tuple[float, ...]
+    device: str
+
+    @property
+    def n(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.exact_val_losses) / self.n
+
+    @property
+    def sd(self) -> float:
+        return float(np.std(self.exact_val_losses, ddof=1))
+
+    @property
+    def sd_interval(self) -> Interval:
+        found = sd_interval(self.exact_val_losses)
+        assert found is not None, "a floor has at least two seeds"
+        return found
+
+
+def noise_floor(results: Sequence[Result]) -> NoiseFloor:
+    """The floor from runs that differ in their seed only; the caller has grouped them (`compare.group`).
+
+    Raises:
+        UserError: fewer than two seeds.
+    """
+    by_seed = {int(result.facts["seed"]): result for result in results}
+    first = results[0].facts
+    if len(by_seed) < 2:
+        raise UserError(
+            f"{first['recipe']} has been run with one seed only ({first['seed']}); the seed deviation needs at least "
+            f"two: sevenepochs noise {first['recipe']} --train 3"
+        )
+    seeds = sorted(by_seed)
+    losses = [by_seed[seed].figures["exact_val_loss"] for seed in seeds]
+    assert all(loss is not None for loss in losses), "the exact loss always exists"
+    devices = sorted({f"{r.facts['machine'].get('device')} {r.facts['machine'].get('precision')}" for r in results})
+    return NoiseFloor(
+        recipe=str(first["recipe"]),
+        corpus=str(first["corpus"]["name"]),
+        validation_titles_sha256=str(first["corpus"]["split"]["validation_titles_sha256"]),
+        seeds=tuple(seeds),
+        exact_val_losses=tuple(float(loss) for loss in losses if loss is not None),
+        device=", ".join(devices),
+    )
+
+
+def floor_for(result: Result, recipes: Iterable[str], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
+    """The floor to judge by on a result's titles: the largest of those measured on one of the compared recipes, else
+    the largest of any recipe's; None where nobody measured one."""
+    titles = result.facts["corpus"]["split"]["validation_titles_sha256"]
+    there = [floor for floor in floors if floor.validation_titles_sha256 == titles]
+    own = [floor for floor in there if floor.recipe in set(recipes)]
+    return max(own or there, key=lambda floor: floor.sd, default=None)
+
+
+def read_floors(results_root: Path) -> list[NoiseFloor]:
+    """All floors of results/noise.json; none when there is no such file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = results_root / FILE
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if data["schema_version"] != _SCHEMA_VERSION:
+            raise UserError(f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}")
+        return [_floor(entry) for entry in data["floors"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{file} is damaged ({error}); delete it and measure again: sevenepochs noise") from None
+
+
+def store(floor: NoiseFloor, results_root: Path) -> Path:
+    """Put a floor into results/noise.json in place of an older one of that recipe, corpus and machine.
+
+    Raises:
+        UserError: the file is damaged or cannot be written.
+    """
+    key = (floor.recipe, floor.validation_titles_sha256, floor.device)
+    others = [old for old in read_floors(results_root) if (old.recipe, old.validation_titles_sha256, old.device) != key]
+    rows = sorted([*others, floor], key=lambda f: (f.corpus, f.recipe, f.device))
+    file = results_root / FILE
+    data = {"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "floors": [to_json(row) for row in rows]}
+    partial = file.with_name(f".{FILE}.partial")
+    try:
+        results_root.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8", newline="\n")
+        partial.replace(file)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --results") from None
+    return file
+
+
+def to_json(floor: NoiseFloor) -> dict[str, Any]:
+    """The stored fields, and mean, deviation and its interval for whoever reads the file."""
+    return {**asdict(floor), "n": floor.n, "mean": floor.mean, "sd": floor.sd, "sd_interval_95": floor.sd_interval}
+
+
+def _floor(entry: dict[str, Any]) -> NoiseFloor:
+    seeds, losses = tuple(map(int, entry["seeds"])), tuple(map(float, entry["exact_val_losses"]))
+    if len(seeds) != len(losses) or len(seeds) < 2:
+        raise ValueError(f"{len(losses)} losses for {len(seeds)} seeds")
+    texts = {name: str(entry[name]) for name in ("recipe", "corpus", "validation_titles_sha256", "device")}
+    return NoiseFloor(**texts, seeds=seeds, exact_val_losses=losses)

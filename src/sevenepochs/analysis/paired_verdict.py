@@ -1,0 +1,66 @@
+"""A paired difference in words, and whether it counts.
+
+The rule (docs/choosing.md): a difference counts when at least three pairs of seeds give an interval over titles and
+seeds that excludes 0, or when the interval over titles excludes 0 and the difference is larger than four times the
+measured seed deviation. Everything else is no claim, and the sentence says what is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sevenepochs.analysis.noise import NoiseFloor
+from sevenepochs.analysis.paired import PairedDifference
+from sevenepochs.metrics import format_metric
+
+SEEDS_TO_CLAIM = 3
+DEVIATIONS_TO_CLAIM = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`winner`: the better recipe where the difference counts, else None. `words`: one line for people."""
+
+    winner: str | None
+    words: str
+
+    @property
+    def counts(self) -> bool:
+        return self.winner is not None
+
+
+def verdict(first: str, second: str, difference: PairedDifference, noise: NoiseFloor | None) -> Verdict:
+    """What may be said about `second` against `first`."""
+    if difference.identical:
+        return Verdict(None, f"{second} and {first} are identical, title by title")
+    interval = difference.widest
+    if interval is None:
+        return Verdict(None, "no difference can be claimed: one title says nothing about others")
+    better, worse = (second, first) if difference.value < 0 else (first, second)
+    size = format_metric("val_loss_half_width", abs(difference.value))
+    half_width = format_metric("val_loss_half_width", interval.half_width, unit=True)
+    amount = f"by {size} ± {half_width}"
+    note = _seeds_note(difference, noise)
+    if not interval.excludes_zero:
+        return Verdict(None, f"no difference can be claimed: {better} is lower {amount}{note}")
+    if difference.n_pairs >= SEEDS_TO_CLAIM:
+        return Verdict(better, f"{better} is better than {worse} {amount}{note}")
+    times = abs(difference.value) / noise.sd if noise is not None and noise.sd > 0 else None
+    if times is not None and times > DEVIATIONS_TO_CLAIM:
+        return Verdict(better, f"{better} is better than {worse} {amount}{note}")
+    return Verdict(None, f"no claim yet: {better} is lower {amount}{note}")
+
+
+def _seeds_note(difference: PairedDifference, noise: NoiseFloor | None) -> str:
+    """What the interval leaves out when fewer than three seeds were paired."""
+    if difference.n_pairs >= SEEDS_TO_CLAIM:
+        return f" ({difference.n_pairs} seeds)"
+    if difference.n_pairs == 1:
+        covers = "one seed each: the interval covers titles, not seeds"
+    else:
+        covers = f"{difference.n_pairs} seeds; {SEEDS_TO_CLAIM} are needed"
+    if noise is None:
+        return f"; {covers}, and how far seeds move it is not measured (sevenepochs noise)"
+    deviation = format_metric("seed_deviation", noise.sd)
+    times = f", the difference is {abs(difference.value) / noise.sd:.1f} times that" if noise.sd > 0 else ""
+    return f"; {covers}; seeds move the loss by {deviation} (sd of {noise.n} seeds of {noise.recipe}){times}"
