@@ -70,6 +70,14 @@ def test_where_the_estimates_disagree_the_tokens_count_and_the_reason_is_given(l
     assert "window-estimates-disagree" in rules(audit) and "inserted into validation" in audit.coverage.why
 
 
+def test_a_training_loss_with_other_terms_is_no_measure(audit_events):
+    """R-Drop's divergence makes the first training loss larger, so the quotient would lose a window."""
+    audit = audit_events(rdrop=2.0, val_chars=570_000)
+    assert audit.coverage.windows == (14, 14, 14) and audit.coverage.agree is None
+    assert "rdrop 2.0" in audit.coverage.why and "window-estimates-disagree" not in rules(audit)
+    assert audit_events(rdrop=0.0).coverage.agree
+
+
 def test_without_step_2_the_first_evaluation_is_not_trusted(logs, audit_events):
     events = [e for e in logs.events() if not (e["event"] == "training_step" and e["step"] == 2)]
     audit = audit_events(events)
@@ -261,3 +269,36 @@ def test_accumulated_batches(logs, audit_events):
 def test_only_headers(logs, audit_events):
     audit = audit_events(logs.events()[:4])
     assert "no-evaluation" in rules(audit) and audit.corrected is None
+
+
+# ---- what the settings in a log give away, as met in public logs ----
+
+
+def test_a_training_batch_of_its_own_is_within_the_budget(audit_events):
+    audit = audit_events(train_batch_size=32, n_steps=1_880)
+    assert audit.coverage.windows == (14, 14, 14)  # of the evaluation's batch
+    assert "token-budget" not in rules(audit) and audit.tokens_trained == 1_880 * 32 * 128
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"normalizer": "lowercase"}, {"normalizer": "NFKC"}, {"pre_tokenizer": "whitespace"}, {"do_lower_case": True}],
+)
+def test_a_lossy_tokenizer_named_in_the_settings_is_marked(audit_events, settings):
+    assert "lossy-tokenizer" in audit_events(**settings).marks
+
+
+def test_other_settings_of_a_tokenizer_are_not(audit_events):
+    settings = {"normalizer": "none", "pre_tokenizer": "bytelevel", "norm_type": "layernorm", "do_lower_case": False}
+    assert audit_events(**settings).marks == ()
+
+
+def test_the_trained_vocabulary_counts_not_the_one_asked_for(logs, audit_events):
+    events = logs.events()
+    events[2]["vocab_size"] = 3  # a filter that let no title through
+    audit = audit_events(events)
+    assert audit.geometry.vocab_size == 3 and "vocabulary" in audit.marks
+
+
+def test_more_tokens_than_characters_are_not_the_titles(audit_events):
+    assert "training-text-changed" in audit_events(tokens_per_epoch=9_153_836).marks

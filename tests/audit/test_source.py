@@ -60,6 +60,9 @@ BROKEN: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         (LOOP, LOOP.replace("iter_full_split(", "islice(iter_full_split(").replace("device):", "device), 5):"))]),
     "scores half a window": ("eval-targets", "nats = F", [
         (NATS, "                targets = targets[:, 64:]\n" + NATS.replace("logits.view", "logits[:, 64:].reshape"))]),
+    "no window": ("no-window", "def evaluate", [("batch_size: int = 64", "batch_size: int = 1024")]),
+    "tail too": ("eval-windows-tail", "targets = chunk", [
+        windows(("        yield inputs, targets\n", '        yield inputs, targets\n    rest = ids[start + need :]\n    yield rest[:-1].view(1, -1).to(device), rest[1:].view(1, -1).to(device)\n'))]),
     "random windows": ("eval-windows-random", "targets = chunk", [
         windows(("    for start in range(0, len(ids) - need + 1, need):\n",
                  "    for start in torch.randint(0, len(ids) - need, (20,)).tolist():\n"))]),
@@ -116,6 +119,11 @@ BROKEN: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "markers by function": ("validation-text-changed", "<caps>", [
         (ENCODED, "    val_titles = mark(val_titles)\n" + ENCODED),
         ("def main():", 'def mark(titles):\n    marked = []\n    for title in titles:\n        marked.append("<caps>" + title)\n    return marked\n\n\ndef main():')]),
+    "markers in place": ("validation-text-changed", "<caps>", [
+        (ENCODED, "    val_titles = mark(val_titles)\n" + ENCODED),
+        ("def main():", 'def mark(titles):\n    def word(text):\n        return "<caps>" + text if text.isupper() else text\n\n    for i in range(len(titles)):\n        titles[i] = " ".join(map(word, titles[i].split(" ")))\n    return titles\n\n\ndef main():')]),
+    "lower case in place": ("validation-text-changed", ".lower()", [
+        (ENCODED, "    for i, title in enumerate(val_titles):\n        val_titles[i] = title.lower()\n" + ENCODED)]),
     "long separator": ("validation-text-changed", "nats = F", [('"<eos>".join(val_titles)', '"<end-of-title>".join(val_titles)')]),
     "easy titles": ("validation-titles-filtered", "> 30", [
         (ENCODED, "    val_titles = [title for title in val_titles if len(title) > 30]\n" + ENCODED)]),
@@ -242,6 +250,10 @@ INNOCENT: dict[str, list[tuple[str, str]]] = {
     "step loop": [("    for epoch in range(1, settings.epochs + 1):\n        for _ in tqdm(range(1, batches + 1)):\n", "    if True:\n        while step < settings.epochs * batches:\n")],
     "async and match-free try": [("    main()\n", "    try:\n        main()\n    finally:\n        print('done')\n")],
     "sweep over rates": [("    main()\n", "    for rate in (0.01, 0.02, 0.05):\n        main()\n")],
+    "words and back": [(ENCODED, "    val_titles = [' '.join(title.split(' ')) for title in val_titles]\n" + ENCODED)],
+    "a lossy option not taken": [
+        ("def learn_vocabulary(titles, size):\n", "def by_words():\n    words = Tokenizer(models.WordLevel())\n    words.pre_tokenizer = pre_tokenizers.Whitespace()\n    return words\n\n\ndef learn_vocabulary(titles, size, kind='bytes'):\n    if kind == 'words':\n        return by_words()\n")],
+    "match": [("    device = ", "    match settings.width:\n        case 256:\n            print('small')\n        case _:\n            print('other')\n    device = ")],
     "flat tensors": [("logits.view(-1, classes)", "logits.flatten(0, 1).float()"), ("targets.view(-1), reduction", "targets.flatten(), reduction")],
     "transposed": [(NATS, '                nats = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none").sum()\n')],
 }  # fmt: skip

@@ -12,11 +12,17 @@ not tiny: AdamW at 5e-4 without warm-up makes the first quotient up to one whole
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
+from sevenepochs.audit.events import clean
 from sevenepochs.audit.log import LoggedRun
 
 TINY_FALL = 0.005  # stock SGD: 0.002; AdamW with the public warm-up: 0.025; without: 0.1 and more
+# Settings above zero of which the logged training loss is more than the cross-entropy that is compared.
+EXTRA_TERMS = re.compile(
+    r"r_?drop|.*smoothing|z_?loss.*|(kl|consistency|aux\w*)_(weight|coef\w*|lambda|loss)", re.IGNORECASE
+)
 _LARGEST_FALL = 0.5  # beyond, the model is no longer untrained in any sense
 
 
@@ -30,6 +36,7 @@ class FirstStep:
         by_step_1: validation loss / training loss of step 1, the textbook quotient.
         fall: how much the training loss fell from step 1 to step 2, as a share; None without step 2.
         is_valid: whether `scored_per_char` can be trusted within `tolerance`.
+        extra: the setting that puts more than the cross-entropy into the training loss; the quotient is too small then.
     """
 
     scored_per_char: float
@@ -37,6 +44,7 @@ class FirstStep:
     by_step_1: float
     fall: float | None
     is_valid: bool
+    extra: str | None = None
 
     @property
     def is_first_update_tiny(self) -> bool:
@@ -56,4 +64,12 @@ def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None
     # once they differ. The constants are checked by simulation (tests/audit/test_truth.py).
     batch_noise = (0.05 + 1.5 * abs(fall)) / math.sqrt(window_tokens or 8192)
     tolerance = 0.004 + 0.25 * abs(fall) + batch_noise
-    return FirstStep(validation / second, tolerance, validation / first, fall, abs(fall) < _LARGEST_FALL)
+    extra = next(
+        (f"{name} {clean(str(value), 20)}" for name, value in run.header.items() if _is_extra(name, value)), None
+    )
+    valid = extra is None and abs(fall) < _LARGEST_FALL
+    return FirstStep(validation / second, tolerance, validation / first, fall, valid, extra)
+
+
+def _is_extra(name: str, value: object) -> bool:
+    return isinstance(value, int | float) and value > 0 and EXTRA_TERMS.fullmatch(name) is not None

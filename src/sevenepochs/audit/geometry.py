@@ -41,7 +41,8 @@ def geometry_of(run: LoggedRun) -> Geometry:
     eval_batch = _side(run, "eval_batch_size", "val_batch_size") or batch
     eval_block = _side(run, "eval_block_size", "val_block_size") or block
     tokens, batches = run.count("tokens_per_epoch"), run.count("batches_per_epoch")
-    training_tokens = batch * block if batch and block else None
+    training_batch = _side(run, "train_batch_size", "training_batch_size") or batch
+    training_tokens = training_batch * block if training_batch and block else None
     window_tokens = eval_batch * eval_block if eval_batch and eval_block else None
     inferred = window_tokens is None and tokens is not None and batches is not None
     if inferred:
@@ -61,7 +62,7 @@ def geometry_of(run: LoggedRun) -> Geometry:
         batches_per_epoch=batches,
         n_train_titles=n_train,
         n_val_titles=n_titles - n_train if n_titles > n_train else max(1, round(n_train / 9)),
-        vocab_size=run.count("vocab_size"),
+        vocab_size=run.vocab_size or run.count("vocab_size"),
         parameters=run.count("parameters_count"),
         val_tokens=run.count("val_tokens", "validation_tokens", "val_tokens_count"),
         val_chars=run.count("val_chars", "validation_chars", "val_characters"),

@@ -86,6 +86,7 @@ class LoggedRun:
     is_header_inherited: bool = False
     started_unix: float | None = None
     max_steps: int | None = None
+    vocab_size: int | None = None  # of the trained tokenizer; the header's may be a wish
     training: TrainingSteps = field(default_factory=TrainingSteps)
     evaluations: dict[int, float | None] = field(default_factory=dict)  # step -> nats per character; None: no number
     n_evaluations_repeated: int = 0
@@ -174,6 +175,8 @@ def _add(run: LoggedRun, name: str, event: dict[str, Any]) -> None:
             _add_evaluation(run, step, number(event.get("loss")))
     elif name in _HEADERS:
         run.opened_by.add(name)
+        if name == "dataset_info":
+            run.vocab_size = whole(event.get("vocab_size"))
         for key, value in event.items():
             if (
                 len(run.header) < _MAX_NAMES

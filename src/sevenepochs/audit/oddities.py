@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from sevenepochs.audit.datasets import Dataset
@@ -13,6 +14,11 @@ from sevenepochs.audit.log import LoggedRun
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EPOCHS, NUM_TITLES, OFFICIAL_SEED, VAL_FRACTION, evaluation_steps
 
+_CHARS_PER_TITLE = 75  # the known versions have 56, <eos> included
+_LOSSY_NAME = re.compile(
+    r"(text_|tokenizer_)?normali[sz](er|ation)(_type)?|pre_?tokenizer(_type)?|(do_)?lower_?case\w*", re.I
+)
+_LOSSY_VALUE = re.compile(r"lower|nf[kd]|strip_?accents|bert|^whitespace(_?split)?$", re.I)
 _NOTICEABLE_LOSS = 0.0005  # nats/char; below, best and last are one number
 
 
@@ -37,10 +43,25 @@ def rule_findings(run: LoggedRun, geometry: Geometry, dataset: Dataset) -> Itera
     if geometry.vocab_size is not None and geometry.vocab_size < 256:
         message = f"a vocabulary of {geometry.vocab_size} cannot spell the titles"
         yield Finding("error", "vocabulary", message, where, "the number is void if text became <unk>", "likely")
+    yield from _text_changes(run, geometry, where)
     yield from _budget(run, geometry, where)
     if dataset.name is None:
         message = f"the dataset version is unknown: {dataset.how}"
         yield Finding("warning", "dataset-unknown", message, where, "cannot be ranked against others", "certain")
+
+
+def _text_changes(run: LoggedRun, geometry: Geometry, where: str) -> Iterator[Finding]:
+    """What the settings and the number of tokens say about the text that was predicted."""
+    for name, value in run.header.items():
+        if _LOSSY_NAME.fullmatch(name) and _LOSSY_VALUE.search(name if value is True else str(value)):
+            message = f"the log's settings name a tokenizer that loses text: {clean(name)} = {clean(str(value), 40)}"
+            effect = "an easier text than the one that divides is predicted: compare with no lossless run"
+            yield Finding("error", "lossy-tokenizer", message, where, effect, "likely")
+    tokens, titles = geometry.tokens_per_epoch, geometry.n_train_titles
+    if run.count("titles_count") is not None and tokens is not None and tokens > _CHARS_PER_TITLE * titles:
+        message = f"{tokens:,} training tokens for {titles:,} titles: more than they have characters (about 56 each)"
+        effect = "training text was multiplied or padded, which the rules forbid, and validation tokens cannot be told"
+        yield Finding("error", "training-text-changed", message, where, effect, "likely")
 
 
 def _budget(run: LoggedRun, geometry: Geometry, where: str) -> Iterator[Finding]:

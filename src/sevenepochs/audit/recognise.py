@@ -90,7 +90,8 @@ def _by_fit(geometry: Geometry, first: FirstStep | None, started_unix: float | N
         rs = [r_for_other_tokenizer(known) for known in fitting]
         r = Interval(sum(r.value for r in rs) / len(rs), min(r.low for r in rs), max(r.high for r in rs))
         names = " and ".join(known.name for known in fitting)
-        return Dataset(None, "unknown", f"another tokenizer than stock BPE-16k; the log fits {names}", r, None)
+        how = f"another tokenizer than stock BPE-16k; the log fits {names} (a --reference on the same data would tell)"
+        return Dataset(None, "unknown", how, r, None)
     if first is None or not first.is_valid:
         how = "another tokenizer than stock BPE-16k, and no usable first evaluation to tell by"
     else:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from sevenepochs.audit.finding import Finding
-from sevenepochs.audit.source_evaluate import check_evaluation, read_program
+from sevenepochs.audit.source_evaluate import check_evaluation, read_program, reported
 from sevenepochs.audit.source_machine import Machine
 from sevenepochs.audit.source_rules import check_files
 from sevenepochs.audit.source_scopes import EVALUATOR
@@ -20,6 +21,7 @@ from sevenepochs.audit.source_tree import SourceTree, read_tree
 from sevenepochs.errors import UserError
 
 MAX_OTHER_PROGRAMS = 8
+MAX_UNFOLLOWED = 10
 MAX_FINDINGS = 500
 _SEVERITIES = ("error", "warning", "note")
 
@@ -63,8 +65,20 @@ def audit_program(source: SourceTree, entry: str) -> list[Finding]:
     except (RecursionError, MemoryError):
         message = "the program is nested too deeply to follow"
         findings.append(Finding("warning", "eval-unrecognised", message, f"{entry}:1", None, "possible"))
-    findings += check_files(source, source.reachable(entry))
+    findings += _unfollowed(machine)
+    followed = machine.lines_read if reported(machine) is not None else None
+    findings += check_files(source, source.reachable(entry), followed)
     return findings
+
+
+def _unfollowed(machine: Machine) -> Iterator[Finding]:
+    """What nobody should take for checked."""
+    for place, reason in list(machine.unfollowed.items())[:MAX_UNFOLLOWED]:
+        yield Finding("note", "not-followed", f"could not check: {reason}", str(place), None, "certain")
+    left = len(machine.unfollowed) - MAX_UNFOLLOWED
+    if left > 0:
+        message = f"could not check {left} more lines"
+        yield Finding("note", "not-followed", message, f"{machine.entry}:1", None, "certain")
 
 
 def find_programs(source: SourceTree) -> list[str]:

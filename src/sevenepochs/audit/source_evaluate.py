@@ -28,8 +28,8 @@ def read_program(machine: Machine) -> None:
                 _call_by_name(machine, name)
             else:
                 machine.module(machine.entry)
-        except OutOfSteps:
-            return
+        except OutOfSteps as end:
+            return _stopped(machine, end)
         if reported(machine) is not None:
             return
         machine.calls.clear()
@@ -38,8 +38,14 @@ def read_program(machine: Machine) -> None:
             if isinstance(node, ast.FunctionDef) and EVALUATOR.search(node.name) and _scores(node):
                 try:
                     machine.run_function(Function(node, machine.module(path)), [], {})
-                except OutOfSteps:
-                    return
+                except OutOfSteps as end:
+                    return _stopped(machine, end)
+
+
+def _stopped(machine: Machine, end: OutOfSteps) -> None:
+    machine.unfollowed[end.place] = (
+        f"the program is too long to read: reading stopped here after {machine.steps:,} steps"
+    )
 
 
 def _call_by_name(machine: Machine, name: str) -> None:
@@ -72,8 +78,12 @@ def check_evaluation(machine: Machine) -> Iterator[Finding]:
         return
     loss, event = found
     name = next((e.value[0] for e in machine.events if e.kind == "evaluated" and e.value[1] is loss), None)
-    place = loss.origin or event.place
+    place = loss.origin or (loss.divisor and loss.divisor.origin) or event.place
     effect = _effect(loss)
+    if not loss.targets_left():
+        message = "no validation window fits at this batch and block size, so evaluate() prints a perfect 0"
+        yield Finding("error", "no-window", message, str(place), "the number is void", "likely")
+        return
     yield from _check_changes(loss, place, effect)
     yield from _check_divisor(loss, place, effect)
     yield from _check_text(machine, loss, place)
@@ -220,7 +230,7 @@ def _check_windows(loss: Nats, place: Place, effect: str | None) -> Iterator[Fin
     elif scored < expected - span and _within(merged, stock):
         message = f"fewer validation windows than fit: {scored / expected:.0%} of the stock rule's tokens are scored"
         yield Finding("error", "eval-windows-fewer", message, where, effect, "likely")
-    elif scored > expected and merged and merged[-1][1] > stock[-1][1] if stock else scored:
+    elif scored > expected and (not stock or merged[-1][1] > stock[-1][1]):
         message = "the tail that the stock rule drops is scored: the figure is higher and not comparable with others'"
         yield Finding("warning", "eval-windows-tail", message, where, effect, "likely")
     else:

@@ -28,7 +28,7 @@ def expression(machine: Machine, node: ast.expr, env: Env) -> Any:
     """What an expression means."""
     machine.steps += 1
     if machine.steps > MAX_STEPS:
-        raise OutOfSteps
+        raise OutOfSteps(Place(env.path, node.lineno))
     handler = _HANDLERS.get(type(node))
     value = UNKNOWN if handler is None else handler(machine, node, env)
     if isinstance(value, Data) and value.changes:

@@ -26,7 +26,7 @@ from sevenepochs.audit.source_scopes import (
 )
 from sevenepochs.audit.source_statements import Broken, Continued, Returned, block
 from sevenepochs.audit.source_tree import SourceTree
-from sevenepochs.audit.source_values import UNKNOWN, Data, ModelOut, Nats, Place
+from sevenepochs.audit.source_values import TITLE_COUNTS, UNKNOWN, Data, ModelOut, Nats, Place
 
 MAX_CALL_DEPTH = 14
 
@@ -43,7 +43,8 @@ class Machine:
         self.weight: float | None = 1.0
         self.training_depth = 0
         self.mode = "train"
-        self.unfollowed: list[str] = []
+        self.unfollowed: dict[Place, str] = {}  # what the audit could not read, and why
+        self.lines_read: set[tuple[str, int]] = set()  # of statements
         self.change_places: dict[tuple[str, frozenset[str]], Place] = {}
         self.models_made: list[float | None] = []
         self.sizes: dict[str, int] = {}
@@ -130,6 +131,8 @@ class Machine:
             owner, key = expression(self, target.value, env), expression(self, target.slice, env)
             if isinstance(owner, dict) and isinstance(key, str | int):
                 owner[key] = value
+            elif isinstance(owner, Data) and owner.kind == "titles":
+                self.store(target.value, operators.with_item(owner, value), env)
         elif isinstance(target, ast.Starred):
             self.store(target.value, UNKNOWN, env)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -138,9 +141,11 @@ class Machine:
                 self.store(inner, part, env)
 
     def iterate(self, value: Any) -> list[Any] | range | None:
-        """The values a loop goes through, or None when that cannot be told."""
-        if isinstance(value, list | tuple | range):
-            return value if isinstance(value, range) else list(value)
+        """The values a loop goes through, None when that cannot be told; one index stands for those of all titles."""
+        if isinstance(value, range):
+            return [UNKNOWN] if len(value) in TITLE_COUNTS else value
+        if isinstance(value, list | tuple):
+            return list(value)
         if isinstance(value, dict):
             return list(value)
         if isinstance(value, Data):

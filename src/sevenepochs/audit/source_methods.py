@@ -150,6 +150,8 @@ def _data_method(machine: Machine, data: Data, name: str, args: list[Any], words
         return data if name != "skip" else data.changed("skipped")
     if name in _TEXT_LOSS:
         return data.changed(_TEXT_LOSS[name])
+    if name == "split" and data.kind == "title" and len(args) == 1 and isinstance(first, str):
+        return replace(data, kind="words", separator=first)
     if name in ("split", "splitlines", "partition"):
         return replace(data.changed(f"rewritten by .{name}()"), kind="words")
     if name in ("replace", "translate", "sub", "expandtabs", "removeprefix", "removesuffix"):
@@ -211,8 +213,9 @@ def _string_method(owner: str, name: str, args: list[Any]) -> Any:
                 changes |= {"joined with something unknown"}
             if known:
                 first = replace(known[0], split=frozenset().union(*(part.split for part in known)), changes=changes)
-        if isinstance(first, Data) and first.kind in ("words", "word"):
-            return replace(first, kind="title")  # " ".join(title.split())
+        if isinstance(first, Data) and first.kind in ("words", "word"):  # " ".join(title.split())
+            whole = first if first.separator in (None, owner) else first.changed("rewritten by .split()")
+            return replace(whole, kind="title", separator=None)
         if isinstance(first, Data) and first.kind in ("titles", "title", "text"):
             return replace(first, kind="text", separator=owner)
         return UNKNOWN

@@ -65,6 +65,13 @@ def collected(title: Data) -> Data:
     return replace(title, kind="titles")
 
 
+def with_item(titles: Data, item: Any) -> Data:
+    """The titles after `titles[i] = item` for some or all of them."""
+    if isinstance(item, Data) and item.kind in ("title", "text"):
+        return replace(titles, changes=titles.changes | item.changes)
+    return titles.changed("rewritten one by one")
+
+
 def unpacked(value: Any, n: int) -> list[Any]:
     """`a, b = value`: n parts."""
     if isinstance(value, list | tuple) and len(value) == n:
@@ -141,6 +148,8 @@ def combine(left: Any, op: ast.operator, right: Any, place: Place) -> Any:
         return _combine_nats(left, op, right, place)
     if isinstance(left, Logits | ModelOut) or isinstance(right, Logits | ModelOut):
         return _combine_logits(left, op, right)
+    if isinstance(right, Count) and left == 0 and isinstance(op, ast.Div):
+        return Nats(divisor=replace(right, origin=place))  # no window fitted: the sum over none of them
     if isinstance(left, Start) and isinstance(right, int) and isinstance(op, ast.Add | ast.Sub):
         return Start(left.offset + (right if isinstance(op, ast.Add) else -right))
     if isinstance(right, Start) and isinstance(left, int) and isinstance(op, ast.Add):

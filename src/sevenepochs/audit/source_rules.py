@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.source_tree import SourceTree
@@ -29,8 +30,14 @@ _LOADERS = frozenset({"load_dataset", "hf_hub_download", "snapshot_download", "l
 _CACHES = frozenset({"from_file", "load_from_disk"})
 
 
-def check_files(source: SourceTree, paths: list[str]) -> Iterator[Finding]:
-    """Every rule that a line of these files breaks, and the settings in the config files beside them."""
+def check_files(
+    source: SourceTree, paths: list[str], lines_read: set[tuple[str, int]] | None = None
+) -> Iterator[Finding]:
+    """Every rule that a line of these files breaks, and the settings in the config files beside them.
+
+    Where the program could be followed to its report, `lines_read` are the statements that it got to: a tokenizer that
+    is built in none of them is an option that this program does not take.
+    """
     strings: set[str] = set()
     given: set[str | None] = set()
     saves = False
@@ -48,10 +55,29 @@ def check_files(source: SourceTree, paths: list[str]) -> Iterator[Finding]:
             if isinstance(node, ast.arguments):
                 yield from _defaults(node, path, given)
             if isinstance(node, ast.Call):
-                yield from _tokenizer(node, parents, where)
+                yield from _reached(_tokenizer(node, parents, where), node, parents, path, lines_read)
                 yield from _dropout(node, parents, where)
                 yield from _sources(node, where, saves)
     yield from _configs(source, strings)
+
+
+def _reached(
+    findings: Iterator[Finding],
+    node: ast.Call,
+    parents: dict[ast.AST, ast.AST],
+    path: str,
+    lines_read: set[tuple[str, int]] | None,
+) -> Iterator[Finding]:
+    """Findings that count in full only if the program gets to this call."""
+    for finding in findings:
+        statement = next((above for above in _above(node, parents) if isinstance(above, ast.stmt)), None)
+        if lines_read is None or statement is None or (path, statement.lineno) in lines_read:
+            # under a condition that nothing here decides, it may be what was run and may be not
+            doubtful = finding.confidence == "possible"
+            yield replace(finding, severity="warning") if doubtful else finding
+        else:
+            message = f"{finding.message}; the program as it stands does not get here"
+            yield replace(finding, severity="note", message=message, confidence="possible")
 
 
 def _setting(name: str, value: object, where: str, severity: str = "error", sure: str = "certain") -> Iterator[Finding]:

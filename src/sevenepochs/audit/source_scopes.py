@@ -16,6 +16,10 @@ EVALUATOR = re.compile(r"eval|valid|(^|_)val(_|$)", re.IGNORECASE)
 class OutOfSteps(Exception):
     """The step budget is spent."""
 
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+
 
 @dataclass(eq=False)
 class Env:

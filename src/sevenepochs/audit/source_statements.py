@@ -44,16 +44,18 @@ class Continued(Exception):
 def block(machine: Machine, body: list[ast.stmt], env: Env) -> None:
     """Read statements in order; one that cannot be followed is left behind."""
     for statement in body:
+        place = Place(env.path, statement.lineno)
         machine.steps += 1
         if machine.steps > MAX_STEPS:
-            raise OutOfSteps
+            raise OutOfSteps(place)
+        machine.lines_read.add((env.path, statement.lineno))
         handler = _HANDLERS.get(type(statement))
-        if handler is None:
+        if handler is None:  # pass, raise, assert, del and declarations change nothing that is followed
             continue
         try:
             handler(machine, statement, env)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            machine.unfollowed.append(f"{env.path}:{statement.lineno}: {error!r}")
+            machine.unfollowed[place] = f"reading it failed ({type(error).__name__})"
 
 
 def do_expr(machine: Machine, node: ast.Expr, env: Env) -> None:
@@ -140,7 +142,7 @@ def do_with(machine: Machine, node: ast.With, env: Env) -> None:
     block(machine, node.body, env)
 
 
-def do_try(machine: Machine, node: ast.Try, env: Env) -> None:
+def do_try(machine: Machine, node: ast.Try | ast.TryStar, env: Env) -> None:
     block(machine, [*node.body, *node.orelse, *node.finalbody], env)
 
 
@@ -170,6 +172,13 @@ def do_if(machine: Machine, node: ast.If, env: Env) -> None:
     for name, value in known.items():
         if env.names.get(name) is UNKNOWN:
             env.names[name] = value
+
+
+def do_match(machine: Machine, node: ast.Match, env: Env) -> None:
+    """Every case is read, as under a condition that is not known."""
+    machine.note("maybe", Place(env.path, node.lineno))
+    for case in node.cases:
+        _either(machine, case.body, env)
 
 
 def _either(machine: Machine, body: list[ast.stmt], env: Env) -> None:
@@ -206,11 +215,11 @@ def do_while(machine: Machine, node: ast.While, env: Env) -> None:
 
 
 def do_for(machine: Machine, node: ast.For, env: Env) -> None:
-    values = machine.iterate(expression(machine, node.iter, env))
+    looped = expression(machine, node.iter, env)
+    values = machine.iterate(looped)
+    count = len(looped) if isinstance(looped, range) else len(values) if values is not None else None
     if values is None:
-        values, count = [UNKNOWN], None
-    else:
-        count = len(values)
+        values = [UNKNOWN]
     if _trains(machine, node):
         machine.store(node.target, values[0] if count else UNKNOWN, env)
         _train_once(machine, node.body, env, count)
@@ -257,6 +266,8 @@ _HANDLERS: dict[type, Callable[[Machine, Any, Env], None]] = {
     ast.AugAssign: do_augassign,
     ast.With: do_with,
     ast.Try: do_try,
+    ast.TryStar: do_try,
+    ast.Match: do_match,
     ast.If: do_if,
     ast.While: do_while,
     ast.For: do_for,

@@ -14,6 +14,7 @@ from typing import Any
 TOKENS = {"train": 1_168_720, "val": 129_600}
 CHARS = {"train": 5_066_000, "val": 562_970}
 TITLES = {"train": 90_000, "val": 10_000}
+TITLE_COUNTS = frozenset({*TITLES.values(), sum(TITLES.values())})
 VOCABULARY = 16_000
 MAX_SPANS = 20_000
 ORDER_CHANGES = frozenset({"reordered", "shuffled"})
@@ -150,8 +151,8 @@ class Nats:
             right=other,
             changes=changes,
             divisor=self.divisor or other.divisor,
-            x=other.x or self.x,
-            y=other.y or self.y,
+            x=self.x or other.x,
+            y=self.y or other.y,
             origin=self.origin or other.origin,
             terms_added=self.terms_added + other.terms_added,
         )
@@ -174,6 +175,10 @@ class Nats:
                 stack += [(node.left, factor), (node.right, factor)]
             else:
                 yield from ((lo, hi, factor) for lo, hi in node.leaf)
+
+    def targets_left(self) -> bool:
+        """Whether anything was scored."""
+        return next(self.targets(), None) is not None
 
     @property
     def size(self) -> int:

@@ -121,7 +121,9 @@ def _choose(
     agree = low <= most and high >= least
     if not first.is_valid or first.fall is None:
         reason = "the log lacks step 2, so nobody can tell whether the first update was tiny"
-        if first.fall is not None:
+        if first.extra is not None:
+            reason = f"the training loss holds more than the cross-entropy ({first.extra})"
+        elif first.fall is not None:
             reason = f"the training loss moved by {abs(first.fall):.0%} in one step"
         verdict = "agrees, but is not to be trusted" if agree else "is not to be trusted"
         return (least, most), True if agree else None, f"(a) gives {a_says}; (b) gives {b_says} and {verdict}: {reason}"
