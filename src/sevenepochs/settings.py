@@ -19,6 +19,8 @@ class Training(Config):
 
     `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
     run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
+    `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
+    that a title can be followed through training.
     """
 
     seed: int = OFFICIAL_SEED
@@ -27,6 +29,7 @@ class Training(Config):
     device: Device = "auto"
     precision: Precision = "auto"
     compile: Compile = "auto"
+    snapshots: bool = False
 
     def __post_init__(self) -> None:
         check_range("training.seed", self.seed, 0, 2**32 - 1)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.model.weights import load_model_tensors
+from sevenepochs.model.init import InitConfig
+from sevenepochs.model.weights import from_snapshot, load_model_tensors
+from sevenepochs.protocol.budget import Split
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.run_folder.storage import Tensors
 from sevenepochs.tokenizer.base import Tokenizer
 
 
@@ -43,8 +51,20 @@ class TrainedRun:
         experiment = self.experiment if corpus is None else self.experiment.replace("corpus", corpus)
         data = experiment.load_data(announce, self.tokenizer)
         if same_titles:
-            check_same_titles(self.run, data)
+            check_same_titles(self.run, data.split)
         return data
+
+    def load_titles(
+        self, corpus: CorpusConfig | None = None, announce: Callable[[str], None] = lambda message: None
+    ) -> Split:
+        """The run's own training and validation titles as text: seconds less than `load_data`, which encodes them.
+
+        Raises:
+            UserError: the corpus cannot be read, or is another one.
+        """
+        split = (corpus or self.experiment.corpus).load(announce).split()
+        check_same_titles(self.run, split)
+        return split
 
 
 def load_trained(run: Run) -> TrainedRun:
@@ -57,16 +77,58 @@ def load_trained(run: Run) -> TrainedRun:
     if run.state != "complete":
         advice = "wait for it" if run.state == "running" else f"resume it: sevenepochs resume {run.name}"
         raise UserError(f"run {run.name} ({run.state}) has no weights yet; {advice}")
+    return rebuild(run, run.load_model_tensors(), f"{layout.MODEL} of run {run.name}")
+
+
+def load_snapshot(run: Run, step: int) -> TrainedRun:
+    """The run's model as it was after a step, up to the rounding of matrices to bf16; the run need not be complete.
+
+    Raises:
+        UserError: the run kept no weights of that step, or a file is missing or corrupt.
+    """
+    steps = run.snapshot_steps()
+    if step not in steps:
+        kept = ", ".join(f"{kept:,}" for kept in steps) or "none (training.snapshots was off)"
+        raise UserError(f"run {run.name} kept no weights of step {step:,}; it has those of {kept}")
+    return rebuild(run, from_snapshot(run.load_snapshot(step)), f"{layout.snapshot(step)} of run {run.name}")
+
+
+def rebuild(run: Run, tensors: Tensors, where: str) -> TrainedRun:
+    """The run's model with these weights.
+
+    Args:
+        where: what the weights came from, for the message when they do not fit.
+    """
     experiment = Experiment.from_dict(run.config)
     tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
-    model = experiment.build_model(tokenizer.vocab_size)
-    load_model_tensors(model, run.load_model_tensors(), f"{layout.MODEL} of run {run.name}")
+    with _NothingDrawn():
+        model = experiment.replace("model.init", Unset()).build_model(tokenizer.vocab_size)
+    load_model_tensors(model, tensors, where)
     return TrainedRun(run, experiment, tokenizer, model.eval())
 
 
-def check_same_titles(run: Run, data: Data) -> None:
-    """Raise a UserError unless the data's split is the one that the run was started on."""
-    if fingerprint(data.split) != run.corpus.get("split"):
+def check_same_titles(run: Run, split: Split) -> None:
+    """Raise a UserError unless the split is the one that the run was started on."""
+    if fingerprint(split) != run.corpus.get("split"):
         raise UserError(
             f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
         )
+
+
+@dataclass(frozen=True)
+class Unset(InitConfig):
+    """No initialisation: the weights come from a file. Drawing 27 million numbers takes longer than reading them."""
+
+    def apply(self, model: nn.Module, seed: int) -> None:
+        pass
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Parameters are not drawn while modules are built (in this thread only); all of them are loaded afterwards."""
+
+    _DRAWS = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_})
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._DRAWS and isinstance(args[0], nn.Parameter):
+            return args[0]
+        return func(*args, **(kwargs or {}))

@@ -1,43 +1,18 @@
-"""Next tokens, token counts, re-evaluation and comparison, on a tiny run."""
+"""Token counts, re-evaluation and comparison, on a tiny run."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
 from sevenepochs.analysis.compare import compare
 from sevenepochs.analysis.evaluate import evaluate
-from sevenepochs.analysis.next_token import at_place, predict
 from sevenepochs.analysis.token_frequency import most_frequent
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.scoring import exact_val_loss, title_losses
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.trained import load_trained
-
-
-def test_predict_is_the_softmax_after_the_context(finished_run: Run) -> None:
-    trained = load_trained(finished_run)
-    context = np.array([1, 40, 50, 60])
-    found = predict(trained, context, k=300, truth=7)
-    with torch.no_grad():
-        probabilities = trained.model.logits(trained.model(torch.from_numpy(context)[None]))[0, -1].softmax(-1)
-    assert sum(row["probability"] for row in found["top"]) == pytest.approx(1.0, abs=1e-5)
-    ranked = [row["id"] for row in found["top"]]
-    assert ranked == probabilities.argsort(descending=True, stable=True).tolist()
-    assert found["truth"]["rank"] == ranked.index(7) + 1
-    assert found["truth"]["surprisal_bits"] == pytest.approx(-float(probabilities[7].log2()), abs=1e-4)
-
-
-def test_a_place_is_its_row_up_to_the_position(finished_run: Run) -> None:
-    trained = load_trained(finished_run)
-    ids = np.arange(3, 3 + 64 * 128 + 1) % 290 + 3
-    found = at_place(trained, ids.astype(np.int32), row=2, position=4, k=5)
-    assert found["context"] == trained.tokenizer.decode(ids[256:261].tolist())
-    assert found["truth"]["id"] == ids[261]
-    with pytest.raises(UserError, match="outside the window"):
-        at_place(trained, ids.astype(np.int32), row=64, position=0)
 
 
 def test_most_frequent_tokens(finished_run: Run) -> None:

@@ -41,6 +41,19 @@ def normalising(step):
     return Tokenizer(hf.to_str())
 
 
+# ---- tokens as people read them ----
+
+
+def test_tokens_are_shown_one_by_one_and_parts_of_a_character_as_bytes(train_only):
+    ids, spans = train_only.encode_with_spans("a 漢 b")
+    assert ids == train_only.encode("a 漢 b")
+    assert "".join(map(train_only.show, ids)) == " a \\xe6\\xbc\\xa2 b"
+    whole = [train_only.is_text(id) for id in ids]
+    assert whole == [train_only.show(id) == train_only.decode([id]) for id in ids] and not all(whole)
+    assert spans[0] == (0, 1) and spans[-1] == (4, 5) and spans.count((2, 3)) == 3
+    assert [train_only.show(id) for id in range(3)] == list(SPECIAL_TOKENS)
+
+
 # ---- titles one by one are the joined text ----
 
 

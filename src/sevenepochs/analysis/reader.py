@@ -6,29 +6,41 @@ never changes the model (eval mode once, inference mode in every call), so threa
 A *context* is a sequence of ids that starts with `<eos>`: the protocol takes every stream to follow one, and in
 training every title but the first of a row follows one, so this is how a title begins for the model.
 
-B batch, R rows, T positions, V vocabulary. Log-probabilities are natural; divide by -ln 2 for bits.
+B batch, R rows, T positions, V vocabulary, L layers, D model, H heads, S attended positions. Log-probabilities are
+natural; divide by -ln 2 for bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sevenepochs.analysis.memory import Memory
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.run_folder import Run
 from sevenepochs.tokenizer.base import Tokenizer
-from sevenepochs.trained import TrainedRun, load_trained
+from sevenepochs.trained import TrainedRun, load_snapshot, load_trained
 
 _ROWS_AT_ONCE = 64
 _ELEMENTS_AT_ONCE = 32 * 1024 * 1024  # of fp32 log-probabilities over the vocabulary: 128 MiB
 
 Ids = Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a pass over a context looked like inside: the residual stream after the embedding and after each block,
+    float32 (L + 1, T, D), and each layer's attention weights, float32 (L, H, T, S)."""
+
+    ids_T: np.ndarray
+    hidden_LTD: np.ndarray
+    attention_LHTS: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,15 @@ class Reader:
             UserError: the run is not complete, or a file of it is missing or corrupt.
         """
         return cls.of(load_trained(run))
+
+    @classmethod
+    def open_snapshot(cls, run: Run, step: int) -> Reader:
+        """The model as it was after a step, where the run kept its weights (`training.snapshots=true`).
+
+        Raises:
+            UserError: it did not.
+        """
+        return cls.of(load_snapshot(run, step))
 
     @classmethod
     def of(cls, trained: TrainedRun) -> Reader:
@@ -101,8 +122,7 @@ class Reader:
         Raises:
             UserError: the context is longer than `block_size`.
         """
-        if len(context) > self.block_size:
-            raise UserError(f"the text has {len(context):,} tokens; this model reads {self.block_size} at once")
+        self._check_fits(context)
         with torch.inference_mode():
             return _log_softmax(self.trained.model.logits(self.trained.model(self._row(context))))[0].numpy()
 
@@ -150,6 +170,74 @@ class Reader:
                 x_BT = torch.from_numpy(np.asarray(x_RT[low : low + rows], dtype=np.int64))
                 log_probs_BTV = _log_softmax(self.trained.model.logits(self.trained.model(x_BT)))
             yield log_probs_BTV.numpy()
+
+    def remember(self) -> Memory:
+        """Nothing read yet: where `read_on` begins. The first id to read should be `<eos>`."""
+        return Memory.empty(self.trained.model, n_rows=1)
+
+    def read_on(self, memory: Memory, ids: Ids) -> tuple[np.ndarray, Memory]:
+        """Continue a memory of one row: ln p of every token after each of `ids`, float32 (len(ids), V), and the longer
+        memory. What was read before is not computed again; `memory` stays as it was.
+
+        Raises:
+            UserError: together they are longer than `block_size`.
+        """
+        x_BT = np.asarray(ids, dtype=np.int64)[None]
+        self._check_fits(range(len(memory) + x_BT.shape[1]))
+        h_BTD, longer = self._continue(memory, x_BT)
+        with torch.inference_mode():
+            return _log_softmax(self.trained.model.logits(h_BTD))[0].numpy(), longer
+
+    def read_on_rows(self, memory: Memory, ids_B: np.ndarray) -> tuple[np.ndarray, Memory]:
+        """One more id for each row of a memory: ln p of every token after it, float32 (B, V), and the longer memory.
+
+        A row that fills the block goes on from its newest half block, read again.
+        """
+        x_BT = np.asarray(ids_B, dtype=np.int64)[:, None]
+        if len(memory) == self.block_size:
+            newest_BT = memory.ids_BT[:, -(self.block_size // 2) :]
+            _, memory = self._continue(Memory.empty(self.trained.model, len(ids_B)), newest_BT)
+        h_BTD, longer = self._continue(memory, x_BT)
+        with torch.inference_mode():
+            return _log_softmax(self.trained.model.logits(h_BTD))[:, 0].numpy(), longer
+
+    def trace(self, context: Ids) -> Trace:
+        """Hidden states and attention weights of one pass.
+
+        Raises:
+            UserError: the context is longer than `block_size`.
+        """
+        self._check_fits(context)
+        with torch.inference_mode():
+            trace = self.trained.model.trace(self._row(context))
+        return Trace(
+            np.asarray(context, dtype=np.int64),
+            np.stack([hidden_BTD[0].numpy() for hidden_BTD in trace.hidden_BTD]),
+            np.stack([weights_BHTS[0].numpy() for weights_BHTS in trace.attention_BHTS]),
+        )
+
+    def lens(self, hidden_LTD: np.ndarray) -> Iterator[np.ndarray]:
+        """Hidden states read as if they were the last ones: ln p of every token, float32 (T, V), layer by layer."""
+        model = self.trained.model
+        for hidden_TD in hidden_LTD:
+            with torch.inference_mode():
+                h_BTD = model.norm(torch.from_numpy(hidden_TD)[None])
+                yield _log_softmax(model.logits(h_BTD))[0].numpy()
+
+    def embeddings(self) -> np.ndarray:
+        """The input embedding of every token, float32 (V, D); read only."""
+        weight_VD: np.ndarray = self.trained.model.embedding.weight.detach().numpy()
+        return weight_VD
+
+    def _continue(self, memory: Memory, x_BT: np.ndarray) -> tuple[Tensor, Memory]:
+        past = memory.past.fork()
+        with torch.inference_mode():
+            h_BTD = self.trained.model(torch.from_numpy(x_BT), past)
+        return h_BTD, Memory(np.concatenate((memory.ids_BT, x_BT), axis=1), past)
+
+    def _check_fits(self, context: Sized) -> None:
+        if len(context) > self.block_size:
+            raise UserError(f"the text has {len(context):,} tokens; this model reads {self.block_size} at once")
 
     def _row(self, context: Ids) -> Tensor:
         if len(context) == 0:

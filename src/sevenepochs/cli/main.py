@@ -24,10 +24,13 @@ def main(argv: list[str] | None = None) -> int:
     from sevenepochs.cli.demo import demo
     from sevenepochs.cli.eval import evaluate
     from sevenepochs.cli.export import export
+    from sevenepochs.cli.inside import inside
     from sevenepochs.cli.leaderboard import leaderboard
     from sevenepochs.cli.list import list_recipes
+    from sevenepochs.cli.predict import predict
     from sevenepochs.cli.publish import publish
     from sevenepochs.cli.runs import runs
+    from sevenepochs.cli.sample import sample
     from sevenepochs.cli.serve import serve
     from sevenepochs.cli.show import show
     from sevenepochs.cli.train import resume, train
@@ -42,6 +45,9 @@ def main(argv: list[str] | None = None) -> int:
         "runs": runs,
         "list": list_recipes,
         "show": show,
+        "predict": predict,
+        "sample": sample,
+        "inside": inside,
         "serve": serve,
         "corpus": corpus,
         "publish": publish,

@@ -37,6 +37,26 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
             own[name].copy_(torch.from_numpy(array))
 
 
+def snapshot_tensors(model: GPTModel) -> dict[str, np.ndarray]:
+    """The weights at half the size: matrices in bf16, as bytes, because numpy has no such type; the rest in fp32."""
+    return {
+        name: to_numpy(tensor.detach().bfloat16().contiguous().view(torch.uint8) if _halved(tensor) else tensor)
+        for name, tensor in _named_once(model).items()
+    }
+
+
+def from_snapshot(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What `load_model_tensors` takes, from what `snapshot_tensors` gave."""
+    return {
+        name: torch.from_numpy(array).view(torch.bfloat16).float().numpy() if array.dtype == np.uint8 else array
+        for name, array in tensors.items()
+    }
+
+
+def _halved(tensor: Tensor) -> bool:
+    return tensor.dim() >= 2 and tensor.dtype == torch.float32
+
+
 def _named_once(model: GPTModel) -> dict[str, Tensor]:
     tensors: dict[int, tuple[str, Tensor]] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():

@@ -13,6 +13,7 @@ METRICS = "metrics.jsonl"  # one JSON object a line, each with its `step`
 MAINRUN_LOG = "mainrun.log"  # the same story in the challenge's own event format, so that others' scripts read our runs
 CHECKPOINT = "checkpoint"  # folder: enough to go on bit for bit
 MODEL = "model.safetensors"
+SNAPSHOTS = "snapshots"  # folder: weights at evaluations, where the run was asked to keep them; never published
 TITLE_LOSSES = "title_losses.safetensors"
 CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
@@ -25,3 +26,8 @@ CHECKPOINT_TENSORS = "tensors.safetensors"
 CHECKPOINT_STATE = "state.json"
 CHECKPOINT_NEW = "checkpoint.new"
 CHECKPOINT_OLD = "checkpoint.old"
+
+
+def snapshot(step: int) -> str:
+    """The file of the weights after a step."""
+    return f"{SNAPSHOTS}/step_{step:08}.safetensors"

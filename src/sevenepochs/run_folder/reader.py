@@ -153,6 +153,15 @@ class Run:
         """The final weights by parameter name, fp32 arrays; their hash is checked."""
         return self.load_tensors(layout.MODEL)[0]
 
+    def snapshot_steps(self) -> list[int]:
+        """The steps after which the weights were kept, rising; none unless the run was asked to keep them."""
+        names = [path.stem.partition("_")[2] for path in (self.path / layout.SNAPSHOTS).glob("step_*.safetensors")]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def load_snapshot(self, step: int) -> Tensors:
+        """The weights after a step, as `save_snapshot` was given them; their hash is checked."""
+        return self.load_tensors(layout.snapshot(step))[0]
+
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, str]]:
         """Tensors and metadata of a safetensors file of the folder; the hash is checked."""
         self.info  # noqa: B018 (raises on another schema version)

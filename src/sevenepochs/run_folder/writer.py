@@ -130,10 +130,15 @@ class RunWriter:
         """Write model.safetensors. The metadata gains the tensors' hash, which readers check."""
         self.save_tensors(layout.MODEL, tensors, metadata)
 
+    def save_snapshot(self, step: int, tensors: Mapping[str, Any]) -> None:
+        """Write the weights after `step` into snapshots/; a resumed run writes those of its repeated steps again."""
+        self.save_tensors(layout.snapshot(step), tensors)
+
     def save_tensors(self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
         """Write a safetensors file, e.g. the losses by title."""
         path = self._inside(name)
         with self._explained(name):
+            path.parent.mkdir(exist_ok=True)
             storage.write_tensors(path, tensors, metadata)
 
     def truncate_metrics(self, step: int) -> None:

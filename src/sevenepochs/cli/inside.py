@@ -1,0 +1,104 @@
+"""`inside`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from sevenepochs.cli.options import Folder, Positional, RunName
+from sevenepochs.errors import UserError
+
+View = Literal["attention", "lens", "neighbours", "time"]
+
+
+def inside(
+    run: Positional[RunName],
+    text: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None,
+    view: View = "attention",
+    layer: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    head: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    token: Annotated[str | None, tyro.conf.arg(metavar="WORD")] = None,
+    top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
+    load: Folder | None = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Look inside a model while it reads a text: where heads look, what each layer would answer, how it was learned.
+
+    Args:
+        run: A run folder, part of its name, or `last`.
+        text: The text to read, e.g. "Show HN: A".
+        view: attention (where each head looks), lens (each layer's answer), neighbours (nearest tokens of the
+            embedding), time (the title's loss at each snapshot; needs a run with training.snapshots=true).
+        layer: With --head: one head's whole map, from 1.
+        head: With --layer: one head's whole map, from 1.
+        token: With --view neighbours: one token; else each token of --text.
+        top_k: How many neighbours or answers.
+        load: A Python file with the run's own recipe classes, if it has any.
+        runs: Where run folders are.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from sevenepochs.recipes.catalog import import_file
+    from sevenepochs.run_folder import find_run
+
+    if token is not None and view != "neighbours":
+        raise UserError("--token belongs to --view neighbours")
+    if text is None and token is None:
+        raise UserError('name the text to read with --text "Show HN: A"' + (" or --token" * (view == "neighbours")))
+    if top_k < 1:
+        raise UserError(f"--top-k {top_k}: write 1 or more")
+    if (layer is not None or head is not None) and (view != "attention" or layer is None or head is None):
+        raise UserError("--layer and --head go together and belong to --view attention")
+    if load is not None:
+        import_file(load)
+    found_run = find_run(run, runs)
+    found = _time(found_run, text or "") if view == "time" else _ask(found_run, view, text, token, top_k)
+    if layer is not None and head is not None:
+        _check_head(found, layer, head)
+    if json:
+        print(json_module.dumps(found, indent=1, ensure_ascii=False))
+        return
+    from sevenepochs.cli import inside_views
+    from sevenepochs.cli.console import console
+
+    if layer is not None and head is not None:
+        console.print(inside_views.attention_map(found, layer, head))
+    else:
+        console.print(inside_views.VIEWS[view](found))
+
+
+def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) -> dict[str, Any]:
+    from sevenepochs.analysis.attention_maps import attention_maps
+    from sevenepochs.analysis.logit_lens import logit_lens
+    from sevenepochs.analysis.neighbours import neighbours, token_id
+    from sevenepochs.analysis.reader import Reader
+
+    reader = Reader.open(run)
+    if view == "attention":
+        return attention_maps(reader, text or "")
+    if view == "lens":
+        return logit_lens(reader, text or "", top_k)
+    ids = [token_id(reader, token)] if token is not None else reader.encode(text or "")[1:].tolist()
+    return {"run": reader.name, "tokens": [neighbours(reader, id, top_k) for id in dict.fromkeys(ids)]}
+
+
+def _time(run: Any, text: str) -> dict[str, Any]:
+    from rich.progress import track
+
+    from sevenepochs.analysis.through_time import through_time
+    from sevenepochs.cli.console import errors
+
+    steps = run.snapshot_steps()
+    return through_time(run, text, lambda each: track(each, "reading snapshots", total=len(steps), console=errors))
+
+
+def _check_head(found: dict[str, Any], layer: int, head: int) -> None:
+    n_layer, n_head = len(found["weights"]), len(found["weights"][0])
+    if not (1 <= layer <= n_layer and 1 <= head <= n_head):
+        raise UserError(
+            f"this model has layers 1 to {n_layer} and heads 1 to {n_head}, no head {head} in layer {layer}"
+        )

@@ -1,0 +1,118 @@
+"""What `inside` shows in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from sevenepochs.cli.tokens import bar, surprise_style, visible
+from sevenepochs.metrics import format_metric
+
+_SHADES = " ░▒▓█"
+_LENS_CELL = 12  # characters of a token in a table of all layers
+
+
+def attention(found: dict[str, Any]) -> RenderableType:
+    """One row a head: how much it looks at the token before, at the first one and at itself, and how far back."""
+    table = Table(box=None, pad_edge=False, caption="--layer N --head N shows one head's map", caption_justify="left")
+    for column in ("layer", "head", "previous", "first", "itself", "tokens back"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for row in found["heads"]:
+        back = row["mean_distance"]
+        table.add_row(
+            str(row["layer"]),
+            str(row["head"]),
+            *(format_metric("share", row[name]) for name in ("previous_share", "first_share", "self_share")),
+            "-" if back is None else f"{back:.1f}",
+            Text("" if back is None else bar(back / len(found["tokens"]), 16), style="cyan"),
+        )
+    return table
+
+
+def attention_map(found: dict[str, Any], layer: int, head: int) -> RenderableType:
+    """One head's weights, a row a query: darker is more; then where it looks most."""
+    weights = found["weights"][layer - 1][head - 1]
+    table = Table(box=None, pad_edge=False, title=f"layer {layer}, head {head}", title_justify="left")
+    table.add_column("reading")
+    table.add_column("weight on each token from <eos> on")
+    table.add_column("looks most at")
+    for query, row in enumerate(weights):
+        cells = "".join(_shade(weight) * 2 for weight in row[: query + 1])
+        most = sorted(range(query + 1), key=lambda key: (-row[key], key))[:3]
+        looks = ", ".join(f"{visible(found['tokens'][key])} {format_metric('share', row[key])}" for key in most)
+        table.add_row(Text(visible(found["tokens"][query])), Text(cells, style="cyan"), Text(looks))
+    return table
+
+
+def lens(found: dict[str, Any]) -> RenderableType:
+    """A row a token read, a column a layer: what it would answer; bold where that is the token that comes."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("after")
+    for layer in found["layers"]:
+        table.add_column(layer["name"], overflow="ellipsis", max_width=_LENS_CELL, no_wrap=True)
+    table.add_column("comes", style="dim")
+    for place, token in enumerate(found["tokens"]):
+        answers = []
+        for layer in found["layers"]:
+            position = layer["positions"][place]
+            first = position["top"][0]
+            right = position.get("truth", {}).get("rank") == 1
+            answers.append(Text(visible(first["token"]), style="bold green" if right else ""))
+        comes = found["tokens"][place + 1] if place + 1 < len(found["tokens"]) else ""
+        table.add_row(Text(visible(token)), *answers, Text(visible(comes)))
+    return table
+
+
+def neighbours(found: dict[str, Any]) -> RenderableType:
+    """One row a token: the nearest others with their cosines."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column()
+    for row in found["tokens"]:
+        near = Text()
+        for other in row["neighbours"]:
+            near.append(visible(other["token"]))
+            near.append(f" {format_metric('cosine', other['cosine'])}   ", style="dim")
+        table.add_row(Text(visible(row["token"]), style="bold"), near)
+    return table
+
+
+def time(found: dict[str, Any]) -> RenderableType:
+    """One row a snapshot: the title's bits, and each token's in the colour of its surprise."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step", justify="right")
+    table.add_column("bits", justify="right")
+    table.add_column("nats/char", justify="right")
+    table.add_column("")
+    table.add_column("each token by its surprise")
+    highest = max(row["surprisal_bits"] for row in found["steps"])
+    for row in found["steps"]:
+        line = Text()
+        for token, bits in zip(found["tokens"], row["tokens_bits"], strict=True):
+            line.append(visible(token).lstrip("·"), style=surprise_style(bits))
+            line.append(" ")
+        table.add_row(
+            f"{row['step']:,}",
+            format_metric("surprisal_bits", row["surprisal_bits"]),
+            format_metric("title_loss", row["nats_per_char"]),
+            Text(bar(row["surprisal_bits"] / highest if highest > 0 else 0.0, 16), style="cyan"),
+            line,
+        )
+    return table
+
+
+VIEWS: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
+    "attention": attention,
+    "lens": lens,
+    "neighbours": neighbours,
+    "time": time,
+}
+
+
+def _shade(weight: float) -> str:
+    return _SHADES[min(len(_SHADES) - 1, round(weight * (len(_SHADES) - 1) + 0.25))]

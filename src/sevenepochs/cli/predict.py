@@ -1,0 +1,167 @@
+"""`predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional
+from sevenepochs.errors import UserError
+
+if TYPE_CHECKING:
+    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.protocol.budget import Split
+    from sevenepochs.run_folder import Run
+
+
+def predict(
+    run: Positional[Annotated[str, tyro.conf.arg(metavar="RUN")]],
+    text: Annotated[str | None, tyro.conf.arg(metavar="TEXT")] = None,
+    at: Annotated[str | None, tyro.conf.arg(metavar="B,T")] = None,
+    title: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    against: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None,
+    top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
+    corpus: Corpus = None,
+    column: Column = None,
+    load: Folder | None = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Show what a model expects next: after a text, at a place of the validation text, or all along a title.
+
+    Args:
+        run: A run folder, part of its name, `last`, or (with --at) a folder of results/.
+        text: Predict what follows this text, e.g. "Show HN: A".
+        at: Row B of the first stock validation window (64 rows of 128), its tokens 0 to T as context. The story
+            shows 0,10 and 0,80.
+        title: A validation title by number, from 0: every token with its surprisal and rank.
+        against: A second run: where it gained or lost bits on the --title, or on --text read as a whole title.
+        top_k: How many tokens to show.
+        corpus: Where the run's titles are now, if they moved.
+        column: The column that holds the titles.
+        load: A Python file with the run's own recipe classes, if it has any.
+        runs: Where run folders are.
+        json: Print JSON.
+    """
+    if (text is not None) + (at is not None) + (title is not None) != 1:
+        raise UserError('name one of --text "Show HN: A", --at 0,10 or --title 17')
+    if top_k < 1:
+        raise UserError(f"--top-k {top_k}: write 1 or more")
+    if against is not None and at is not None:
+        raise UserError("--against compares whole titles; use it with --title or --text")
+    place = None if at is None else _place(at)
+    if (Path(run) / "result.json").is_file():
+        _show(_published(Path(run), place, top_k), json)
+        return
+    from sevenepochs.run_folder import find_run
+
+    found = find_run(run, runs)
+    if place is not None and corpus is None:
+        from sevenepochs.analysis.published_place import published_place
+
+        if (stored := published_place(found.path, *place, top_k)) is not None:
+            _show({"run": found.name, **stored}, json)
+            return
+    if load is not None:
+        from sevenepochs.recipes.catalog import import_file
+
+        import_file(load)
+    other = None if against is None else find_run(against, runs)
+    _show(_asked(found, other, text, place, title, top_k, corpus, column), json)
+
+
+def _asked(
+    run: Run,
+    against: Run | None,
+    text: str | None,
+    place: tuple[int, int] | None,
+    title: int | None,
+    top_k: int,
+    corpus: str | None,
+    column: str | None,
+) -> dict[str, Any]:
+    """What the model itself answers."""
+    from sevenepochs.analysis import next_token
+    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.analysis.two_runs import on_one_title
+
+    reader = Reader.open(run)
+    if place is not None:
+        ids = reader.tokenizer.encode_stream(_titles(reader, corpus, column).validation)
+        return {"run": run.name, **next_token.at_place(reader, ids, *place, top_k)}
+    number: dict[str, Any] = {}
+    if title is not None:
+        titles = _titles(reader, corpus, column).validation
+        if not 0 <= title < len(titles):
+            raise UserError(f"--title {title}: the validation titles are numbered 0 to {len(titles) - 1:,}")
+        text, number = titles[title], {"title": title}
+    assert text is not None, "one of the three is given"
+    if against is not None:
+        return {**number, **on_one_title(reader, Reader.open(against), text)}
+    if title is not None:
+        return {"run": run.name, **number, **next_token.read(reader, text, top_k)}
+    return {"run": run.name, **next_token.predict(reader, reader.encode(text), top_k)}
+
+
+def _titles(reader: Reader, corpus: str | None, column: str | None) -> Split:
+    from sevenepochs.cli.console import errors
+    from sevenepochs.corpus.parse import parse_corpus
+
+    config = parse_corpus(corpus, column=column) if corpus is not None else None
+    return reader.trained.load_titles(config, lambda text: errors.print(text, style="dim", markup=False))
+
+
+def _place(text: str) -> tuple[int, int]:
+    row, _, position = text.partition(",")
+    try:
+        return int(row), int(position)
+    except ValueError:
+        raise UserError(f"--at {text!r}: write the row and the last token of the context, e.g. --at 0,10") from None
+
+
+def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str, Any]:
+    from sevenepochs.analysis.published_place import published_place, published_places
+
+    stored = None if place is None else published_place(folder, *place, k)
+    if stored is None:
+        held = ", ".join(f"--at {row},{position} --top-k {most}" for row, position, most in published_places(folder))
+        raise UserError(
+            f"{folder} holds results, not weights; it can answer {held or 'nothing'}; else name a run folder"
+        )
+    return {"run": folder.resolve().name, **stored}
+
+
+def _show(found: dict[str, Any], json: bool) -> None:
+    import json as json_module
+
+    if json:
+        print(json_module.dumps(found, indent=1, ensure_ascii=False))
+        return
+    from rich.text import Text
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.cli.tokens import plain, title_table, top_table, truth_line, two_runs_table
+    from sevenepochs.metrics import format_metric
+
+    if "segments" in found:
+        console.print(two_runs_table(found))
+        return
+    console.print(Text.assemble((found["run"], "bold"), _where(found)))
+    if "tokens" in found:
+        console.print(title_table(found))
+        bits = format_metric("surprisal_bits", found["surprisal_bits"], unit=True)
+        loss = format_metric("title_loss", found["nats_per_char"], unit=True)
+        console.print(f"{bits} in all, {loss}; read alone after <eos>", style="dim")
+        return
+    console.print(Text.assemble(("context ", "dim"), plain(found["context"])), soft_wrap=True)
+    console.print(top_table(found))
+    if "truth" in found:
+        console.print(truth_line(found["truth"]))
+
+
+def _where(found: dict[str, Any]) -> str:
+    if "row" in found:
+        return f"  first stock validation window, row {found['row']}, tokens 0 to {found['position']}"
+    return f"  validation title {found['title']}" if "title" in found else ""

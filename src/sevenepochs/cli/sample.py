@@ -1,0 +1,138 @@
+"""`sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.analysis.samples import Sample
+
+
+def sample(
+    run: Positional[RunName],
+    prompt: Annotated[str, tyro.conf.arg(metavar="TEXT")] = "",
+    n: int = 10,
+    temperature: float = 0.8,
+    top_k: Annotated[int | None, tyro.conf.arg(metavar="K|None")] = 40,
+    seed: int = 1,
+    max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 100,
+    corpus: Corpus = None,
+    column: Column = None,
+    load: Folder | None = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Let a model make up titles, and say how many of them are training titles word for word.
+
+    The model is small: what it writes can be false or offensive, and means nothing.
+
+    Args:
+        run: A run folder, part of its name, or `last`.
+        prompt: How every title begins, e.g. "Ask HN:".
+        n: How many titles.
+        temperature: Below 1 likelier tokens gain, above 1 they lose; 0 always takes the likeliest.
+        top_k: Draw from the likeliest K tokens; None from all.
+        seed: The same seed gives the same titles.
+        max_tokens: A title that has not ended by then is cut.
+        corpus: Where the run's training titles are now, if they moved.
+        column: The column that holds the titles.
+        load: A Python file with the run's own recipe classes, if it has any.
+        runs: Where run folders are.
+        json: Print JSON.
+    """
+    import json as json_module
+    from collections import deque
+
+    from sevenepochs.analysis import samples
+    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.cli.console import console
+    from sevenepochs.recipes.catalog import import_file
+    from sevenepochs.run_folder import find_run
+
+    drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
+    if load is not None:
+        import_file(load)
+    reader = Reader.open(find_run(run, runs))
+    drawn = samples.draw(reader, prompt, n, drawing)
+    last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, drawn)
+    titles, why_not = _training_titles(reader, corpus, column)
+    found = samples.summarise(reader, prompt, last, drawing, titles)
+    if json:
+        print(json_module.dumps({**found, "not_checked": why_not}, indent=1, ensure_ascii=False))
+        return
+    if titles is None:
+        console.print(f"Whether they are training titles was not checked: {why_not}", style="yellow", markup=False)
+    else:
+        known = sum(row["is_training_title"] for row in found["samples"])
+        console.print(
+            f"{known} of {len(last)} are training titles word for word"
+            f" (of {len(titles):,}, as the run's own corpus has them).",
+            style="dim",
+        )
+
+
+def _stream(reader: Reader, prompt: str, drawn: Iterator[list[Sample]]) -> list[Sample]:
+    """Show titles as they grow where there is a terminal that can; else each one when it is done, in order."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from sevenepochs.cli.console import console
+
+    last: list[Sample] = []
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=15, vertical_overflow="visible") as live:
+            for last in drawn:
+                live.update(Text("\n").join(_line(reader, prompt, one) for one in last if one.ids or one.ended))
+        return last
+    shown = 0
+    for last in drawn:
+        while shown < len(last) and last[shown].ended:
+            console.print(_line(reader, prompt, last[shown]), soft_wrap=True)
+            shown += 1
+    for one in last[shown:]:  # those that were cut held the rest up
+        console.print(_line(reader, prompt, one), soft_wrap=True)
+    return last
+
+
+def _line(reader: Reader, prompt: str, one: Sample) -> Text:
+    """The prompt, what was drawn, and a mark where the title did not end."""
+    from rich.text import Text
+
+    from sevenepochs.analysis.samples import title
+    from sevenepochs.cli.tokens import plain
+
+    text, given = plain(title(reader, prompt, one)), plain(prompt.strip())
+    cut = len(given) if text.startswith(given) else 0
+    return Text.assemble((text[:cut], "dim"), text[cut:], ("" if one.ended else " …", "dim"))
+
+
+def _training_titles(
+    reader: Reader, corpus: str | None, column: str | None
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """The run's training titles, or None and why they are not at hand; nothing is downloaded for it."""
+    from sevenepochs.corpus.hub import HubCorpus
+    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.errors import UserError
+
+    if corpus is not None:
+        return reader.trained.load_titles(parse_corpus(corpus, column=column)).train, None
+    own = reader.experiment.corpus
+    if isinstance(own, HubCorpus) and not own.is_cached():
+        return (
+            None,
+            "they are not on this machine; name a file that holds them with --corpus, or --corpus hub to fetch it",
+        )
+    try:
+        return reader.trained.load_titles().train, None
+    except UserError as error:
+        return None, str(error)
