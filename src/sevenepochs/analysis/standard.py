@@ -1,32 +1,91 @@
-"""The analyses that every published result carries."""
+"""The analyses that every published result carries, by the name of their JSON file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from sevenepochs.analysis import calibration, collapse, data, memorisation, where_loss
+from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.next_token import STORY_PLACES, at_place
+from sevenepochs.analysis.observe import Progress
 from sevenepochs.analysis.token_frequency import most_frequent
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.errors import UserError, nearest
 from sevenepochs.run_folder import Run, write_analysis
-from sevenepochs.trained import load_trained
 
 
 def analyze(
-    run: Run, corpus: CorpusConfig | None = None, announce: Callable[[str], None] = lambda message: None
-) -> None:
-    """Write analysis/next_token.json and analysis/token_frequency.json into a complete run's folder.
+    run: Run,
+    corpus: CorpusConfig | None = None,
+    announce: Callable[[str], None] = lambda message: None,
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[str]:
+    """Write analysis/<name>.json of every standard analysis that a complete run's folder lacks; returns their names.
 
     Args:
         corpus: where the run's titles are now, if not where its config says.
+        only: names from `ANALYSES`; all by default.
+        again: also those that are there already.
+        progress: told how far the pass over the validation stream is, where one is needed.
 
     Raises:
-        UserError: the run is incomplete, or the corpus cannot be read or is another one.
+        UserError: an unknown name, the run is incomplete, or the corpus cannot be read or is another one.
     """
-    trained = load_trained(run)
-    data = trained.load_data(corpus, announce)
-    places = []
-    for row, position in STORY_PLACES:
-        if position < len(data.validation.ids_N) - 1:
-            places.append(at_place(trained, data.validation.ids_N, row, position))
-    write_analysis(run, "next_token", {"places": places})
-    write_analysis(run, "token_frequency", most_frequent(data.tokenizer, data.train_ids))
+    for name in only:
+        if name not in ANALYSES:
+            raise UserError(f"there is no analysis {name!r}{nearest(name, list(ANALYSES))}")
+    there = set() if again else set(run.analysis_names())
+    missing = [name for name in (only or ANALYSES) if name not in there]
+    if missing:
+        case = Case.open(run, corpus, announce, progress)
+        for name in missing:
+            announce(f"analysis {name}: {DESCRIPTIONS[name]}")
+            write_analysis(run, name, ANALYSES[name](case))
+    return missing
+
+
+def _next_token(case: Case) -> dict[str, Any]:
+    return {
+        "places": [
+            at_place(case.reader, case.ids_N, row, position)
+            for row, position in STORY_PLACES
+            if position < len(case.ids_N) - 1
+        ]
+    }
+
+
+def _where_loss(case: Case) -> dict[str, Any]:
+    tokenizer = case.data.tokenizer
+    return where_loss.analyze(case.log_probs_N, case.where, case.rows, tokenizer, case.train_counts_V, case.breakdowns)
+
+
+def _memorisation(case: Case) -> dict[str, Any]:
+    known = next(b for b in case.breakdowns if b.name == "known")
+    pair_log_probs_N = case.pairs.log_probs(case.ids_N, case.reader.eos_id)
+    return memorisation.analyze(case.log_probs_N, pair_log_probs_N, case.where, known, case.data.split.train)
+
+
+ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "data": lambda case: data.analyze(case.data.split.train, case.data.tokenizer, case.data.train_ids),
+    "token_frequency": lambda case: most_frequent(case.data.tokenizer, case.data.train_ids),
+    "next_token": _next_token,
+    "where_loss": _where_loss,
+    "extreme_titles": lambda case: where_loss.with_text(_where_loss(case), case.data.split.validation),
+    "memorisation": _memorisation,
+    "collapse": lambda case: collapse.analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
+    "calibration": lambda case: calibration.analyze(case.observed, case.ids_N),
+}
+DESCRIPTIONS = {
+    "data": "what the model reads: lengths, words, kinds of titles",
+    "token_frequency": "the most frequent training tokens",
+    "next_token": "the most probable next tokens at two places of the validation text",
+    "where_loss": "the loss by place, token and kind of title",
+    "extreme_titles": "the worst and the best titles, with their text (stays in the run folder)",
+    "memorisation": "the loss on titles that occur in training",
+    "collapse": "does the model use its context? (one pass over the validation text)",
+    "calibration": "how often it is right, by how sure it is (the same pass)",
+}

@@ -36,7 +36,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         **_overlaps(split),
         "n_empty_titles": sum(not title for title in titles),
         "n_titles_with_special_text": sum(any(text in title for text in SPECIAL_TEXTS) for title in titles),
-        "frequent_train_words": _frequent_words(split.train),
+        "frequent_train_words": frequent_words(split.train),
         "recognised": corpus.source["recognised"],
         "licence": corpus.source["licence"],
         "source": corpus.source,
@@ -73,7 +73,7 @@ def _overlaps(split: Split) -> dict[str, float]:
     }
 
 
-def _frequent_words(titles: Sequence[str]) -> list[tuple[str, int]]:
+def frequent_words(titles: Sequence[str]) -> list[tuple[str, int]]:
     """Words, whatever their case, and how often they occur."""
     counts = collections.Counter(word for title in titles for word in _WORD.findall(title.lower()))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))  # ties by word: the order is reproducible
