@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo download train test test-long lint bench readme notebooks
+.PHONY: help demo download train test test-long lint bench readme notebooks report
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -43,6 +43,9 @@ benchmarks/.venv-litgpt/.installed: benchmarks/litgpt.txt
 	$(PYTHON) -m venv benchmarks/.venv-litgpt
 	benchmarks/.venv-litgpt/bin/python -m pip install --disable-pip-version-check -q -r benchmarks/litgpt.txt
 	@touch $@
+
+report: $(STAMP) ## the site that tells the story of results/, in build/report (ARGS="--pdf --open")
+	@$(BIN)/sevenepochs report $(ARGS)
 
 readme: $(STAMP) ## the README's results table, from results/
 	$(BIN)/python -m sevenepochs.report.readme_table

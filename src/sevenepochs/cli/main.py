@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     from sevenepochs.cli.list import list_recipes
     from sevenepochs.cli.predict import predict
     from sevenepochs.cli.publish import publish
+    from sevenepochs.cli.report import report
     from sevenepochs.cli.runs import runs
     from sevenepochs.cli.sample import sample
     from sevenepochs.cli.serve import serve
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         "serve": serve,
         "corpus": corpus,
         "publish": publish,
+        "report": report,
         "export": export,
         "audit": audit,
         "leaderboard": leaderboard,

@@ -20,6 +20,7 @@ from pathlib import Path
 from sevenepochs.errors import UserError
 from sevenepochs.report.links import check_site
 from sevenepochs.report.node import find_mystmd, find_node
+from sevenepochs.report.pdf import print_pdf
 
 THEME = Path(__file__).parent / "theme"
 # A folder is replaced only if this file says that an earlier build made it.
@@ -31,11 +32,11 @@ _UNSET = ("HOST", "PORT", "BASE_URL", "READTHEDOCS", "READTHEDOCS_CANONICAL_URL"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None) -> None:
+def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, pdf: bool = False) -> None:
     """Build the MyST project in `source_dir` (myst.yml at its root) into `out_dir`, replacing an earlier build there.
 
     `base_url` is the address the site will be published at; links are relative all the same, so that it opens from
-    disk, too.
+    disk, too. With `pdf`, report.pdf is printed into the site as well.
 
     Raises:
         UserError: no node or mystmd, a page that does not build (it is named), a fault the link checker finds, or an
@@ -51,8 +52,10 @@ def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None) 
     with _scratch_beside(out_dir) as scratch:
         project = scratch / "project"
         shutil.copytree(source_dir, project, ignore=shutil.ignore_patterns("_build", ".git", ".ipynb_checkpoints"))
-        _run_mystmd(node, mystmd, project, base_url)
+        _run_mystmd(node, mystmd, project, base_url, pdf)
         site = project / "_build" / "html"
+        if pdf:
+            print_pdf(site, site / "report.pdf")
         problems = check_site(site)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -69,7 +72,7 @@ def refuse_foreign(out_dir: Path) -> None:
         raise UserError(f"{out_dir} exists and is no earlier report; name another place with --out")
 
 
-def _run_mystmd(node: Path, mystmd: Path, project: Path, base_url: str | None) -> None:
+def _run_mystmd(node: Path, mystmd: Path, project: Path, base_url: str | None, pdf: bool) -> None:
     # A settings file of ours on top of the project's, which stays as it is; JSON, because YAML reads that, too.
     settings = {
         "version": 1,
@@ -80,9 +83,7 @@ def _run_mystmd(node: Path, mystmd: Path, project: Path, base_url: str | None) -
     (project / _CONFIG).write_text(json.dumps(settings), encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key not in _UNSET}
     environment |= {"MYST_LANG": "PYTHON", "NO_COLOR": "1", "SEVENEPOCHS_PYTHON": sys.executable}
-    environment.pop("SEVENEPOCHS_BASE_URL", None)
-    if base_url:
-        environment["SEVENEPOCHS_BASE_URL"] = base_url
+    environment |= {"SEVENEPOCHS_BASE_URL": base_url or "", "SEVENEPOCHS_PDF": "report.pdf" if pdf else ""}
     command = [node, "--require", THEME / "offline.cjs", mystmd, "--config", _CONFIG, "build", "--html", "--strict"]
     try:
         done = subprocess.run(

@@ -1,7 +1,8 @@
 """Called by mystmd when a site's pages are ready: writes the whole static site into BUILD_DIRECTORY.
 
 mystmd passes BUILD_DIRECTORY (`_build/html`); the pages lie beside it in `_build/site`, where this reads them: the same
-files that its local server would give out. SEVENEPOCHS_BASE_URL is the address the site will have, if it will have one.
+files that its local server would give out. SEVENEPOCHS_BASE_URL is the address the site will have,
+SEVENEPOCHS_PDF the name of the PDF that will be printed of it; both may be missing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def main() -> int:
     """Exit code 1, with one line, when a page cannot be shown; mystmd then fails, too."""
     out = Path(os.environ["BUILD_DIRECTORY"])
     try:
-        write_site(load_site(out.parent / "site", os.environ.get("SEVENEPOCHS_BASE_URL")), out)
+        site = load_site(out.parent / "site", os.environ.get("SEVENEPOCHS_BASE_URL"), os.environ.get("SEVENEPOCHS_PDF"))
+        write_site(site, out)
     except UserError as error:
         print(f"theme: {error}", file=sys.stderr)
         return 1

@@ -152,6 +152,8 @@ def _foot(site: Site) -> str:
     if site.github:
         parts.append(tag("a", "Source on GitHub", href=site.github, class_="external"))
     parts.append(tag("a", "All on one page", href="print.html"))
+    if site.pdf:
+        parts.append(tag("a", "PDF", href=site.pdf))
     return tag("footer", "".join(parts), class_="foot")
 
 

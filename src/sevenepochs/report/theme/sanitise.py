@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 from sevenepochs.report.theme.tags import VOID, escape
 
-_ALLOWED_NAMES = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure hr i img
-ins kbd li mark ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul var wbr"""
+_ALLOWED_NAMES = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure hr i
+img ins kbd li mark ol p pre s samp small span strong sub summary sup table tbody td tfoot th thead tr u ul var wbr"""
 _DROPPED_NAMES = "script style template iframe object svg math head title noscript textarea select"
 _ATTRIBUTE_NAMES = "class colspan rowspan scope title alt width height align start href src"
 _ALLOWED = frozenset(_ALLOWED_NAMES.split())

@@ -84,6 +84,7 @@ class Site:
     entries: tuple[Entry, ...]
     public: Path
     base_url: str | None = None
+    pdf: str | None = None
 
     @property
     def pages(self) -> list[Page]:
@@ -113,8 +114,8 @@ class Site:
         return {page.slug: page for page in self.pages}
 
 
-def load_site(folder: Path, base_url: str | None = None) -> Site:
-    """Read `_build/site` of a project."""
+def load_site(folder: Path, base_url: str | None = None, pdf: str | None = None) -> Site:
+    """Read `_build/site` of a project; `base_url` and `pdf` are where the site will be, and its PDF, if anywhere."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     project = config["projects"][0]
     first = _page(folder, project["index"], "index.html")
@@ -135,6 +136,7 @@ def load_site(folder: Path, base_url: str | None = None) -> Site:
         entries=tuple(entries),
         public=folder / "public",
         base_url=base_url.rstrip("/") if base_url else None,
+        pdf=pdf or None,
     )
 
 

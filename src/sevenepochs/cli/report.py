@@ -1,0 +1,65 @@
+"""`report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Folder, Positional
+
+
+def report(
+    inputs: Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN|RESULT ...")]] = (),
+    out: Folder = Path("build/report"),
+    open: bool = False,
+    pdf: bool = False,
+    base_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
+    notebooks: Folder | None = None,
+    runs: Folder = Path("runs"),
+) -> None:
+    """Build the site that tells the story of runs: pages, figures, notebooks, every number from the runs themselves.
+
+    Args:
+        inputs: Run folders (or parts of their names), results, or folders of results; none for results/.
+        out: Where the site goes; an earlier report there is replaced.
+        open: Show it in the browser.
+        pdf: Print it to report.pdf as well, inside the site.
+        base_url: The address the site will be published at.
+        notebooks: Executed notebooks to use instead of the project's own.
+        runs: Where run folders are.
+    """
+    import tempfile
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.report.build import build_site, refuse_foreign
+    from sevenepochs.report.inputs import collect
+    from sevenepochs.report.node import find_mystmd, find_node
+    from sevenepochs.report.pages import write_sources
+    from sevenepochs.report.pdf import find_chromium
+
+    # What is missing is said before any work.
+    find_node(), find_mystmd(), refuse_foreign(out.absolute())
+    if pdf:
+        find_chromium()
+    with tempfile.TemporaryDirectory(prefix="sevenepochs-report-") as name:
+        scratch = Path(name)
+        results = collect([_located(path, runs) for path in inputs or (Path("results"),)], scratch / "results")
+        write_sources(results, scratch / "sources", notebooks=notebooks)
+        build_site(scratch / "sources", out, base_url=base_url, pdf=pdf)
+    index = out.absolute() / "index.html"
+    console.print(f"{len(results)} result{'s' * (len(results) != 1)}: {index}", soft_wrap=True)
+    if pdf:
+        console.print(str(out.absolute() / "report.pdf"), soft_wrap=True)
+    if open:
+        import webbrowser
+
+        webbrowser.open(index.as_uri())
+
+
+def _located(path: Path, runs: Path) -> Path:
+    """A folder as given, or the run of that name."""
+    from sevenepochs.run_folder import find_run
+
+    return path if path.exists() else find_run(str(path), runs).path
