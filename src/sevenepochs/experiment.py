@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sevenepochs.averaging import AveragingConfig
+from sevenepochs.averaging.last import LastWeights
 from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.stream import Stream
 from sevenepochs.config import Config
@@ -19,7 +21,7 @@ from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.sgd import SGD
-from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count, split_titles
+from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count
 from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.schedule import ScheduleConfig
@@ -50,6 +52,7 @@ class Experiment(Config):
     objective: ObjectiveConfig = field(default_factory=CrossEntropy)
     optimizer: OptimizerConfig = field(default_factory=SGD)
     schedule: ScheduleConfig = field(default_factory=Cosine)
+    averaging: AveragingConfig = field(default_factory=LastWeights)
     training: Training = field(default_factory=Training)
 
     def load_data(
@@ -61,7 +64,7 @@ class Experiment(Config):
             UserError: the corpus cannot be read, is too small, or has nothing to validate on.
         """
         corpus = self.corpus.load(announce)
-        split = split_titles(corpus.rows)
+        split = corpus.split()
         if not any(split.validation):
             raise UserError(
                 f"all {len(split.validation):,} validation titles are empty, so there is nothing to score; "
@@ -70,12 +73,17 @@ class Experiment(Config):
         announce(f"{len(split.train):,} training and {len(split.validation):,} validation titles")
         if tokenizer is None:
             tokenizer = self.tokenizer.build(split)
+        if self.model.titles is not None and self.model.titles.eos_id != tokenizer.eos_id:
+            raise UserError(
+                f"model.titles.eos_id = {self.model.titles.eos_id}, but <eos> has id {tokenizer.eos_id} in this "
+                f"tokenizer; --set model.titles.eos_id={tokenizer.eos_id}"
+            )
         validation_ids = tokenizer.encode_stream(split.validation)
         validation = Validation(validation_ids, char_count(split.validation), len(split.validation), tokenizer.eos_id)
         return Data(corpus, split, tokenizer, tokenizer.encode_stream(split.train), validation)
 
     def build_batches(self, data: Data) -> TrainingBatches:
-        return self.batches.build(data.train_ids, self.training.seed)
+        return self.batches.build(data.train_ids, data.tokenizer.eos_id, self.training.seed)
 
     def build_model(self, vocab_size: int) -> GPTModel:
         """A freshly initialised model on the CPU, in training mode."""

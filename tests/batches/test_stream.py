@@ -28,7 +28,7 @@ def test_batches_equal_the_challenges_loop(batch_size, block_size, n_windows, of
     """Lengths around the multiples of a window's targets, where the wrap is decided."""
     targets = batch_size * block_size
     ids = np.arange(max(targets + 1, n_windows * targets + offset), dtype=np.int32)
-    batches = Stream(batch_size=batch_size, block_size=block_size).build(ids, seed=0)
+    batches = Stream(batch_size=batch_size, block_size=block_size).build(ids, eos_id=1, seed=0)
     assert batches.targets_per_step == targets
     assert batches.steps_per_epoch == len(ids) // targets
     n_steps = epochs * batches.steps_per_epoch
@@ -39,14 +39,14 @@ def test_batches_equal_the_challenges_loop(batch_size, block_size, n_windows, of
 
 
 def test_the_tail_is_never_trained_on_and_each_epoch_is_the_same_while_windows_last():
-    batches = Stream(batch_size=2, block_size=5).build(np.arange(1, 40), seed=0)  # 39 tokens: 3 windows, tail of 8
+    batches = Stream(batch_size=2, block_size=5).build(np.arange(1, 40), eos_id=1, seed=0)  # 3 windows, 8 left
     seen = {int(token) for step in range(1, 30) for token in batches.batch(step)[1].ravel()}
     assert seen == set(range(2, 32))
     np.testing.assert_array_equal(batches.batch(1)[0], batches.batch(4)[0])
 
 
 def test_a_batch_is_a_function_of_the_step_alone():
-    batches = Stream(batch_size=2, block_size=5).build(np.arange(100), seed=0)
+    batches = Stream(batch_size=2, block_size=5).build(np.arange(100), eos_id=1, seed=0)
     later = batches.batch(7)
     batches.batch(3)
     for first, second in zip(later, batches.batch(7), strict=True):
@@ -55,7 +55,7 @@ def test_a_batch_is_a_function_of_the_step_alone():
 
 def test_the_stream_is_not_changed_through_a_batch():
     ids = np.arange(100)
-    x_BT, _ = Stream(batch_size=2, block_size=5).build(ids, seed=0).batch(1)
+    x_BT, _ = Stream(batch_size=2, block_size=5).build(ids, eos_id=1, seed=0).batch(1)
     x_BT[:] = -1
     np.testing.assert_array_equal(ids, np.arange(100))
 
@@ -63,10 +63,10 @@ def test_the_stream_is_not_changed_through_a_batch():
 @pytest.mark.parametrize("n", [0, 1, 10])
 def test_too_small_a_corpus_names_the_smallest(n):
     with pytest.raises(UserError, match=rf"{n} training tokens.*2 x 5.*at least 11.*batches\.batch_size"):
-        Stream(batch_size=2, block_size=5).build(np.arange(n), seed=0)
-    Stream(batch_size=2, block_size=5).build(np.arange(11), seed=0)
+        Stream(batch_size=2, block_size=5).build(np.arange(n), eos_id=1, seed=0)
+    Stream(batch_size=2, block_size=5).build(np.arange(11), eos_id=1, seed=0)
 
 
 def test_the_stand_in_corpus_has_141_steps_an_epoch():
-    assert Stream().build(np.zeros(1_155_158, dtype=np.int32), seed=0).steps_per_epoch == 141
-    assert Stream().build(np.zeros(1_102_455, dtype=np.int32), seed=0).steps_per_epoch * 7 == 938
+    assert Stream().build(np.zeros(1_155_158, dtype=np.int32), eos_id=1, seed=0).steps_per_epoch == 141
+    assert Stream().build(np.zeros(1_102_455, dtype=np.int32), eos_id=1, seed=0).steps_per_epoch * 7 == 938

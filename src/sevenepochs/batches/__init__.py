@@ -18,7 +18,7 @@ class TrainingBatches(Protocol):
     targets_per_step: int
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets x_BT, y_BT (int64) of a step, counted from 1."""
+        """Inputs and targets x_BT, y_BT (int64) of a step, counted from 1. A target of -100 is padding."""
         ...
 
 
@@ -29,8 +29,8 @@ class BatchesConfig(Config, ABC):
     block_size: int
 
     @abstractmethod
-    def build(self, ids: np.ndarray, seed: int) -> TrainingBatches:
-        """The batches of a training stream; `seed` orders them where the recipe shuffles."""
+    def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
+        """The batches of a training stream; `seed` orders them where the recipe shuffles, `eos_id` parts titles."""
 
     @abstractmethod
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:

@@ -26,7 +26,7 @@ class Stream(BatchesConfig):
         check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
         check_range("batches.block_size", self.block_size, 1, 1_000_000)
 
-    def build(self, ids: np.ndarray, seed: int) -> TrainingBatches:
+    def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         return StreamBatches(ids, self.batch_size, self.block_size)
 
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
@@ -38,12 +38,7 @@ class StreamBatches:
 
     def __init__(self, ids: np.ndarray, batch_size: int, block_size: int) -> None:
         self.targets_per_step = batch_size * block_size
-        span = self.targets_per_step + 1
-        if len(ids) < span:
-            raise UserError(
-                f"the corpus has {len(ids):,} training tokens, less than one batch: {batch_size} x {block_size} tokens "
-                f"need at least {span:,}; use more titles, or --set batches.batch_size=N / batches.block_size=N"
-            )
+        check_one_batch(len(ids), batch_size, block_size)
         self.steps_per_epoch = len(ids) // self.targets_per_step
         # windows before the wrap: the challenge starts over as soon as pointer + span >= length
         self._n_windows = max(1, (len(ids) - 2) // self.targets_per_step)
@@ -54,3 +49,13 @@ class StreamBatches:
         start = (step - 1) % self._n_windows * self.targets_per_step
         window = self._ids[start : start + self.targets_per_step + 1].astype(np.int64)
         return window[:-1].reshape(self._shape), window[1:].reshape(self._shape)
+
+
+def check_one_batch(n_tokens: int, batch_size: int, block_size: int) -> None:
+    """Raise a UserError when the stream is shorter than one window."""
+    span = batch_size * block_size + 1
+    if n_tokens < span:
+        raise UserError(
+            f"the corpus has {n_tokens:,} training tokens, less than one batch: {batch_size} x {block_size} tokens "
+            f"need at least {span:,}; use more titles, or --set batches.batch_size=N / batches.block_size=N"
+        )

@@ -18,4 +18,4 @@ class ObjectiveConfig(Config, ABC):
 
     @abstractmethod
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
-        """Scalar to minimise, nats per token."""
+        """Scalar to minimise, nats per token. Targets of -100 are padding and do not count."""

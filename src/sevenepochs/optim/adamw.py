@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sevenepochs.config import check_range
 from sevenepochs.optim import OptimizerConfig
@@ -29,8 +30,12 @@ class AdamW(OptimizerConfig):
         check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        return self.build_for(model.parameters())
+
+    def build_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Over these parameters only: for optimizers that leave a part to AdamW."""
         return torch.optim.AdamW(
-            model.parameters(),
+            parameters,
             lr=self.lr,
             betas=(self.beta1, self.beta2),
             eps=self.eps,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.recipes.ladder import LADDER
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
@@ -38,7 +39,7 @@ def list_recipes() -> list[RecipeInfo]:
                 assert isinstance(node, ast.FunctionDef)
                 docstring = ast.get_docstring(node) or ""
                 found.append(RecipeInfo(node.name, file.stem, docstring.partition("\n")[0], docstring))
-    story = ["baseline", "adamw", "rope"]
+    story = [*LADDER[:2], "rope", *LADDER[2:]]
     return sorted(found, key=lambda r: (story.index(r.name) if r.name in story else len(story), r.name))
 
 

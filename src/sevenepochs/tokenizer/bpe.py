@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from sevenepochs.cache import cache_dir
 from sevenepochs.config import check_choice, check_range
-from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
 from sevenepochs.tokenizer.base import SPECIAL_TOKENS, UNK, Tokenizer, TokenizerConfig
-
-TrainedOn = Literal["train+validation", "train"]
+from sevenepochs.tokenizer.trained_once import TrainedOn, titles_for, trained_once
 
 
 @dataclass(frozen=True)
@@ -41,15 +33,8 @@ class BPE(TokenizerConfig):
 
         The vocabulary is smaller when the titles run out of pairs.
         """
-        titles = split.train if self.trained_on == "train" else split.train + split.validation
-        key = hashlib.sha256(f"{self.fingerprint()} tokenizers {tokenizers.__version__}\n".encode())
-        for title in titles:
-            key.update(title.encode() + b"\0")
-        cached = cache_dir() / "tokenizers" / f"{key.hexdigest()}.tok"
-        if (tokenizer := _read(cached)) is None:
-            tokenizer = Tokenizer(self._train(titles))
-            _write(cached, tokenizer)
-        return tokenizer
+        titles = titles_for(self.trained_on, split)
+        return trained_once(self, titles, lambda: self._train(titles))
 
     def _train(self, titles: tuple[str, ...]) -> str:
         hf = tokenizers.Tokenizer(models.BPE(unk_token=UNK))
@@ -63,23 +48,3 @@ class BPE(TokenizerConfig):
         )
         hf.train_from_iterator(titles, trainer)
         return str(hf.to_str())
-
-
-def _read(path: Path) -> Tokenizer | None:
-    """The cached tokenizer; None when it is not there yet or damaged. Its hash is the first line: a changed letter in a
-    token would still be valid JSON."""
-    try:
-        sha256, _, json = path.read_bytes().decode().partition("\n")
-        tokenizer = Tokenizer(json)
-    except (OSError, UnicodeDecodeError, UserError):
-        return None
-    return tokenizer if tokenizer.sha256 == sha256 else None
-
-
-def _write(path: Path, tokenizer: Tokenizer) -> None:
-    """Whole or not at all; a cache that cannot be written costs seconds, not the run."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(f"{tokenizer.sha256}\n{tokenizer.json}".encode())
-        partial.replace(path)

@@ -17,6 +17,7 @@ from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import add_floor
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.run_folder import Run, RunWriter, layout
@@ -65,7 +66,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     watcher = watcher or Watcher()
     with RunWriter.reopen(run.path) as writer:
         data = experiment.load_data(watcher.message, Tokenizer(run.read_text(layout.TOKENIZER)))
-        check_same_titles(run, data)
+        check_same_titles(run, data.split)
         training = _Training(experiment, data, watcher)
         if run.has_checkpoint():
             training.restore(*run.load_checkpoint())
@@ -97,6 +98,7 @@ class _Training:
         self.optimizer = experiment.optimizer.build(self.model)
         for group in self.optimizer.param_groups:
             group["peak_lr"] = group["lr"]
+        self.average = experiment.averaging.build(self.model, self.n_steps)
         self.loss_of = loss_function(experiment.objective, self.model, self.machine.precision, self.machine.compiled)
         self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiled)
         self.floor = data.corpus.floor(data.split.validation)
@@ -110,7 +112,7 @@ class _Training:
     def restore(self, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.is_resumed = True
-        checkpoint.restore(self.model, self.optimizer, tensors)
+        checkpoint.restore(self.model, self.optimizer, self.average, tensors)
         self.step, self.tokens_used = state["step"], state["tokens_used"]
         self.elapsed_before = state["elapsed_seconds"]
         if state["machine"] != self.machine.to_dict():
@@ -136,7 +138,8 @@ class _Training:
             try:
                 if stop.requested:
                     raise KeyboardInterrupt
-                return conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
+                with self.average.in_place():  # these are the weights that the run leaves
+                    return conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
             except KeyboardInterrupt:
                 raise Interrupted(self.writer.path) from None
 
@@ -168,7 +171,8 @@ class _Training:
 
     def _train_one(self) -> dict[str, float]:
         settings = self.experiment.training
-        x_BT, y_BT = (torch.from_numpy(part).to(self.machine.device) for part in self.batches.batch(self.step))
+        arrays = self.batches.batch(self.step)
+        x_BT, y_BT = (torch.from_numpy(array).to(self.machine.device) for array in arrays)
         multiplier = self.experiment.schedule.multiplier(self.step, self.n_steps)
         result = training_step(
             self.model,
@@ -190,7 +194,8 @@ class _Training:
             raise UserError(
                 f"{message}; the state before it is saved in {self.writer.path}; try a smaller optimizer.lr"
             )
-        self.tokens_used += y_BT.numel()
+        self.average.update(self.step)
+        self.tokens_used += int((arrays[1] >= 0).sum())  # padding is no target
         return {
             "train_loss_nats_per_token": result.loss,
             "grad_norm": result.grad_norm,
@@ -199,7 +204,10 @@ class _Training:
 
     def _evaluate(self) -> None:
         b = self.experiment.batches
-        figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
+        with self.average.in_place():
+            figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
+            if self.experiment.training.snapshots:
+                self.writer.save_snapshot(self.step, snapshot_tensors(self.model))
         add_floor(figures, self.floor)
         elapsed_seconds = self._elapsed_seconds()
         self.writer.append_metric(
@@ -221,7 +229,7 @@ class _Training:
             "elapsed_seconds": self._elapsed_seconds(),
             "machine": self.machine.to_dict(),
         }
-        self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer), state)
+        self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer, self.average), state)
 
     def _outcome(self, elapsed_seconds: float) -> Outcome:
         return Outcome(

@@ -1,0 +1,39 @@
+"""A stream of ids as titles: where each one begins and how long it is, its closing `<eos>` included.
+
+A title's targets are its tokens and the `<eos>` that closes it; its inputs are the `<eos>` before it and its tokens. So
+any order of whole titles is a stream like the first one.
+
+N titles.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Titles(NamedTuple):
+    """`start_N`: stream position of a title's first target; `length_N`: its targets."""
+
+    start_N: np.ndarray
+    length_N: np.ndarray
+
+
+def find_titles(ids: np.ndarray, eos_id: int) -> Titles:
+    """The titles of a stream that ends in `<eos>`."""
+    end_N = np.flatnonzero(ids == eos_id) + 1
+    assert len(end_N) and end_N[-1] == len(ids), "an encoded split ends in <eos>"
+    start_N = np.concatenate(([0], end_N[:-1]))
+    return Titles(start_N, end_N - start_N)
+
+
+def positions_of(titles: Titles, order: np.ndarray) -> np.ndarray:
+    """Stream positions of the targets of the titles in that order, one after the other."""
+    return ranges(titles.start_N[order], titles.length_N[order])
+
+
+def ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """start[0] .. start[0]+length[0]-1, start[1] .. and so on, as one array."""
+    offset = np.concatenate(([0], np.cumsum(length)[:-1])) if len(length) else length
+    return np.repeat(start - offset, length) + np.arange(int(length.sum()))

@@ -1,0 +1,188 @@
+"""Beside the ladder: public_best with one technique exchanged or added, and two ways to train with AdamW. Each is a
+question; the answers are in docs/log.md once they are measured."""
+
+from sevenepochs.averaging.ema import EMA
+from sevenepochs.averaging.tail import Tail
+from sevenepochs.experiment import Experiment
+from sevenepochs.model.attention.qk_norm import QKNorm
+from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.model.head.soft_cap import SoftCap
+from sevenepochs.model.mlp.relu_squared import ReluSquared
+from sevenepochs.model.mlp.swiglu import SwiGLU
+from sevenepochs.model.position.learned import Learned
+from sevenepochs.model.residual.layer_scale import LayerScale
+from sevenepochs.model.residual.stochastic_depth import StochasticDepth
+from sevenepochs.model.skip.u_net import UNet
+from sevenepochs.model.skip.x0 import X0
+from sevenepochs.optim.adamw import AdamW
+from sevenepochs.recipes.adamw import adamw
+from sevenepochs.recipes.to_best import best
+from sevenepochs.recipes.to_public_best import public_best
+from sevenepochs.schedule.warmup_cosine import WarmupCosine
+
+
+def long_warmup() -> Experiment:
+    """adamw at 1e-3 with betas .9/.999, decay 0.15 and a warm-up of 18 %.
+
+    Hypothesis: a well tuned AdamW is nearly as good as Muon here.
+    Reference: the strongest public AdamW recipe; warm-up -0.016, beta2 .999 -0.008.
+    Time: as adamw.
+    Command: sevenepochs train long_warmup
+    """
+    return adamw().replace_all(
+        {
+            "optimizer": AdamW(lr=1e-3, beta1=0.9, beta2=0.999, weight_decay=0.15),
+            "schedule": WarmupCosine(warmup=0.18),
+        }
+    )
+
+
+def eos_closes() -> Experiment:
+    """public_best with the other title convention: `<eos>` belongs to the title before it.
+
+    Hypothesis: worse, since a title's second word does not see the `<eos>` and its first word sees another title.
+    Reference: both conventions are used in public; they were never compared.
+    Time: as public_best.
+    Command: sevenepochs train eos_closes
+    """
+    return public_best().replace("model.titles.eos", "closes")
+
+
+def restarting_positions() -> Experiment:
+    """public_best with learned positions that restart with each title, instead of rotary ones.
+
+    Hypothesis: where in its title a word stands says what rotary distances do.
+    Reference: never tried in public.
+    Time: as public_best.
+    Command: sevenepochs train restarting_positions
+    """
+    return public_best().replace_all(
+        {
+            "model.position": Learned(),
+            "model.attention.rotary": None,
+            "model.titles.restart_positions": True,
+        }
+    )
+
+
+def swiglu() -> Experiment:
+    """public_best with SwiGLU of 8/3 instead of GELU of 4.
+
+    Hypothesis: gating helps where there is dropout.
+    Reference: Shazeer 2020, arXiv:2002.05202; +0.003 to -0.019 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train swiglu
+    """
+    return public_best().replace("model.mlp", SwiGLU(bias=False))
+
+
+def relu_squared() -> Experiment:
+    """public_best with relu squared instead of GELU.
+
+    Hypothesis: sparser activations.
+    Reference: So et al. 2021, arXiv:2109.08668; -0.007 in one public run.
+    Time: as public_best.
+    Command: sevenepochs train relu_squared
+    """
+    return public_best().replace("model.mlp", ReluSquared(bias=False))
+
+
+def qk_norm() -> Experiment:
+    """public_best with normalised queries and keys.
+
+    Hypothesis: none; it steadies large models.
+    Reference: Dehghani et al. 2023, arXiv:2302.05442; +0.0016 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train qk_norm
+    """
+    return public_best().replace("model.attention.qk_norm", QKNorm())
+
+
+def value_residual() -> Experiment:
+    """public_best with the first layer's values mixed into every layer's.
+
+    Hypothesis: what a token is stays visible at depth.
+    Reference: Zhou et al. 2024, arXiv:2410.17897; -0.0023 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train value_residual
+    """
+    return public_best().replace("model.attention.value_residual", ValueResidual())
+
+
+def u_net() -> Experiment:
+    """public_best with U-Net skips from the first half of the layers to the second.
+
+    Hypothesis: late layers want early features.
+    Reference: Bao et al. 2022, arXiv:2209.12152; -0.0016 in the public runs, -0.6 % on a larger corpus.
+    Time: as public_best.
+    Command: sevenepochs train u_net
+    """
+    return public_best().replace("model.skip", UNet())
+
+
+def x0_skip() -> Experiment:
+    """public_best with the embedding mixed in before every block.
+
+    Hypothesis: as u_net, from the very first layer.
+    Reference: modded-nanogpt's x0 lambdas; 0 to -0.0013 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train x0_skip
+    """
+    return public_best().replace("model.skip", X0())
+
+
+def soft_cap() -> Experiment:
+    """public_best with logits capped at 15.
+
+    Hypothesis: no token can be made arbitrarily certain by heart.
+    Reference: Gemma Team 2024, arXiv:2408.00118; +0.0004 to +0.002 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train soft_cap
+    """
+    return public_best().replace("model.head", SoftCap(cap=15.0))
+
+
+def stochastic_depth() -> Experiment:
+    """public_best with 5 % of the branches left out.
+
+    Hypothesis: another kind of noise beside dropout.
+    Reference: Huang et al. 2016, arXiv:1603.09382; -0.09 % on a larger corpus.
+    Time: as public_best.
+    Command: sevenepochs train stochastic_depth
+    """
+    return public_best().replace(
+        "model.residual", StochasticDepth(branch_dropout=0.05, of=LayerScale(dropout=0.2, initial=0.1))
+    )
+
+
+def ema() -> Experiment:
+    """public_best scored by an exponential average of its weights, decay 0.999.
+
+    Hypothesis: none after a plateau that decays to zero; more where the decay is poor.
+    Reference: Polyak & Juditsky 1992; -0.0007 in the public runs.
+    Time: as public_best.
+    Command: sevenepochs train ema
+    """
+    return public_best().replace("averaging", EMA(decay=0.999))
+
+
+def tail_average() -> Experiment:
+    """public_best scored by the mean of its weights over the last 5 % of training.
+
+    Hypothesis: as ema.
+    Reference: Izmailov et al. 2018, arXiv:1803.05407.
+    Time: as public_best.
+    Command: sevenepochs train tail_average
+    """
+    return public_best().replace("averaging", Tail(last=0.05))
+
+
+def best_train_tokenizer() -> Experiment:
+    """best with the tokenizer trained on the training titles only.
+
+    Hypothesis: at most 0.003 worse; the stock program lets the tokenizer see validation text, and need not.
+    Reference: -0.005 (better) in one public run.
+    Time: as best.
+    Command: sevenepochs train best_train_tokenizer
+    """
+    return best().replace("tokenizer.trained_on", "train")
