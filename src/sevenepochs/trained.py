@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from sevenepochs.corpus.base import CorpusConfig
@@ -126,9 +127,12 @@ class Unset(InitConfig):
 class _NothingDrawn(TorchFunctionMode):
     """Parameters are not drawn while modules are built (in this thread only); all of them are loaded afterwards."""
 
-    _DRAWS = frozenset({torch.Tensor.uniform_, torch.Tensor.normal_})
+    _DRAWS = frozenset(
+        {torch.Tensor.uniform_, torch.Tensor.normal_, init.uniform_, init.normal_, init.kaiming_uniform_}
+    )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in self._DRAWS and isinstance(args[0], nn.Parameter):
-            return args[0]
+        drawn = args[0] if args else (kwargs or {}).get("tensor")
+        if func in self._DRAWS and isinstance(drawn, nn.Parameter):
+            return drawn
         return func(*args, **(kwargs or {}))

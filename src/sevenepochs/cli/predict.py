@@ -85,7 +85,6 @@ def _asked(
     """What the model itself answers."""
     from sevenepochs.analysis import next_token
     from sevenepochs.analysis.reader import Reader
-    from sevenepochs.analysis.two_runs import on_one_title
 
     reader = Reader.open(run)
     if place is not None:
@@ -99,6 +98,8 @@ def _asked(
         text, number = titles[title], {"title": title}
     assert text is not None, "one of the three is given"
     if against is not None:
+        from sevenepochs.analysis.two_runs import on_one_title
+
         return {**number, **on_one_title(reader, Reader.open(against), text)}
     if title is not None:
         return {"run": run.name, **number, **next_token.read(reader, text, top_k)}

@@ -1,0 +1,214 @@
+"""`predict`, `sample` and `inside` as a user meets them, on a tiny run and on a published result without torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.analysis.next_token import at_place
+from sevenepochs.analysis.reader import Reader
+from sevenepochs.cli.main import main
+from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
+from sevenepochs.run_folder import Run
+
+RESULT = Path(__file__).parents[2] / "results" / "baseline_hn_titles_s1337"
+STORED = {
+    "row": 0,
+    "position": 10,
+    "context": "Ring\x1b[31m",
+    "top": [{"id": 1, "token": "<eos>", "probability": 0.5}, {"id": 9, "token": " the", "probability": 0.25}],
+    "truth": {"id": 9, "token": " the", "probability": 0.25, "rank": 2, "surprisal_bits": 2.0},
+}
+
+
+@pytest.fixture
+def run(finished_run: Run) -> str:
+    return str(finished_run.path)
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A result's folder that holds one place."""
+    folder = tmp_path / "a_result"
+    (folder / "analysis").mkdir(parents=True)
+    (folder / "result.json").write_text("{}")
+    (folder / "analysis" / "next_token.json").write_text(json.dumps({"places": [STORED]}))
+    return folder
+
+
+def says(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What the command prints."""
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def answers(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:  # type: ignore[type-arg]
+    """Its JSON."""
+    return dict(json.loads(says(capsys, *arguments, "--json")))
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line that a mistake prints."""
+    assert main(list(arguments)) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and "\n" not in error
+    return error
+
+
+def test_predict_after_a_text(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answers(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
+    reader = Reader.open(Run(Path(run)))
+    assert found["context"] == "<eos> Show HN: A" and len(found["top"]) == 4
+    log_probs_V = reader.next_log_probs(reader.encode("Show HN: A"))
+    assert [row["id"] for row in found["top"]] == log_probs_V.argsort()[::-1][:4].tolist()
+    printed = says(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
+    assert all(visible(row["token"]) in printed for row in found["top"]) and "█" in printed
+
+
+def test_predict_at_a_place_of_the_runs_own_titles(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answers(capsys, "predict", run, "--at", "0,10", "--top-k", "3")
+    reader = Reader.open(Run(Path(run)))
+    data = reader.trained.load_data()
+    assert found == {"run": Run(Path(run)).name, **at_place(reader, data.validation.ids_N, 0, 10, 3)}
+    assert found["truth"]["id"] == data.validation.ids_N[11]
+    assert "rank" in says(capsys, "predict", run, "--at", "0,10")
+
+
+def test_predict_along_a_title(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    reader = Reader.open(Run(Path(run)))
+    titles = reader.trained.load_titles().validation
+    found = answers(capsys, "predict", run, "--title", "7", "--corpus", "sample:100")
+    assert found["text"] == titles[7] and found["title"] == 7
+    assert [row["id"] for row in found["tokens"]] == [*reader.encode(titles[7])[1:], reader.eos_id]
+    printed = says(capsys, "predict", run, "--title", "7")
+    assert "validation title 7" in printed and "nats/char" in printed
+    assert "0 to 9" in fails(capsys, "predict", run, "--title", "10")
+    assert "0 to 9" in fails(capsys, "predict", run, "--title", "-1")
+
+
+def test_two_runs_on_one_title(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answers(capsys, "predict", run, "--text", "Ask HN: Why?", "--against", run)
+    assert {segment["gained_bits"] for segment in found["segments"]} == {0.0}
+    assert "gained" in says(capsys, "predict", run, "--title", "2", "--against", run)
+
+
+def test_a_published_place_needs_neither_torch_nor_weights(published: Path) -> None:
+    code = (
+        "import sys; from sevenepochs.cli.main import main\n"
+        f"assert main(['predict', {str(published)!r}, '--at', '0,10', '--top-k', '2']) == 0\n"
+        "heavy = {'torch', 'pyarrow', 'tokenizers', 'numpy.random', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "rank 2" in done.stdout and "·the" in done.stdout
+    assert "\x1b" not in done.stdout and "\\x1b[31m" in done.stdout
+
+
+def test_what_a_result_cannot_answer(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--at", "0,11"], ["--at", "0,10", "--top-k", "3"], ["--text", "a"], ["--title", "1"]):
+        assert "--at 0,10 --top-k 2; else name a run folder" in fails(capsys, "predict", str(published), *arguments)
+    (published / "analysis" / "next_token.json").write_text('{"places": [{}]}')
+    assert "is damaged" in fails(capsys, "predict", str(published), "--at", "0,10")
+    (published / "analysis" / "next_token.json").unlink()
+    assert "can answer nothing" in fails(capsys, "predict", str(published), "--at", "0,10")
+
+
+@pytest.mark.skipif(not RESULT.is_dir(), reason="the published baseline is not in this checkout")
+def test_the_storys_place_of_the_published_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answers(capsys, "predict", str(RESULT), "--at", "0,10")
+    assert found["top"][0]["token"] == "<eos>" and len(found["top"]) == 10
+
+
+def test_a_run_answers_from_its_analysis_unless_a_corpus_is_named(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (copy / "analysis").mkdir(exist_ok=True)
+    (copy / "analysis" / "next_token.json").write_text(json.dumps({"places": [STORED]}))
+    assert answers(capsys, "predict", str(copy), "--at", "0,10", "--top-k", "1")["top"] == STORED["top"][:1]  # type: ignore[index]
+    asked = answers(capsys, "predict", str(copy), "--at", "0,10", "--corpus", "sample:100", "--top-k", "1")
+    assert asked["context"] != STORED["context"]
+
+
+def test_samples_repeat_by_seed_and_say_what_they_copied(run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["sample", run, "--prompt", "Ask HN:", "--n", "3", "--seed", "1"]
+    found = answers(capsys, *arguments)
+    assert found == answers(capsys, *arguments)
+    assert found["not_checked"] is None and 0.0 <= found["verbatim_share"] <= 1.0 and len(found["samples"]) == 3
+    printed = says(capsys, *arguments)
+    assert all(plain(row["title"]) in printed for row in found["samples"])
+    assert "are training titles word for word (of 90" in printed
+
+
+def test_samples_without_the_corpus_say_that_it_was_not_checked(
+    run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sevenepochs.corpus.sample import SampleCorpus
+    from sevenepochs.errors import UserError
+
+    def gone(self: SampleCorpus, announce: object = None) -> None:
+        raise UserError("the file has gone; pass --corpus")
+
+    monkeypatch.setattr(SampleCorpus, "load", gone)
+    found = answers(capsys, "sample", run, "--n", "1")
+    assert found["verbatim_share"] is None and found["not_checked"] == "the file has gone; pass --corpus"
+    assert "was not checked: the file has gone" in says(capsys, "sample", run, "--n", "1")
+    assert "the file has gone" in fails(capsys, "sample", run, "--n", "1", "--corpus", "sample:100")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "layer"),
+        (["--layer", "2", "--head", "1"], "layer 2, head 1"),
+        (["--view", "lens"], "block 2"),
+        (["--view", "neighbours", "--top-k", "2"], "·"),
+    ],
+    ids=["attention", "map", "lens", "neighbours"],
+)
+def test_inside(arguments: list[str], expected: str, run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["inside", run, "--text", "Ask HN: Why?", *arguments]
+    assert expected in says(capsys, *given)
+    assert answers(capsys, *given)["run"] == Run(Path(run)).name
+
+
+MISTAKES = {
+    "nothing asked": (["predict", "{run}"], "name one of --text"),
+    "two asked": (["predict", "{run}", "--text", "a", "--at", "0,1"], "name one of --text"),
+    "no place": (["predict", "{run}", "--at", "ten"], "--at 0,10"),
+    "outside": (["predict", "{run}", "--at", "64,0"], "outside the window"),
+    "no tokens": (["predict", "{run}", "--text", "a", "--top-k", "0"], "1 or more"),
+    "against a place": (["predict", "{run}", "--at", "0,1", "--against", "{run}"], "whole titles"),
+    "other titles": (["predict", "{run}", "--title", "0", "--corpus", "sample:50"], "other titles"),
+    "no such run": (["predict", "nowhere/at/all", "--text", "a"], "nowhere"),
+    "hot": (["sample", "{run}", "--temperature", "11"], "out of range"),
+    "nothing to draw from": (["sample", "{run}", "--top-k", "0"], "out of range"),
+    "too many": (["sample", "{run}", "--n", "1001"], "out of range"),
+    "long prompt": (["sample", "{run}", "--prompt", "word " * 200], "this model reads 128 at once"),
+    "no text": (["inside", "{run}"], "--text"),
+    "long text": (["inside", "{run}", "--text", "word " * 200], "this model reads 128 at once"),
+    "no head": (["inside", "{run}", "--text", "a", "--layer", "3", "--head", "1"], "layers 1 to 2"),
+    "half a head": (["inside", "{run}", "--text", "a", "--layer", "1"], "go together"),
+    "no neighbours": (["inside", "{run}", "--token", "a"], "--view neighbours"),
+    "several tokens": (["inside", "{run}", "--view", "neighbours", "--token", "zebra crossing"], "tokens in this"),
+    "no snapshots": (["inside", "{run}", "--view", "time", "--text", "a"], "training.snapshots=true"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(name: str, run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, expected = MISTAKES[name]
+    assert expected in fails(capsys, *(word.replace("{run}", run) for word in arguments))
+
+
+def test_tokens_cannot_reach_the_terminal_as_control_sequences() -> None:
+    assert visible(" the") == "·the" and visible("  ") == "··" and visible("a b ") == "a b·"
+    assert visible("\x1b[31m[red]\n") == "\\x1b[31m[red]\\n" and visible("\u202e") == "\\u202e"
+    assert bar(0.0) == "" and bar(1.0, 4) == "████" and bar(0.5, 1) == "▌" and bar(2.0, 1) == "█"
+    assert [surprise_style(bits) for bits in (-0.0, 3.9, 4.0, 10.0)] == ["green", "green", "yellow", "bold red"]
