@@ -54,7 +54,10 @@ def test_habits_of_heads(reader: Reader) -> None:
         assert row["previous_share"] == pytest.approx(np.mean([weights_TS[t, t - 1] for t in range(1, T)]), abs=1e-4)
         assert row["self_share"] == pytest.approx(np.mean([weights_TS[t, t] for t in range(1, T)]), abs=1e-4)
         assert row["first_share"] == pytest.approx(np.mean([weights_TS[t, 0] for t in range(1, T)]), abs=1e-4)
-    assert attention_maps(reader, "")["heads"][0]["mean_distance"] is None
+    assert found["even"]["share"] == pytest.approx(np.mean([1 / (t + 1) for t in range(1, T)]))
+    assert found["even"]["mean_distance"] == pytest.approx(np.mean([t / 2 for t in range(1, T)]))
+    nothing = attention_maps(reader, "")
+    assert nothing["heads"][0]["mean_distance"] is None and nothing["even"]["share"] is None
 
 
 def test_the_last_layers_answer_is_the_models(reader: Reader) -> None:

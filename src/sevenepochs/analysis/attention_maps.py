@@ -19,7 +19,8 @@ def attention_maps(reader: Reader, text: str) -> dict[str, Any]:
         `tokens`: T readable tokens. `weights`: [layer][head][query][key], each row sums to 1 over the keys that it may
         see (none later than itself). `heads`: for each layer and head, over all queries but the first:
         `previous_share` (weight on the token before), `first_share` (on the first token), `self_share`, and
-        `mean_distance` (in tokens, weighted).
+        `mean_distance` (in tokens, weighted). `even`: what a head that looks at all it may see alike would have, as
+        `share` (of each of the three) and `mean_distance`.
 
     Raises:
         UserError: more tokens than the model reads at once.
@@ -36,7 +37,13 @@ def attention_maps(reader: Reader, text: str) -> dict[str, Any]:
             for layer in range(weights_LHTS.shape[0])
             for head in range(weights_LHTS.shape[1])
         ],
+        "even": _even(len(trace.ids_T)),
     }
+
+
+def _even(T: int) -> dict[str, float | None]:
+    habits = _habits(np.tril(np.ones((T, T))) / np.arange(1, T + 1)[:, None])
+    return {"share": habits["previous_share"], "mean_distance": habits["mean_distance"]}
 
 
 def _habits(weights_TS: np.ndarray) -> dict[str, float | None]:

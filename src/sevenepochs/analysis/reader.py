@@ -43,7 +43,7 @@ class Trace:
     attention_LHTS: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reader:
     """What a model answers. Open one with `Reader.open(run)`.
 
@@ -57,6 +57,9 @@ class Reader:
     experiment: Experiment
     tokenizer: Tokenizer
     trained: TrainedRun
+
+    def __repr__(self) -> str:
+        return f"Reader({self.name!r})"
 
     @classmethod
     def open(cls, run: Run) -> Reader:

@@ -18,7 +18,12 @@ _LENS_CELL = 12  # characters of a token in a table of all layers
 
 def attention(found: dict[str, Any]) -> RenderableType:
     """One row a head: how much it looks at the token before, at the first one and at itself, and how far back."""
-    table = Table(box=None, pad_edge=False, caption="--layer N --head N shows one head's map", caption_justify="left")
+    even = found["even"]
+    caption = "--layer N --head N shows one head's map"
+    if even["share"] is not None:
+        share = format_metric("share", even["share"])
+        caption = f"a head that looks everywhere alike: {share} each, {even['mean_distance']:.1f} back; {caption}"
+    table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     for column in ("layer", "head", "previous", "first", "itself", "tokens back"):
         table.add_column(column, justify="right")
     table.add_column("")
@@ -69,16 +74,17 @@ def lens(found: dict[str, Any]) -> RenderableType:
 
 
 def neighbours(found: dict[str, Any]) -> RenderableType:
-    """One row a token: the nearest others with their cosines."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column()
-    table.add_column()
+    """One column a token: the nearest others with their cosines."""
+    table = Table(box=None, pad_edge=False)
     for row in found["tokens"]:
-        near = Text()
-        for other in row["neighbours"]:
-            near.append(visible(other["token"]))
-            near.append(f" {format_metric('cosine', other['cosine'])}   ", style="dim")
-        table.add_row(Text(visible(row["token"]), style="bold"), near)
+        table.add_column(Text(visible(row["token"]), style="bold"), no_wrap=True)
+        table.add_column("", justify="right", style="dim")
+    for place in range(max((len(row["neighbours"]) for row in found["tokens"]), default=0)):
+        cells: list[Text] = []
+        for row in found["tokens"]:
+            other = row["neighbours"][place]
+            cells += [Text(visible(other["token"])), Text(format_metric("cosine", other["cosine"]))]
+        table.add_row(*cells)
     return table
 
 

@@ -64,7 +64,7 @@ def sample(
         import_file(load)
     reader = Reader.open(find_run(run, runs))
     drawn = samples.draw(reader, prompt, n, drawing)
-    last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, drawn)
+    last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, n, drawn)
     titles, why_not = _training_titles(reader, corpus, column)
     found = samples.summarise(reader, prompt, last, drawing, titles)
     if json:
@@ -81,15 +81,15 @@ def sample(
         )
 
 
-def _stream(reader: Reader, prompt: str, drawn: Iterator[list[Sample]]) -> list[Sample]:
-    """Show titles as they grow where there is a terminal that can; else each one when it is done, in order."""
+def _stream(reader: Reader, prompt: str, n: int, drawn: Iterator[list[Sample]]) -> list[Sample]:
+    """Show titles as they grow where there is a terminal that holds them; else each one when it is done, in order."""
     from rich.live import Live
     from rich.text import Text
 
     from sevenepochs.cli.console import console
 
     last: list[Sample] = []
-    if console.is_terminal:
+    if console.is_terminal and n < console.height:  # lines that have scrolled away cannot grow
         with Live(console=console, refresh_per_second=15, vertical_overflow="visible") as live:
             for last in drawn:
                 live.update(Text("\n").join(_line(reader, prompt, one) for one in last if one.ids or one.ended))

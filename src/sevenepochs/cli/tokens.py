@@ -76,7 +76,7 @@ def title_table(read: dict[str, Any]) -> Table:
     table.add_column("bits", justify="right")
     table.add_column("")
     table.add_column("rank", justify="right")
-    table.add_column("given", justify="right")
+    table.add_column("probability", justify="right")
     table.add_column("expected")
     highest = max(row["surprisal_bits"] for row in read["tokens"])
     for row in read["tokens"]:
