@@ -25,11 +25,13 @@ def recipe(tmp_path_factory):
 
 
 def test_it_trains_cleanly_and_comes_back_from_its_run_folder(recipe, shrink, tmp_path):
-    experiment = shrink(recipe).replace_all({"corpus": SampleCorpus(n_titles=60), "model.skip.initial": 0.2})
+    experiment = shrink(recipe).replace_all(
+        {"corpus": SampleCorpus(n_titles=60), "model.skip.initial": 0.2, "optimizer.lr": 0.01}
+    )
     run = run_training(experiment, "smear", tmp_path)
     assert run.certificate["clean"], run.certificate["broken"]
     losses = [row["train_loss_nats_per_token"] for row in run.training_curve()]
-    assert losses[-1] < losses[0] - 0.5
+    assert losses[-1] < losses[0] - 0.3
     trained = load_trained(run)
     assert trained.experiment == experiment
     assert (trained.model.skip.share_D != 0.2).any()

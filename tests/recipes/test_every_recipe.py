@@ -112,6 +112,17 @@ def test_its_scoring_rows_give_every_target_once(experiment, data):
     assert np.isfinite(log_probs_N).all() and (log_probs_N < 0).all()
 
 
+def test_read_in_pieces_it_is_the_same(experiment, data):
+    """Through the key/value cache, as samplers and the page read."""
+    model = loud(experiment.build_model(data.tokenizer.vocab_size)).eval()
+    ids = torch.from_numpy(data.validation.ids_N[:40].astype(np.int64)).view(2, 20)
+    past = model.new_past(2)
+    with torch.no_grad():
+        pieces = torch.cat([model(piece, past) for piece in ids.split([1, 6, 13], dim=1)], dim=1)
+        # random weights this large make hidden states of some tens
+        torch.testing.assert_close(pieces, model(ids), rtol=1e-3, atol=1e-3)
+
+
 def test_two_steps_are_finite_and_begin_at_chance(experiment, data):
     model = experiment.build_model(data.tokenizer.vocab_size).train()
     optimizer = experiment.optimizer.build(model)
