@@ -1,0 +1,66 @@
+"""The ladder is one change a step, and public_best is the published recipe in every detail."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+import torch
+
+from sevenepochs.batches.stream import Stream
+from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention.output_gate import HeadGate
+from sevenepochs.model.gpt import GPT, GPTModel, n_parameters
+from sevenepochs.model.init import Normal
+from sevenepochs.model.mlp.gelu import Gelu
+from sevenepochs.model.norm.rms_norm import RMSNorm
+from sevenepochs.model.position.none import NoPosition
+from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.residual.layer_scale import LayerScale
+from sevenepochs.model.titles import Titles
+from sevenepochs.objective.r_drop import RDrop
+from sevenepochs.optim.adamw import AdamW
+from sevenepochs.optim.muon import Muon
+from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.schedule.warmup_stable_decay import WarmupStableDecay
+from sevenepochs.tokenizer.unigram import Unigram
+
+
+@pytest.mark.parametrize(("lower", "upper"), pairwise(LADDER))
+def test_each_step_changes_one_slot(lower, upper):
+    before, after = load_recipe(lower).to_dict(), load_recipe(upper).to_dict()
+    changed = [slot for slot in after if after[slot] != before[slot]]
+    assert len(changed) == 1, changed
+    docstring = next(recipe.docstring for recipe in list_recipes() if recipe.name == upper)
+    assert lower in docstring.lower(), "a step says what it is a change of"
+
+
+def test_the_ends_and_the_middle():
+    assert (LADDER[0], LADDER[-1]) == ("baseline", BEST) and PUBLIC_BEST in LADDER
+    assert len(set(LADDER)) == len(LADDER) <= len(list_recipes())
+
+
+def test_the_public_recipe_as_published():
+    """Written down a second time, from its description and not from the steps that lead to it."""
+    got = load_recipe(PUBLIC_BEST)
+    assert got.tokenizer == Unigram(vocab_size=16_000, trained_on="train+validation")
+    assert got.batches == Stream(batch_size=16, block_size=256)
+    assert got.model == GPT(
+        n_layer=12, n_head=8, d_model=512, embedding_dropout=0.2,
+        attention=Causal(dropout=0.0, bias=False, rotary=Rope(base=10_000.0), gate=HeadGate()),
+        position=NoPosition(), norm=RMSNorm(eps=1e-6), mlp=Gelu(expansion=4, bias=False),
+        residual=LayerScale(dropout=0.2, initial=0.1), init=Normal(std=0.02), titles=Titles(eos="opens"),
+    )  # fmt: skip
+    assert got.objective == RDrop(weight=2.0)
+    rest = AdamW(lr=3e-4, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01)
+    assert got.optimizer == Muon(lr=0.01, momentum=0.95, nesterov=True, weight_decay=0.1, n_iterations=5, rest=rest)
+    assert got.schedule == WarmupStableDecay(warmup=0.05, decay=0.1, shape="sqrt", floor=0.0)
+    assert got.training.grad_clip == 1.0
+    with torch.device("meta"):
+        assert n_parameters(GPTModel(got.model, 16_000, 256)) == 46_014_976
+
+
+def test_the_ladder_can_be_read_without_torch():
+    code = "import sys; from sevenepochs.recipes.ladder import LADDER; assert LADDER and 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
