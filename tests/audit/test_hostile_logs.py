@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import time
 import tracemalloc
 
@@ -135,14 +138,31 @@ def test_a_packed_bomb_and_a_deep_line_need_little(tmp_path):
     tracemalloc.stop()
 
 
+_SHAPES = {
+    "training": '{"event": "training_step", "timestamp": 1.7e9, "step": %d, "max_steps": 938, "loss": 9.5}\n',
+    "evaluations": '{"event": "validation_step", "step": %d, "loss": 2.0}\n',
+    "headers": '{"event": "dataset_info", "field_%d": 1}\n',
+    "blank": "\n" * 50,
+}
+
+
 @pytest.mark.long
-def test_a_hundred_megabytes(logs):
-    events = logs.events(n_steps=2_000)
-    line = json.dumps({"event": "training_step", "step": 5, "loss": 1.0, "pad": "x" * 60}) + "\n"
-    file = logs.write(events)
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_a_hundred_megabytes_need_a_minute_and_a_gigabyte_at_most(logs, shape):
+    """As a user would, in a process of its own; processor time, for a busy machine is not the program's doing."""
+    file = logs.write(logs.events(n_steps=2_000))
+    line = _SHAPES[shape]
     with file.open("a") as stream:
-        for _ in range(100_000_000 // len(line) // 1000):
-            stream.write(line * 1000)
-    started = time.monotonic()
-    survives(file)
-    assert time.monotonic() - started < 60
+        written = 0
+        for step in range(2_001, 10**8):
+            written += stream.write(line % step if "%d" in line else line)
+            if written > 100_000_000:
+                break
+    command = [sys.executable, "-m", "sevenepochs", "audit", str(file), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    output = process.stdout.read().decode()
+    _, status, used = os.wait4(process.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, output[-2_000:]
+    assert json.loads(output)[0]["runs"]
+    assert used.ru_utime + used.ru_stime < 60
+    assert used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 2**30

@@ -6,6 +6,7 @@ import importlib.util
 import random
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,16 @@ def test_a_folder_of_many_files_is_bounded(tmp_path: Path) -> None:
         (tmp_path / f"part_{number:02}.py").write_text(f"from part_{(number + 1) % 60:02} import *\nx = {number}\n")
     (tmp_path / "train.py").write_text("from part_00 import *\n" + program.BASE)
     assert [finding.rule for finding in audit_source(tmp_path)] == ["tail-drop"]
+
+
+@pytest.mark.long
+def test_a_dense_folder_needs_a_gigabyte_at_most(tmp_path: Path) -> None:
+    """Short statements make the largest trees; what is beyond the bounds is said to be unread."""
+    for number in range(30):
+        (tmp_path / f"part_{number:02}.py").write_text("x=1\n" * 90_000)
+    (tmp_path / "long.py").write_text("x=1\n" * 300_000)
+    tracemalloc.start()
+    findings = audit_source(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2**30
+    tracemalloc.stop()
+    assert sum(finding.rule == "unread-file" for finding in findings) >= 2

@@ -19,7 +19,9 @@ from typing import Any, BinaryIO, TextIO, cast
 from sevenepochs.errors import UserError
 
 MAX_LINE_CHARS = 1_000_000
-MAX_CHARS = 512 * 1024 * 1024  # unpacked; what comes after is left unread, and the report says so
+# Unpacked; what comes after is left unread, and the report says so. A stock log has 1,000 lines and 170 kB.
+MAX_CHARS = 512 * 1024 * 1024
+MAX_LINES = 4_000_000
 _LARGEST = 1e15  # no count or time in a log is larger
 
 
@@ -80,7 +82,7 @@ def _lines(text: TextIO, notes: ReadNotes) -> Iterator[tuple[int, str]]:
         if not line:
             return
         read_chars += len(line)
-        if read_chars > MAX_CHARS:
+        if read_chars > MAX_CHARS or notes.lines >= MAX_LINES:
             notes.cut_at_limit = True
             return
         is_whole = line.endswith("\n")

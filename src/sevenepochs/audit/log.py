@@ -193,6 +193,6 @@ def _add_evaluation(run: LoggedRun, step: int, loss: float | None) -> None:
         run.n_evaluations_repeated += 1
     elif len(run.evaluations) >= _MAX_KEPT:
         # the newest is kept, for the last one is the result
-        run.evaluations.pop(list(run.evaluations)[-1])
+        run.evaluations.popitem()
         run.n_evaluations_dropped += 1
     run.evaluations[step] = loss

@@ -15,6 +15,9 @@ from pathlib import Path
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 5_000_000
 MAX_TOTAL_BYTES = 50_000_000
+MAX_CODE_CHARS = 1_000_000  # of one file, a notebook's outputs left out; parsed, a character can take 150 bytes
+MAX_CONFIG_BYTES = 100_000  # what is larger is data
+MAX_TOTAL_NODES = 1_500_000
 MAX_SYNTAX_NODES = 400_000
 MAX_SYNTAX_DEPTH = 120
 SKIPPED_FOLDERS = frozenset({
@@ -72,13 +75,15 @@ class SourceTree:
 def read_tree(folder: Path) -> SourceTree:
     """Parse the folder's Python files and notebooks and keep the text of its config files."""
     source = SourceTree(folder)
-    total_bytes = 0
+    total_bytes = total_nodes = 0
     for number, path in enumerate(_walk(folder)):
         relative = path.relative_to(folder).as_posix() if path != folder else path.name
         try:
             size = path.stat().st_size
-            if number >= MAX_FILES or total_bytes + size > MAX_TOTAL_BYTES:
-                source.unread["the rest of the folder"] = f"more than {MAX_FILES:,} files or {MAX_TOTAL_BYTES:,} bytes"
+            if path.suffix in CONFIG_SUFFIXES and size > MAX_CONFIG_BYTES:
+                continue
+            if number >= MAX_FILES or total_bytes + size > MAX_TOTAL_BYTES or total_nodes > MAX_TOTAL_NODES:
+                source.unread["the rest of the folder"] = f"more than {MAX_FILES:,} files or too much of them"
                 break
             if size > MAX_FILE_BYTES:
                 source.unread[relative] = f"larger than {MAX_FILE_BYTES:,} bytes"
@@ -92,19 +97,20 @@ def read_tree(folder: Path) -> SourceTree:
             source.configs[relative] = data.decode("utf-8", errors="replace")
             continue
         try:
-            tree = parse(data, notebook=path.suffix == ".ipynb")
+            tree, n_nodes = parse(data, notebook=path.suffix == ".ipynb")
         except (SyntaxError, ValueError, RecursionError, MemoryError, LookupError, TypeError, AttributeError) as error:
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
             source.unread[relative] = f"does not parse as Python 3 ({type(error).__name__}{line})"
             continue
+        total_nodes += n_nodes
         source.files[relative] = SourceFile(relative, tree)
     for file in source.files.values():
         file.imports = list(_imports(source, file))
     return source
 
 
-def parse(data: bytes, notebook: bool = False) -> ast.Module:
-    """The syntax tree of a file's bytes.
+def parse(data: bytes, notebook: bool = False) -> tuple[ast.Module, int]:
+    """The syntax tree of a file's bytes, and how many nodes it has.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError, LookupError: it is not Python 3 or too large or deep.
@@ -114,8 +120,8 @@ def parse(data: bytes, notebook: bool = False) -> ast.Module:
     else:
         encoding, _ = tokenize.detect_encoding(BytesIO(data).readline)
         text = data.decode(encoding)
-    if "\0" in text:
-        raise ValueError("NUL byte")
+    if "\0" in text or len(text) > MAX_CODE_CHARS:
+        raise ValueError("NUL byte, or too long")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(text)
@@ -126,7 +132,7 @@ def parse(data: bytes, notebook: bool = False) -> ast.Module:
         if depth > MAX_SYNTAX_DEPTH or nodes > MAX_SYNTAX_NODES:
             raise ValueError("nested too deeply or too large")
         level = [child for node in level for child in ast.iter_child_nodes(node)]
-    return tree
+    return tree, nodes
 
 
 def _notebook_code(data: bytes) -> str:
