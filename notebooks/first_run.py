@@ -70,6 +70,13 @@ story.first.loss_curve()
 story.first.input_tokens()
 
 # %% [markdown]
+# Titles are short.
+
+# %%
+#| label: title_lengths
+story.first.title_lengths()
+
+# %% [markdown]
 # ## What comes out
 #
 # The ten most probable next tokens after the first eleven tokens of the validation text: row 0, position 10 of the
@@ -85,6 +92,16 @@ story.first.predictions(0, 10)
 # %%
 #| label: token_frequency_first_run_80
 story.first.predictions(0, 80)
+
+# %% [markdown]
+# ## Does it use what it reads?
+#
+# The mean prediction beside the training frequencies, and what the predictions gain over knowing the frequencies
+# alone. The yardstick is a table that knows the one token before.
+
+# %%
+#| label: first_run_collapse
+story.first.collapse()
 
 # %% [markdown]
 # ## Did it keep the rules?

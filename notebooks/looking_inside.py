@@ -72,3 +72,50 @@ story.best.predictions(0, 10)
 # %%
 #| label: inside_best_80
 story.best.predictions(0, 80)
+
+# %% [markdown]
+# ## Where is the loss?
+#
+# By the token's place in its title, in nats per token:
+
+# %%
+#| label: where_loss_position
+story.where("position")
+
+# %% [markdown]
+# By how often the token occurs in training:
+
+# %%
+#| label: where_loss_frequency
+story.where("frequency")
+
+# %% [markdown]
+# By kind of title, in nats per character:
+
+# %%
+#| label: where_loss_prefix
+story.where("prefix")
+
+# %% [markdown]
+# By whether the title occurs in training, too:
+
+# %%
+#| label: where_loss_known
+story.where("known")
+
+# %% [markdown]
+# ## Learned by heart?
+#
+# Titles that come again are short and formulaic, so a low loss on them shows nothing yet. Beside it stands what a table
+# of token pairs makes of the same titles, which can remember pairs but no title.
+
+# %%
+#| label: best_memorisation
+story.best.memorisation()
+
+# %% [markdown]
+# ## Is it as sure as it should be?
+
+# %%
+#| label: best_calibration
+story.best.calibration()

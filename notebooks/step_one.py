@@ -93,6 +93,16 @@ story.one.predictions(0, 10)
 story.one.predictions(0, 80)
 
 # %% [markdown]
+# ## Does it use what it reads?
+#
+# The mean prediction beside the training frequencies, and what the predictions gain over knowing the frequencies
+# alone. The yardstick is a table that knows the one token before.
+
+# %%
+#| label: step_one_collapse
+story.one.collapse()
+
+# %% [markdown]
 # ## Did it keep the rules?
 
 # %%

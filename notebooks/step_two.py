@@ -87,6 +87,16 @@ story.two.predictions(0, 10)
 story.two.predictions(0, 80)
 
 # %% [markdown]
+# ## Does it use what it reads?
+#
+# The mean prediction beside the training frequencies, and what the predictions gain over knowing the frequencies
+# alone. The yardstick is a table that knows the one token before.
+
+# %%
+#| label: step_two_collapse
+story.two.collapse()
+
+# %% [markdown]
 # ## Did it keep the rules?
 
 # %%

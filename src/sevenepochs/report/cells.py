@@ -19,6 +19,7 @@ class Cell:
 
 
 _TOP_10 = "Bar chart of the ten most probable next tokens"
+_COLLAPSE = "Chart of training frequency and mean prediction of frequent tokens, and bits gained over frequency alone"
 
 CELLS = {
     "loss_first_run": Cell(
@@ -33,6 +34,14 @@ CELLS = {
         "Bar chart of the most frequent tokens of the training text",
         lambda story: story.first.input_tokens(),
     ),
+    "title_lengths": Cell(
+        "Two histograms of the training titles: characters a title, and tokens a title",
+        lambda story: story.first.title_lengths(),
+    ),
+    "first_run_collapse": Cell(
+        f"{_COLLAPSE}, for the initial run",
+        lambda story: story.first.collapse(),
+    ),
     "step_one_loss": Cell(
         "Line chart of exact validation loss over the training steps, initial run and step one",
         lambda story: story.one.loss_curve(),
@@ -44,6 +53,10 @@ CELLS = {
     "step_one_words_80": Cell(
         f"{_TOP_10} after the first eighty-one tokens of the validation text, after step one",
         lambda story: story.one.predictions(0, 80),
+    ),
+    "step_one_collapse": Cell(
+        f"{_COLLAPSE}, for step one",
+        lambda story: story.one.collapse(),
     ),
     "step_two_loss": Cell(
         "Line chart of exact validation loss over the training steps, step one and step two",
@@ -57,6 +70,10 @@ CELLS = {
         f"{_TOP_10} after the first eighty-one tokens of the validation text, after step two",
         lambda story: story.two.predictions(0, 80),
     ),
+    "step_two_collapse": Cell(
+        f"{_COLLAPSE}, for step two",
+        lambda story: story.two.collapse(),
+    ),
     "best_loss": Cell(
         "Line chart of exact validation loss over the training steps, initial run and best recipe",
         lambda story: story.best.loss_curve(),
@@ -64,5 +81,29 @@ CELLS = {
     "best_training_loss": Cell(
         "Line chart of training loss per token over the training steps, initial run and best recipe",
         lambda story: story.best.training_curve(),
+    ),
+    "where_loss_position": Cell(
+        "Bar chart of the loss per token by the token's place in its title, run beside run",
+        lambda story: story.where("position"),
+    ),
+    "where_loss_frequency": Cell(
+        "Bar chart of the loss per token by how often the token occurs in training, run beside run",
+        lambda story: story.where("frequency"),
+    ),
+    "where_loss_prefix": Cell(
+        "Bar chart of the loss per character by kind of title, run beside run",
+        lambda story: story.where("prefix"),
+    ),
+    "where_loss_known": Cell(
+        "Bar chart of the loss per character by whether the title occurs in training, run beside run",
+        lambda story: story.where("known"),
+    ),
+    "best_memorisation": Cell(
+        "Chart of the best recipe's loss on known and on new titles, beside that of a table of token pairs",
+        lambda story: story.best.memorisation(),
+    ),
+    "best_calibration": Cell(
+        "Reliability diagram of the best recipe: how often it is right, by how sure it is",
+        lambda story: story.best.calibration(),
     ),
 }

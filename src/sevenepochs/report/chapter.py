@@ -6,12 +6,12 @@ get it, so that a notebook runs to its end either way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.plots import curves, next_token, token_frequency
+from sevenepochs.plots import calibration, collapse, curves, data, memorisation, next_token, token_frequency, where_loss
 from sevenepochs.report.config_diff import config_diff
 from sevenepochs.report.fragments import command_for
 from sevenepochs.report.inputs import Published, digest
@@ -66,6 +66,22 @@ class Chapter:
         """The most frequent tokens of the training text."""
         return self._show(_input_tokens, self.run)
 
+    def title_lengths(self) -> Shown:
+        """How long the training titles are."""
+        return self._show(_analysed, self.run, "data", lambda content, _: data.lengths(content))
+
+    def collapse(self) -> Shown:
+        """Does the model use what it has read, or does it give the same answer everywhere?"""
+        return self._show(_analysed, self.run, "collapse", collapse.figure)
+
+    def calibration(self) -> Shown:
+        """How often it is right, by how sure it is."""
+        return self._show(_analysed, self.run, "calibration", calibration.figure)
+
+    def memorisation(self) -> Shown:
+        """The loss on validation titles that occur in training, beside what a table of token pairs makes of them."""
+        return self._show(_analysed, self.run, "memorisation", memorisation.figure)
+
     def certificate(self) -> Shown:
         """Each rule of the protocol and whether it held."""
         return self._show(_certificate, self.run)
@@ -105,6 +121,15 @@ class Chapters:
             figures = published.result.figures
             rows.append([published.result.name, *(format_metric(name, figures[name]) for name in names)])
         return Shown(aligned(rows))
+
+    def where(self, breakdown: str) -> Shown:
+        """The loss by position in the title, by kind of title, and so on (`plots.where_loss`), all parts together."""
+        return _where(cast(self.story), breakdown)
+
+
+def cast(story: Story) -> list[Published]:
+    """The runs that play a part, each once, in the order of the story."""
+    return list({p.result.name: p for p in story.parts.values() if p is not None}.values())
 
 
 def inputs_line(story: Story, origin: str) -> str:
@@ -181,6 +206,34 @@ def _input_tokens(run: Published) -> Shown:
         return Shown(f"{run.result.name} was not analysed; publish the run again: sevenepochs publish")
     rows = [[repr(t["token"]), f"{t['count']:,}", format_metric("share", t["share"])] for t in data["top"]]
     return Shown(aligned(rows), token_frequency.figure(data))
+
+
+def _analysed(run: Published, name: str, draw: Callable[[Any, str], str]) -> Shown:
+    content = run.analyses.get(name)
+    if content is None:
+        return Shown(f"{run.result.name} was published without the analysis {name}; publish the run again")
+    return Shown(content.get("sentence") or f"{name} of {_called(run)}", draw(content, _called(run)))
+
+
+def _where(runs: list[Published], breakdown: str) -> Shown:
+    analysed = {_called(p): p.analyses["where_loss"] for p in runs if "where_loss" in p.analyses}
+    if not analysed:
+        return Shown("no run was published with the analysis where_loss; publish the runs again")
+    first = next(iter(analysed.values()))
+    found = next(b for b in (*first["tokens"], *first["titles"]) if b["name"] == breakdown)
+    key, metric = (
+        ("nats_per_char", "exact_val_loss") if "n_titles" in found["parts"][0] else ("nats_per_token", "nats_per_token")
+    )
+    rows = [[found["label"], *(f"{name} ({METRICS[metric].unit})" for name in analysed)]]
+    for part in found["parts"]:
+        cells = (_part(content, breakdown, part["name"], key) for content in analysed.values())
+        rows.append([part["label"], *(format_metric(metric, cell) for cell in cells)])
+    return Shown(aligned(rows), where_loss.figure(analysed, breakdown))
+
+
+def _part(content: Mapping[str, Any], breakdown: str, part: str, key: str) -> float | None:
+    found = next(b for b in (*content["tokens"], *content["titles"]) if b["name"] == breakdown)
+    return next((float(p[key]) for p in found["parts"] if p["name"] == part), None)
 
 
 def _certificate(run: Published) -> Shown:

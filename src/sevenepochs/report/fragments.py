@@ -74,6 +74,8 @@ def run(published: Published) -> dict[str, Any]:
         "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
         "places": {f"{row}_{position}": _place_at(published, row, position) for row, position in STORY_PLACES},
         "input": _token_frequency(published),
+        "collapse": _collapse(published),
+        "has": {name: True for name in published.analyses},
     }
 
 
@@ -81,8 +83,8 @@ def change(before: Published, after: Published) -> dict[str, str]:
     """From one run to another, in exact loss."""
     old, new = (p.result.facts["figures"]["exact_val_loss"] for p in (before, after))
     return {
-        "difference": format_metric("difference_val_loss", new - old, unit=True),
-        "ratio": format_metric("ratio_of_losses", new / old),
+        "difference": format_metric("val_loss_difference", new - old, unit=True),
+        "ratio": format_metric("val_loss_ratio", new / old),
         "word": "lower" if new < old else "higher",
     }
 
@@ -183,3 +185,15 @@ def _token_frequency(published: Published) -> dict[str, str]:
         "eos_share": format_metric("share", data["eos_share"]),
         "second_token": token(data["top"][1]["token"]) if len(data["top"]) > 1 else "",
     }
+
+
+def _collapse(published: Published) -> dict[str, Any]:
+    data = published.analyses.get("collapse")
+    if data is None:
+        return {}
+    bits = {name: format_metric("bits_per_token", data[f"{name}_bits"], unit=True) for name in _COLLAPSE_BITS}
+    shares = {name: format_metric("share", data[f"{name}_share"]) for name in ("top_is_eos", "top_is_right")}
+    return {"sentence": data["sentence"], "n_distinct_top": f"{data['n_distinct_top']:,}", **bits, **shares}
+
+
+_COLLAPSE_BITS = ("information", "mean_to_frequency", "gain", "pair_gain")

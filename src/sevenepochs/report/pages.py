@@ -26,7 +26,7 @@ from sevenepochs.report.notebooks import Notebook, notebooks_folder, read_notebo
 from sevenepochs.report.story import PARTS, Story
 from sevenepochs.report.tail_drop import windows
 from sevenepochs.report.verdict import verdict
-from sevenepochs.report.where_loss import sections
+from sevenepochs.report.where_loss import kinds_tables, sentences
 from sevenepochs.results_folder import Result
 
 _TITLE = "Seven epochs of headlines"
@@ -147,8 +147,9 @@ def _values(story: Story, notebooks: list[Notebook], log: str | None, references
         "rules_table": of(tables.rules),
         "tail": fragments.tail_drop(story),
         "tail_table": tables.tail_drop(windows(story.shown)),
-        "verdict": lambda a, b: verdict(*_both(story, a, b)).sentence,
-        "loss_sections": sections(story, figure, labels),
+        "verdict": lambda a, b: verdict(story, *_both(story, a, b)),
+        "where": sentences(story),
+        "loss_tables": kinds_tables(story),
         "certificate_of": story.shown.result.name,
         "certificate_table": tables.rules(story.shown),
         "references_list": bibliography(references),

@@ -1,63 +1,78 @@
-"""What a comparison of two runs is worth, in words: with an interval over titles where both published their per-title
-losses, and never more certain than one seed allows. No torch."""
+"""What a comparison of two recipes is worth, in words: paired title by title and seed by seed where that was published,
+and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
 
-from sevenepochs.analysis.paired import PairedDifference, paired_difference
+from sevenepochs.analysis.compare import exact, group, pair_groups, recipe_key
+from sevenepochs.analysis.noise import NoiseFloor, read_floors
+from sevenepochs.analysis.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.story import exact
-from sevenepochs.title_losses import NAME, TitleLosses
+from sevenepochs.report.story import Story
+from sevenepochs.results_folder import Result
+from sevenepochs.title_losses import TitleLosses
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`sentence` for prose; `paired` is None where per-title losses are missing."""
-
-    sentence: str
-    paired: PairedDifference | None
-
-
-def verdict(before: Published, after: Published) -> Verdict:
-    """Compare two runs on the same validation titles."""
-    difference = exact(after) - exact(before)
-    moved = (
-        f"The exact loss {'falls' if difference < 0 else 'rises'} by"
-        f" {format_metric('difference_val_loss', difference, unit=True)}, to"
-        f" {format_metric('ratio_of_losses', exact(after) / exact(before))} of what it was."
-    )
-    if difference == 0:
-        moved = "The exact loss is the same to the last digit."
-    first, second = title_losses(before), title_losses(after)
-    if first is None or second is None:
-        return Verdict(
-            f"{moved} It is one run each, and their losses title by title were not published: whether a difference"
-            " of this size could be the seed's doing, these two numbers cannot tell.",
-            None,
+def verdict(story: Story, before: Published, after: Published) -> str:
+    """Sentences on two recipes on the same validation titles; all their seeds count."""
+    old, new = exact(before.result), exact(after.result)
+    moved = "The exact loss is the same to the last digit."
+    if new != old:
+        moved = (
+            f"The exact loss {'falls' if new < old else 'rises'} by"
+            f" {format_metric('val_loss_difference', abs(new - old), unit=True).lstrip('+')}, to"
+            f" {format_metric('val_loss_ratio', new / old)} of what it was."
         )
-    seeds = (int(before.result.facts["seed"]), int(after.result.facts["seed"]))
-    paired = paired_difference([first], [second], [seeds])
-    interval = paired.over_titles
-    if interval is None:
-        return Verdict(f"{moved} There is a single validation title, so nothing can be said of others.", paired)
-    low, high = (format_metric("difference_val_loss", value) for value in interval)
-    share = format_metric("share", paired.share_better)
-    judged = (
-        "The interval excludes zero: on other titles of this kind, these two models would differ in the same direction."
-        if interval.excludes_zero
-        else "The interval includes zero: on other titles of this kind, the order could be the other way round."
-    )
-    return Verdict(
-        f"{moved} Drawn again over {paired.n_titles:,} titles, the difference lies between {low} and {high} nats/char"
-        f" (95 in 100 draws), and {share} of the titles got a lower loss. {judged} It is one run each: what another"
-        " seed would have changed, the interval does not contain.",
-        paired,
-    )
+    if title_losses(before) is None or title_losses(after) is None:
+        return (
+            f"{moved} It is one run each, and their losses title by title were not published: whether a difference of"
+            " this size could be the seed's doing, these two numbers cannot tell."
+        )
+    groups = {recipe_key(g.results[0]): g for g in group(p.result for p in _with_losses(story))}
+    first, second = (groups[recipe_key(p.result)] for p in (before, after))
+    pair = pair_groups(first, second, _losses_of, _floors(story))
+    return f"{moved} {_drawn_again(pair.own_rows)} In one line: {pair.verdict.words}."
 
 
 def title_losses(published: Published) -> TitleLosses | None:
-    """The run's losses title by title; None where they were not published."""
-    data = published.analyses.get(NAME)
-    return None if data is None else TitleLosses.from_json(data, f"{published.result.path}/analysis/{NAME}.json")
+    """The run's losses title by title; None where they were not published.
+
+    Raises:
+        UserError: they are damaged.
+    """
+    return published.result.title_losses()
+
+
+def _drawn_again(difference: PairedDifference) -> str:
+    interval = difference.over_titles
+    if interval is None:
+        return "There is a single validation title, so nothing can be said of others."
+    low, high = (format_metric("val_loss_difference", value) for value in interval)
+    share = format_metric("share", difference.share_better)
+    judged = (
+        "which excludes zero: on other titles of this kind these models would differ in the same direction."
+        if interval.excludes_zero
+        else "which includes zero: on other titles of this kind the order could be the other way round."
+    )
+    return (
+        f"With {difference.n_titles:,} titles drawn again and again, the difference lies between {low} and {high}"
+        f" nats/char in 95 of 100 draws, {judged} {share} of the titles have a lower loss than before."
+    )
+
+
+def _with_losses(story: Story) -> list[Published]:
+    return [p for p in story.everything if title_losses(p) is not None]
+
+
+def _losses_of(result: Result) -> TitleLosses:
+    losses = result.title_losses()
+    assert losses is not None, "only results that have them are grouped"
+    return losses
+
+
+def _floors(story: Story) -> list[NoiseFloor]:
+    """Seed deviations that were measured beside these results."""
+    roots: dict[Path, None] = {p.result.path.parent: None for p in story.everything if p.result.path is not None}
+    return [floor for root in roots for floor in read_floors(root)]

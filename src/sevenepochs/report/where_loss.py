@@ -2,50 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.report import tables
+from sevenepochs.report.chapter import cast
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
 from sevenepochs.report.verdict import title_losses
 
 
-def sections(story: Story, figure: Callable[[str, str], str], labels: Mapping[str, object]) -> str:
-    """Markdown sections; "" where no run has what they need."""
-    cast = {p.result.name: p for p in story.parts.values() if p is not None}
-    runs = [p for p in cast.values() if title_losses(p) is not None]
-    return by_kind(runs) if runs else ""
+def sentences(story: Story) -> dict[str, str] | None:
+    """What stands beside the figures: `runs` that they show, and a sentence each on `position` and `frequency` for the
+    last run of the story; None where no run was published with the analysis."""
+    analysed = [p for p in cast(story) if "where_loss" in p.analyses]
+    if not analysed:
+        return None
+    last = analysed[-1]
+    by_place, by_count = (_parts(last, name) for name in ("position", "frequency"))
+    first, others = by_place[0], by_place[1:]
+    rare = [p for p in by_count if p["name"] != "eos"][:3]
+    name = f"`{last.result.facts['recipe']}`"
+    return {
+        "runs": f"Runs: {', '.join(str(p.result.facts['recipe']) for p in analysed)}.",
+        "position": (
+            f"For {name}, the first token of a title costs {_nats(first)} and makes up {_share([first])} of the whole"
+            f" loss; all later ones cost {_mean(others)} on average."
+        ),
+        "frequency": (
+            f"The rarest tokens that occur, up to the group of {rare[-1]['label']} times in training, are"
+            f" {_share(rare, 'n_tokens', by_count)} of the tokens and {_share(rare)} of the loss of {name}."
+        ),
+    }
 
 
-def by_kind(runs: list[Published]) -> str:
-    """One table for each way of sorting titles into kinds: how many there are, and each run's loss on them."""
-    losses = [title_losses(p) for p in runs]
-    names = [f"`{p.result.facts['recipe']}`" for p in runs]
-    first = losses[0]
-    assert first is not None, "callers choose runs that have them"
-    parts = ["## By kind of title"]
+def kinds_tables(story: Story) -> str:
+    """One table for each way of sorting titles into kinds: how many there are, and each run's loss on them; "" where no
+    run was published with its losses title by title."""
+    runs = [(p, losses) for p in cast(story) if (losses := title_losses(p)) is not None and losses.groupings]
+    if not runs:
+        return ""
+    head = ["", "titles", "of the characters", *(f"`{p.result.facts['recipe']}`" for p, _ in runs)]
+    first = runs[0][1]
+    parts = [
+        "## All kinds of titles",
+        "Exact loss in nats per character over the titles of each kind. Each title is in one row of each table.",
+    ]
     for name, grouping in first.groupings.items():
         rows = []
         for index, kind in enumerate(grouping.kinds):
             inside = grouping.of_title == index
-            if not inside.any():
-                continue
-            share = format_metric("share", float(first.n_chars[inside].sum() / first.n_chars.sum()))
-            cells = []
-            for one in losses:
-                assert one is not None and name in one.groupings, "published by one version of the package"
-                cells.append(format_metric("exact_val_loss", _ratio(one.nats, one.n_chars, inside)))
-            rows.append([kind, f"{int(inside.sum()):,}", share, *cells])
-        if rows:
-            parts += [
-                f"### {grouping.label.capitalize()}",
-                tables.table(["", "titles", "of the characters", *names], rows),
-            ]
-    intro = "Exact loss in nats per character over the titles of each kind; each title is in one row of each table."
-    return "\n\n".join([parts[0], intro, *parts[1:]])
+            if inside.any():
+                share = format_metric("share", float(first.n_chars[inside].sum() / first.n_chars.sum()))
+                cells = [
+                    format_metric("exact_val_loss", _ratio(losses.nats, losses.n_chars, inside))
+                    if name in losses.groupings
+                    else "-"
+                    for _, losses in runs
+                ]
+                rows.append([kind, f"{int(inside.sum()):,}", share, *cells])
+        parts += [f"### {grouping.label[:1].upper()}{grouping.label[1:]}", tables.table(head, rows)]
+    return "\n\n".join(parts)
+
+
+def _parts(published: Published, breakdown: str) -> list[dict[str, Any]]:
+    content = published.analyses["where_loss"]
+    return list(next(b for b in content["tokens"] if b["name"] == breakdown)["parts"])
+
+
+def _nats(part: dict[str, Any]) -> str:
+    return format_metric("nats_per_token", part["nats_per_token"], unit=True)
+
+
+def _mean(parts: list[dict[str, Any]]) -> str:
+    mean = sum(p["nats"] for p in parts) / sum(p["n_tokens"] for p in parts)
+    return format_metric("nats_per_token", mean, unit=True)
+
+
+def _share(parts: list[dict[str, Any]], key: str = "share", of: list[dict[str, Any]] | None = None) -> str:
+    total = sum(p[key] for p in of) if of is not None else 1.0
+    return format_metric("share", sum(p[key] for p in parts) / total)
 
 
 def _ratio(nats: np.ndarray, n_chars: np.ndarray, inside: np.ndarray) -> float:

@@ -1,0 +1,44 @@
+"""Small published results to write reports from: one tiny run, published, and copies that play the other parts."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.analysis.standard import analyze
+from sevenepochs.results_folder import publish
+from sevenepochs.run_folder import Run
+
+
+@pytest.fixture(scope="session")
+def copy_as() -> Callable[..., Path]:
+    """copy_as(result, root, recipe, exact=None, seed=1337): a result in `root` that says it is of another recipe."""
+
+    def copy(original: Path, root: Path, recipe: str, *, exact: float | None = None, seed: int = 1337) -> Path:
+        facts = json.loads((original / "result.json").read_text())
+        facts["recipe"], facts["seed"] = recipe, seed
+        if exact is not None:
+            facts["figures"]["exact_val_loss"] = exact
+        target = root / f"{recipe}_{facts['corpus']['name']}_s{seed}"
+        shutil.copytree(original, target)
+        (target / "result.json").write_text(json.dumps(facts))
+        return target
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def published_tiny(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published result of a tiny run."""
+    analyze(finished_run)
+    return publish(finished_run, tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture()
+def story_results(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder with the first two parts of the story."""
+    copy_as(published_tiny, tmp_path / "results", "demo_sgd", exact=3.21091)
+    copy_as(published_tiny, tmp_path / "results", "demo_adamw", exact=2.10987)
+    return tmp_path / "results"

@@ -1,0 +1,146 @@
+"""The report's sources: the same bytes from the same results, every number from a result, honest about gaps."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
+from sevenepochs.report.inputs import collect
+from sevenepochs.report.pages import PAGES, write_sources
+from sevenepochs.run_folder import Run, RunWriter
+
+ROOT = Path(__file__).parents[2]
+
+
+Copy = Callable[..., Path]
+
+
+def sources(root: Path, target: Path) -> dict[str, str]:
+    """Page name -> text of a report on `root`."""
+    write_sources(collect([root], target.parent / "scratch"), target)
+    return {page: (target / f"{page}.md").read_text() for page in PAGES}
+
+
+def test_the_same_results_give_the_same_bytes(story_results: Path, tmp_path: Path) -> None:
+    sources(story_results, tmp_path / "a")
+    sources(story_results, tmp_path / "b")
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(tmp_path / "b") for p in (tmp_path / "b").rglob("*") if p.is_file())
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+    assert {"myst.yml", "references.bib", "index.md"} <= {str(f) for f in files}
+
+
+def test_one_result_changes_and_every_number_changes_with_it(story_results: Path, tmp_path: Path) -> None:
+    before = sources(story_results, tmp_path / "before")
+    file = story_results / "demo_sgd_sample-100_s1337" / "result.json"
+    facts = json.loads(file.read_text())
+    facts["figures"]["exact_val_loss"] = 4.55555
+    file.write_text(json.dumps(facts))
+    after = sources(story_results, tmp_path / "after")
+    old, new = (format_metric("exact_val_loss", value) for value in (3.21091, 4.55555))
+    saying = {page for page, text in before.items() if old in text}
+    assert {"index", "initial-run", "optimizer-step", "ladder"} <= saying
+    for page in PAGES:
+        assert old not in after[page], page
+        assert (new in after[page]) == (page in saying), page
+    ratio = format_metric("val_loss_ratio", 2.10987 / 4.55555)
+    assert ratio in after["index"] and ratio in after["ladder"] and ratio in after["optimizer-step"]
+
+
+def test_a_missing_step_says_so_and_how_to_run_it(story_results: Path, tmp_path: Path, copy_as: Copy) -> None:
+    pages = sources(story_results, tmp_path / "site")
+    assert "Not run yet" in pages["rope-step"] and "sevenepochs train rope --corpus sample:100" in pages["rope-step"]
+    assert "Not run yet" in pages["index"] and "Not run yet" not in pages["optimizer-step"]
+    assert "def rope()" in pages["rope-step"], "the code is shown all the same"
+    copy_as(story_results / "demo_sgd_sample-100_s1337", story_results, "rope", exact=1.9)
+    pages = sources(story_results, tmp_path / "again")
+    assert not any("Not run yet" in text for text in pages.values())
+
+
+def test_a_lone_result_is_a_site_too(published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:
+    copy_as(published_tiny, tmp_path / "results", "my_own")
+    pages = sources(tmp_path / "results", tmp_path / "site")
+    assert "Not run yet" in pages["initial-run"] and "`my_own`" in pages["ladder"]
+
+
+def test_results_on_other_titles_are_kept_apart(story_results: Path, tmp_path: Path, copy_as: Copy) -> None:
+    other = copy_as(story_results / "demo_sgd_sample-100_s1337", tmp_path, "other")
+    facts = json.loads((other / "result.json").read_text())
+    facts["corpus"]["split"]["validation_titles_sha256"] = "0" * 64
+    (other / "result.json").write_text(json.dumps(facts))
+    other.rename(story_results / other.name)
+    ladder = sources(story_results, tmp_path / "site")["ladder"]
+    above, below = ladder.split("On other titles")
+    assert "`other`" in below and "`other`" not in above
+
+
+def test_the_verdict_has_an_interval_only_where_titles_can_be_paired(story_results: Path, tmp_path: Path) -> None:
+    assert "cannot tell" in sources(story_results, tmp_path / "bare")["optimizer-step"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("result.json", "{", "damaged"),
+        ("certificate.json", None, "certificate.json is missing"),
+        ("curve.csv", "step,event\n", "no evaluation"),
+        ("curve.csv", "step,event,exact_val_loss\nx,evaluation,1\n", "damaged"),
+        ("analysis/next_token.json", "[]", "damaged"),
+        ("result.json", None, "no result.json"),
+    ],
+)
+def test_a_broken_result_is_named_and_nothing_is_written(
+    story_results: Path, tmp_path: Path, name: str, text: str | None, complaint: str
+) -> None:
+    file = story_results / "demo_adamw_sample-100_s1337" / name
+    file.unlink() if text is None else file.write_text(text)
+    with pytest.raises(UserError, match=complaint) as error:
+        sources(story_results, tmp_path / "site")
+    assert "demo_adamw_sample-100_s1337" in str(error.value) and not (tmp_path / "site").exists()
+
+
+def test_runs_are_taken_as_they_are_and_partial_ones_refused(finished_run: Run, tmp_path: Path) -> None:
+    [result] = collect([finished_run.path], tmp_path / "scratch")
+    assert result.figures == finished_run.summary["figures"]  # type: ignore[index]
+    with RunWriter.create(tmp_path / "runs", "tiny", 1) as writer:
+        path = writer.path
+    with pytest.raises(UserError, match="only a complete run"):
+        collect([path], tmp_path / "scratch")
+    with pytest.raises(UserError, match="does not exist"):
+        collect([tmp_path / "nothing"], tmp_path / "scratch")
+
+
+def test_a_folder_with_something_in_it_is_left_alone(story_results: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.md").write_text("years of work")
+    with pytest.raises(UserError, match="not empty"):
+        sources(story_results, tmp_path / "full")
+
+
+def test_the_report_needs_no_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        assert name.partition('.')[0] != 'torch', 'torch was asked for'\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "from pathlib import Path\n"
+        "from sevenepochs.report.inputs import collect\n"
+        "from sevenepochs.report.pages import write_sources\n"
+        f"write_sources(collect([Path({str(ROOT / 'results')!r})], Path('scratch')), Path('site'))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    assert (tmp_path / "site" / "index.md").is_file()
+
+
+def test_every_download_that_a_page_links_exists(story_results: Path, tmp_path: Path) -> None:
+    for text in sources(story_results, tmp_path / "site").values():
+        for link in re.findall(r"\]\(([^)#\s]+)\)", text):
+            assert link.startswith("https://") or (tmp_path / "site" / link).is_file(), link

@@ -1,0 +1,107 @@
+"""The pages' prose: measured values come from fragments, code from the source, citations from the references."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.errors import UserError
+from sevenepochs.report.bibliography import bibliography
+from sevenepochs.report.config_diff import config_diff, n_changes
+from sevenepochs.report.excerpt import excerpt
+from sevenepochs.report.negatives import log_text, negatives
+from sevenepochs.report.pages import PAGES
+
+SITE = Path(__file__).parents[2] / "site"
+TEMPLATES = sorted(SITE.glob("*.md"))
+_NOT_PROSE = (
+    re.compile(r"\A---\n.*?\n---\n", re.DOTALL),  # front matter
+    re.compile(r"\{[{%].*?[%}]\}", re.DOTALL),  # fragments
+    re.compile(r"(?<!`)`[^`\n]+`(?!`)"),
+    re.compile(r"\]\([^)]*\)"),
+)
+_MEASURED = re.compile(r"\d+\.\d+|\d+,(?!000\b)\d{3}\b|\d+ ?%|\d+ percent")
+
+
+def decimals(text: str) -> list[str]:
+    """Decimal numbers, percentages and counts that are not round, in a template's prose."""
+    for pattern in _NOT_PROSE:
+        text = pattern.sub(" ", text)
+    return _MEASURED.findall(_without_listings(text))
+
+
+def _without_listings(text: str) -> str:
+    """Fenced code goes; the text of directives (notes, glossary), whose fences look alike, stays."""
+    kept, in_code, in_directive = [], False, False
+    for line in text.splitlines():
+        if not line.startswith("```"):
+            kept += [] if in_code else [line]
+        elif in_code or in_directive:
+            in_code = in_directive = False
+        else:
+            in_directive = line.startswith("```{")
+            in_code = not in_directive
+    return "\n".join(kept)
+
+
+def test_the_pages_are_the_templates() -> None:
+    assert sorted(PAGES) == sorted(t.stem for t in TEMPLATES if not t.stem.startswith("_"))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda t: t.stem)
+def test_no_measured_value_is_typed(template: Path) -> None:
+    assert decimals(template.read_text(encoding="utf-8")) == []
+
+
+def test_typed_values_would_be_found() -> None:
+    assert decimals("It fell to 1.7533, by 37 %.") == ["1.7533", "37 %"]
+    assert decimals("```{note}\nIt took 12.5 minutes.\n```") == ["12.5"]
+    assert decimals("```text\n1.5\n```\nThen 27,172,864 of them.") == ["27,172"]
+    assert decimals("{{ first.exact }} and `lr=0.5` for 100,000 titles, see [a](v1.5.md)\n```text\n1.5\n```\n") == []
+
+
+def test_citations_and_references_agree() -> None:
+    cited = set()
+    for template in TEMPLATES:
+        for keys in re.findall(r"\{cite:[pt]\}`([^`]*)`", template.read_text(encoding="utf-8")):
+            cited |= {key.strip() for key in keys.split(",")}
+    text = (SITE / "references.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{([^,]+),", text, re.MULTILINE)
+    assert cited == set(keys) and len(keys) == len(set(keys))
+    assert bibliography(text).count("\n- ") == len(keys) - 1
+    with pytest.raises(UserError, match="x2020 has no year"):
+        bibliography("@misc{x2020,\n  author = {A},\n  title = {B}\n}\n")
+
+
+def test_an_excerpt_is_the_source_without_its_docstring() -> None:
+    text = excerpt("recipes/adamw.py:adamw")
+    assert text.startswith("def adamw() -> Experiment:\n") and "AdamW(" in text and '"""' not in text
+    for marker in ("recipes/gone.py:x", "recipes/adamw.py:gone", "model/position/rope.py:Rotation.gone"):
+        with pytest.raises(UserError, match="a page quotes"):
+            excerpt(marker)
+
+
+def test_a_config_diff_holds_what_changed_and_nothing_about_the_machine() -> None:
+    old = {"kind": "e:E", "lr": 1.0, "slot": {"kind": "a:A", "x": 1}, "training": {"kind": "s:T", "seed": 1, "clip": 1}}
+    new = {"kind": "e:E", "lr": 2.0, "slot": {"kind": "b:B", "y": 2}, "training": {"kind": "s:T", "seed": 9, "clip": 1}}
+    assert config_diff(old, new).splitlines() == [
+        "- lr = 1.0",
+        "+ lr = 2.0",
+        "- slot = A",
+        "+ slot = B",
+        "- slot.x = 1",
+        "+ slot.y = 2",
+    ]
+    assert n_changes(old, new) == 4 and config_diff(old, old) == ""
+
+
+def test_negative_results_are_read_from_the_log() -> None:
+    log = (
+        "## Day\n\n| question | command | expected | measured | verdict |\n|---|---|---|---|---|\n"
+        "| A \\| B | c | up | down | **negative**: kept out |\n| C | c | up | up | kept |\n\n"
+        "| name | value |\n|---|---|\n| negative | 1 |\n"
+    )
+    [found] = negatives(log)
+    assert (found.section, found.question, found.measured) == ("Day", "A \\| B", "down")
+    own = log_text()
+    assert own is not None and negatives(own), "the project's log has negative results"
