@@ -68,7 +68,7 @@ def print_pdf(site: Path, target: Path) -> None:
 
 
 def chapter_pages(pdf: bytes) -> dict[str, int]:
-    """Destination -> the number of its page, from 1, out of what Skia writes: plain objects, a page tree, one /Dests."""
+    """Destination -> the number of its page, from 1, out of what Skia writes: plain objects, one /Dests."""
     objects = {int(n): body for n, body in re.findall(rb"(?m)^(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL)}
     root = next((body for body in objects.values() if b"/Type /Catalog" in body), b"")
     order: list[int] = []

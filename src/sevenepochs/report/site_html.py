@@ -6,6 +6,29 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
+# Where one of these begins or ends, so does a word; inside a line it need not.
+_INLINE_NAMES = "a abbr b code em i kbd mark s samp small span strong sub sup u var"
+_INLINE = frozenset(_INLINE_NAMES.split())
+    (
+        "a",
+        "abbr",
+        "b",
+        "code",
+        "em",
+        "i",
+        "kbd",
+        "mark",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "u",
+        "var",
+    )
+)
 _VOID = set(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 
 
@@ -62,6 +85,7 @@ class _Parser(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs}, self._current)
         self.elements.append(element)
+        self._end_word(tag)
         if tag not in _VOID:
             self._current = element
 
@@ -74,6 +98,7 @@ class _Parser(HTMLParser):
             element = element.parent
         if element is not None:
             self._current = element.parent
+            self._end_word(tag)
 
     def handle_data(self, data: str) -> None:
         element = self._current
@@ -84,3 +109,7 @@ class _Parser(HTMLParser):
             if not code:
                 element._prose.append(data)
             element = element.parent
+
+    def _end_word(self, tag: str) -> None:
+        if tag not in _INLINE:
+            self.handle_data("\n")

@@ -7,7 +7,7 @@ from sevenepochs.report.theme.sanitise import sanitise
 from sevenepochs.report.theme.site import Node, text_of
 from sevenepochs.report.theme.tags import escape, tag
 
-_TRANSPARENT = ("root", "include", "mystRole", "mystDirective", "glossary")
+_TRANSPARENT = ("root", "include", "glossary")
 
 
 @handles(*_TRANSPARENT)

@@ -56,12 +56,12 @@ def _break(renderer: Renderer, node: Node) -> str:
     return "<br>"
 
 
-@handles("comment", "mystTarget")
+@handles("comment")
 def _nothing(renderer: Renderer, node: Node) -> str:
     return ""
 
 
-@handles("link", "linkBlock")
+@handles("link")
 def _link(renderer: Renderer, node: Node) -> str:
     content = renderer.children(node)
     url, style = node["url"], node.get("class")

@@ -6,7 +6,7 @@ A type without a handler stops the build: something that silently disappears fro
 from __future__ import annotations
 
 import hashlib
-import shutil
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sevenepochs.report.theme.tags import Attribute, escape, tag
 
 Handler = Callable[["Renderer", Node], str]
 HANDLERS: dict[str, Handler] = {}
+_PLACE_HASH = re.compile(r"-?[0-9a-f]{32}$")
 
 
 def handles(*types: str) -> Callable[[Handler], Handler]:
@@ -38,19 +39,19 @@ class Assets:
         self._out = out
 
     def use(self, url: str) -> str:
-        """Copy a file of mystmd's public folder (its name carries its hash); returns its path in the site."""
+        """Copy a file of mystmd's public folder; returns its path in the site.
+
+        mystmd puts a hash of the file's *place* into its name, which would differ from build to build; the copy carries
+        a hash of its content instead.
+        """
         source = self._public / url.lstrip("/")
         if not source.is_file():
             raise UserError(f"{url} is linked but no such file was found beside the page")
-        target = self._out / "assets" / source.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            shutil.copyfile(source, target)
-        return f"assets/{source.name}"
+        return self.write(source.read_bytes(), source.suffix, stem=_PLACE_HASH.sub("", source.stem))
 
-    def write(self, content: bytes, suffix: str) -> str:
+    def write(self, content: bytes, suffix: str, stem: str = "") -> str:
         """Store bytes under the hash of their content; returns their path in the site."""
-        name = f"{hashlib.sha256(content).hexdigest()[:20]}{suffix}"
+        name = f"{stem}{'-' * bool(stem)}{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
         target = self._out / "assets" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
