@@ -7,11 +7,11 @@ from typing import Any
 
 from sevenepochs.analysis import calibration, collapse, data, memorisation, where_loss
 from sevenepochs.analysis.case import Case
+from sevenepochs.analysis.names import DESCRIPTIONS, check_names
 from sevenepochs.analysis.next_token import STORY_PLACES, at_place
 from sevenepochs.analysis.observe import Progress
 from sevenepochs.analysis.token_frequency import most_frequent
 from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.errors import UserError, nearest
 from sevenepochs.run_folder import Run, write_analysis
 
 
@@ -28,16 +28,14 @@ def analyze(
 
     Args:
         corpus: where the run's titles are now, if not where its config says.
-        only: names from `ANALYSES`; all by default.
+        only: names from `names.DESCRIPTIONS`; all by default.
         again: also those that are there already.
         progress: told how far the pass over the validation stream is, where one is needed.
 
     Raises:
         UserError: an unknown name, the run is incomplete, or the corpus cannot be read or is another one.
     """
-    for name in only:
-        if name not in ANALYSES:
-            raise UserError(f"there is no analysis {name!r}{nearest(name, list(ANALYSES))}")
+    check_names(only)
     there = set() if again else set(run.analysis_names())
     missing = [name for name in (only or ANALYSES) if name not in there]
     if missing:
@@ -74,18 +72,8 @@ ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {
     "token_frequency": lambda case: most_frequent(case.data.tokenizer, case.data.train_ids),
     "next_token": _next_token,
     "where_loss": _where_loss,
-    "extreme_titles": lambda case: where_loss.with_text(_where_loss(case), case.data.split.validation),
+    "extreme_titles": lambda case: where_loss.with_text(case.log_probs_N, case.where),
     "memorisation": _memorisation,
     "collapse": lambda case: collapse.analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
     "calibration": lambda case: calibration.analyze(case.observed, case.ids_N),
-}
-DESCRIPTIONS = {
-    "data": "what the model reads: lengths, words, kinds of titles",
-    "token_frequency": "the most frequent training tokens",
-    "next_token": "the most probable next tokens at two places of the validation text",
-    "where_loss": "the loss by place, token and kind of title",
-    "extreme_titles": "the worst and the best titles, with their text (stays in the run folder)",
-    "memorisation": "the loss on titles that occur in training",
-    "collapse": "does the model use its context? (one pass over the validation text)",
-    "calibration": "how often it is right, by how sure it is (the same pass)",
 }

@@ -20,7 +20,8 @@ from sevenepochs.protocol.budget import EOS, char_count
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.tokenizer.base import Tokenizer
 
-N_EXTREMES = 50  # titles on either end; their text stays in the run folder
+N_EXTREMES = 10  # titles on either end that are published, by number
+N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
 _POSITION_EDGES = (2, 3, 4, 5, 6, 8, 11, 16)  # first position (from 1) of each part but the first
 _COUNT_EDGES = (1, 10, 100, 1_000, 10_000)
 _CONTEXT_EDGES = (2, 4, 8, 16, 32, 64, 128)
@@ -115,7 +116,7 @@ def analyze(
                 )
         return {"name": b.name, "label": b.label, "parts": parts}
 
-    worst, best = extremes(where.by_title(nats_N), where)
+    worst, best = extremes(where.by_title(nats_N), where, N_EXTREMES)
     return {
         "exact_val_loss": total / n_chars,
         "n_tokens": len(nats_N),
@@ -124,14 +125,14 @@ def analyze(
         "tokens": [
             breakdown(
                 "position",
-                "token of the title, its closing <eos> included",
+                "place of the token in its title",
                 _ranges(_POSITION_EDGES, "token", first=1),
                 np.searchsorted(_POSITION_EDGES, where.position_N, side="right"),
             ),
             breakdown("part", "part of the text", _PART_KINDS, parts_of_tokens(tokenizer)[where.ids_N]),
             breakdown(
                 "frequency",
-                "how often the token occurs in training",
+                "occurrences of the token in training",
                 (*_ranges(_COUNT_EDGES, "times", first=0), Kind("eos", "<eos>")),
                 np.where(
                     where.ids_N == tokenizer.eos_id,
@@ -152,9 +153,7 @@ def analyze(
     }
 
 
-def extremes(
-    nats: np.ndarray, where: Targets, k: int = N_EXTREMES
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def extremes(nats: np.ndarray, where: Targets, k: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The k worst and the k best titles by nats per character: `index` (in the validation split), `nats`, `n_chars`,
     `nats_per_char`."""
     per_char = nats / where.n_chars
@@ -171,11 +170,13 @@ def extremes(
     return rows[: min(k, len(nats))], rows[min(k, len(nats)) :]
 
 
-def with_text(data: dict[str, Any], titles: Sequence[str]) -> dict[str, Any]:
-    """The worst and the best titles of `analyze` with their text, for the run folder alone."""
+def with_text(log_probs_N: np.ndarray, where: Targets) -> dict[str, Any]:
+    """The worst and the best titles with their text: `keep_local`, for it is the corpus's and not ours to publish."""
+    worst, best = extremes(where.by_title(-log_probs_N), where, N_EXTREMES_LOCAL)
     return {
         "keep_local": True,
-        **{end: [{**row, "text": titles[row["index"]]} for row in data[end]] for end in ("worst", "best")},
+        "worst": [{**row, "text": where.titles[row["index"]]} for row in worst],
+        "best": [{**row, "text": where.titles[row["index"]]} for row in best],
     }
 
 

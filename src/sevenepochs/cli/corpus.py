@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from sevenepochs.cli.options import Column, Positional, Revision
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WORD_COLUMNS = 4
 
 
 def corpus(
@@ -33,17 +38,65 @@ def corpus(
     if json:
         print(json_module.dumps(facts, indent=1, ensure_ascii=False))
         return
-    for key, value in facts.items():
-        console.print(f"{key.replace('_', ' '):<34} {_shown(value)}", soft_wrap=True, markup=False)
+    console.print(_facts_table(facts))
+    console.print()
+    console.print("Most frequent words of the training titles, upper and lower case together:")
+    console.print(_words_table(facts["frequent_train_words"]))
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items()) or "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(" ".join(map(str, v)) if isinstance(v, (list, tuple)) else _shown(v) for v in value) or "-"
-    if isinstance(value, float):
-        return f"{value:,.4f}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return "-" if value is None else str(value)
+def _facts_table(facts: dict[str, Any]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from sevenepochs.metrics import format_metric
+
+    source, lengths = facts["source"], facts["title_chars"]
+    rows: list[tuple[str, str]] = [
+        ("corpus", f"{facts['name']} ({source['kind']}, {source['file']})"),
+        ("recognised as", facts["recognised"] or "no known version"),
+        ("licence", facts["licence"] or "not stated"),
+        ("titles", f"{facts['n_titles_used']:,} of {facts['n_rows']:,} rows"),
+        ("for training", f"{facts['n_train']:,} titles, {facts['train_chars']:,} characters with <eos>"),
+        ("for validation", f"{facts['n_validation']:,} titles, {facts['validation_chars']:,} characters with <eos>"),
+        (
+            "characters a title",
+            f"{lengths['min']} to {lengths['max']}, median {lengths['median']:g}, mean {lengths['mean']:.1f}, "
+            f"95 % have at most {lengths['p95']}",
+        ),
+        (
+            "met in training",
+            f"{facts['n_validation_titles_in_train']:,} validation titles word for word "
+            f"({format_metric('share', facts['share_validation_titles_in_train'])})",
+        ),
+        ("repeated in training", f"{facts['n_duplicates_in_train']:,}"),
+        ("empty", f"{facts['n_empty_titles']:,}"),
+        ("with a special token's text", f"{facts['n_titles_with_special_text']:,}"),
+    ]
+    if facts["floor_nats_per_char"] is not None:
+        floor = format_metric("floor_val_loss", facts["floor_nats_per_char"])
+        error = format_metric("val_loss_half_width", facts["floor_standard_error"])
+        rows.append(("floor", f"{floor} +- {error} nats/char (standard error) on the validation titles"))
+    rows += [(f"sha256, {what}", facts[f"{what}_titles_sha256"]) for what in ("train", "validation")]
+    rows += [("warning", warning) for warning in source["warnings"]]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for label, value in rows:
+        table.add_row(label, Text(value))
+    return table
+
+
+def _words_table(words: list[tuple[str, int]]) -> Table:
+    """Down the columns, so that ranks read like a list."""
+    from rich.table import Table
+    from rich.text import Text
+
+    n_rows = -(-len(words) // _WORD_COLUMNS)
+    table = Table(box=None, pad_edge=False)
+    for _ in range(_WORD_COLUMNS):
+        table.add_column("word")
+        table.add_column("count  ", justify="right")
+    for row in range(n_rows):
+        cells = [Text(str(cell)) for word, count in words[row::n_rows] for cell in (word, f"{count:,}  ")]
+        table.add_row(*cells)
+    return table

@@ -26,6 +26,8 @@ def publish(
         runs: Where run folders are.
     """
     from sevenepochs.analysis.standard import analyze
+    from sevenepochs.analysis.title_losses import write as write_title_losses
+    from sevenepochs.cli.analyze import progress_of_the_pass
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import import_file
@@ -37,8 +39,9 @@ def publish(
         import_file(load)
     found = find_run(run, runs)
     result_of(found)  # an incomplete run is refused before any work
-    analyze(
-        found, parse_corpus(corpus, column=column) if corpus else None, lambda text: console.print(text, style="dim")
-    )
+    other = parse_corpus(corpus, column=column) if corpus else None
+    with progress_of_the_pass() as progress:
+        analyze(found, other, lambda text: console.print(text, style="dim"), progress=progress)
+    write_title_losses(found, other, lambda text: console.print(text, style="dim"))
     target = write(found, results)
     console.print(f"published to {target}; commit it")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +98,10 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
         FigureCanvasSVG(figure)
         build(figure)
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            # the viewer draws the text, with whatever fonts it has for Chinese or emoji
+            warnings.filterwarnings("ignore", message="Glyph")
+            figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return _named(text.getvalue(), description)
 
 
@@ -120,8 +125,8 @@ def note(axes: Axes, text: str) -> None:
 
 
 def percent(value: float) -> str:
-    """A share as people read it, with three significant digits at most: 13.1 %, 0.87 %."""
-    return f"{100 * value:.2f} %" if value < 0.0995 else f"{100 * value:.1f} %"
+    """A share as people read it: 13.10%, 0.87%, < 0.01%."""
+    return "< 0.01%" if 0 < value < 0.00005 else format_metric("probability", value)
 
 
 def token_label(token: str, longest: int = 24) -> str:

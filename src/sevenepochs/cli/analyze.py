@@ -1,0 +1,132 @@
+"""`analyze`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName
+
+if TYPE_CHECKING:
+    from sevenepochs.analysis.observe import Progress
+    from sevenepochs.run_folder import Run
+
+_Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
+
+
+def analyze(
+    run: Positional[RunName],
+    only: _Names = (),
+    again: bool = False,
+    figures: bool = True,
+    corpus: Corpus = None,
+    column: Column = None,
+    load: Folder | None = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Look at a finished run: what it reads, whether it uses its context, where its loss is, how sure it is.
+
+    What is missing is computed (one pass over the validation text: a minute for the stock model on two cores) and
+    written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
+
+    Args:
+        run: A run folder, part of its name, or `last`.
+        only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration.
+        again: Compute also what is there already.
+        figures: Draw the figures (needs matplotlib).
+        corpus: Where the run's titles are now, if they moved.
+        column: The column that holds the titles.
+        load: A Python file with the run's own recipe classes, if it has any.
+        runs: Where run folders are.
+        json: Print the JSON of the analyses instead of the views.
+    """
+    import json as json_module
+
+    from sevenepochs.cli.analysis_views import VIEWS
+    from sevenepochs.cli.console import console, errors
+    from sevenepochs.run_folder import find_run
+
+    found = find_run(run, runs)
+    contents = _contents(found, only, again, corpus, column, load)
+    if json:
+        print(json_module.dumps(contents, indent=1, ensure_ascii=False))
+    for name, content in {} if json else contents.items():
+        if name in VIEWS:
+            console.print()
+            console.print(VIEWS[name](content))
+    if figures:
+        n_files = _draw(found, contents)
+        errors.print(f"{n_files} figures and their JSON are in {found.path / 'analysis'}", style="dim", soft_wrap=True)
+
+
+def _contents(
+    run: Run, only: tuple[str, ...], again: bool, corpus: str | None, column: str | None, load: Path | None
+) -> dict[str, Any]:
+    """The analyses by name, computed where they are missing; torch is imported only then."""
+    from sevenepochs.analysis.names import DESCRIPTIONS, check_names
+    from sevenepochs.cli.console import errors
+    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.recipes.catalog import import_file
+    from sevenepochs.results_folder import result_of
+
+    check_names(only)
+    result_of(run)  # an incomplete run is refused before any work
+    names = only or tuple(DESCRIPTIONS)
+    if again or not set(names) <= set(run.analysis_names()):
+        from sevenepochs.analysis.standard import analyze as compute
+
+        if load is not None:
+            import_file(load)
+        other = parse_corpus(corpus, column=column) if corpus else None
+        with progress_of_the_pass() as progress:
+            compute(
+                run, other, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress
+            )
+    return {name: run.analysis(name) for name in names}
+
+
+def _draw(run: Run, contents: dict[str, Any]) -> int:
+    """Write the figures beside the JSON; how many."""
+    from sevenepochs.plots.registry import figures
+    from sevenepochs.run_folder import layout, storage
+
+    drawn = {file: svg for name, data in contents.items() for file, svg in figures(name, data, run.recipe).items()}
+    with storage.disk_errors(f"figures of run {run.name}", "make room or permissions there, and analyse again"):
+        for file, svg in drawn.items():
+            storage.write_atomic(run.path / layout.ANALYSIS / file, functools.partial(Path.write_text, data=svg))
+    return len(drawn)
+
+
+@contextmanager
+def progress_of_the_pass() -> Iterator[Progress]:
+    """A bar on the error stream, where that is a terminal; it appears with the first rows."""
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    from sevenepochs.cli.console import errors
+
+    bar = Progress(
+        TextColumn("reading the validation text"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total} rows"),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    task: list[TaskID] = []
+
+    def progress(done: int, total: int) -> None:
+        if not task:
+            bar.start()
+            task.append(bar.add_task("pass", total=total))
+        bar.update(task[0], completed=done)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()

@@ -1,0 +1,89 @@
+"""`data`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision
+
+if TYPE_CHECKING:
+    from sevenepochs.protocol.budget import Split
+    from sevenepochs.tokenizer.base import Tokenizer
+
+
+def data(
+    run: Positional[Annotated[str | None, tyro.conf.arg(metavar="RUN")]] = None,
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    figures: Folder | None = None,
+    runs: Folder = Path("runs"),
+    json: bool = False,
+) -> None:
+    """Show what a model reads: frequent words and tokens, lengths, kinds of titles, the share of `<eos>`.
+
+    Only training titles are counted. Without a RUN the titles are cut by the stock tokenizer, with one by its own.
+
+    Args:
+        run: A run folder, part of its name, or `last`; its tokenizer and, unless --corpus says otherwise, its titles.
+        corpus: Where the titles come from; without a RUN the embedded sample.
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        figures: Also write the figures to this folder (needs matplotlib).
+        runs: Where run folders are.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from sevenepochs.analysis.data import analyze
+    from sevenepochs.cli.analysis_views import data as view
+    from sevenepochs.cli.console import console, errors
+
+    split, tokenizer = _read(run, corpus, column, revision, runs)
+    content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
+    if json:
+        print(json_module.dumps(content, indent=1, ensure_ascii=False))
+    else:
+        console.print(view(content))
+    if figures is not None:
+        _draw(content, figures)
+        errors.print(f"figures are in {figures}", style="dim", soft_wrap=True)
+
+
+def _read(
+    run: str | None, corpus: str | None, column: str | None, revision: str | None, runs: Path
+) -> tuple[Split, Tokenizer]:
+    from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.errors import UserError
+    from sevenepochs.run_folder import find_run, layout
+    from sevenepochs.tokenizer.base import Tokenizer
+    from sevenepochs.tokenizer.bpe import BPE
+
+    if corpus is None and (column or revision):
+        raise UserError("--column and --revision belong to --corpus; name it too")
+    if run is None:
+        split = parse_corpus(corpus or "sample", column=column, revision=revision).load().split()
+        return split, BPE().build(split)
+    found = find_run(run, runs)
+    if corpus is not None:
+        config = parse_corpus(corpus, column=column, revision=revision)
+    else:
+        config = CorpusConfig.from_dict(found.config["corpus"])
+    return config.load().split(), Tokenizer(found.read_text(layout.TOKENIZER))
+
+
+def _draw(content: dict[str, object], folder: Path) -> None:
+    from sevenepochs.errors import UserError
+    from sevenepochs.plots.registry import figures
+
+    drawn = figures("data", content)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, svg in drawn.items():
+            (folder / file).write_text(svg, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"cannot write figures to {folder}: {error.strerror}") from None

@@ -1,0 +1,39 @@
+"""Which figures an analysis has: from the name and the content of its JSON file to SVG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sevenepochs.plots import calibration, collapse, data, memorisation, next_token, token_frequency, where_loss
+
+WITH_FIGURES = ("data", "token_frequency", "next_token", "where_loss", "memorisation", "collapse", "calibration")
+
+
+def figures(name: str, content: Mapping[str, Any], run: str | None = None) -> dict[str, str]:
+    """SVG texts by file name; none for an analysis without figures.
+
+    Args:
+        name: the JSON file's, e.g. "collapse".
+        content: what it holds.
+        run: what titles call the run.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    if name == "next_token":
+        return {
+            f"next_token_{place['row']}_{place['position']}.svg": next_token.figure(place, run)
+            for place in content["places"]
+        }
+    if name == "where_loss":
+        return {
+            f"where_loss_{breakdown}.svg": where_loss.figure(content, breakdown)
+            for breakdown in where_loss.names(content)
+        }
+    if name == "data":
+        return {"data_lengths.svg": data.lengths(content), "data_words.svg": data.words(content)}
+    if name == "token_frequency":
+        return {"token_frequency.svg": token_frequency.figure(content)}
+    one = {"collapse": collapse.figure, "calibration": calibration.figure, "memorisation": memorisation.figure}
+    return {f"{name}.svg": one[name](content, run)} if name in one else {}

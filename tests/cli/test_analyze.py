@@ -1,0 +1,115 @@
+"""`analyze`, `data`, `corpus` and what `publish` takes along, as a user meets them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.analysis.names import DESCRIPTIONS
+from sevenepochs.analysis.standard import ANALYSES
+from sevenepochs.cli.main import main
+from sevenepochs.run_folder import Run
+
+
+@pytest.fixture
+def run(finished_run: Run, tmp_path: Path) -> Run:
+    """A copy that may be written to."""
+    shutil.copytree(finished_run.path, tmp_path / "runs" / finished_run.name)
+    return Run(tmp_path / "runs" / finished_run.name)
+
+
+def test_analyze_writes_json_and_figures_once_and_publish_takes_the_json(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(["analyze", str(run.path)]) == 0
+    shown = capsys.readouterr()
+    assert "Does the model use its context?" in shown.out and "[pdf]" in shown.out
+    assert set(run.analysis_names()) >= set(DESCRIPTIONS)
+    written = {file.name for file in (run.path / "analysis").glob("*.svg")}
+    assert {"collapse.svg", "calibration.svg", "where_loss_position.svg", "data_words.svg"} <= written
+
+    assert main(["analyze", str(run.path), "--only", "collapse", "--json"]) == 0
+    shown = capsys.readouterr()
+    content = json.loads(shown.out)["collapse"]
+    assert content == run.analysis("collapse") and "analysis collapse" not in shown.err  # nothing computed again
+    assert main(["analyze", str(run.path), "--only", "memorisation", "--again", "--no-figures"]) == 0
+    assert "analysis memorisation" in capsys.readouterr().err
+
+    assert main(["publish", str(run.path), "--results", str(tmp_path / "results")]) == 0
+    published = {file.stem for file in (tmp_path / "results").glob("*/analysis/*")}
+    assert published >= set(DESCRIPTIONS) - {"extreme_titles"} and "extreme_titles" not in published
+    titles = [row["text"] for row in run.analysis("extreme_titles")["worst"]]
+    text = "".join(file.read_text() for file in (tmp_path / "results").rglob("*.json"))
+    assert len(titles[0]) > 10 and not any(title in text for title in titles)
+
+
+def test_what_is_there_is_shown_without_torch(run: Run) -> None:
+    """A published or copied analysis needs no model to be looked at."""
+    (run.path / "analysis").mkdir(exist_ok=True)
+    (run.path / "analysis" / "token_frequency.json").write_text('{"n_tokens": 1, "top": []}')
+    code = (
+        "import sys; from sevenepochs.cli.main import main\n"
+        f"assert main(['analyze', {str(run.path)!r}, '--only', 'token_frequency', '--no-figures', '--json']) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_names_are_the_same_in_help_and_code() -> None:
+    assert set(ANALYSES) == set(DESCRIPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["analyze", "{run}", "--only", "colapse"], "did you mean 'collapse'"),
+        (["analyze", "nowhere"], "nowhere"),
+        (["analyze", "{run}", "--corpus", "sample:200", "--again"], "other titles"),
+        (["data", "--column", "title"], "--corpus"),
+        (["data", "nowhere"], "nowhere"),
+        (["data", "--corpus", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_mistakes_are_one_line(
+    arguments: list[str], expected: str, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([argument.format(run=run.path) for argument in arguments]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ") and expected in error
+    assert not (run.path / "analysis").exists()
+
+
+def test_data_with_and_without_a_run(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", str(run.path), "--json"]) == 0
+    with_run = json.loads(capsys.readouterr().out)
+    assert with_run["n_titles"] == 90 and with_run["vocabulary"]["size"] == 300
+    assert main(["data", "--corpus", "sample:100", "--json"]) == 0
+    without = json.loads(capsys.readouterr().out)
+    assert without["n_titles"] == 90 and without["words"] == with_run["words"]
+    assert without["vocabulary"]["size"] > 300
+    pytest.importorskip("matplotlib")
+    assert main(["data", "--corpus", "sample:100", "--figures", str(tmp_path / "figures")]) == 0
+    assert "<eos>" in capsys.readouterr().out
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {"data_lengths.svg", "data_words.svg"}
+
+
+def test_data_imports_no_torch() -> None:
+    code = (
+        "import sys; from sevenepochs.cli.main import main\n"
+        "assert main(['data', '--corpus', 'sample:50']) == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_corpus_shows_words_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["corpus", "sample:300"]) == 0
+    shown = capsys.readouterr().out
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["word", "count"] in [line[:2] for line in lines]
+    assert ["titles", "300"] in [line[:2] for line in lines if len(line) > 1]
+    assert "word hn" not in shown and "()" not in shown

@@ -1,0 +1,125 @@
+"""Figures: the same bytes from the same data, well-formed, readable alone, whatever the titles contain."""
+
+import copy
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from sevenepochs.analysis.case import Case
+from sevenepochs.analysis.standard import ANALYSES
+from sevenepochs.errors import UserError
+from sevenepochs.plots import attention, curves, ladder, next_token, where_loss
+from sevenepochs.plots.registry import WITH_FIGURES, figures
+from sevenepochs.plots.style import PALETTE, percent, token_label
+from sevenepochs.run_folder import Run
+
+PLACE: dict[str, Any] = {
+    "row": 0,
+    "position": 10,
+    "context": 'Costs $5 & <b>"bold"</b> $x$',
+    "top": [
+        {"id": i, "token": token, "probability": 0.3 / (i + 1)} for i, token in enumerate([" $a", "<eos>", "漢", "\n"])
+    ],
+    "truth": {"id": 77, "token": " rare_$\\frac", "probability": 1e-6, "rank": 5000, "surprisal_bits": 20.0},
+}
+CURVES = {
+    "first": [{"step": 1, "exact_val_loss": 2.0}, {"step": 9, "exact_val_loss": "1.5"}, {"step": 5, "grad_norm": 1.0}],
+    "second": [{"step": 1, "exact_val_loss": ""}, {"step": 9, "exact_val_loss": 1.25}],
+}
+RUNGS = [
+    {"label": "baseline", "exact_val_loss": 1.8},
+    {"label": "adamw", "exact_val_loss": 1.15, "difference": -0.65, "low": -0.66, "high": -0.64},
+    {"label": "rope", "exact_val_loss": 1.14, "difference": -0.01, "low": None, "high": None},
+]
+HEADS = {f"layer 1, head {h}": [[1.0, 0.0], [0.5, 0.5]] for h in range(1, 6)}
+DRAWN: dict[str, Callable[[], str]] = {
+    "next token": lambda: next_token.figure(PLACE, "a run"),
+    "curves": lambda: curves.figure(CURVES, lines={"floor": 1.1}),
+    "ladder": lambda: ladder.figure(RUNGS, footnote="3 seeds"),
+    "attention": lambda: attention.figure(["<eos>", " A $5"], HEADS),
+}
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure_is_whole_deterministic_and_stands_alone(name: str) -> None:
+    first, second = DRAWN[name](), DRAWN[name]()
+    assert first == second
+    root = ET.fromstring(first)
+    assert root.attrib["role"] == "img" and root.attrib["aria-label"] == root[0].text
+    assert root[0].tag.endswith("title")
+    assert not re.search(r"dc:date|dc:creator|https?://(?!www\.w3\.org|purl\.org|creativecommons\.org)", first)
+    assert any(word in " ".join(texts(first)) for word in ("nats/char", "probability", "attention weight"))
+    assert len(first) < 100_000
+
+
+def test_dollars_and_markup_are_text() -> None:
+    shown = texts(next_token.figure(PLACE))
+    assert "·$a" in shown and any("$5 & <b>" in text and "$x$" in text for text in shown)
+    assert "·rare_$\\frac (rank 5,000)" in shown and "\\n" in shown and "漢" in shown
+    assert "< 0.01%" in shown
+
+
+def test_the_truth_is_marked_inside_the_top() -> None:
+    place = {**PLACE, "truth": {**PLACE["top"][1], "rank": 2, "surprisal_bits": 1.0}}
+    svg = next_token.figure(place)
+    assert "what the title says" in texts(svg) and not any("rank" in text for text in texts(svg))
+
+
+def test_curves_leave_out_rows_without_the_metric() -> None:
+    assert "first: 1.5000 at the end" in texts(curves.figure(CURVES))
+    with pytest.raises(UserError, match="train_loss"):
+        curves.figure(CURVES, "train_loss_nats_per_token")
+
+
+@pytest.fixture(scope="module")
+def contents(finished_run: Run) -> dict[str, Any]:
+    """Every standard analysis of the tiny run."""
+    case = Case.open(finished_run)
+    return {name: compute(case) for name, compute in ANALYSES.items()}
+
+
+def test_every_standard_analysis_draws(contents: dict[str, Any]) -> None:
+    drawn = {name: figures(name, content, "tiny") for name, content in contents.items()}
+    assert {name for name, files in drawn.items() if files} == set(WITH_FIGURES)
+    for files in drawn.values():
+        for file, svg in files.items():
+            assert file.endswith(".svg") and ET.fromstring(svg).attrib["aria-label"] and len(texts(svg)) > 5
+            assert not any("mathdefault" in text for text in texts(svg)), file
+    assert len([file for files in drawn.values() for file in files]) >= 17
+
+
+def test_two_runs_share_one_figure(contents: dict[str, Any]) -> None:
+    other = copy.deepcopy(contents["where_loss"])
+    svg = where_loss.figure({"one": contents["where_loss"], "other": other}, "prefix")
+    assert {"one", "other"} <= set(texts(svg))
+    assert PALETTE[0].lower() in svg and PALETTE[1].lower() in svg
+
+
+def test_labels() -> None:
+    assert token_label(" a") == "·a" and token_label("  ") == "··" and token_label("") == "(nothing)"
+    assert token_label("\x1b[2J") == "\\x1b[2J" and len(token_label("x" * 99)) == 24
+    assert percent(0.131) == "13.10%" and percent(1e-9) == "< 0.01%" and percent(0.0) == "0.00%"
+
+
+def test_figures_need_no_torch_and_say_what_they_need() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from sevenepochs.plots import registry, attention, curves, ladder\n"
+        "assert 'torch' not in sys.modules\n"
+        "from sevenepochs.errors import UserError\n"
+        "try: registry.figures('token_frequency', {'n_tokens': 1, 'top': [{'token': 'a', 'count': 1, 'share': 1.0}]})\n"
+        "except UserError as error: assert 'sevenepochs[plots]' in str(error)\n"
+        "else: raise SystemExit('drawn without matplotlib')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
