@@ -9,26 +9,6 @@ from pathlib import Path
 # Where one of these begins or ends, so does a word; inside a line it need not.
 _INLINE_NAMES = "a abbr b code em i kbd mark s samp small span strong sub sup u var"
 _INLINE = frozenset(_INLINE_NAMES.split())
-    (
-        "a",
-        "abbr",
-        "b",
-        "code",
-        "em",
-        "i",
-        "kbd",
-        "mark",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "u",
-        "var",
-    )
-)
 _VOID = set(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 
 
