@@ -115,18 +115,15 @@ class _Page:
         )
         if self._streams >= limits.streams:
             raise Refusal(503, f"{limits.streams} samplings are going on already; try again in a moment")
-        await self._open(name)
+        reader = (await self._open(name)).reader
 
-        def model() -> Opened:
-            opened = self._shelf.opened(name)
-            if opened is None:
-                raise Refusal(410, f"run {name} was closed or changed while it wrote; ask again")
-            return opened
+        def check() -> None:
+            self._shelf.run(name)
 
         async def counted() -> AsyncIterator[str]:
             self._streams += 1
             try:
-                async for line in sample(lambda: model()[:2], self._thinking, order):
+                async for line in sample(reader, self._thinking, order, check):
                     yield line
             finally:
                 self._streams -= 1
@@ -198,12 +195,14 @@ def create_app(
         corpus: where the titles are, if not where the runs found them.
     """
     page = _Page(shelf, limits or Limits(), corpus)
-    return Starlette(
+    app = Starlette(
         routes=page.routes(),
         lifespan=page.lifespan,
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={404: _no_such_page},
     )
+    app.router.redirect_slashes = False  # an address is right or wrong
+    return app
 
 
 def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -213,6 +212,8 @@ def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
         try:
             return await handler(request)
         except Refusal as refusal:
+            if refusal.status == 204:
+                return Response(status_code=204)
             return JSONResponse({"error": refusal.message}, refusal.status)
         except UserError as error:
             return JSONResponse({"error": str(error)}, 410)

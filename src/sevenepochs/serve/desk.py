@@ -55,7 +55,7 @@ class Desk:
         ticket = self._by_typist.get(typist) if typist is not None else None
         if ticket is not None:
             if not ticket.future.done():
-                ticket.future.set_exception(Refusal(499, "superseded by a newer keystroke"))
+                ticket.future.set_exception(Refusal(204, "superseded by a newer keystroke"))
             ticket.job, ticket.future = job, future
         else:
             if len(self._line) >= self._waiting:

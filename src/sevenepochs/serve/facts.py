@@ -45,6 +45,7 @@ def curves(run: Run, max_points: int) -> dict[str, Any]:
     """
     steps_per_epoch = _steps_per_epoch(run)
     rows = list(run.metrics())
+    epochs = (run.config.get("training") or {}).get("epochs")
     evaluations = [
         {"epoch": row["step"] / steps_per_epoch, "step": row["step"], "exact_val_loss": row["exact_val_loss"]}
         for row in rows
@@ -56,6 +57,7 @@ def curves(run: Run, max_points: int) -> dict[str, Any]:
     return {
         "name": run.name,
         "state": run.state,
+        "epochs": epochs if isinstance(epochs, int) else 1,
         "evaluations": evaluations,
         "training": [
             {

@@ -10,16 +10,20 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from sevenepochs.analysis.reader import Reader
+from sevenepochs.errors import UserError
+from sevenepochs.model.context import Past
 
 
 @dataclass(frozen=True)
 class _Known:
-    """One typed context and ln p of the whole vocabulary after each of its beginnings, a row each."""
+    """One typed context, ln p of the whole vocabulary after each of its beginnings, and what attention kept of it."""
 
     ids: np.ndarray
     rows: list[np.ndarray]
+    past: Past
 
 
 class Prefixes:
@@ -36,27 +40,40 @@ class Prefixes:
         Raises:
             UserError: the context is longer than the model's block.
         """
+        longest = self._reader.block_size
+        if len(context) > longest:
+            raise UserError(f"the headline has {len(context) - 1:,} tokens; this model reads {longest - 1:,} at most")
         n_shared, known = max(
             ((_n_shared(context, known.ids), known) for known in self._known.values()),
             key=lambda found: found[0],
             default=(0, None),
         )
-        if known is not None and n_shared == len(context):
-            rows = known.rows[:n_shared]
-        else:
-            rows = [row.copy() for row in self._reader.all_log_probs(context)]
-        self._remember(context, rows)
+        past = self._reader.trained.model.new_past(1) if known is None else known.past.first(n_shared)
+        rows = [] if known is None else known.rows[:n_shared]
+        if n_shared < len(context):
+            rows = rows + self._read_on(past, context[n_shared:])
+        self._remember(_Known(context, rows, past))
         return rows
 
-    def _remember(self, context: np.ndarray, rows: list[np.ndarray]) -> None:
-        key = context.tobytes()
-        self._known[key] = _Known(context, rows)
+    def _read_on(self, past: Past, ids: np.ndarray) -> list[np.ndarray]:
+        model = self._reader.trained.model
+        with torch.inference_mode():
+            h_BTD = model(torch.from_numpy(ids.astype(np.int64))[None], past)
+            log_probs_TV = model.logits(h_BTD)[0].float().log_softmax(-1).numpy()
+        return [row.copy() for row in log_probs_TV]  # each by itself, so that one that is kept does not keep all
+
+    def _remember(self, known: _Known) -> None:
+        key = known.ids.tobytes()
+        self._known[key] = known
         self._known.move_to_end(key)
-        while len(self._known) > 1 and self._n_bytes() > self._max_bytes:
+        while len(self._known) > 1 and self.n_bytes > self._max_bytes:
             self._known.popitem(last=False)
 
-    def _n_bytes(self) -> int:
-        return sum({id(row): row.nbytes for known in self._known.values() for row in known.rows}.values())
+    @property
+    def n_bytes(self) -> int:
+        """What is remembered; rows that several titles share count once."""
+        rows = {id(row): row.nbytes for known in self._known.values() for row in known.rows}
+        return sum(rows.values()) + sum(known.past.n_bytes for known in self._known.values())
 
 
 def _n_shared(a: np.ndarray, b: np.ndarray) -> int:

@@ -6,8 +6,8 @@ from __future__ import annotations
 class Refusal(Exception):
     """Becomes `{"error": message}` with the status.
 
-    404 unknown, 409 a run without a model, 410 a run that vanished or is damaged, 413 too long, 422 not understood,
-    499 superseded by a newer request, 503 too busy.
+    404 unknown, 408 too slow, 409 a run without a model, 410 a run that vanished or is damaged, 413 too long, 422 not
+    understood, 503 too busy. 204, superseded by a newer keystroke, says nothing: nobody reads it.
     """
 
     def __init__(self, status: int, message: str) -> None:

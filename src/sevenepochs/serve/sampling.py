@@ -27,26 +27,28 @@ class Order:
     max_tokens: int
 
 
-async def sample(open_model: Callable[[], tuple[Reader, Prefixes]], desk: Desk, order: Order) -> AsyncIterator[str]:
-    """JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "text", "end"}`,
-    where `end` is "eos", or "length" for a title that was cut; `{"error"}` where it cannot go on.
+async def sample(reader: Reader, desk: Desk, order: Order, check: Callable[[], None]) -> AsyncIterator[str]:
+    """JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "end"}`, where
+    `end` is "eos", or "length" for a title that was cut; at last `{"done"}`, or `{"error"}` where it cannot go on.
 
     Args:
-        open_model: called on the desk's thread for every token, so that a run that vanishes ends the stream.
+        check: called before every token; raises a Refusal when the run is no longer there.
     """
+    prefixes = Prefixes(reader, 0)  # of its own: samples would push out what people type
     try:
         for index in range(order.n):
             generator = np.random.default_rng([order.seed, index])
             ids: list[int] = []
             end = "length"
             while len(ids) < order.max_tokens:
-                id, text, is_end = await desk.ask(lambda ids=ids, g=generator: _step(open_model, order, ids, g))
-                if is_end:
+                check()
+                id = await desk.ask(lambda ids=ids, generator=generator: _next(reader, prefixes, order, ids, generator))
+                if id == reader.eos_id:
                     end = "eos"
-                    break
-                if id is None:
+                if id is None or id == reader.eos_id:
                     break
                 ids.append(id)
+                text = reader.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}")  # the rest of a character is to come
                 yield _line({"sample": index, "text": text})
             yield _line({"sample": index, "end": end})
         yield _line({"done": True})
@@ -54,18 +56,14 @@ async def sample(open_model: Callable[[], tuple[Reader, Prefixes]], desk: Desk, 
         yield _line({"error": refusal.message})
 
 
-def _step(
-    open_model: Callable[[], tuple[Reader, Prefixes]], order: Order, ids: list[int], generator: np.random.Generator
-) -> tuple[int | None, str, bool]:
-    """The next id (None: the model can read no more), the title's new text, and whether it ended."""
-    reader, prefixes = open_model()
+def _next(
+    reader: Reader, prefixes: Prefixes, order: Order, ids: list[int], generator: np.random.Generator
+) -> int | None:
+    """The next id; None when the model can read no more."""
     context = np.concatenate([reader.encode(order.text), np.asarray(ids, dtype=np.int64)])
     if len(context) > reader.block_size:
-        return None, "", False
-    log_probs_V = prefixes.rows(context)[-1]
-    id = choose(log_probs_V, order.temperature, order.top_k, generator)
-    text = reader.decode([*ids, id]).rstrip("\N{REPLACEMENT CHARACTER}")  # the rest of a character is still to come
-    return id, text, id == reader.eos_id
+        return None
+    return choose(prefixes.rows(context)[-1], order.temperature, order.top_k, generator)
 
 
 def choose(log_probs_V: np.ndarray, temperature: float, top_k: int, generator: np.random.Generator) -> int:

@@ -32,7 +32,11 @@ const post = (path, body, signal) =>
 
 const typist = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
-export const predict = async (run, text, signal) => (await post("/api/predict", { run, text, typist }, signal)).json();
+// null: a newer keystroke came first
+export async function predict(run, text, signal) {
+  const response = await post("/api/predict", { run, text, typist }, signal);
+  return response.status === 204 ? null : response.json();
+}
 
 // Calls `onLine` with each JSON line as it arrives.
 export async function sample(order, signal, onLine) {

@@ -11,6 +11,9 @@ import { card, label, state } from "./state.js";
 export const EDGES = [1, 2, 4, 7, 10, 13]; // bits; the steps of the colour scale
 export const step = (value) => EDGES.filter((edge) => value >= edge).length;
 
+// Where a token stands by itself, the space before it says nothing.
+const trimmed = (text) => tokenText(text).trim() || tokenText(text);
+
 const SHOWN = 10;
 const remembered = new Map(); // answers by run and text, so that going back asks nobody
 const MAX_REMEMBERED = 300;
@@ -27,10 +30,11 @@ export class Column {
     this.problem = el("p", { class: "message", role: "alert", hidden: true });
     this.strip = el("div", { class: "strip", role: "group", "aria-label": `Tokens of run ${which.toUpperCase()}` });
     this.sum = el("p", { class: "facts sum" });
-    this.heading = el("h3");
+    this.heading = el("h2");
     this.list = el("ol", { class: "candidates" });
-    this.root = el("section", { class: `card column ${which}`, "aria-label": `Run ${which.toUpperCase()}` },
-      el("div", { class: "head" }, el("span", { class: `letter ${which}`, "aria-hidden": "true" }, which.toUpperCase()), this.picker, this.facts),
+    this.head = el("div", { class: "head" }, el("span", { class: `letter ${which}`, "aria-hidden": "true" }, which.toUpperCase()), this.picker, this.facts);
+    this.root = el("section", { class: `card column ${which}`, "aria-label": `What run ${which.toUpperCase()} expects` },
+      this.head,
       this.problem,
       el("div", {}, this.strip, this.sum),
       el("div", { class: "place" }, this.heading, this.list));
@@ -62,11 +66,12 @@ export class Column {
     this.root.setAttribute("aria-busy", "true");
     try {
       const answer = await predict(this.run, text, abort.signal);
+      if (answer === null) return;
       remembered.set(key, answer);
       if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value);
       if (abort === this.abort) this.take(answer);
     } catch (error) {
-      if (error.name !== "AbortError" && error.status !== 499 && abort === this.abort) this.fail(error.message);
+      if (error.name !== "AbortError" && abort === this.abort) this.fail(error.message);
     } finally {
       clearTimeout(slow);
       if (abort === this.abort) {
@@ -100,10 +105,10 @@ export class Column {
     const { tokens, bits: total, n_chars: n } = this.answer;
     const chips = tokens.map((token, i) =>
       el("button", {
-        type: "button", class: `token s${step(token.bits)}`, tabindex: -1, "aria-pressed": "false",
-        "aria-label": `${tokenText(token.text)}, ${bits(token.bits)} bits, rank ${whole(token.rank)}`,
+        type: "button", class: `token s${step(token.bits)}${i && !/^\s|^<eos>/.test(token.text) ? " joined" : ""}`, tabindex: -1, "aria-pressed": "false",
+        "aria-label": `${trimmed(token.text)}, ${bits(token.bits)} bits, rank ${whole(token.rank)}`,
         onpointerenter: () => this.show(i), onfocus: () => this.pin(i), onclick: () => this.pin(i),
-      }, tokenText(token.text), el("span", { class: "bits" }, bits(token.bits))));
+      }, trimmed(token.text), el("span", { class: "bits" }, bits(token.bits))));
     chips.push(el("button", {
       type: "button", class: "token next", tabindex: -1, "aria-pressed": "false",
       onpointerenter: () => this.show(tokens.length), onfocus: () => this.pin(tokens.length), onclick: () => this.pin(tokens.length),
@@ -149,35 +154,41 @@ export class Column {
     const { top, rest } = places[place];
     const before = tokens[place - 1];
     this.heading.replaceChildren(...(typed
-      ? ["Instead of ", el("b", {}, tokenText(typed.text).trim() || tokenText(typed.text))]
-      : before ? ["After ", el("b", {}, tokenText(before.text).trim() || tokenText(before.text))] : ["First token of a title"]));
-    const scale = Math.max(top[0]?.probability ?? 1, 1e-9);
-    const inside = typed && before && typed.start < before.stop; // in the middle of a character
+      ? ["Instead of ", el("b", {}, trimmed(typed.text))]
+      : before ? ["After ", el("b", {}, trimmed(before.text))] : ["First token of a title"]));
+    const inside = this.cutsCharacter(place);
     const typedAt = typed ? typed.rank - 1 : -1;
     const rows = top.map((candidate, i) => el("li", {}, el("button", {
       type: "button", class: `candidate${i === typedAt ? " typed" : ""}`, tabindex: i ? -1 : 0,
-      disabled: inside || !candidate.whole,
-      title: candidate.whole ? null : "part of a character: cannot be taken alone",
+      "aria-disabled": inside || !candidate.whole ? "true" : null,
       "data-probability": candidate.probability,
       onclick: () => this.choose(place, candidate),
-    }, this.word(candidate), el("span", { class: "bar", "aria-hidden": "true" }, el("i", { width: `${(100 * candidate.probability) / scale}%` })),
+    }, this.word(candidate), el("span", { class: "bar", "aria-hidden": "true" }, el("i", { width: `${100 * candidate.probability}%` })),
     el("span", { class: "share" }, percent(candidate.probability)))));
     rows.push(el("li", {}, el("div", { class: "candidate rest", "data-probability": rest },
-      el("span", { class: "word named" }, "all others"), el("span", { class: "bar", "aria-hidden": "true" }, el("i", { width: `${Math.min(100, (100 * rest) / scale)}%` })),
+      el("span", { class: "word named" }, "all others"), el("span", { class: "bar", "aria-hidden": "true" }, el("i", { width: `${100 * rest}%` })),
       el("span", { class: "share" }, percent(rest)))));
-    rows.push(el("li", { class: "typed-line" }, typed && typed.rank > SHOWN ? `Typed: ${tokenText(typed.text).trim() || tokenText(typed.text)}, ${percent(typed.probability)}, rank ${whole(typed.rank)}` : ""));
+    rows.push(el("li", { class: "typed-line" }, typed && typed.rank > SHOWN ? `Typed: ${trimmed(typed.text)}, ${percent(typed.probability)}, rank ${whole(typed.rank)}` : ""));
     const focused = this.list.contains(document.activeElement) ? this.focusedRow() : -1;
     this.list.replaceChildren(...rows);
     if (focused >= 0) this.focusRow(focused);
   }
 
-  word(candidate) {
-    return candidate.end ? el("span", { class: "word named" }, "⏎ end of title") : el("span", { class: "word" }, tokenText(candidate.text));
+  cutsCharacter(place) {
+    const { tokens } = this.answer;
+    return place > 0 && place < tokens.length && tokens[place].start < tokens[place - 1].stop;
   }
 
-  // The title up to the place, then the candidate; what stood there is dropped.
+  word(candidate) {
+    if (candidate.end) return el("span", { class: "word named" }, "⏎ end of title");
+    if (!candidate.whole) return el("span", { class: "word named" }, candidate.text, " part of a character");
+    return el("span", { class: "word" }, tokenText(candidate.text));
+  }
+
+  // The title up to the place, then the candidate; what stood there is dropped. Characters cannot be cut in two.
   choose(place, candidate) {
     const { tokens, text } = this.answer;
+    if (!candidate.whole || this.cutsCharacter(place)) return;
     const kept = place < tokens.length ? chars(text).slice(0, tokens[place].start).join("") : text.trimEnd();
     const begins = kept === "" || kept.endsWith("<eos>");
     this.hooks.take(kept + (begins ? candidate.text.trimStart() : candidate.text), this);

@@ -51,7 +51,7 @@ function chart(kind, runs) {
     return box;
   }
   const all = series.flatMap((run) => run.points);
-  const last = Math.max(1, Math.ceil(Math.max(...all.map((point) => point.x)) - 1e-6));
+  const last = Math.max(...series.map((run) => run.epochs), Math.ceil(Math.max(...all.map((point) => point.x)) - 1e-6));
   const ys = ticks(Math.min(...all.map((point) => point.y)), Math.max(...all.map((point) => point.y)));
   const x = (value) => MARGIN.left + (value / last) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value) => HEIGHT - MARGIN.bottom - ((value - ys[0]) / (ys.at(-1) - ys[0])) * (HEIGHT - MARGIN.top - MARGIN.bottom);

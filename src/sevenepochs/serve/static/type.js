@@ -44,10 +44,15 @@ function pick(which, name) {
 
 function arrange() {
   const two = state.b !== "none";
+  const picker = columns.b.picker;
+  const focused = document.activeElement;
   byId("columns").classList.toggle("two", two);
+  columns.b.root.hidden = !two;
+  if (two) columns.b.head.insertBefore(picker, columns.b.facts);
+  else columns.a.head.insertBefore(picker, columns.a.facts); // one run alone: the offer to compare stands beside it
+  if (focused === picker) picker.focus();
   columns.a.drawPicker();
   columns.b.drawPicker();
-  byId("columns").dataset.runs = two ? 2 : 1;
   refresh();
 }
 

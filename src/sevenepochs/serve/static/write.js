@@ -2,7 +2,7 @@
 
 import { sample } from "./api.js";
 import { byId, el } from "./dom.js";
-import { card, label, state } from "./state.js";
+import { label, state } from "./state.js";
 
 const AGAIN_MS = 250;
 const TOP_K = [0, 1, 2, 5, 10, 20, 50, 100, 200]; // 0: the whole vocabulary
@@ -23,7 +23,7 @@ export function drawWrite() {
   const control = (input, text, output) => el("div", { class: "control" }, el("label", { for: input.id }, text, " ", output), input);
   byId("write").append(
     el("h2", { id: "h-write" }, "Let it write"),
-    el("p", { class: "facts" }, "Titles that begin with the headline above. None of it is news."),
+    el("p", { class: "facts" }, "Titles that begin with the headline above, drawn from a small model that knows no facts: they can be false or offensive."),
     el("div", { class: "controls" }, control(temperature, "Temperature", outputs.temperature), control(topK, "Draw from the likeliest", outputs.topK),
       control(count, `Titles (at most ${state.limits.samples})`), control(seed, "Seed"), go, stop),
     lists);
@@ -86,7 +86,7 @@ async function writeOne(run, list, mine) {
       if (line.end === "length") row.item.append(el("span", { class: "cut" }, " … cut"));
     });
   } catch (error) {
-    if (error.name !== "AbortError") list.append(el("li", { class: "message", role: "alert" }, card(run) ? error.message : "run gone"));
+    if (error.name !== "AbortError") list.append(el("li", { class: "message", role: "alert" }, error.message));
   }
 }
 

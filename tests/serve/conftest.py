@@ -1,0 +1,90 @@
+"""Two tiny runs with different tokenizers, and the page's server in a thread that ends for certain."""
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.testclient import TestClient
+
+from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.experiment import Experiment
+from sevenepochs.run_folder import Run
+from sevenepochs.serve.app import create_app
+from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.server import address_of, allowed_hosts, listen
+from sevenepochs.serve.shelf import Shelf
+from sevenepochs.train.trainer import run_training
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def other_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A second complete run on the same titles, cut by another tokenizer."""
+    experiment = tiny.replace_all({"tokenizer.vocab_size": 270, "tokenizer.trained_on": "train", "training.seed": 7})
+    return run_training(experiment, "second", tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def copies(finished_run: Run, other_run: Run, tmp_path: Path) -> tuple[Run, Run]:
+    """Both runs in folders that a test may damage."""
+    first, second = (
+        Run(Path(shutil.copytree(run.path, tmp_path / run.name, symlinks=True))) for run in (finished_run, other_run)
+    )
+    return first, second
+
+
+@pytest.fixture(scope="session")
+def client_of() -> Callable[..., contextlib.AbstractContextManager[TestClient]]:
+    """`with client_of(runs, limits, corpus) as client:` the application without a socket."""
+
+    @contextlib.contextmanager
+    def opened(
+        runs: list[Run], limits: Limits | None = None, corpus: CorpusConfig | None = None
+    ) -> Iterator[TestClient]:
+        limits = limits or Limits()
+        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST), corpus=corpus)
+        with TestClient(app, base_url=f"http://{HOST}:8707") as client:
+            yield client
+
+    return opened
+
+
+@pytest.fixture
+def client(
+    copies: tuple[Run, Run], client_of: Callable[..., contextlib.AbstractContextManager[TestClient]]
+) -> Iterator[TestClient]:
+    with client_of(list(copies)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """`with in_background(runs, limits) as address:` a real server on a free port, stopped at the end."""
+
+    @contextlib.contextmanager
+    def served(runs: list[Run], limits: Limits | None = None) -> Iterator[str]:
+        limits = limits or Limits()
+        listener = listen(HOST, 0)
+        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST))
+        config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive(), "the server ended before it began"
+                time.sleep(0.01)
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=60)
+            listener.close()
+            assert not thread.is_alive(), "the server did not stop"
+
+    return served

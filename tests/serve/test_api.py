@@ -1,0 +1,326 @@
+"""The server's answers: right, bounded, and nothing beyond the runs that it was given."""
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from sevenepochs.analysis.reader import Reader
+from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.run_folder import Run, layout
+from sevenepochs.serve.limits import Limits
+
+Served = Callable[..., AbstractContextManager[TestClient]]
+
+
+def ask(client: TestClient, run: Run | str, text: str, **more: Any) -> Any:
+    name = run if isinstance(run, str) else run.name
+    return client.post("/api/predict", json={"run": name, "text": text, "typist": "t", **more})
+
+
+def lines(response: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def order(run: Run, **more: Any) -> dict[str, Any]:
+    return {"run": run.name, "text": "Show", "temperature": 1.0, "top_k": 0, "seed": 1, "n": 2, **more}
+
+
+def test_every_place_sums_to_one_and_agrees_with_the_reader(client: TestClient, copies: tuple[Run, Run]) -> None:
+    text = "Show HN: A naïve 🙂 test"
+    for run in copies:
+        answer = ask(client, run, text).json()
+        assert len(answer["places"]) == len(answer["tokens"]) + 1
+        for place in answer["places"]:
+            assert sum(c["probability"] for c in place["top"]) + place["rest"] == pytest.approx(1.0, abs=1e-5)
+            assert [c["probability"] for c in place["top"]] == sorted(
+                (c["probability"] for c in place["top"]), reverse=True
+            )
+        reader = Reader.open(run)
+        context = reader.encode(text)
+        log_probs_TV = reader.all_log_probs(context)
+        expected = [-log_probs_TV[t, id] / np.log(2) for t, id in enumerate(context[1:])]
+        assert [token["bits"] for token in answer["tokens"]] == pytest.approx(expected, abs=1e-4)
+        assert answer["bits"] == pytest.approx(sum(expected), abs=1e-3)
+        last = log_probs_TV[-1]
+        assert answer["places"][-1]["top"][0]["probability"] == pytest.approx(float(np.exp(last.max())), abs=1e-6)
+
+
+def test_spans_lie_in_the_typed_text_and_ranks_name_the_typed_token(
+    client: TestClient, copies: tuple[Run, Run]
+) -> None:
+    text = "Ask HN: naïve 🙂<eos>Show"
+    for run in copies:
+        answer = ask(client, run, text).json()
+        covered = "".join(text[stop_before:stop] for stop_before, stop in _steps(answer["tokens"]))
+        assert covered == text
+        for token, place in zip(answer["tokens"], answer["places"], strict=False):
+            if token["rank"] <= len(place["top"]):
+                found = place["top"][token["rank"] - 1]
+                assert found["text"] == token["text"]
+                assert found["probability"] == pytest.approx(token["probability"])
+
+
+def _steps(tokens: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    stops = sorted({token["stop"] for token in tokens})
+    return list(zip([0, *stops], stops, strict=False))
+
+
+def test_typing_on_and_back_gives_what_a_fresh_server_gives(
+    client: TestClient, copies: tuple[Run, Run], client_of: Served
+) -> None:
+    run = copies[0]
+    text = "Show HN: A small test"
+    typed = [*(text[:n] for n in range(len(text) + 1)), text[:9], "Ask" + text[4:], text]
+    for beginning in typed:
+        assert ask(client, run, beginning).status_code == 200
+    reused = ask(client, run, text).json()
+    with client_of([run]) as fresh_client:
+        fresh = ask(fresh_client, run, text).json()
+    assert [t["bits"] for t in reused["tokens"]] == pytest.approx([t["bits"] for t in fresh["tokens"]], abs=1e-4)
+    for a, b in zip(reused["places"], fresh["places"], strict=True):
+        assert [c["probability"] for c in a["top"]] == pytest.approx([c["probability"] for c in b["top"]], abs=1e-5)
+
+
+def test_a_space_at_the_end_is_not_read(client: TestClient, copies: tuple[Run, Run]) -> None:
+    with_space, without = (ask(client, copies[0], text).json() for text in ("Show HN ", "Show HN"))
+    assert with_space["tokens"] == without["tokens"]
+    assert with_space["text"] == "Show HN "
+
+
+def test_samples_stream_repeat_with_their_seed_and_obey_top_k(client: TestClient, copies: tuple[Run, Run]) -> None:
+    first, again, other = (lines(client.post("/api/sample", json=order(copies[0], seed=seed))) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert first[-1] == {"done": True}
+    assert {line["sample"] for line in first[:-1]} == {0, 1}
+    assert {line["end"] for line in first if "end" in line} <= {"eos", "length"}
+    greedy, one = (
+        lines(client.post("/api/sample", json=order(copies[0], **changes)))
+        for changes in ({"temperature": 0.0}, {"top_k": 1})
+    )
+    assert greedy == one  # the likeliest token, whichever way it is asked for
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": -0.1},
+        {"temperature": 2.1},
+        {"temperature": "1"},
+        {"temperature": True},
+        {"n": 0},
+        {"n": 11},
+        {"n": 1.5},
+        {"top_k": -1},
+        {"seed": -1},
+        {"seed": 2**32},
+        {"text": None},
+        {"text": "\ud800"},
+        {"run": 3},
+    ],
+)
+def test_orders_out_of_bounds_are_refused_in_a_line(
+    client: TestClient, copies: tuple[Run, Run], changes: dict[str, Any]
+) -> None:
+    body = json.dumps({**order(copies[0]), **changes}).replace("NaN", "null")
+    answer = client.post("/api/sample", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert "\n" not in answer.json()["error"]
+
+
+def test_text_and_body_are_limited(client: TestClient, copies: tuple[Run, Run]) -> None:
+    assert ask(client, copies[0], "a" * 300).status_code in (200, 413)  # tokens may be too many; characters are not
+    too_long = ask(client, copies[0], "a " * 151)
+    assert too_long.status_code == 413
+    assert "302 characters; at most 300" in too_long.json()["error"]
+    assert ask(client, copies[0], "a", padding="x" * 20_000).status_code == 413
+    too_many = ask(client, copies[0], "🙂" * 120)
+    assert too_many.status_code == 413
+    assert "tokens; this model reads" in too_many.json()["error"]
+    for body in (b"{", b"[]", b"\xff", b"[" * 9000):
+        answer = client.post("/api/predict", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422
+    assert client.post("/api/predict", content=b"{}").status_code == 422  # what a form of another site could send
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/papers/../../etc/passwd",
+        "/api/papers/..%2f..%2fetc%2fpasswd",
+        "/api/papers/%2e%2e",
+        "/api/curves/.",
+        "/../serve/app.py",
+        "/..%2fapp.py",
+        "/static/page.css",
+        "/page.css/",
+        "/api/papers/",
+    ],
+)
+def test_no_path_leads_outside(client: TestClient, path: str) -> None:
+    answer = client.get(path, follow_redirects=False)
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"error"}
+
+
+def test_only_the_named_runs_are_offered(client: TestClient, copies: tuple[Run, Run], finished_run: Run) -> None:
+    names = [run["name"] for run in client.get("/api/runs").json()["runs"]]
+    assert names == [run.name for run in copies]
+    assert ask(client, str(finished_run.path), "a").status_code == 404
+    assert client.get("/api/papers/no_such_run").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8707", "localhost:8707", "[::1]:8707", "LOCALHOST"])
+def test_its_own_names_are_answered(client: TestClient, host: str) -> None:
+    assert client.get("/api/runs", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8707", "127.0.0.1.evil.example", "", "[", "0.0.0.0"])
+def test_a_rebound_name_is_refused(client: TestClient, host: str) -> None:
+    answer = client.get("/api/runs", headers={"host": host})
+    assert answer.status_code == 403
+    assert "Content-Security-Policy" in answer.headers
+
+
+def test_another_sites_page_is_refused(client: TestClient, copies: tuple[Run, Run]) -> None:
+    body = {"run": copies[0].name, "text": "a", "typist": "t"}
+    for origin, status in (("https://evil.example", 403), ("null", 403), ("http://127.0.0.1:8707", 200)):
+        assert client.post("/api/predict", json=body, headers={"origin": origin}).status_code == status
+
+
+def test_every_answer_carries_the_strict_headers(client: TestClient) -> None:
+    for path in ("/", "/page.css", "/api/runs", "/nothing"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+
+
+def test_a_run_that_vanishes_is_named_and_the_other_goes_on(client: TestClient, copies: tuple[Run, Run]) -> None:
+    first, second = copies
+    assert ask(client, first, "Show").status_code == 200
+    shutil.rmtree(first.path)
+    gone = ask(client, first, "Show H")
+    assert gone.status_code == 410
+    assert first.name in gone.json()["error"]
+    assert "gone" in gone.json()["error"]
+    assert str(first.path.parent) not in gone.text
+    states = {run["name"]: run["state"] for run in client.get("/api/runs").json()["runs"]}
+    assert states == {first.name: "gone", second.name: "complete"}
+    assert ask(client, second, "Show").status_code == 200
+    assert client.get(f"/api/curves/{first.name}").status_code == 410
+
+
+@pytest.mark.parametrize("name", [layout.MODEL, layout.CONFIG, layout.TOKENIZER, layout.RUN])
+def test_a_damaged_run_says_what_is_damaged(copies: tuple[Run, Run], name: str, client_of: Served) -> None:
+    first, second = copies
+    (first.path / name).write_bytes(b"{ not this")
+    with client_of([first, second]) as client:
+        answer = ask(client, first, "Show")
+        assert answer.status_code == 410
+        assert name in answer.json()["error"]
+        assert ask(client, second, "Show").status_code == 200
+        assert client.get("/api/runs").status_code == 200
+
+
+def test_weights_that_become_damaged_are_noticed(client: TestClient, copies: tuple[Run, Run]) -> None:
+    assert ask(client, copies[0], "Show").status_code == 200
+    (copies[0].path / layout.MODEL).write_bytes(b"not tensors")
+    answer = ask(client, copies[0], "Show")
+    assert answer.status_code == 410
+    assert layout.MODEL in answer.json()["error"]
+
+
+def test_weights_that_change_are_read_again(client: TestClient, copies: tuple[Run, Run]) -> None:
+    first, second = copies
+    before = ask(client, first, "Show").json()["bits"]
+    for name in (layout.MODEL, layout.TOKENIZER, layout.CONFIG):
+        shutil.copy(second.path / name, first.path / name)
+    assert ask(client, first, "Show").json()["bits"] != before
+
+
+def test_a_run_without_a_model_still_has_curves(copies: tuple[Run, Run], client_of: Served) -> None:
+    run = copies[0]
+    (run.path / layout.SUMMARY).unlink()
+    with client_of([run]) as client:
+        assert ask(client, run, "Show").status_code == 409
+        assert client.get(f"/api/titles/{run.name}").status_code == 409
+        found = client.get(f"/api/curves/{run.name}").json()
+    assert found["state"] == "interrupted"
+    assert [row["exact_val_loss"] for row in found["evaluations"]] == [
+        row["exact_val_loss"] for row in run.evaluations()
+    ]
+    assert found["evaluations"][-1]["epoch"] == pytest.approx(7.0)
+    assert found["epochs"] == 7
+
+
+def test_curves_are_thinned_by_averaging(copies: tuple[Run, Run], client_of: Served) -> None:
+    run = copies[0]
+    with client_of([run], Limits(curve_points=5)) as client:
+        found = client.get(f"/api/curves/{run.name}").json()
+    training = [row["train_loss_nats_per_token"] for row in run.training_curve()]
+    width = found["steps_per_training_point"]
+    assert len(found["training"]) <= 5
+    assert found["training"][0]["train_loss_nats_per_token"] == pytest.approx(np.mean(training[:width]))
+
+
+def test_papers_hold_the_certificate_and_no_folder(client: TestClient, copies: tuple[Run, Run]) -> None:
+    run = copies[0]
+    config = json.loads((run.path / layout.CONFIG).read_text())
+    config["corpus"] = {"kind": "corpus.file:FileCorpus", "path": "/some/where/titles.txt", "column": None}
+    (run.path / layout.CONFIG).write_text(json.dumps(config))
+    answer = client.get(f"/api/papers/{run.name}")
+    assert answer.json()["certificate"] == run.certificate
+    assert answer.json()["config"]["corpus"]["path"] == "titles.txt"
+    assert "/some/where" not in answer.text
+    assert answer.json()["figures"][0]["text"].endswith("nats/char")
+
+
+def test_worst_and_best_titles_are_those_of_the_stored_losses(client: TestClient, copies: tuple[Run, Run]) -> None:
+    run = copies[0]
+    found = client.get(f"/api/titles/{run.name}").json()
+    bits = run.load_tensors(layout.TITLE_LOSSES)[0]["nats"] / np.log(2)
+    assert found["n_titles"] == len(bits)
+    assert found["bits"]["worst"][0]["bits"] == pytest.approx(bits.max())
+    assert found["bits"]["best"][0]["number"] == int(bits.argmin())
+    for row in found["bits_per_char"]["worst"]:
+        assert row["bits_per_char"] == pytest.approx(row["bits"] / len(row["title"]))
+
+
+def test_titles_that_are_not_at_hand_say_what_is_missing(
+    copies: tuple[Run, Run], tmp_path: Path, client_of: Served
+) -> None:
+    run = copies[0]
+    other = tmp_path / "others.txt"
+    other.write_text("\n".join(f"title {n}" for n in range(100)))
+    for corpus, said in (
+        (FileCorpus(str(tmp_path / "none.txt")), "none.txt"),
+        (FileCorpus(str(other)), "others.txt holds other titles"),
+    ):
+        with client_of([run], corpus=corpus) as client:
+            answer = client.get(f"/api/titles/{run.name}")
+            assert answer.status_code == 409
+            assert said in answer.json()["error"]
+            assert "--corpus" in answer.json()["error"]
+
+
+def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: Served) -> None:
+    with client_of([copies[0]], Limits(streams=0)) as client:
+        answer = client.post("/api/sample", json=order(copies[0]))
+    assert answer.status_code == 503
+    assert "try again" in answer.json()["error"]
+
+
+def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run], client_of: Served) -> None:
+    with client_of(list(copies), Limits(open_models=1)) as client:
+        for run in (*copies, *copies):
+            assert ask(client, run, "Show").status_code == 200

@@ -1,0 +1,267 @@
+"""The page in a real browser: what a visitor types, sees and clicks; nothing on the console, nothing from outside."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from sevenepochs.run_folder import Run, layout
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+PATIENCE_MS = 120_000  # a busy machine is no fault of the page
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+TITLE = "Show HN: A small test"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as api:
+        # Chromium refuses to sandbox root, which is what a container's user often is
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        opened = api.chromium.launch(executable_path=BROWSER, args=sandbox, timeout=PATIENCE_MS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(finished_run: Run, other_run: Run, in_background: Any) -> Iterator[str]:
+    with in_background([finished_run, other_run]) as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Any]]:
+    """`visit(address, expect_refusals=False, **context)`: an open page; at the end its console and requests are
+    checked."""
+    with contextlib.ExitStack() as stack:
+
+        def opened(address: str, *, expect_refusals: bool = False, **options: Any) -> Any:
+            context = browser.new_context(**options)
+            stack.callback(context.close)
+            context.set_default_timeout(PATIENCE_MS)
+            page = context.new_page()
+            problems: list[str] = []
+            hosts: set[str] = set()
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("console", lambda entry: problems.append(entry.text) if entry.type != "log" else None)
+            page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+
+            def check() -> None:
+                left = [p for p in problems if not (expect_refusals and p.startswith("Failed to load resource"))]
+                assert left == []
+                assert hosts == {urlsplit(address).netloc}
+
+            stack.callback(check)
+            page.goto(address)
+            return page
+
+        yield opened
+
+
+def type_title(page: Any, text: str = TITLE) -> None:
+    page.fill("#headline", "")
+    page.type("#headline", text)
+    settled(page, text)
+
+
+def settled(page: Any, text: str = TITLE) -> None:
+    """Both columns show this text."""
+    page.wait_for_function(
+        """(text) => [...document.querySelectorAll('.column:not([hidden])')].every((column) =>
+          !column.hasAttribute('aria-busy') && column.querySelector('.candidate') &&
+          column.querySelector('.sum').textContent) && document.querySelector('#headline').value === text""",
+        arg=text,
+    )
+
+
+def shares(page: Any, column: str) -> list[float]:
+    return page.eval_on_selector_all(
+        f".{column} [data-probability]", "rows => rows.map((row) => Number(row.dataset.probability))"
+    )
+
+
+def axe_violations(page: Any) -> list[str]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{v['id']}: {[node['target'] for node in v['nodes']]}" for v in found]
+
+
+def test_type_look_take_and_compare(visit: Any, address: str) -> None:
+    page = visit(address)
+    type_title(page)
+    for column in ("a", "b"):
+        found = shares(page, column)
+        assert len(found) == 11  # ten candidates, and all others
+        assert sum(found) == pytest.approx(1.0, abs=1e-5)
+        tokens = page.locator(f".{column} .token:not(.next)").all_inner_texts()
+        assert "".join(token.split("\n")[0] for token in tokens) == TITLE.replace(" ", "")
+    assert page.locator(".a .token").count() != page.locator(".b .token").count()  # two tokenizers
+    assert page.locator("#difference .word-gain").count() > 1
+
+    page.hover(".a .token >> nth=0")
+    assert page.inner_text(".a .place h2").startswith("Instead of")
+    assert page.inner_text(".b .place h2").startswith("Instead of")  # the other column looks there too
+    assert sum(shares(page, "b")) == pytest.approx(1.0, abs=1e-5)
+    page.hover("h1")
+    assert page.inner_text(".a .place h2").startswith("After")
+
+    candidate = page.locator(".b button.candidate:not([aria-disabled])").filter(has_not_text="end of title").first
+    added = candidate.locator(".word").text_content()
+    candidate.click()
+    settled(page, TITLE + added)
+    assert f"text={TITLE.split()[0]}" in page.url  # the address holds what is shown
+    page.reload()
+    settled(page, TITLE + added)
+
+
+def test_one_run_alone_and_again_two(visit: Any, address: str, finished_run: Run, other_run: Run) -> None:
+    page = visit(address)
+    settled(page, "")
+    page.select_option('[aria-label="Run B"]', "none")
+    assert not page.is_visible(".column.b")
+    page.select_option('[aria-label="Run A"]', other_run.name)
+    type_title(page)
+    page.select_option('[aria-label="Run B"]', finished_run.name)
+    settled(page)
+    assert page.locator(".b .token").count() > 1
+
+
+def test_keyboard_alone_is_enough(visit: Any, address: str) -> None:
+    page = visit(address)
+    settled(page, "")
+    page.locator("nav a").first.focus()
+    page.keyboard.press("/")
+    page.keyboard.type("Show HN")
+    settled(page, "Show HN")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.classList.contains('next')")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".a .place h2").startswith("Instead of")
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.classList.contains('candidate')")
+    page.keyboard.press("ArrowDown")
+    words = page.locator(".a button.candidate .word")
+    taken = words.nth(1).text_content()
+    page.keyboard.press("Enter")
+    expected = "Show HN" + ("<eos>" if "end of title" in taken else taken)
+    settled(page, expected)
+    page.wait_for_function("() => document.activeElement.classList.contains('candidate')")  # Enter may follow Enter
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "headline"
+
+
+def test_titles_are_written_live_and_stop(visit: Any, address: str) -> None:
+    page = visit(address)
+    type_title(page, "Show HN")
+    page.fill("#count", "3")
+    page.click("text=Write titles")
+    page.wait_for_function("() => document.querySelectorAll('.written ol').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('.written li').length === 6")
+    page.wait_for_selector("#write button:has-text('Stop'):disabled")
+    before = page.inner_text(".written")
+    assert before.count("Show HN") == 6
+    page.locator("#temperature").press("Home")  # live: from the same seed, now always the likeliest
+    page.wait_for_function("(before) => document.querySelector('.written').innerText !== before", arg=before)
+    page.wait_for_selector("#write button:has-text('Stop'):disabled")
+    assert len({line for line in page.locator(".written ol").first.locator("li").all_inner_texts()}) == 1
+
+
+def test_what_is_typed_is_text_and_never_markup(visit: Any, address: str) -> None:
+    page = visit(address)
+    type_title(page, "<img src=x onerror=alert(1)><b>")
+    assert page.locator(".columns img, .columns .strip b, .written img").count() == 0
+    page.click("text=Write titles")
+    page.wait_for_selector(".written li")
+    assert page.locator(".written img").count() == 0
+
+
+def test_too_long_is_said_before_it_is_sent(visit: Any, address: str) -> None:
+    page = visit(address, expect_refusals=True)
+    type_title(page)
+    page.fill("#headline", "a " * 170)
+    assert "Shorten it by 40" in page.inner_text("#headline-message")
+    assert page.get_attribute("#headline", "aria-invalid") == "true"
+    page.fill("#headline", "🙂" * 150)  # short enough, but more tokens than the model reads
+    page.wait_for_selector(".a .message:visible")
+    assert "tokens; this model reads" in page.inner_text(".a .message")
+
+
+def test_curves_titles_and_certificate(visit: Any, address: str, finished_run: Run) -> None:
+    page = visit(address)
+    page.click("text=Curves")
+    chart = page.locator("#view-curves svg[role=img]").first
+    chart.wait_for()
+    last = finished_run.evaluations()[-1]["exact_val_loss"]
+    assert f"{last:.4f}" in page.inner_text("#view-curves")
+    first = finished_run.evaluations()[-2]["exact_val_loss"]
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    assert f"{first:.4f}" in page.inner_text("#view-curves")
+
+    page.click("text=Certificate")
+    page.wait_for_selector("#view-papers .rules")
+    assert "seven epochs" in page.inner_text("#view-papers")
+    assert "300" in page.inner_text("#view-papers")  # the vocabulary, from the config
+
+    page.click("nav >> text=Titles")
+    row = page.locator("#view-titles li button").first
+    row.wait_for()
+    title = row.locator("span").first.inner_text()
+    row.click()
+    settled(page, title)
+    assert page.is_visible("#view-type")
+
+
+def test_a_run_that_vanishes_or_is_damaged_leaves_the_other(visit: Any, in_background: Any, copies: Any) -> None:
+    gone, kept = copies
+    with in_background([gone, kept]) as address:
+        page = visit(address, expect_refusals=True)
+        type_title(page, "Show")
+        (gone.path / layout.MODEL).write_bytes(b"not tensors")
+        page.type("#headline", " HN")
+        page.wait_for_selector(".a .message:visible")
+        assert layout.MODEL in page.inner_text(".a .message")
+        shutil.rmtree(gone.path)
+        page.type("#headline", ":")
+        page.wait_for_function("() => document.querySelector('.a .message').textContent.includes('gone')")
+        page.wait_for_function("() => document.querySelectorAll('.b .token').length > 2")
+        page.click("text=Curves")
+        page.wait_for_selector("#view-curves svg[role=img]")
+        assert "is gone" in page.inner_text("#view-curves .message")
+
+
+def test_a_server_that_has_stopped_is_said(visit: Any, in_background: Any, finished_run: Run) -> None:
+    with in_background([finished_run]) as address:
+        page = visit(address, expect_refusals=True)
+        type_title(page, "Show")
+    page.type("#headline", " HN")
+    page.wait_for_selector(".a .message:visible")
+    assert "sevenepochs serve" in page.inner_text(".a .message")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [{"viewport": {"width": 1280, "height": 900}}, PHONE], ids=["desktop", "phone"])
+def test_accessible_and_within_the_width(visit: Any, address: str, scheme: str, device: dict[str, Any]) -> None:
+    page = visit(address, color_scheme=scheme, reduced_motion="reduce", **device)
+    type_title(page, "Show HN: A naïve 🙂 test of widths")
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(20, 23, 27)") is (scheme == "dark")
+    for view, ready in (
+        ("type", ".a .candidate"),
+        ("curves", "svg[role=img]"),
+        ("titles", "#view-titles li"),
+        ("papers", ".rules"),
+    ):
+        page.evaluate("(view) => { location.hash = view }", view)
+        page.wait_for_selector(f"#view-{view} {ready.replace('#view-titles ', '')}")
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(overflow) <= 0
+        assert axe_violations(page) == []
