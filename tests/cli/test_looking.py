@@ -11,7 +11,10 @@ from sevenepochs.analysis.next_token import at_place
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.cli.main import main
 from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
+from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run
+from sevenepochs.train.trainer import run_training
 
 RESULT = Path(__file__).parents[2] / "results" / "baseline_hn_titles_s1337"
 STORED = {
@@ -176,6 +179,16 @@ def test_inside(arguments: list[str], expected: str, run: str, capsys: pytest.Ca
     given = ["inside", run, "--text", "Ask HN: Why?", *arguments]
     assert expected in says(capsys, *given)
     assert answers(capsys, *given)["run"] == Run(Path(run)).name
+
+
+def test_through_time_where_there_are_snapshots(
+    tiny: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"corpus": SampleCorpus(n_titles=40), "training.epochs": 1, "training.snapshots": True}
+    run = run_training(tiny.replace_all(changes), "x", tmp_path)
+    for text in ("Why?", "Ask HN: who wants this to be a longer title than the table can hold?"):
+        printed = says(capsys, "inside", str(run.path), "--view", "time", "--text", text)
+        assert all(f"\n{step:>4}" in f"\n{printed}" for step in run.snapshot_steps())
 
 
 MISTAKES = {

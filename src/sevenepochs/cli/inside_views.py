@@ -14,6 +14,7 @@ from sevenepochs.metrics import format_metric
 
 _SHADES = " ░▒▓█"
 _LENS_CELL = 12  # characters of a token in a table of all layers
+_MOST_TOKEN_COLUMNS = 12
 
 
 def attention(found: dict[str, Any]) -> RenderableType:
@@ -89,25 +90,26 @@ def neighbours(found: dict[str, Any]) -> RenderableType:
 
 
 def time(found: dict[str, Any]) -> RenderableType:
-    """One row a snapshot: the title's bits, and each token's in the colour of its surprise."""
+    """One row a snapshot: the title's bits and, where they fit, each token's, coloured by surprise; else a bar."""
+    tokens = found["tokens"] if len(found["tokens"]) <= _MOST_TOKEN_COLUMNS else []
     table = Table(box=None, pad_edge=False)
-    table.add_column("step", justify="right")
-    table.add_column("bits", justify="right")
-    table.add_column("nats/char", justify="right")
-    table.add_column("")
-    table.add_column("each token by its surprise")
+    for column in ("step", "bits", "nats/char", *([] if tokens else [""])):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for token in tokens:
+        table.add_column(Text(visible(token)), justify="right", no_wrap=True)
     highest = max(row["surprisal_bits"] for row in found["steps"])
     for row in found["steps"]:
-        line = Text()
-        for token, bits in zip(found["tokens"], row["tokens_bits"], strict=True):
-            line.append(visible(token).lstrip("·"), style=surprise_style(bits))
-            line.append(" ")
+        if tokens:
+            each = [
+                Text(format_metric("surprisal_bits", bits), style=surprise_style(bits)) for bits in row["tokens_bits"]
+            ]
+        else:
+            each = [Text(bar(row["surprisal_bits"] / highest if highest > 0 else 0.0), style="cyan")]
         table.add_row(
             f"{row['step']:,}",
             format_metric("surprisal_bits", row["surprisal_bits"]),
             format_metric("title_loss", row["nats_per_char"]),
-            Text(bar(row["surprisal_bits"] / highest if highest > 0 else 0.0, 16), style="cyan"),
-            line,
+            *each,
         )
     return table
 

@@ -105,14 +105,16 @@ def surprise_style(bits: float) -> str:
 
 def two_runs_table(found: dict[str, Any]) -> Table:
     """A row a stretch of text, the bits of both runs, and what the second one gained; then the totals."""
-    table = Table(box=None, pad_edge=False, show_footer=True)
     first, second = found["runs"]
+    names = f"run 1: {first['run']}\nrun 2: {second['run']}"
+    table = Table(box=None, pad_edge=False, show_footer=True, title=Text(names), title_justify="left")
     gained = first["surprisal_bits"] - second["surprisal_bits"]
     largest = max(abs(row["gained_bits"]) for row in found["segments"]) or 1.0
     table.add_column("text", footer="in all")
-    for run in (first, second):
-        table.add_column(run["run"], justify="right", footer=format_metric("surprisal_bits", run["surprisal_bits"]))
-    table.add_column("gained", justify="right", footer=format_metric("gained_bits", gained, unit=True))
+    for number, run in enumerate((first, second), start=1):
+        bits = format_metric("surprisal_bits", run["surprisal_bits"])
+        table.add_column(f"run {number} bits", justify="right", footer=bits)
+    table.add_column("run 2 gained", justify="right", footer=format_metric("gained_bits", gained, unit=True))
     table.add_column("")
     for row in found["segments"]:
         style = "green" if row["gained_bits"] > 0 else "red"
