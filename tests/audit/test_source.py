@@ -60,7 +60,7 @@ BROKEN: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         (LOOP, LOOP.replace("iter_full_split(", "islice(iter_full_split(").replace("device):", "device), 5):"))]),
     "scores half a window": ("eval-targets", "nats = F", [
         (NATS, "                targets = targets[:, 64:]\n" + NATS.replace("logits.view", "logits[:, 64:].reshape"))]),
-    "no window": ("no-window", "def evaluate", [("batch_size: int = 64", "batch_size: int = 1024")]),
+    "no window": ("no-window", "return total", [("batch_size: int = 64", "batch_size: int = 1024")]),
     "tail too": ("eval-windows-tail", "targets = chunk", [
         windows(("        yield inputs, targets\n", '        yield inputs, targets\n    rest = ids[start + need :]\n    yield rest[:-1].view(1, -1).to(device), rest[1:].view(1, -1).to(device)\n'))]),
     "random windows": ("eval-windows-random", "targets = chunk", [
@@ -98,6 +98,12 @@ BROKEN: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         ("    settings = Settings()\n", '    parser = argparse.ArgumentParser()\n    parser.add_argument("--epochs", type=int, default=21)\n    settings = parser.parse_args()\n')]),
     "longer loop": ("extra-epochs", "loss.backward", [("settings.epochs + 1", "2 * settings.epochs + 1")]),
     "inner loop": ("extra-epochs", "loss.backward", [("tqdm(range(1, batches + 1))", "tqdm(range(3 * batches))")]),
+    "parts of a batch counted as batches": ("extra-epochs", "loss / 4", [("import json\n", "import argparse\nimport json\n"),
+        ("    settings = Settings()\n", '    parser = argparse.ArgumentParser()\n    parser.add_argument("--parts", type=int, default=4)\n    options = parser.parse_args()\n    settings = Settings()\n'),
+        ("(settings.block_size * settings.batch_size)\n", "(settings.block_size * (settings.batch_size // options.parts))\n"),
+        ("            inputs, targets, start = " + BATCH + "\n            _, loss = model(inputs, targets)\n            optimizer.zero_grad(set_to_none=True)\n            loss.backward()\n",
+         "            optimizer.zero_grad(set_to_none=True)\n            for part in range(options.parts):\n                inputs, targets, start = " + BATCH.replace("settings.batch_size", "settings.batch_size // options.parts")
+         + "\n                _, loss = model(inputs, targets)\n                (loss / 4).backward()\n")]),
     "repeated titles": ("extra-epochs", "loss.backward", [('"<eos>".join(train_titles)', '"<eos>".join(train_titles * 4)')]),
     "seed": ("fixed-seed", "seed: int", [("seed: int = 1337", "seed: int = 42")]),
     "shuffle seed": ("fixed-seed", ".shuffle", [(".shuffle(seed=seed)", ".shuffle(seed=7)")]),
@@ -233,7 +239,7 @@ INNOCENT: dict[str, list[tuple[str, str]]] = {
     "adamw": [("torch.optim.SGD(model.parameters(), lr=settings.lr)", "torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.95))")],
     "r-drop": [("            _, loss = model(inputs, targets)\n", "            one, first = model(inputs, targets)\n            two, second = model(inputs, targets)\n            loss = (first + second) / 2 + divergence(one, two)\n")],
     "label smoothing in training": [("targets.view(-1))\n'''"[:-4], "targets.view(-1), label_smoothing=0.1)\n")],
-    "argparse": [("    settings = Settings()\n", '    parser = argparse.ArgumentParser()\n    parser.add_argument("--epochs", type=int, default=7)\n    parser.add_argument("--block-size", type=int, default=128)\n    parser.add_argument("--batch-size", type=int, default=64)\n    parser.add_argument("--seed", type=int, default=1_337)\n    parser.add_argument("--val-frac", type=float, default=1 / 10)\n    settings = parser.parse_args()\n')],
+    "argparse": [("import json\n", "import argparse\nimport json\n"), ("    settings = Settings()\n", '    parser = argparse.ArgumentParser()\n    parser.add_argument("--epochs", type=int, default=7)\n    parser.add_argument("--block-size", type=int, default=128)\n    parser.add_argument("--batch-size", type=int, default=64)\n    parser.add_argument("--seed", type=int, default=1_337)\n    parser.add_argument("--val-frac", type=float, default=1 / 10)\n    settings = parser.parse_args()\n')],
     "constants": [("epochs: int = 7", "epochs: int = EPOCHS"), ("@dataclass\nclass Settings", "EPOCHS = 7\nSEED = 1337\n\n\n@dataclass\nclass Settings"), ("seed: int = 1337", "seed: int = SEED")],
     "f-strings": [('"<eos>".join(train_titles) + "<eos>"', "f\"{'<eos>'.join(train_titles)}<eos>\""), ('"<eos>".join(val_titles) + "<eos>"', "f\"{'<eos>'.join(val_titles)}<eos>\"")],
     "gated dropout": [("self.drop(self.table(inputs))", "F.dropout(self.table(inputs), p=0.1, training=self.training)")],

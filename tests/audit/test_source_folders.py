@@ -97,6 +97,33 @@ def test_config_files_count_when_the_program_names_them(text: str, tmp_path: Pat
     assert any(finding.rule == "fixed-epochs" and str(finding.evidence).startswith(name) for finding in unused)
 
 
+OPTION = (
+    ("import json\n", "import json\nimport yaml\n"),
+    ("    settings = Settings()\n", "    settings = Settings(**yaml.safe_load(open('run.yaml')))\n"),
+    ("def learn_vocabulary(titles, size):\n", "def learn_vocabulary(titles, size, kind='bytes'):\n"),
+    (
+        "    tokenizer.decoder",
+        "    if kind == 'words':\n        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()\n    tokenizer.decoder",
+    ),
+)
+
+
+def test_an_option_that_settings_from_outside_may_choose_is_a_warning(tmp_path: Path) -> None:
+    text = program.edited(*OPTION)
+    (option,) = [f for f in audit_source(write(tmp_path, {"train.py": text})) if f.rule == "lossy-tokenizer"]
+    assert (option.severity, option.confidence) == ("warning", "possible") and "may choose" in option.message
+
+
+def test_a_config_file_that_names_a_lossy_tokenizer(tmp_path: Path) -> None:
+    files = {
+        "train.py": program.edited(*OPTION),
+        "run.yaml": "normalizer: lowercase\n",
+        "other.yaml": "lowercase: true\n",
+    }
+    found = {str(f.evidence): f.severity for f in audit_source(write(tmp_path, files)) if "loses text" in f.message}
+    assert found == {"run.yaml:1": "error", "other.yaml:1": "note"}
+
+
 def test_a_second_program_is_a_note(tmp_path: Path) -> None:
     old = program.edited(("epochs: int = 7", "epochs: int = 2"))
     found = audit_source(write(tmp_path, {"train.py": program.BASE, "old/first_try.py": old}))

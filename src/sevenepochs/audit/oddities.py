@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 
 from sevenepochs.audit.datasets import Dataset
@@ -11,14 +10,11 @@ from sevenepochs.audit.events import ReadNotes, clean
 from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.geometry import Geometry
 from sevenepochs.audit.log import LoggedRun
+from sevenepochs.audit.lossy_settings import loses_text
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EPOCHS, NUM_TITLES, OFFICIAL_SEED, VAL_FRACTION, evaluation_steps
 
 _CHARS_PER_TITLE = 75  # the known versions have 56, <eos> included
-_LOSSY_NAME = re.compile(
-    r"(text_|tokenizer_)?normali[sz](er|ation)(_type)?|pre_?tokenizer(_type)?|(do_)?lower_?case\w*", re.I
-)
-_LOSSY_VALUE = re.compile(r"lower|nf[kd]|strip_?accents|bert|^whitespace(_?split)?$", re.I)
 _NOTICEABLE_LOSS = 0.0005  # nats/char; below, best and last are one number
 
 
@@ -53,7 +49,7 @@ def rule_findings(run: LoggedRun, geometry: Geometry, dataset: Dataset) -> Itera
 def _text_changes(run: LoggedRun, geometry: Geometry, where: str) -> Iterator[Finding]:
     """What the settings and the number of tokens say about the text that was predicted."""
     for name, value in run.header.items():
-        if _LOSSY_NAME.fullmatch(name) and _LOSSY_VALUE.search(name if value is True else str(value)):
+        if loses_text(name, value):
             message = f"the log's settings name a tokenizer that loses text: {clean(name)} = {clean(str(value), 40)}"
             effect = "an easier text than the one that divides is predicted: compare with no lossless run"
             yield Finding("error", "lossy-tokenizer", message, where, effect, "likely")

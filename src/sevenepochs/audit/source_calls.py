@@ -12,6 +12,7 @@ from sevenepochs.audit.source_operators import as_logits, binary, by_name, cross
 from sevenepochs.audit.source_values import (
     MAX_SPANS,
     UNKNOWN,
+    Arguments,
     Bound,
     Count,
     Data,
@@ -130,6 +131,8 @@ def external(machine: Machine, name: str, full: str, args: list[Any], words: dic
         target: Any = External("cross_entropy") if name != "partial" else first
         rest = tuple(args[1:]) if name == "partial" else ()
         return Bound(target, "<partial>", rest, tuple(words.items()))
+    if name == "ArgumentParser":
+        return Arguments()
     if name == "load_dataset" or full.endswith(("read_parquet", "load_from_disk", "from_parquet", "from_pandas")):
         return Data("rows", frozenset({"train", "val"}))
     if name in ("randint", "randperm", "permutation", "sample", "choices", "multinomial"):

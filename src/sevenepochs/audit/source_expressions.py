@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.audit import source_operators as operators
 from sevenepochs.audit.source_scopes import Class, Env, Function, Instance, OutOfSteps, last_name, truth_of
-from sevenepochs.audit.source_values import UNKNOWN, Bound, Data, External, Logits, ModelOut, Nats, Place, columns_of
+from sevenepochs.audit.source_values import (
+    UNKNOWN,
+    Arguments,
+    Bound,
+    Data,
+    External,
+    Logits,
+    ModelOut,
+    Nats,
+    Place,
+    columns_of,
+)
 
 if TYPE_CHECKING:
     from sevenepochs.audit.source_machine import Machine
@@ -69,6 +80,8 @@ def see_attribute(machine: Machine, node: ast.Attribute, env: Env) -> Any:
         return Bound(owner, name) if owner.kind.is_model else named(machine, name, UNKNOWN)
     if isinstance(owner, Env):
         return owner.names.get(name, UNKNOWN)
+    if isinstance(owner, Arguments) and name in owner.values:
+        return named(machine, name, owner.values[name])
     if isinstance(owner, Class):
         member = owner.member(name)
         return UNKNOWN if member is None else member

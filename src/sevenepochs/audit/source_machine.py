@@ -26,7 +26,7 @@ from sevenepochs.audit.source_scopes import (
 )
 from sevenepochs.audit.source_statements import Broken, Continued, Returned, block
 from sevenepochs.audit.source_tree import SourceTree
-from sevenepochs.audit.source_values import TITLE_COUNTS, UNKNOWN, Data, ModelOut, Nats, Place
+from sevenepochs.audit.source_values import TITLE_COUNTS, UNKNOWN, Arguments, Data, ModelOut, Nats, Place
 
 MAX_CALL_DEPTH = 14
 
@@ -127,6 +127,8 @@ class Machine:
                 owner.attributes[target.attr] = value
             elif isinstance(owner, Env):
                 owner.names[target.attr] = value
+            elif isinstance(owner, Arguments):
+                owner.values[target.attr] = value
         elif isinstance(target, ast.Subscript):
             owner, key = expression(self, target.value, env), expression(self, target.slice, env)
             if isinstance(owner, dict) and isinstance(key, str | int):

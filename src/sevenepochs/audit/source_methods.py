@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sevenepochs.audit.source_operators import as_logits, by_name, cross_entropy, logits_shape
 from sevenepochs.audit.source_values import (
     UNKNOWN,
+    Arguments,
     Count,
     Data,
     Logits,
@@ -50,6 +51,10 @@ def method(machine: Machine, owner: Any, name: str, args: list[Any], words: dict
     first = args[0] if args else None
     if isinstance(owner, Data):
         return _data_method(machine, owner, name, args, words, place)
+    if isinstance(owner, Arguments):
+        if name == "add_argument":
+            owner.add(args, words)
+        return (owner, []) if name == "parse_known_args" else owner
     if isinstance(owner, Nats):
         if name in ("sum", "backward") or name in SAME:
             if name == "backward":

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from sevenepochs.audit.finding import Finding
+from sevenepochs.audit.lossy_settings import loses_text
 from sevenepochs.audit.source_tree import SourceTree
 
 _KEYS = {
@@ -20,6 +21,8 @@ _RULES = {rule: (re.compile(pattern, re.IGNORECASE), value) for rule, (pattern, 
 _CONFIG_LINE = re.compile(
     r"""["']?([A-Za-z_]{4,24})["']?\s*[:=]\s*(-?[0-9][0-9_.]{0,20}(?:e-?[0-9]{1,3})?)\s*(?=[,}\s#]|$)"""
 )
+_WORD_LINE = re.compile(r"""^[\s{]*["']?(\w{3,40})["']?\s*[:=]\s*["']?(\w{1,40})""")
+_SETTINGS_READERS = frozenset({"yaml", "omegaconf", "hydra", "tomllib", "toml"})
 _LOSSY = {
     "Lowercase": "letter case", "NFKC": "compatibility forms", "NFKD": "compatibility forms", "NFD": "composed letters",
     "NFC": "decomposed letters", "StripAccents": "accents", "BertNormalizer": "case, accents and spaces",
@@ -40,11 +43,12 @@ def check_files(
     """
     strings: set[str] = set()
     given: set[str | None] = set()
-    saves = False
+    saves = outside = False
     for path in paths:
         nodes = list(ast.walk(source.files[path].tree))
         strings |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         given |= {word.arg for node in nodes if isinstance(node, ast.Call) for word in node.keywords}
+        outside |= any(isinstance(node, ast.Import | ast.ImportFrom) and _reads_settings(node) for node in nodes)
         saves |= any(isinstance(node, ast.Call) and _dotted(node.func) == "torch.save" for node in nodes)
     for path in paths:
         tree = source.files[path].tree
@@ -55,7 +59,7 @@ def check_files(
             if isinstance(node, ast.arguments):
                 yield from _defaults(node, path, given)
             if isinstance(node, ast.Call):
-                yield from _reached(_tokenizer(node, parents, where), node, parents, path, lines_read)
+                yield from _reached(_tokenizer(node, parents, where), node, parents, path, lines_read, outside)
                 yield from _dropout(node, parents, where)
                 yield from _sources(node, where, saves)
     yield from _configs(source, strings)
@@ -67,6 +71,7 @@ def _reached(
     parents: dict[ast.AST, ast.AST],
     path: str,
     lines_read: set[tuple[str, int]] | None,
+    outside: bool,
 ) -> Iterator[Finding]:
     """Findings that count in full only if the program gets to this call."""
     for finding in findings:
@@ -75,9 +80,17 @@ def _reached(
             # under a condition that nothing here decides, it may be what was run and may be not
             doubtful = finding.confidence == "possible"
             yield replace(finding, severity="warning") if doubtful else finding
+        elif outside:
+            message = f"{finding.message}; the settings that the program reads may choose this"
+            yield replace(finding, severity="warning", message=message, confidence="possible")
         else:
             message = f"{finding.message}; the program as it stands does not get here"
             yield replace(finding, severity="note", message=message, confidence="possible")
+
+
+def _reads_settings(node: ast.Import | ast.ImportFrom) -> bool:
+    modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return any(module.split(".")[0] in _SETTINGS_READERS for module in modules)
 
 
 def _setting(name: str, value: object, where: str, severity: str = "error", sure: str = "certain") -> Iterator[Finding]:
@@ -135,13 +148,17 @@ def _configs(source: SourceTree, strings: set[str]) -> Iterator[Finding]:
         name = path.rsplit("/", 1)[-1]
         used = any(name in string or path in string for string in strings)
         for number, line in enumerate(text.splitlines()[:20_000], start=1):
+            severity, sure = ("error", "likely") if used else ("note", "possible")
+            word = _WORD_LINE.match(line[:2_000])
+            if word and loses_text(word[1], True if word[2] in ("true", "True") else word[2]):
+                message = f"{word[1]} is {word[2]}: a tokenizer that loses text"
+                yield Finding(severity, "lossy-tokenizer", message, f"{path}:{number}", None, sure)  # type: ignore[arg-type]
             for match in _CONFIG_LINE.finditer(line[:2_000].split("#")[0]):
                 try:
                     value = float(match[2].replace("_", ""))
                 except ValueError:
                     continue
                 value = int(value) if value.is_integer() else value
-                severity, sure = ("error", "likely") if used else ("note", "possible")
                 yield from _setting(match[1], value, f"{path}:{number}", severity, sure)
 
 

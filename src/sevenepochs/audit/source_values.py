@@ -203,6 +203,22 @@ class External:
         return self.name.rpartition(".")[0]
 
 
+@dataclass(eq=False)
+class Arguments:
+    """The options of an argparse parser, with the defaults that a run without options has."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, flags: list[Any], words: dict[str, Any]) -> None:
+        """`add_argument(*flags, **words)`."""
+        names = [flag.lstrip("-").replace("-", "_") for flag in flags if isinstance(flag, str)]
+        name = words.get("dest", next((name for name in names if len(name) > 1), names[0] if names else None))
+        required = words.get("required") is True or not any(str(flag).startswith("-") for flag in flags)
+        absent = {"store_true": False, "store_false": True}.get(str(words.get("action")))
+        if isinstance(name, str):
+            self.values[name] = words.get("default", UNKNOWN if required else absent)
+
+
 @dataclass(frozen=True)
 class Bound:
     """A method of a value, or a callable with some arguments given already."""
