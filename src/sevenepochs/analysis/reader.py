@@ -225,7 +225,8 @@ class Reader:
         for hidden_TD in hidden_LTD:
             with torch.inference_mode():
                 h_BTD = model.norm(torch.from_numpy(hidden_TD)[None])
-                yield _log_softmax(model.logits(h_BTD))[0].numpy()
+                log_probs_TV = _log_softmax(model.logits(h_BTD))[0].numpy()
+            yield log_probs_TV
 
     def embeddings(self) -> np.ndarray:
         """The input embedding of every token, float32 (V, D); read only."""
