@@ -20,7 +20,9 @@ const showMenu = (open) => {
 };
 menu?.addEventListener('click', () => showMenu(!side.classList.contains('open')));
 side?.addEventListener('click', (event) => event.target.closest('a') && showMenu(false));
-$('[aria-current]', side ?? document)?.scrollIntoView({ block: 'nearest' });
+// Not scrollIntoView: that would also make the current page the place where the Tab key starts.
+const current = side && $('[aria-current]', side);
+if (current) side.scrollTop = Math.max(0, current.offsetTop - side.clientHeight / 2);
 
 // The colour scheme: the system's until the reader chooses
 const scheme = $('.scheme');
