@@ -97,13 +97,16 @@ class Tokenizer:
 
         `decode` gives a replacement character for those, so that different tokens would look alike.
         """
-        text = self.decode([id])
-        if "\N{REPLACEMENT CHARACTER}" not in text:
-            return text
+        if self.is_text(id):
+            return self.decode([id])
         piece = str(self._hf.id_to_token(id))
         if not all(letter in _BYTE_OF_LETTER for letter in piece):
             return piece
         return bytes(_BYTE_OF_LETTER[letter] for letter in piece).decode(errors="backslashreplace")
+
+    def is_text(self, id: int) -> bool:
+        """Whether a token is text by itself, and not a part of a character."""
+        return "\N{REPLACEMENT CHARACTER}" not in self.decode([id])
 
     def fidelity(self, titles: Sequence[str]) -> Fidelity:
         """Encode and decode every title and compare."""
