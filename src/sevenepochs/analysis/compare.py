@@ -89,25 +89,30 @@ def compare(results: list[Result]) -> Comparison:
 
 
 def group(results: Iterable[Result]) -> list[Group]:
-    """Runs by recipe and configuration, in the order of their first mention; of a seed run twice, the newest.
+    """Groups as `by_recipe` makes them.
 
     Runs that would all fall into one group are compared with each other, each a group of its own.
     """
-    found: dict[str, dict[int, Result]] = {}
     results = list(results)
-    for result in results:
-        seeds = found.setdefault(recipe_key(result), {})
-        seed = int(result.facts["seed"])
-        if seed not in seeds or str(result.facts["created_utc"]) >= str(seeds[seed].facts["created_utc"]):
-            seeds[seed] = result
-    if len(found) == 1:
+    groups = by_recipe(results)
+    if len(groups) == 1:
         return [Group(str(result.facts.get("run") or result.name), (result,)) for result in results]
-    groups = [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
     names = [str(members[0].facts["recipe"]) for members in groups]
     return [
         Group(name if names.count(name) == 1 else str(members[0].facts.get("run") or members[0].name), members)
         for name, members in zip(names, groups, strict=True)
     ]
+
+
+def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:
+    """Runs by recipe and configuration in the order of their first mention, each by seed; of a seed, the newest."""
+    found: dict[str, dict[int, Result]] = {}
+    for result in results:
+        seeds = found.setdefault(recipe_key(result), {})
+        seed = int(result.facts["seed"])
+        if seed not in seeds or str(result.facts["created_utc"]) >= str(seeds[seed].facts["created_utc"]):
+            seeds[seed] = result
+    return [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
 
 
 def pair_groups(

@@ -26,9 +26,11 @@ _STOCK_ROWS = "nats_stock_rows"  # tensor of title_losses.safetensors, where the
 Announce = Callable[[str], None]
 
 
-def title_losses(
-    result: Result, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None
-) -> TitleLosses:
+def _silent(message: str) -> None:
+    """One function for all callers, so that the cache below recognises a corpus."""
+
+
+def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
     """Losses by title of a result: in full precision from its run's folder, else as published.
 
     Args:
@@ -48,7 +50,7 @@ def title_losses(
     return published
 
 
-def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None) -> TitleLosses:
+def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
     """As `title_losses`, for a complete run."""
     written = TitleLosses.from_json(run.analysis(NAME), f"{NAME}.json of run {run.name}") if _has(run) else None
     tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
@@ -68,7 +70,7 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = la
     return TitleLosses(nats, n_chars, stock, _groupings(split))
 
 
-def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None) -> TitleLosses:
+def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
     """Write analysis/title_losses.json of a complete run; losses under stock rows are computed if they are missing.
 
     Raises:
@@ -80,6 +82,15 @@ def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = lam
         losses = TitleLosses(losses.nats, losses.n_chars, _score_stock_rows(run, corpus), losses.groupings)
     write_analysis(run, NAME, losses.to_json())
     return losses
+
+
+def validation_titles(run: Run, corpus: CorpusConfig | None = None) -> tuple[str, ...]:
+    """A run's validation titles, from its corpus.
+
+    Raises:
+        UserError: the corpus cannot be read or is another one.
+    """
+    return _split_of(run, corpus, _silent).validation
 
 
 def _has(run: Run) -> bool:

@@ -18,20 +18,25 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2 for a user's mistake, 130 after an interrupt)."""
     import tyro
 
+    from sevenepochs.cli.analyze import analyze
     from sevenepochs.cli.audit import audit
     from sevenepochs.cli.compare import compare
     from sevenepochs.cli.corpus import corpus
+    from sevenepochs.cli.data import data
     from sevenepochs.cli.demo import demo
     from sevenepochs.cli.eval import evaluate
     from sevenepochs.cli.export import export
     from sevenepochs.cli.inside import inside
+    from sevenepochs.cli.ladder import ladder
     from sevenepochs.cli.leaderboard import leaderboard
     from sevenepochs.cli.list import list_recipes
+    from sevenepochs.cli.noise import noise
     from sevenepochs.cli.predict import predict
     from sevenepochs.cli.publish import publish
     from sevenepochs.cli.report import report
     from sevenepochs.cli.runs import runs
     from sevenepochs.cli.sample import sample
+    from sevenepochs.cli.search import search
     from sevenepochs.cli.serve import serve
     from sevenepochs.cli.show import show
     from sevenepochs.cli.train import resume, train
@@ -43,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         "resume": resume,
         "eval": evaluate,
         "compare": compare,
+        "noise": noise,
+        "ladder": ladder,
+        "search": search,
         "runs": runs,
         "list": list_recipes,
         "show": show,
@@ -50,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         "sample": sample,
         "inside": inside,
         "serve": serve,
+        "analyze": analyze,
+        "data": data,
         "corpus": corpus,
         "publish": publish,
         "report": report,

@@ -20,6 +20,7 @@ def train(
     revision: Revision = None,
     seed: Seed = None,
     settings: Settings = (),
+    proxy: bool = False,
     track: Track = None,
     runs: Folder = Path("runs"),
 ) -> None:
@@ -33,15 +34,19 @@ def train(
         revision: The hub dataset's revision.
         seed: Initialisation, dropout and order; the split never changes.
         settings: Changes.
+        proxy: A fifteenth of the work, on training titles alone: to choose by, never a result.
         track: Mirror the metrics to a dashboard, too; the run folder has them in any case.
         runs: Where run folders go.
     """
+    from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.train.trainer import run_training
 
     watcher = _mirrored(ConsoleWatcher(), track)
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
+    if proxy:
+        recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
     _report(run_training(experiment, recipe, runs, watcher))
 
 

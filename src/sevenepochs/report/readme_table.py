@@ -1,15 +1,23 @@
-"""The README's results table, generated between two markers from results/, so that no number there is typed."""
+"""The README's tables, generated between markers from results/, so that no number there is typed: all full results, and
+the ladder with each recipe's measured effect. No torch."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from sevenepochs.analysis.ladder import ladder
+from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
+from sevenepochs.report.ladder_table import markdown_line, rows
 from sevenepochs.results_folder import Result, list_results
+from sevenepochs.title_losses import TitleLosses
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
+LADDER_START, LADDER_END = "<!-- ladder:start -->", "<!-- ladder:end -->"
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
     "exact_val_loss",
@@ -46,21 +54,59 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     return "\n".join(lines)
 
 
+def ladder_section(results: list[Result], floors: list[NoiseFloor]) -> str:
+    """Markdown: one ladder for every set of titles with at least two of its recipes, proxy runs in ladders of their
+    own; recipes that were not run are named below it."""
+    of_titles: dict[str, list[Result]] = {}
+    for result in results:
+        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    blocks = []
+    for some in sorted(of_titles.values(), key=lambda rs: (rs[0].is_proxy, rs[0].facts["corpus"]["name"])):
+        rungs = ladder(LADDER, some, _published_losses, floors)
+        there = [rung for rung in rungs if rung.results]
+        if len(there) < 2:
+            continue
+        missing = [f"`{rung.recipe}`" for rung in rungs if not rung.results]
+        corpus = some[0].facts["corpus"]
+        name = corpus.get("recognised") or corpus.get("of") or corpus["name"]
+        scale = "at proxy scale, on development titles" if some[0].is_proxy else "full runs"
+        lines = [markdown_line(LADDER_HEAD), markdown_line(["---"] * len(LADDER_HEAD))]
+        lines += [markdown_line([f"`{cells[0]}`", *cells[1:]]) for cells in rows(there)]
+        block = f"{name}, {scale}:\n\n" + "\n".join(lines)
+        blocks.append(block + (f"\n\nNot run yet: {', '.join(missing)}." if missing else ""))
+    return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
+
+
 def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
-    """Rewrite the table in the README; with `check`, only say whether it is up to date.
+    """Rewrite the tables in the README; with `check`, only say whether they are up to date.
 
     Raises:
-        UserError: the markers are missing, or a result is damaged.
+        UserError: the results' markers are missing, or a result is damaged.
     """
     text = readme.read_text(encoding="utf-8")
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise UserError(f"{readme} has no {START} ... {END} to fill")
-    new = f"{before}{START}\n{table(list_results(results_root))}\n{END}{after}"
+    results = list_results(results_root)
+    new = _filled(text, START, END, table([r for r in results if not r.is_proxy]), readme)
+    if LADDER_START in new:
+        section = ladder_section(results, read_floors(results_root))
+        new = _filled(new, LADDER_START, LADDER_END, section, readme)
     if not check and new != text:
         readme.write_text(new, encoding="utf-8")
     return new == text
+
+
+def _filled(text: str, start: str, end: str, content: str, readme: Path) -> str:
+    before, found_start, rest = text.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not found_start or not found_end:
+        raise UserError(f"{readme} has no {start} ... {end} to fill")
+    return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def _published_losses(result: Result) -> TitleLosses:
+    losses = result.title_losses()
+    if losses is None:
+        raise UserError("losses by title not published")
+    return losses
 
 
 def _cells(result: Result) -> list[str]:

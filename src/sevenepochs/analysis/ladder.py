@@ -1,0 +1,91 @@
+"""The ladder: recipes in order, each with its measured effect against the one before. No torch.
+
+Full runs and proxy runs, and runs on different titles, never stand in one ladder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sevenepochs.analysis.compare import Group, Pair, exact, pair_groups
+from sevenepochs.analysis.noise import NoiseFloor
+from sevenepochs.errors import UserError
+from sevenepochs.results_folder import PROXY_SUFFIX, Result
+from sevenepochs.title_losses import TitleLosses
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One recipe of the ladder.
+
+    Attributes:
+        recipe: its name, without the proxy's suffix.
+        results: one a seed; empty where it has not been run.
+        mean, sd: of the exact loss over seeds; sd is None for fewer than two.
+        ratio: mean over the first rung's.
+        pair: against the nearest earlier rung that has been run; None for the first, or where they cannot be paired.
+        unpaired: why not, in words; "" otherwise.
+    """
+
+    recipe: str
+    results: tuple[Result, ...]
+    mean: float | None
+    sd: float | None
+    ratio: float | None
+    pair: Pair | None
+    unpaired: str
+
+
+def ladder(
+    recipes: Sequence[str],
+    results: Iterable[Result],
+    losses_of: Callable[[Result], TitleLosses],
+    floors: Iterable[NoiseFloor] = (),
+) -> list[Rung]:
+    """The rungs of these recipes, from results on one set of titles.
+
+    Args:
+        results: any order; those of other recipes are passed over. One configuration a recipe.
+
+    Raises:
+        UserError: results on several sets of titles.
+    """
+    floors = list(floors)
+    by_recipe: dict[str, list[Result]] = {}
+    for result in results:
+        by_recipe.setdefault(plain_name(result), []).append(result)
+    chosen = [result for name in recipes for result in by_recipe.get(name, ())]
+    titles = {result.facts["corpus"]["split"]["validation_titles_sha256"] for result in chosen}
+    if len(titles) > 1:
+        raise UserError("a ladder needs runs on one set of titles; these are on several")
+    rungs: list[Rung] = []
+    first_mean: float | None = None
+    before: Group | None = None
+    for name in recipes:
+        members = sorted(by_recipe.get(name, ()), key=lambda r: int(r.facts["seed"]))
+        if not members:
+            rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
+            continue
+        here = Group(name, tuple(members))
+        losses = [exact(result) for result in members]
+        mean = math.fsum(losses) / len(losses)
+        first_mean = mean if first_mean is None else first_mean
+        pair, unpaired = None, ""
+        if before is not None:
+            try:
+                pair = pair_groups(before, here, losses_of, floors)
+            except UserError as error:
+                unpaired = str(error)
+        sd = float(np.std(losses, ddof=1)) if len(losses) > 1 else None
+        rungs.append(Rung(name, here.results, mean, sd, mean / first_mean, pair, unpaired))
+        before = here
+    return rungs
+
+
+def plain_name(result: Result) -> str:
+    """The recipe's name, also of a run at proxy scale."""
+    return str(result.facts["recipe"]).removesuffix(PROXY_SUFFIX)

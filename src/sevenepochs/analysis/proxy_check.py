@@ -1,0 +1,70 @@
+"""Does the proxy rank recipes as full size does? Counted on the recipes that were run at both scales. No torch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from scipy import stats
+
+ENOUGH_PAIRS = 3
+
+
+class RankedPair(NamedTuple):
+    """Second recipe minus first at either scale, nats per character."""
+
+    first: str
+    second: str
+    full: float
+    proxy: float
+
+    @property
+    def agrees(self) -> bool:
+        return self.full * self.proxy > 0
+
+
+@dataclass(frozen=True)
+class ProxyCheck:
+    """`kendall_tau` and its exact two-sided p value over all recipes; None for fewer than two (p: three) recipes."""
+
+    recipes: tuple[str, ...]
+    pairs: tuple[RankedPair, ...]
+    kendall_tau: float | None
+    p_value: float | None
+
+    @property
+    def n_agreeing(self) -> int:
+        return sum(pair.agrees for pair in self.pairs)
+
+    @property
+    def words(self) -> str:
+        """One line that claims no more than the pairs show."""
+        n = len(self.pairs)
+        if n == 0:
+            return "the proxy's ranking is unchecked: no two recipes have been run at both scales"
+        text = f"the proxy orders {self.n_agreeing} of {n} pairs as full size does ({len(self.recipes)} recipes"
+        if self.kendall_tau is not None:
+            text += f", Kendall's tau {self.kendall_tau:.2f}"
+        if self.p_value is not None:
+            text += f", p = {self.p_value:.2f} if scales had nothing in common"
+        text += ")"
+        if n < ENOUGH_PAIRS:
+            text += f"; {n} pair{'' if n == 1 else 's'} cannot show that it can be trusted"
+        return text
+
+
+def proxy_check(full: Mapping[str, float], proxy: Mapping[str, float]) -> ProxyCheck:
+    """Compare mean exact losses by recipe name, nats per character; recipes at one scale only are left out."""
+    recipes = tuple(name for name in full if name in proxy)
+    pairs = tuple(
+        RankedPair(a, b, full[b] - full[a], proxy[b] - proxy[a]) for a, b in itertools.combinations(recipes, 2)
+    )
+    tau = p_value = None
+    if len(recipes) >= 2:
+        found = stats.kendalltau([full[name] for name in recipes], [proxy[name] for name in recipes])
+        tau = float(found.statistic) if math.isfinite(found.statistic) else None
+        p_value = float(found.pvalue) if len(recipes) >= 3 and tau is not None else None
+    return ProxyCheck(recipes, pairs, tau, p_value)

@@ -1,0 +1,158 @@
+"""Jobs: a recipe with a seed that is to be run, and what of it is there already.
+
+A job is done when a complete run or a published result has its name, configuration, seed and titles. The configuration
+is compared as the present package reads it, so that a field which came later counts with its default; the device,
+precision and compilation are how a machine executes it and do not count.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sevenepochs.analysis.finished import finished_runs, published_results
+from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
+from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.results_folder import Result, result_of
+from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.train.hooks import Watcher
+from sevenepochs.train.trainer import resume_training, run_training
+
+State = Literal["done", "resume", "running", "failed", "to do"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run to have. `name` is what its folder is called after."""
+
+    name: str
+    experiment: Experiment
+
+    @property
+    def seed(self) -> int:
+        return self.experiment.training.seed
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job with its state. `result` where it is done; `run` where a folder of it exists that is not complete."""
+
+    job: Job
+    state: State
+    result: Result | None = None
+    run: Run | None = None
+
+
+def jobs_for(name: str, experiment: Experiment, n_seeds: int, *, proxy: bool) -> list[Job]:
+    """The jobs of one recipe: the official seed and those that follow it."""
+    if n_seeds < 1:
+        raise UserError(f"{n_seeds} seeds; at least 1 is needed")
+    if proxy:
+        name, experiment = proxy_name(name), at_proxy_scale(experiment)
+    return [
+        Job(name, experiment.replace("training.seed", seed)) for seed in range(OFFICIAL_SEED, OFFICIAL_SEED + n_seeds)
+    ]
+
+
+def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path) -> list[Planned]:
+    """What is there of each job: the newest run decides among several, a complete one always."""
+    runs = list_runs(runs_root)
+    done = [*published_results(results_root), *finished_runs(runs_root)]
+    return [_planned(job, runs, done) for job in jobs]
+
+
+def execute(
+    planned: Sequence[Planned],
+    runs_root: Path,
+    watcher: Watcher,
+    announce: Callable[[int, Planned], None] = lambda index, one: None,
+) -> list[Planned]:
+    """Run what is not done, in order; returns the same jobs with what has become of them.
+
+    A run whose loss is not finite is left as failed and the next one starts; a run that another process writes is left
+    alone.
+
+    Args:
+        announce: told before each run which of `planned` it is.
+
+    Raises:
+        UserError: bad corpus, settings or folder.
+        Interrupted: as in `run_training`; the same call goes on from there.
+    """
+    finished = []
+    for index, one in enumerate(planned):
+        if one.state not in ("to do", "resume"):
+            finished.append(one)
+            continue
+        announce(index, one)
+        finished.append(_run(one, runs_root, watcher))
+    return finished
+
+
+def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
+    job = one.job
+    before = {run.path for run in list_runs(runs_root)}
+    try:
+        if one.run is not None:
+            run = resume_training(one.run, job.experiment, watcher)
+        else:
+            run = run_training(job.experiment, job.name, runs_root, watcher)
+    except UserError as error:
+        failed = one.run or next((run for run in list_runs(runs_root) if run.path not in before), None)
+        if failed is None or failed.state != "failed":
+            raise
+        watcher.message(str(error))
+        return Planned(job, "failed", run=failed)
+    return Planned(job, "done", result=result_of(run))
+
+
+def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
+    titles = titles_of(job.experiment.corpus)
+    key = config_key(job.experiment)
+    for result in reversed(done):
+        facts = result.facts
+        is_named = facts["recipe"] == job.name and facts["seed"] == job.seed
+        if is_named and facts["corpus"]["split"] == titles and _key_of(facts["config"]) == key:
+            return Planned(job, "done", result=result)
+    for run in reversed(runs):
+        try:
+            is_named = (run.recipe, run.seed) == (job.name, job.seed) and run.state != "complete"
+            if not is_named or run.corpus.get("split") != titles or _key_of(run.config) != key:
+                continue
+        except UserError:
+            continue  # damaged, or killed before its first files were written: nothing to go on from
+        if run.state == "running":
+            return Planned(job, "running", run=run)
+        if run.state == "failed":
+            return Planned(job, "failed", run=run)
+        return Planned(job, "resume", run=run)
+    return Planned(job, "to do")
+
+
+def config_key(experiment: Experiment) -> dict[str, Any]:
+    """An experiment's configuration but for its corpus (titles are compared instead) and its execution."""
+    config = experiment.to_dict()
+    del config["corpus"]
+    for name in ("device", "precision", "compile"):
+        del config["training"][name]
+    return config
+
+
+@functools.lru_cache(maxsize=4)
+def titles_of(corpus: CorpusConfig) -> dict[str, Any]:
+    """Fingerprint of the split of a corpus, which is read once for all jobs."""
+    return fingerprint(corpus.load().split())
+
+
+def _key_of(config: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        return config_key(Experiment.from_dict(config))
+    except UserError:  # made of classes that are not loaded, or of a package of another time
+        return None

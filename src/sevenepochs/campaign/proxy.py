@@ -1,0 +1,47 @@
+"""The proxy: one transformation of an experiment that makes it about a fifteenth of the work, to choose by.
+
+    titles    2/9 of the training titles to train on, the last 1/18 of them to choose by (20,000 and 5,000 of 90,000);
+              the validation titles are never read
+    width     half of d_model, and half of the heads, so that a head keeps its size
+    batch     a quarter of the rows, so that a run has about as many steps as at full size (8/9 of them)
+
+Everything else stays, learning rates too: a quarter of the batch asks AdamW for half the rate (square root), half the
+width for twice the rate, and the two cancel. Whether the proxy ranks recipes as full size does is not a matter of
+argument: `sevenepochs ladder --check-proxy` counts the pairs on which they agree (docs/choosing.md).
+"""
+
+from __future__ import annotations
+
+from sevenepochs.corpus.development import Development
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.results_folder import PROXY_SUFFIX
+
+_BATCH_DIVISOR = 4
+
+
+def at_proxy_scale(experiment: Experiment) -> Experiment:
+    """The experiment at proxy scale.
+
+    Raises:
+        UserError: it is at proxy scale already.
+    """
+    if isinstance(experiment.corpus, Development):
+        raise UserError("the experiment is at proxy scale already")
+    model = experiment.model
+    n_head = model.n_head // 2 if model.n_head % 2 == 0 else model.n_head
+    # rotary positions turn pairs, so a head's size stays even
+    d_model = max(1, round(model.d_model / 2 / (2 * n_head))) * 2 * n_head
+    return experiment.replace_all(
+        {
+            "corpus": Development(of=experiment.corpus),
+            "model.d_model": d_model,
+            "model.n_head": n_head,
+            "batches.batch_size": max(1, round(experiment.batches.batch_size / _BATCH_DIVISOR)),
+        }
+    )
+
+
+def proxy_name(recipe: str) -> str:
+    """What runs of a recipe are called at proxy scale, so that they are never taken for full ones."""
+    return recipe + PROXY_SUFFIX

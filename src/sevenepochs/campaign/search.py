@@ -1,0 +1,210 @@
+"""The search: settings of one recipe varied together at proxy scale, on development titles only (docs/choosing.md).
+
+Optuna's tree-structured Parzen estimator, multivariate (Watanabe 2023, arXiv:2304.11127), proposes; a trial is an
+ordinary run in a folder of the search. The study is a journal file beside the runs: the same command goes on with it,
+and a run that was stopped is resumed, not begun again. No trial is cut short: under a decaying learning rate, who leads
+early says little about who wins.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sevenepochs.analysis.compare import exact
+from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
+from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
+from sevenepochs.campaign.space import Dimension, apply, changes
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.train.hooks import Watcher
+
+if TYPE_CHECKING:
+    import optuna
+
+_JOURNAL = "optuna.log"
+_ERROR = "error"  # attribute of a trial that failed by its own settings; one that was stopped has none
+_SPACE = "search.json"
+_SAMPLER_SEED = 1337
+_NO_RESULTS = "no published results"  # a trial is looked for in the search's own folder only
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial: the values by dimension, the settings that they mean (dotted paths), and the exact loss on the
+    development titles, nats per character; None where training failed."""
+
+    number: int
+    values: dict[str, float]
+    settings: dict[str, float | int]
+    loss: float | None
+    run: str | None
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search: a recipe at full size, what varies, and where it is kept.
+
+    Attributes:
+        folder: holds the journal, the space and the trials' run folders.
+    """
+
+    recipe: str
+    experiment: Experiment
+    dimensions: tuple[Dimension, ...]
+    folder: Path
+
+    def open(self) -> optuna.Study:
+        """The study, new or as it was left.
+
+        Raises:
+            UserError: optuna is missing, the folder cannot be written, or holds a search of something else.
+        """
+        optuna = _optuna()
+        facts = {
+            "recipe": self.recipe,
+            "experiment": {k: v for k, v in self.experiment.to_dict().items() if k != "corpus"},
+            "titles": titles_of(at_proxy_scale(self.experiment).corpus),
+            "space": [asdict(dimension) for dimension in self.dimensions],
+        }
+        text = json.dumps(facts, indent=1) + "\n"
+        file = self.folder / _SPACE
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                file.write_text(text, encoding="utf-8")
+            elif json.loads(file.read_text(encoding="utf-8")) != json.loads(text):
+                raise UserError(
+                    f"{self.folder} holds a search of another recipe, corpus or space; name another with --folder"
+                )
+        except OSError as error:
+            raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --folder") from None
+        except json.JSONDecodeError as error:
+            raise UserError(f"{file} is damaged ({error}); choose another folder with --folder") from None
+        backend = optuna.storages.journal.JournalFileBackend(str(self.folder / _JOURNAL))
+        return optuna.create_study(
+            study_name=self.recipe,
+            storage=optuna.storages.JournalStorage(backend),
+            # the seed fixes the first proposals; after a restart the sampler goes on from what the study holds
+            sampler=optuna.samplers.TPESampler(seed=_SAMPLER_SEED, multivariate=True, n_startup_trials=8),
+            direction="minimize",
+            load_if_exists=True,
+        )
+
+    def run(
+        self,
+        n_trials: int,
+        watcher: Watcher,
+        announce: Callable[[int, dict[str, float | int]], None] = lambda number, settings: None,
+    ) -> None:
+        """Go on until `n_trials` trials are finished, those of earlier sessions counted.
+
+        Raises:
+            UserError: as `open`, or a run cannot be started at all.
+            Interrupted: the same call goes on with the run that was stopped.
+        """
+        optuna = _optuna()
+        study = self.open()
+        self._requeue(study)
+        if not study.trials:
+            study.enqueue_trial(self._start())  # the recipe as it is: what every proposal has to beat
+        while sum(map(_is_over, study.trials)) < n_trials:
+            trial = study.ask()
+            values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
+            try:
+                experiment = apply(self.experiment, self.dimensions, values)
+            except UserError as error:
+                trial.set_user_attr(_ERROR, str(error))  # values that do not fit together
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                continue
+            announce(trial.number, changes(self.experiment, self.dimensions, values))
+            job = Job(proxy_name(self.recipe), at_proxy_scale(experiment))
+            [done] = execute(plan([job], self.folder, Path(_NO_RESULTS)), self.folder, watcher)
+            if done.result is None:
+                trial.set_user_attr(_ERROR, f"the run is {done.state}")
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                continue
+            trial.set_user_attr("run", done.result.facts["run"])
+            study.tell(trial, exact(done.result))
+
+    def trials(self, study: optuna.Study) -> list[Trial]:
+        """Finished trials, best first; failed ones last."""
+        found = [
+            Trial(
+                trial.number,
+                dict(trial.params),
+                changes(self.experiment, self.dimensions, trial.params),
+                trial.value if _ERROR not in trial.user_attrs else None,
+                trial.user_attrs.get("run"),
+            )
+            for trial in study.trials
+            if _is_over(trial)
+        ]
+        return sorted(found, key=lambda t: (t.loss is None, t.loss if t.loss is not None else 0.0, t.number))
+
+    def importances(self, study: optuna.Study) -> dict[str, float]:
+        """Share of each dimension in what separates the good trials (PED-ANOVA, Watanabe et al. 2023,
+        arXiv:2304.10255); empty where there are too few trials to tell."""
+        optuna = _optuna()
+        complete = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+        if len(complete) < max(4, 2 * len(self.dimensions)) or len({t.value for t in complete}) < 2:
+            return {}
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+
+    def _start(self) -> dict[str, Any]:
+        """The recipe's own values, put into the ranges."""
+        values: dict[str, Any] = {}
+        config: Any = self.experiment
+        for dimension in self.dimensions:
+            value: Any = config
+            for name in dimension.paths[0].split("."):
+                value = getattr(value, name)
+            if dimension.choices:
+                value = min(dimension.choices, key=lambda choice: abs(choice - value))
+            else:
+                value = min(max(value, dimension.low), dimension.high)
+                value = round(value) if dimension.whole else float(value)
+            values[dimension.name] = value
+        return values
+
+    def _requeue(self, study: optuna.Study) -> None:
+        """Trials that a stopped session left open are proposed again, first of all: their runs go on."""
+        optuna = _optuna()
+        for trial in study.trials:
+            if trial.state == optuna.trial.TrialState.RUNNING:
+                study.enqueue_trial(trial.params)
+                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _is_over(trial: optuna.trial.FrozenTrial) -> bool:
+    return trial.state.name == "COMPLETE" or (trial.state.name == "FAIL" and _ERROR in trial.user_attrs)
+
+
+def _suggest(trial: optuna.Trial, dimension: Dimension) -> float:
+    if dimension.choices:
+        return float(trial.suggest_categorical(dimension.name, dimension.choices))
+    if dimension.whole:
+        low, high, step = round(dimension.low), round(dimension.high), round(dimension.step or 1)
+        return trial.suggest_int(dimension.name, low, high, step=1 if dimension.log else step, log=dimension.log)
+    return trial.suggest_float(dimension.name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise UserError('the search needs optuna: pip install "sevenepochs[search]"') from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # `multivariate` and the journal are marked experimental; the version is pinned below the next major one
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    return optuna
+
+
+def survivors(trials: Sequence[Trial], n: int) -> list[Trial]:
+    """The best `n` trials that have a loss: what is worth a full run."""
+    return [trial for trial in trials if trial.loss is not None][:n]

@@ -1,0 +1,151 @@
+"""What a search varies: ranges on dotted paths of an experiment's configuration, and the ranges to begin with.
+
+A range is written KEY=LOW..HIGH, with :log behind it for a logarithmic scale or :STEP for a grid, or KEY=A,B,C for a
+choice. KEY may hold `*`: every numeric field whose path it matches then takes the same value, so `*dropout=0..0.3` is
+one dimension.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sevenepochs.config import Config
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+
+_DROPOUT = (0.0, 0.3)
+_FACTOR_LR = 4.0
+_FACTOR_DECAY = 5.0
+_FACTOR_WEIGHT = 3.0
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One thing that is varied: `paths` all take the same value.
+
+    Attributes:
+        name: as the user wrote it, and as tables show it.
+        low, high, log, step: a range; `step` None is continuous.
+        choices: instead of a range.
+        whole: the fields are integers.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: float | None = None
+    choices: tuple[float, ...] = ()
+    whole: bool = False
+
+
+def default_space(experiment: Experiment) -> list[Dimension]:
+    """Width, all dropout rates together, the objective's weight, decays and learning rates: what of these it has."""
+    fields = numeric_fields(experiment)
+    head_size = experiment.model.d_model // experiment.model.n_head
+    texts = [f"model.n_head={','.join(str(n) for n in _heads(experiment.model.n_head))}"] if head_size else []
+    texts.append(f"*dropout={_DROPOUT[0]:g}..{_DROPOUT[1]:g}")
+    for path, value in fields.items():
+        name = path.rpartition(".")[2]
+        if path == "objective.weight" and value:
+            texts.append(_around(path, value, _FACTOR_WEIGHT))
+        elif name == "weight_decay" and path.startswith("optimizer"):
+            texts.append(_around(path, value or 0.02, _FACTOR_DECAY))
+        elif name == "lr" and path.startswith("optimizer"):
+            texts.append(_around(path, value, _FACTOR_LR))
+    return [dimension for text in texts for dimension in [_parse_or_none(text, experiment)] if dimension is not None]
+
+
+def parse_dimension(text: str, experiment: Experiment) -> Dimension:
+    """One range in the user's words.
+
+    Raises:
+        UserError: malformed, or no numeric field of the experiment has such a path.
+    """
+    key, equals, values = text.partition("=")
+    example = "write KEY=LOW..HIGH[:log|:STEP] or KEY=A,B,C, e.g. optimizer.lr=1e-4..1e-2:log"
+    if not equals or not key or not values:
+        raise UserError(f"--vary {text!r}: {example}")
+    fields = numeric_fields(experiment)
+    paths = tuple(path for path in fields if fnmatch.fnmatchcase(path, key))
+    if not paths:
+        raise UserError(f"--vary {text!r}: the recipe has no numeric setting {key!r}; it has {', '.join(fields)}")
+    whole = all(isinstance(fields[path], int) for path in paths)
+    span, colon, scale = values.partition(":")
+    low_text, dots, high_text = span.partition("..")
+    try:
+        if not dots:
+            choices = tuple(_number(part) for part in span.split(","))
+            if colon or len(choices) < 2:
+                raise ValueError
+            return Dimension(key, paths, choices=choices, whole=whole)
+        low, high = _number(low_text), _number(high_text)
+        step = _number(scale) if colon and scale != "log" else None
+    except ValueError:
+        raise UserError(f"--vary {text!r}: {example}") from None
+    if not low < high or (scale == "log" and low <= 0) or (step is not None and step <= 0):
+        raise UserError(f"--vary {text!r}: the range is empty (a logarithmic one begins above 0)")
+    return Dimension(key, paths, low, high, scale == "log", step, (), whole)
+
+
+def apply(experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]) -> Experiment:
+    """The experiment with the chosen values; more heads of the same size make it wider."""
+    return experiment.replace_all(changes(experiment, dimensions, values))
+
+
+def changes(
+    experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]
+) -> dict[str, float | int]:
+    """Dotted paths with their new values, as `--set` takes them."""
+    new: dict[str, float | int] = {}
+    for dimension in dimensions:
+        value = values[dimension.name]
+        for path in dimension.paths:
+            new[path] = round(value) if dimension.whole else value
+    if "model.n_head" in new and "model.d_model" not in new:
+        new["model.d_model"] = int(new["model.n_head"]) * (experiment.model.d_model // experiment.model.n_head)
+    return new
+
+
+def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:
+    """Every number in a configuration by its dotted path, in the configuration's order."""
+    found: dict[str, int | float] = {}
+    for name, value in _fields(config):
+        if isinstance(value, Config):
+            found |= numeric_fields(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[prefix + name] = value
+    return found
+
+
+def _fields(config: Config) -> list[tuple[str, Any]]:
+    return [(name, getattr(config, name)) for name in config.to_dict() if name != "kind"]
+
+
+def _heads(n_head: int) -> list[int]:
+    """A quarter fewer to a quarter more heads; at proxy scale their number is halved, so it stays even."""
+    return sorted({max(2, 2 * round(n_head * factor / 2)) for factor in (0.75, 1.0, 1.25)})
+
+
+def _around(path: str, value: float, factor: float) -> str:
+    return f"{path}={value / factor:.3g}..{value * factor:.3g}:log"
+
+
+def _parse_or_none(text: str, experiment: Experiment) -> Dimension | None:
+    """None where the recipe leaves nothing to vary, such as a single number of heads."""
+    try:
+        return parse_dimension(text, experiment)
+    except UserError:
+        return None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

@@ -1,0 +1,106 @@
+"""`noise`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, Settings
+
+if TYPE_CHECKING:
+    from sevenepochs.analysis.noise import NoiseFloor
+
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RECIPE|RUN ...]")]
+
+
+def noise(
+    recipes: Positional[Names] = (),
+    train: int = 0,
+    proxy: bool = False,
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    settings: Settings = (),
+    runs: Folder = Path("runs"),
+    results: Folder = Path("results"),
+    json: bool = False,
+) -> None:
+    """Measure how far the loss moves when only the seed changes, and keep it in results/noise.json for compare.
+
+    Args:
+        recipes: Recipes, or run folders of one recipe; every recipe with two seeds or more by default.
+        train: Train what is missing to this number of seeds, from 1337 on.
+        proxy: At proxy scale.
+        corpus: Where the titles come from, for --train.
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        settings: Changes to the recipe, for --train.
+        runs: Where run folders are and go.
+        results: Where published results are, and where the measured deviations go.
+        json: Print JSON.
+    """
+    import json as json_module
+
+    from sevenepochs.analysis.compare import by_recipe
+    from sevenepochs.analysis.finished import finished_runs, published_results, select
+    from sevenepochs.analysis.noise import noise_floor, store, to_json
+    from sevenepochs.campaign.jobs import execute, jobs_for, plan
+    from sevenepochs.campaign.proxy import proxy_name
+    from sevenepochs.cli.console import ConsoleWatcher, console, errors
+    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.errors import UserError
+    from sevenepochs.train.hooks import Watcher
+
+    if train:
+        if not recipes:
+            raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
+        jobs = [
+            job
+            for name in recipes
+            for job in jobs_for(
+                name, experiment_from(name, corpus, column, revision, None, settings), train, proxy=proxy
+            )
+        ]
+        watcher = Watcher() if json else ConsoleWatcher()
+        measured = [one.result for one in execute(plan(jobs, runs, results), runs, watcher) if one.result is not None]
+    elif recipes:
+        names = [proxy_name(text) if proxy else text for text in recipes]
+        measured = [result for text in names for result in select(text, runs, results)]
+    else:
+        measured = [*published_results(results), *finished_runs(runs)]
+    members = by_recipe(measured)
+    if not recipes:
+        members = [some for some in members if len(some) > 1]
+    if not members:
+        raise UserError(
+            f"no recipe has been run with two seeds in {runs} or {results}; train some: "
+            "sevenepochs noise baseline --train 3"
+        )
+    floors = [noise_floor(some) for some in members]
+    for floor in floors:
+        file = store(floor, results)
+    if json:
+        print(json_module.dumps([to_json(floor) for floor in floors], indent=1))
+        return
+    _show(floors)
+    console.print(f"kept in {file}, where `compare` and `ladder` find it")
+    if any(floor.n < 3 for floor in floors):
+        errors.print("two seeds say little: the interval of their deviation spans a factor of 70", style="yellow")
+
+
+def _show(floors: list[NoiseFloor]) -> None:
+    from rich.table import Table
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.metrics import format_metric
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("recipe", "corpus", "n", "mean exact", "sd", "95 % interval of the sd", "machine"):
+        table.add_column(column, justify="left" if column in ("recipe", "corpus", "machine") else "right")
+    for floor in floors:
+        low, high = (format_metric("seed_deviation", value) for value in floor.sd_interval)
+        mean, sd = format_metric("exact_val_loss", floor.mean), format_metric("seed_deviation", floor.sd)
+        table.add_row(floor.recipe, floor.corpus, str(floor.n), mean, sd, f"{low} to {high}", floor.device)
+    console.print(table)

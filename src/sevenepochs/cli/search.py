@@ -1,0 +1,129 @@
+"""`search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, Settings
+
+if TYPE_CHECKING:
+    from sevenepochs.campaign.search import Trial
+
+Vary = Annotated[
+    tyro.conf.UseAppendAction[tuple[str, ...]],
+    tyro.conf.arg(
+        metavar="KEY=LOW..HIGH[:log|:STEP]",
+        help="What to vary, instead of width, dropout, the objective's weight, decays and learning rates; "
+        "KEY may hold *, or KEY=A,B,C; may be repeated.",
+    ),
+]
+
+
+def search(
+    recipe: Positional[Recipe],
+    trials: int = 30,
+    vary: Vary = (),
+    survivors: int = 3,
+    corpus: Corpus = None,
+    column: Column = None,
+    revision: Revision = None,
+    settings: Settings = (),
+    folder: Folder | None = None,
+    json: bool = False,
+) -> None:
+    """Vary settings of a recipe together, at proxy scale and on training titles only; the same command goes on.
+
+    Args:
+        recipe: A name from `sevenepochs list`, or path/file.py:function.
+        trials: How many trials there shall be, earlier ones counted; 0 shows what is there.
+        survivors: How many of the best to print as train commands.
+        corpus: Where the titles come from (the recipe's own by default).
+        column: The column that holds the titles.
+        revision: The hub dataset's revision.
+        settings: Changes that all trials have.
+        folder: Where the study and its runs are (searches/RECIPE by default).
+        json: Print JSON.
+    """
+    import dataclasses
+    import json as json_module
+
+    from sevenepochs.campaign.search import Search
+    from sevenepochs.campaign.search import survivors as best_of
+    from sevenepochs.campaign.space import default_space, parse_dimension
+    from sevenepochs.cli.console import ConsoleWatcher, console, errors
+    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.errors import UserError
+    from sevenepochs.train.hooks import Watcher
+    from sevenepochs.train.interrupt import Interrupted
+
+    experiment = experiment_from(recipe, corpus, column, revision, None, settings)
+    dimensions = [parse_dimension(text, experiment) for text in vary] or default_space(experiment)
+    if not dimensions:
+        raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
+    name = Path(recipe.replace(":", "-")).name
+    found = Search(name, experiment, tuple(dimensions), folder or Path("searches") / name)
+    out = errors if json else console
+
+    def announce(number: int, values: dict[str, float | int]) -> None:
+        out.rule(f"trial {number}")
+        out.print("  ".join(f"{key}={value:.4g}" for key, value in values.items()), markup=False)
+
+    try:
+        found.run(trials, Watcher() if json else ConsoleWatcher(), announce)
+    except Interrupted:
+        out.print("the same command goes on from here", style="dim")
+        raise
+    study = found.open()
+    done = found.trials(study)
+    importances = found.importances(study)
+    commands = [_command(recipe, corpus, column, revision, settings, trial) for trial in best_of(done, survivors)]
+    if json:
+        rows = [dataclasses.asdict(trial) for trial in done]
+        print(json_module.dumps({"trials": rows, "importances": importances, "survivors": commands}, indent=1))
+        return
+    _show(done, importances)
+    console.print(
+        "\nTo confirm in full; a difference between trials that is smaller than the proxy's seed deviation "
+        f"(sevenepochs noise {recipe} --proxy --train 3) is chance:"
+    )
+    for command in commands:
+        console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _command(
+    recipe: str, corpus: str | None, column: str | None, revision: str | None, settings: tuple[str, ...], trial: Trial
+) -> str:
+    import shlex
+
+    words = ["sevenepochs", "train", recipe]
+    for option, value in (("--corpus", corpus), ("--column", column), ("--revision", revision)):
+        words += [option, value] if value is not None else []
+    changes = [*settings, *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
+    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
+
+
+def _show(trials: list[Trial], importances: dict[str, float]) -> None:
+    from rich.table import Table
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.metrics import format_metric
+
+    if not trials:
+        console.print("no trial is finished yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    keys = list(trials[0].values)
+    for column in ("trial", "exact", *keys):
+        table.add_column(column, justify="right", overflow="fold")
+    for trial in trials:
+        loss = format_metric("exact_val_loss", trial.loss) if trial.loss is not None else "failed"
+        table.add_row(str(trial.number), loss, *(f"{trial.values[key]:.4g}" for key in keys))
+    console.print(table)
+    console.print("exact: on development titles, nats/char", style="dim")
+    if importances:
+        console.print("\nwhat separates the good trials: " + ", ".join(f"{k} {v:.0%}" for k, v in importances.items()))
+    else:
+        console.print("\ntoo few trials to tell what matters", style="dim")

@@ -1,0 +1,123 @@
+"""The ladder as rows of text, as lines for docs/log.md, and as JSON. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sevenepochs.analysis.ladder import Rung
+from sevenepochs.metrics import format_metric
+
+HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "verdict"]
+LOG_HEAD = ["technique", "hypothesis", "command", "n", "mean", "sd", "effect", "verdict"]
+
+
+def rows(rungs: Sequence[Rung]) -> list[list[str]]:
+    """One row of cells a rung, under HEAD."""
+    return [
+        [
+            rung.recipe,
+            str(len(rung.results)),
+            format_metric("exact_val_loss", rung.mean),
+            format_metric("seed_deviation", rung.sd),
+            format_metric("val_loss_ratio", rung.ratio),
+            _effect(rung),
+            _stock_effect(rung),
+            _short_verdict(rung),
+        ]
+        for rung in rungs
+    ]
+
+
+def log_lines(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]:
+    """Lines of a Markdown table for docs/log.md, its head included; rungs that were not run have none.
+
+    Args:
+        docstrings: of the recipes by name, whose "Hypothesis:" is taken over.
+    """
+    lines = [markdown_line(LOG_HEAD), markdown_line(["---"] * len(LOG_HEAD))]
+    for rung in rungs:
+        if not rung.results:
+            continue
+        command = f"`{rung.results[0].facts['command']}`"
+        more = f" and seeds {', '.join(str(r.facts['seed']) for r in rung.results[1:])}" if rung.results[1:] else ""
+        lines.append(
+            markdown_line(
+                [
+                    f"`{rung.recipe}`",
+                    _hypothesis(docstrings.get(rung.recipe, "")),
+                    command + more,
+                    str(len(rung.results)),
+                    format_metric("exact_val_loss", rung.mean),
+                    format_metric("seed_deviation", rung.sd),
+                    f"{_effect(rung)} against `{rung.pair.first}`" if rung.pair else "-",
+                    rung.pair.verdict.words if rung.pair else rung.unpaired or "the first rung",
+                ]
+            )
+        )
+    return lines
+
+
+def to_json(rung: Rung) -> dict[str, Any]:
+    """Plain values, with the paired difference and the verdict."""
+    pair = rung.pair
+    return {
+        "recipe": rung.recipe,
+        "n": len(rung.results),
+        "seeds": [result.facts["seed"] for result in rung.results],
+        "mean": rung.mean,
+        "sd": rung.sd,
+        "ratio": rung.ratio,
+        "against": pair.first if pair else None,
+        "difference": dataclasses.asdict(pair.own_rows) if pair else None,
+        "difference_stock_rows": dataclasses.asdict(pair.stock_rows) if pair and pair.stock_rows else None,
+        "counts": pair.verdict.counts if pair else None,
+        "verdict": pair.verdict.words if pair else rung.unpaired,
+    }
+
+
+def _effect(rung: Rung) -> str:
+    if rung.pair is None:
+        return "-"
+    own = rung.pair.own_rows
+    text = format_metric("val_loss_difference", own.value)
+    return text if own.widest is None else f"{text} ± {format_metric('val_loss_half_width', own.widest.half_width)}"
+
+
+def _stock_effect(rung: Rung) -> str:
+    if rung.pair is None or not rung.pair.rows_differ:
+        return "-" if rung.pair is None else "same"
+    stock = rung.pair.stock_rows
+    return "unknown" if stock is None else format_metric("val_loss_difference", stock.value)
+
+
+def _short_verdict(rung: Rung) -> str:
+    if rung.pair is None:
+        return rung.unpaired
+    verdict, own = rung.pair.verdict, rung.pair.own_rows
+    if own.identical:
+        return "identical"
+    if verdict.winner is not None:
+        return "better" if verdict.winner == rung.pair.second else "worse"
+    if own.widest is not None and own.widest.excludes_zero:
+        return "not yet: too few seeds"
+    return "no difference"
+
+
+def _hypothesis(docstring: str) -> str:
+    """The sentence after "Hypothesis:" in a recipe's docstring, on one line."""
+    _, found, rest = docstring.partition("Hypothesis:")
+    if not found:
+        return ""
+    lines = []
+    for line in rest.splitlines():
+        if line.split(":")[0].strip() in ("Reference", "Time", "Command", "Expected"):
+            break
+        lines.append(line.strip())
+    return " ".join(lines).strip()
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

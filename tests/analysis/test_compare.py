@@ -1,0 +1,196 @@
+"""Grouping, pairing, verdicts, noise floors, the ladder and the proxy check, on results made from one tiny run."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sevenepochs.analysis.compare import Group, by_recipe, exact, group, pair_groups
+from sevenepochs.analysis.ladder import ladder
+from sevenepochs.analysis.noise import NoiseFloor, floor_for, noise_floor, read_floors, store
+from sevenepochs.analysis.paired_parts import by_kind
+from sevenepochs.analysis.proxy_check import proxy_check
+from sevenepochs.errors import UserError
+from sevenepochs.report.ladder_table import log_lines, rows
+from sevenepochs.results_folder import Result
+from sevenepochs.title_losses import Grouping, TitleLosses
+
+N_TITLES = 400
+RNG = np.random.default_rng(0)
+CHARS = RNG.integers(20, 86, N_TITLES)
+BASE = CHARS * RNG.normal(1.2, 0.2, N_TITLES)
+NOISE = {seed: RNG.normal(0, 1, N_TITLES) for seed in range(10)}
+
+
+def made(
+    recipe: str, seed: int, shift: float = 0.0, *, rows: str = "stock", titles: str = "t", lr: float = 1.0
+) -> Result:
+    """A result whose every title costs `shift` nats per character more than BASE, and a seed's own noise."""
+    nats = losses(shift, seed).nats
+    facts: dict[str, Any] = {
+        "recipe": recipe,
+        "seed": seed,
+        "run": f"{recipe}_run_s{seed}",
+        "created_utc": "2026-01-01T00:00:00+00:00",
+        "command": f"sevenepochs train {recipe} --seed {seed}",
+        "corpus": {"name": "c", "kind": "sample", "split": {"validation_titles_sha256": titles}},
+        "figures": {"exact_val_loss": float(nats.sum() / CHARS.sum())},
+        "rows": rows,
+        "machine": {"device": "cpu", "precision": "fp32"},
+        "config": {
+            "optimizer": {"lr": lr},
+            "training": {"seed": seed, "device": "auto"},
+            "corpus": {"path": f"x{seed}"},
+        },
+        "shift": shift,
+    }
+    return Result(None, facts)
+
+
+def losses(shift: float, seed: int) -> TitleLosses:
+    grouping = Grouping("half", ("first", "second", "none"), (np.arange(N_TITLES) >= N_TITLES // 2).astype(int))
+    return TitleLosses(BASE + shift * CHARS + NOISE[seed], CHARS, None, {"half": grouping})
+
+
+def losses_of(result: Result) -> TitleLosses:
+    return losses(result.facts["shift"], result.facts["seed"])
+
+
+def floor(sd: float, recipe: str = "a", titles: str = "t") -> NoiseFloor:
+    return NoiseFloor(recipe, "c", titles, (1, 2, 3), (1.0 - sd, 1.0, 1.0 + sd), "cpu fp32")
+
+
+def paired(n_seeds: int, shift: float, floors: tuple[NoiseFloor, ...] = (), **how: Any) -> Any:
+    a = Group("a", tuple(made("a", seed) for seed in range(n_seeds)))
+    b = Group("b", tuple(made("b", seed, shift, **how) for seed in range(n_seeds)))
+    return pair_groups(a, b, losses_of, floors)
+
+
+def test_groups_are_recipes_and_their_seeds_in_the_order_named() -> None:
+    results = [made("b", 2), made("a", 1), made("b", 1), made("b", 1)]
+    assert [(g.name, g.seeds) for g in group(results)] == [("b", (1, 2)), ("a", (1,))]
+    # other settings under one name are another group
+    assert len(by_recipe([made("a", 1), made("a", 2, lr=2.0)])) == 2
+    # one recipe alone: its runs are compared with each other
+    assert [g.name for g in group([made("a", 1), made("a", 2)])] == ["a_run_s1", "a_run_s2"]
+
+
+def test_three_seeds_make_a_claim() -> None:
+    pair = paired(3, -0.01, rows="TitleRows 64")
+    assert pair.verdict.winner == "b" and pair.verdict.words.startswith("b is better than a by 0.0100 ± ")
+    assert pair.verdict.words.endswith("(3 seeds)")
+    assert pair.rows_differ and pair.stock_rows is None  # nobody scored b under stock rows
+    worse = paired(3, 0.01)
+    assert worse.verdict.winner == "a" and worse.stock_rows is worse.own_rows
+
+
+def test_one_seed_makes_no_claim_unless_the_difference_dwarfs_the_measured_deviation() -> None:
+    alone = paired(1, -0.01)
+    assert not alone.verdict.counts
+    assert "one seed each: the interval covers titles, not seeds" in alone.verdict.words
+    assert "not measured (sevenepochs noise)" in alone.verdict.words
+    small = paired(1, -0.01, (floor(0.004),))
+    assert not small.verdict.counts and "2.5 times that" in small.verdict.words
+    large = paired(1, -0.01, (floor(0.002),))
+    assert large.verdict.winner == "b" and "5.0 times that" in large.verdict.words
+    assert not paired(1, -0.01, (floor(0.002, titles="other"),)).verdict.counts
+
+
+def test_an_interval_around_zero_is_no_difference() -> None:
+    a, b = Group("a", (made("a", 1),)), Group("b", (made("b", 2),))
+    pair = pair_groups(a, b, losses_of, [floor(1e-9)])
+    assert not pair.verdict.counts and pair.verdict.words.startswith("no difference can be claimed")
+    assert pair.own_rows.seeds == ((1, 2),)
+    same = pair_groups(a, Group("c", (made("c", 1),)), losses_of)
+    assert same.verdict.words == "c and a are identical, title by title"
+
+
+def test_pairing_is_by_seed_and_says_what_it_leaves_out() -> None:
+    a = Group("a", tuple(made("a", seed) for seed in (1, 2, 3)))
+    b = Group("b", tuple(made("b", seed, -0.1) for seed in (2, 3, 4)))
+    pair = pair_groups(a, b, losses_of)
+    assert pair.own_rows.seeds == ((2, 2), (3, 3)) and pair.left_out == (1, 4)
+    assert pair.own_rows.value == pytest.approx(-0.1, abs=1e-12)
+    with pytest.raises(UserError, match="no seed in common"):
+        pair_groups(a, Group("b", (made("b", 7), made("b", 8))), losses_of)
+    with pytest.raises(UserError, match="different titles"):
+        pair_groups(a, Group("b", (made("b", 1, titles="other"),)), losses_of)
+
+
+def test_kinds_add_up_and_their_intervals_are_wider_than_single_ones() -> None:
+    a, b = [losses(0.0, 1)], [losses(-0.05, 2)]
+    parts = by_kind(a, b)
+    assert [part.name for part in parts] == ["first", "second", "none"]
+    assert sum(part.share or 0 for part in parts) == pytest.approx(1)
+    assert parts[2].n_titles == 0 and parts[2].value is None and parts[2].interval is None
+    chars = CHARS[: N_TITLES // 2]
+    assert parts[0].value == pytest.approx((b[0].nats - a[0].nats)[: N_TITLES // 2].sum() / chars.sum())
+    d = (b[0].nats - a[0].nats)[: N_TITLES // 2]
+    single = 1.96 * np.sqrt(((d - chars * d.sum() / chars.sum()) ** 2).sum()) / chars.sum()
+    assert parts[0].interval is not None
+    assert parts[0].interval.half_width == pytest.approx(2.394 / 1.96 * single, rel=0.01)  # z of 0.05 / 3, two-sided
+
+
+def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
+    measured = noise_floor([made("a", seed) for seed in (3, 1, 2)])
+    assert measured.seeds == (1, 2, 3) and measured.mean == pytest.approx(np.mean(measured.exact_val_losses))
+    assert measured.exact_val_losses == tuple(exact(made("a", seed)) for seed in (1, 2, 3))
+    assert measured.sd_interval[0] < measured.sd < measured.sd_interval[1]
+    store(measured, tmp_path)
+    store(noise_floor([made("a", 1), made("a", 2)]), tmp_path)
+    store(noise_floor([made("b", 1), made("b", 2)]), tmp_path)
+    kept = read_floors(tmp_path)
+    assert [(f.recipe, f.n) for f in kept] == [("a", 2), ("b", 2)]
+    assert json.loads((tmp_path / "noise.json").read_text())["floors"][0]["sd"] == pytest.approx(kept[0].sd)
+    assert read_floors(tmp_path / "nowhere") == []
+    (tmp_path / "noise.json").write_text('{"schema_version": 1, "floors": [{}]}')
+    with pytest.raises(UserError, match="damaged"):
+        read_floors(tmp_path)
+    with pytest.raises(UserError, match="one seed only"):
+        noise_floor([made("a", 1)])
+
+
+def test_the_floor_of_a_compared_recipe_goes_before_others() -> None:
+    floors = [floor(0.5, "z"), floor(0.1, "a"), floor(0.2, "b"), floor(9.0, "a", "other")]
+    found = floor_for(made("a", 1), ("a", "b"), floors)
+    assert found is not None and found.recipe == "b"
+    other = floor_for(made("a", 1), ("x",), floors)
+    assert other is not None and other.recipe == "z"
+    assert floor_for(made("a", 1, titles="third"), ("a",), floors) is None
+
+
+def test_the_ladder_compares_each_rung_with_the_one_before_that_was_run() -> None:
+    results = [made(name, seed, shift) for name, shift in (("a", 0.0), ("c", -0.1)) for seed in (1, 2, 3)]
+    rungs = ladder(("a", "b", "c"), [*results, made("other", 1)], losses_of)
+    assert [rung.recipe for rung in rungs] == ["a", "b", "c"]
+    assert rungs[1].results == () and rungs[1].unpaired == "not run yet"
+    assert rungs[2].pair is not None and rungs[2].pair.first == "a"
+    assert rungs[2].mean is not None and rungs[0].mean is not None
+    assert rungs[2].mean - rungs[0].mean == pytest.approx(-0.1)
+    assert rungs[2].ratio == pytest.approx(rungs[2].mean / rungs[0].mean)
+    cells = rows(rungs)
+    assert cells[2][-1] == "better" and cells[2][5].startswith("-0.1000 ± ") and cells[1][-1] == "not run yet"
+    lines = log_lines(rungs, {"c": "What.\n\n    Hypothesis: it is\n    better.\n    Reference: none\n"})
+    assert len(lines) == 4  # head, rule, and the two that were run
+    assert "| it is better. |" in lines[3] and "and seeds 2, 3" in lines[3] and "against `a`" in lines[3]
+    with pytest.raises(UserError, match="one set of titles"):
+        ladder(("a", "c"), [made("a", 1), made("c", 1, titles="other")], losses_of)
+
+
+def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
+    none = proxy_check({"a": 1.0}, {"a": 2.0})
+    assert none.pairs == () and "unchecked" in none.words
+    two = proxy_check({"a": 1.0, "b": 0.9}, {"a": 2.0, "b": 1.8, "c": 1.0})
+    assert two.n_agreeing == 1 and "1 pair cannot show" in two.words and two.p_value is None
+    three = proxy_check({"a": 1.0, "b": 0.9, "c": 0.8}, {"a": 2.0, "b": 1.7, "c": 1.8})
+    assert three.n_agreeing == 2 and len(three.pairs) == 3
+    assert three.kendall_tau == pytest.approx(1 / 3) and three.p_value == pytest.approx(1.0)
+    assert "2 of 3 pairs" in three.words
+
+
+def test_a_result_is_compared_whatever_the_name_of_its_run() -> None:
+    again = dataclasses.replace(made("a", 1))
+    assert by_recipe([again, made("a", 1)]) == [(made("a", 1),)]

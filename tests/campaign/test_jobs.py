@@ -1,0 +1,200 @@
+"""The ladder, the noise floor and the search as a user runs them, on tiny models: done is skipped, stopped is resumed,
+scales are never mixed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.campaign.jobs import Job, execute, jobs_for, plan
+from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
+from sevenepochs.cli.main import main
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.results_folder import Result, publish, result_of
+from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.train.hooks import Progress, Watcher
+from sevenepochs.train.interrupt import Interrupted
+
+TINY = [
+    "tokenizer.vocab_size=300",
+    "batches.batch_size=8",
+    "batches.block_size=32",
+    "model.n_layer=1",
+    "model.n_head=2",
+    "model.d_model=8",
+    "training.device=cpu",
+    "training.precision=fp32",
+    "training.compile=off",
+]
+SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+
+
+class StopAt(Watcher):
+    """A Ctrl-C in the middle of a run."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def stepped(self, progress: Progress) -> None:
+        if progress.step == self.step:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_done_is_skipped_stopped_is_resumed_and_other_settings_are_other_jobs(
+    tiny: Experiment, finished_run: Run, tmp_path: Path
+) -> None:
+    runs, nowhere = finished_run.path.parent, tmp_path / "nowhere"
+    [job] = jobs_for("tiny", tiny, 1, proxy=False)
+    [planned] = plan([job], runs, nowhere)
+    assert planned.state == "done" and planned.result == result_of(finished_run)
+    assert execute([planned], tmp_path, Watcher()) == [planned] and not list_runs(tmp_path)
+    # execution and the corpus's place do not count, settings, seed, name and titles do
+    assert plan([Job("tiny", tiny.replace("training.compile", "auto"))], runs, nowhere)[0].state == "done"
+    others = [
+        Job("tiny", tiny.replace("optimizer.lr", 1e-5)),
+        Job("tiny", tiny.replace("training.seed", 5)),
+        Job("other", tiny),
+        Job("tiny", tiny.replace("corpus.n_titles", 110)),
+        Job("tiny", at_proxy_scale(tiny.replace("corpus.n_titles", 1000))),
+    ]
+    assert [one.state for one in plan(others, runs, nowhere)] == ["to do"] * 5
+    # a published result is as good as the run
+    publish(finished_run, tmp_path / "results")
+    [published] = plan([job], nowhere, tmp_path / "results")
+    assert published.state == "done" and published.result is not None and published.result.run is None
+    with pytest.raises(UserError, match="at least 1"):
+        jobs_for("tiny", tiny, 0, proxy=False)
+
+
+def test_a_stopped_job_goes_on_to_the_bit_identical_result(tiny: Experiment, finished_run: Run, tmp_path: Path) -> None:
+    [job] = jobs_for("tiny", tiny, 1, proxy=False)
+    with pytest.raises(Interrupted):
+        execute(plan([job], tmp_path, tmp_path), tmp_path, StopAt(3))
+    [stopped] = plan([job], tmp_path, tmp_path)
+    assert stopped.state == "resume"
+    [done] = execute([stopped], tmp_path, Watcher())
+    assert len(list_runs(tmp_path)) == 1 and done.result is not None
+    assert done.result.figures == result_of(finished_run).figures
+
+
+def test_a_diverging_recipe_is_marked_and_the_next_one_runs(
+    shrink: Callable[[Experiment], Experiment], tmp_path: Path
+) -> None:
+    from sevenepochs.recipes.baseline import baseline
+
+    wild = shrink(baseline()).replace_all({"optimizer.lr": 1e30, "training.grad_clip": "none"})
+    tame = shrink(baseline()).replace("training.epochs", 1)
+    found = execute(plan([Job("wild", wild), Job("tame", tame)], tmp_path, tmp_path), tmp_path, Watcher())
+    assert [one.state for one in found] == ["failed", "done"]
+    assert plan([Job("wild", wild)], tmp_path, tmp_path)[0].state == "failed"
+
+
+def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--corpus", "sample:200", "--proxy", *SETTINGS]
+    assert main(["ladder", "baseline", "adamw", "--dry-run", *options]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("to do") == 2 and "nothing was trained" in printed and not Path("runs").exists()
+    assert main(["ladder", "baseline", "adamw", "--json", *options]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["against"] is None and second["against"] == "baseline" and second["ratio"] < 1
+    assert second["verdict"].startswith("no claim yet: adamw is lower by")
+    names = [run.recipe for run in list_runs(Path("runs"))]
+    assert names == ["baseline-proxy", "adamw-proxy"]
+    assert {run.corpus["name"] for run in list_runs(Path("runs"))} == {"sample-200-proxy"}
+
+    assert main(["noise", "adamw", "--train", "2", "--json", *options]) == 0
+    [floor] = json.loads(capsys.readouterr().out)
+    assert floor["n"] == 2 and floor["seeds"] == [1337, 1338] and floor["recipe"] == "adamw-proxy"
+    assert len(list_runs(Path("runs"))) == 3  # seed 1337 was there already
+
+    assert main(["ladder", "baseline", "adamw", "--log", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "2 runs: 2 done, 0 to go" in printed and len(list_runs(Path("runs"))) == 3
+    assert "| `adamw` | SGD is what holds the stock model back" in printed and "--proxy`" in printed
+
+    assert main(["compare", "baseline-proxy", "adamw-proxy", "--by", "kind", "--by", "place", "--json"]) == 0
+    [pair] = json.loads(capsys.readouterr().out)["pairs"]
+    assert pair["second"] == "adamw-proxy" and pair["seeds_left_out"] == [1338]
+    assert pair["seed_deviation"]["n"] == 2
+    places = [part for part in pair["parts"] if part["breakdown"] == "characters before the token"]
+    assert sum(part["value"] for part in places) == pytest.approx(pair["difference"]["value"], rel=1e-6)
+
+    [run] = [run for run in list_runs(Path("runs")) if run.recipe == "baseline-proxy"]
+    assert main(["publish", run.name]) == 0
+    capsys.readouterr()
+    result = Result.read(Path("results/baseline-proxy_sample-200-proxy_s1337"))
+    losses = result.title_losses()
+    assert result.is_proxy and losses is not None and run.summary is not None
+    assert losses.exact_val_loss == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-4)
+    assert result.facts["command"].endswith("--corpus sample:200 --seed 1337 --proxy")
+    assert main(["ladder", "baseline", "adamw", "--check-proxy", "--corpus", "sample:200", *SETTINGS]) == 0
+    assert "the proxy's ranking is unchecked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ladder", "--from", "nothing"], "no rung"),
+        (["ladder", "baseline", "adamw", "--from", "adamw", "--to", "baseline"], "comes after"),
+        (["ladder", "adamw", "adamw"], "named twice"),
+        (["ladder", "adamw", "--seeds", "0"], "at least 1"),
+        (["noise"], "--train 3"),
+        (["noise", "--train", "3"], "name the recipe"),
+        (["compare", "baseline"], "at least two"),
+        (["search", "adamw", "--vary", "optimizer.lrr=1..2"], "no numeric setting"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    arguments: list[str],
+    expected: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and "\n" not in error and expected in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_search_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna")
+    from sevenepochs.campaign.search import Search
+    from sevenepochs.campaign.space import parse_dimension
+    from sevenepochs.cli.options import experiment_from
+
+    monkeypatch.chdir(tmp_path)
+    experiment = experiment_from("adamw", "sample:200", None, None, None, tuple(TINY))
+    vary = ["optimizer.lr=1e-4..1e-2:log", "*dropout=0..0.3"]
+    search = Search("adamw", experiment, tuple(parse_dimension(v, experiment) for v in vary), Path("searches/adamw"))
+    with pytest.raises(Interrupted):
+        search.run(2, StopAt(2))
+    [stopped] = list_runs(search.folder)
+    assert stopped.state == "interrupted" and search.trials(search.open()) == []
+    command = ["search", "adamw", "--corpus", "sample:200", *SETTINGS, *(w for v in vary for w in ("--vary", v))]
+    assert main([*command, "--trials", "2", "--survivors", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["trials"]) == 2 and len(list_runs(search.folder)) == 2  # the stopped run went on
+    assert {run.recipe for run in list_runs(search.folder)} == {proxy_name("adamw")}
+    best, worse = found["trials"]
+    assert best["loss"] <= worse["loss"]
+    start = next(t for t in found["trials"] if t["settings"]["optimizer.lr"] == pytest.approx(5e-4))
+    assert start["settings"]["model.attention.dropout"] == pytest.approx(0.1)  # the recipe as it is came first
+    [survivor] = found["survivors"]
+    assert survivor.startswith("sevenepochs train adamw --corpus sample:200 --set tokenizer.vocab_size=300")
+    assert "proxy" not in survivor
+    assert main([*command, "--trials", "2"]) == 0
+    assert "too few trials to tell" in capsys.readouterr().out and len(list_runs(search.folder)) == 2
+    assert main(["search", "adamw", "--corpus", "sample:200", "--trials", "2", "--vary", vary[0]]) == 2
+    assert "another recipe, corpus or space" in capsys.readouterr().err
