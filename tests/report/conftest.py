@@ -42,3 +42,13 @@ def story_results(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: 
     copy_as(published_tiny, tmp_path / "results", "demo_sgd", exact=3.21091)
     copy_as(published_tiny, tmp_path / "results", "demo_adamw", exact=2.10987)
     return tmp_path / "results"
+
+
+@pytest.fixture(scope="session")
+def foreign_notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's notebooks as if somebody had executed them elsewhere: taken as they are, nothing is drawn."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    for file in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"):
+        text = file.read_text(encoding="utf-8").replace("inputs (results): ", "inputs (train): ")
+        (folder / file.name).write_text(text, encoding="utf-8")
+    return folder

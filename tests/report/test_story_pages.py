@@ -19,17 +19,23 @@ ROOT = Path(__file__).parents[2]
 
 
 Copy = Callable[..., Path]
+Sources = Callable[[Path, Path], dict[str, str]]
 
 
-def sources(root: Path, target: Path) -> dict[str, str]:
-    """Page name -> text of a report on `root`."""
-    write_sources(collect([root], target.parent / "scratch"), target)
-    return {page: (target / f"{page}.md").read_text() for page in PAGES}
+@pytest.fixture()
+def sources(foreign_notebooks: Path) -> Sources:
+    """sources(root, target): page name -> text of a report on the results in `root`."""
+
+    def write(root: Path, target: Path) -> dict[str, str]:
+        write_sources(collect([root], target.parent / "scratch"), target, notebooks=foreign_notebooks)
+        return {page: (target / f"{page}.md").read_text() for page in PAGES}
+
+    return write
 
 
 def test_the_same_results_give_the_same_bytes(story_results: Path, tmp_path: Path) -> None:
-    sources(story_results, tmp_path / "a")
-    sources(story_results, tmp_path / "b")
+    for name in ("a", "b"):
+        write_sources(collect([story_results], tmp_path / "scratch"), tmp_path / name)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(tmp_path / "b") for p in (tmp_path / "b").rglob("*") if p.is_file())
     for file in files:
@@ -37,7 +43,9 @@ def test_the_same_results_give_the_same_bytes(story_results: Path, tmp_path: Pat
     assert {"myst.yml", "references.bib", "index.md"} <= {str(f) for f in files}
 
 
-def test_one_result_changes_and_every_number_changes_with_it(story_results: Path, tmp_path: Path) -> None:
+def test_one_result_changes_and_every_number_changes_with_it(
+    sources: Sources, story_results: Path, tmp_path: Path
+) -> None:
     before = sources(story_results, tmp_path / "before")
     file = story_results / "demo_sgd_sample-100_s1337" / "result.json"
     facts = json.loads(file.read_text())
@@ -54,7 +62,9 @@ def test_one_result_changes_and_every_number_changes_with_it(story_results: Path
     assert ratio in after["index"] and ratio in after["ladder"] and ratio in after["optimizer-step"]
 
 
-def test_a_missing_step_says_so_and_how_to_run_it(story_results: Path, tmp_path: Path, copy_as: Copy) -> None:
+def test_a_missing_step_says_so_and_how_to_run_it(
+    sources: Sources, story_results: Path, tmp_path: Path, copy_as: Copy
+) -> None:
     pages = sources(story_results, tmp_path / "site")
     assert "Not run yet" in pages["rope-step"] and "sevenepochs train rope --corpus sample:100" in pages["rope-step"]
     assert "Not run yet" in pages["index"] and "Not run yet" not in pages["optimizer-step"]
@@ -64,13 +74,15 @@ def test_a_missing_step_says_so_and_how_to_run_it(story_results: Path, tmp_path:
     assert not any("Not run yet" in text for text in pages.values())
 
 
-def test_a_lone_result_is_a_site_too(published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:
+def test_a_lone_result_is_a_site_too(sources: Sources, published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:
     copy_as(published_tiny, tmp_path / "results", "my_own")
     pages = sources(tmp_path / "results", tmp_path / "site")
     assert "Not run yet" in pages["initial-run"] and "`my_own`" in pages["ladder"]
 
 
-def test_results_on_other_titles_are_kept_apart(story_results: Path, tmp_path: Path, copy_as: Copy) -> None:
+def test_results_on_other_titles_are_kept_apart(
+    sources: Sources, story_results: Path, tmp_path: Path, copy_as: Copy
+) -> None:
     other = copy_as(story_results / "demo_sgd_sample-100_s1337", tmp_path, "other")
     facts = json.loads((other / "result.json").read_text())
     facts["corpus"]["split"]["validation_titles_sha256"] = "0" * 64
@@ -81,7 +93,9 @@ def test_results_on_other_titles_are_kept_apart(story_results: Path, tmp_path: P
     assert "`other`" in below and "`other`" not in above
 
 
-def test_the_verdict_has_an_interval_only_where_titles_can_be_paired(story_results: Path, tmp_path: Path) -> None:
+def test_the_verdict_has_an_interval_only_where_titles_can_be_paired(
+    sources: Sources, story_results: Path, tmp_path: Path
+) -> None:
     assert "cannot tell" in sources(story_results, tmp_path / "bare")["optimizer-step"]
 
 
@@ -97,7 +111,7 @@ def test_the_verdict_has_an_interval_only_where_titles_can_be_paired(story_resul
     ],
 )
 def test_a_broken_result_is_named_and_nothing_is_written(
-    story_results: Path, tmp_path: Path, name: str, text: str | None, complaint: str
+    sources: Sources, story_results: Path, tmp_path: Path, name: str, text: str | None, complaint: str
 ) -> None:
     file = story_results / "demo_adamw_sample-100_s1337" / name
     file.unlink() if text is None else file.write_text(text)
@@ -117,7 +131,7 @@ def test_runs_are_taken_as_they_are_and_partial_ones_refused(finished_run: Run, 
         collect([tmp_path / "nothing"], tmp_path / "scratch")
 
 
-def test_a_folder_with_something_in_it_is_left_alone(story_results: Path, tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it_is_left_alone(sources: Sources, story_results: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.md").write_text("years of work")
     with pytest.raises(UserError, match="not empty"):
@@ -140,7 +154,7 @@ def test_the_report_needs_no_torch(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "index.md").is_file()
 
 
-def test_every_download_that_a_page_links_exists(story_results: Path, tmp_path: Path) -> None:
+def test_every_download_that_a_page_links_exists(sources: Sources, story_results: Path, tmp_path: Path) -> None:
     for text in sources(story_results, tmp_path / "site").values():
         for link in re.findall(r"\]\(([^)#\s]+)\)", text):
             assert link.startswith("https://") or (tmp_path / "site" / link).is_file(), link

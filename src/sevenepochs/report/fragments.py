@@ -49,7 +49,8 @@ def run(published: Published) -> dict[str, Any]:
     """One run: its figures by metric name with units, and what it ran on."""
     facts = published.result.facts
     machine = facts["machine"]
-    where = machine.get("device_name") or f"{machine.get('cpu_model') or 'a CPU'}, {machine.get('threads')} threads"
+    threads = f"{machine.get('threads')} thread{'' if machine.get('threads') == 1 else 's'}"
+    where = machine.get("device_name") or f"{machine.get('cpu_model') or 'a CPU'}, {threads}"
     figures = {name: value for name, value in facts["figures"].items() if name in METRICS}
     numbers = {name: format_metric(name, value) for name, value in figures.items()}
     source = facts.get("commit") or ""

@@ -13,6 +13,8 @@ from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
 from sevenepochs.report.verdict import title_losses
 
+_RARE = ("times_0", "times_1_to_9", "times_10_to_99")  # kinds of analysis.where_loss
+
 
 def sentences(story: Story) -> dict[str, str] | None:
     """What stands beside the figures: `runs` that they show, and a sentence each on `position` and `frequency` for the
@@ -23,7 +25,7 @@ def sentences(story: Story) -> dict[str, str] | None:
     last = analysed[-1]
     by_place, by_count = (_parts(last, name) for name in ("position", "frequency"))
     first, others = by_place[0], by_place[1:]
-    rare = [p for p in by_count if p["name"] != "eos"][:3]
+    rare = [p for p in by_count if p["name"] in _RARE]
     name = f"`{last.result.facts['recipe']}`"
     return {
         "runs": f"Runs: {', '.join(str(p.result.facts['recipe']) for p in analysed)}.",
@@ -32,8 +34,8 @@ def sentences(story: Story) -> dict[str, str] | None:
             f" loss; all later ones cost {_mean(others)} on average."
         ),
         "frequency": (
-            f"The rarest tokens that occur, up to the group of {rare[-1]['label']} times in training, are"
-            f" {_share(rare, 'n_tokens', by_count)} of the tokens and {_share(rare)} of the loss of {name}."
+            f"Tokens that occur fewer than 100 times in training are {_share(rare, 'n_tokens', by_count)} of the tokens"
+            f" and {_share(rare)} of the loss of {name}."
         ),
     }
 
