@@ -87,7 +87,9 @@ def test_a_diverging_recipe_is_marked_and_the_next_one_runs(
 ) -> None:
     from sevenepochs.recipes.baseline import baseline
 
-    wild = shrink(baseline()).replace_all({"optimizer.lr": 1e30, "training.grad_clip": "none"})
+    wild = shrink(baseline()).replace_all(
+        {"optimizer.lr": 1000.0, "training.grad_clip": "none", "model.init.std": 10.0}
+    )
     tame = shrink(baseline()).replace("training.epochs", 1)
     found = execute(plan([Job("wild", wild), Job("tame", tame)], tmp_path, tmp_path), tmp_path, Watcher())
     assert [one.state for one in found] == ["failed", "done"]

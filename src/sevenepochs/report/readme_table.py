@@ -4,15 +4,17 @@ the ladder with each recipe's measured effect. No torch."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from sevenepochs.analysis.ladder import ladder
+from sevenepochs.analysis.ladder import Rung, ladder
 from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
 from sevenepochs.report.ladder_table import markdown_line, rows
+from sevenepochs.report.readme_figures import figures
 from sevenepochs.results_folder import Result, list_results
 from sevenepochs.title_losses import TitleLosses
 
@@ -54,24 +56,28 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     return "\n".join(lines)
 
 
-def ladder_section(results: list[Result], floors: list[NoiseFloor]) -> str:
-    """Markdown: one ladder for every set of titles with at least two of its recipes, proxy runs in ladders of their
-    own; recipes that were not run are named below it."""
+def ladders(results: list[Result], floors: list[NoiseFloor]) -> dict[str, list[Rung]]:
+    """The ladder of every set of titles with a result, by the titles' hash: full runs first, then proxies."""
     of_titles: dict[str, list[Result]] = {}
-    for result in results:
+    for result in sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))):
         of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    return {titles: ladder(LADDER, some, _published_losses, floors) for titles, some in of_titles.items()}
+
+
+def ladder_section(rungs_of: Mapping[str, list[Rung]]) -> str:
+    """Markdown: one table for every ladder with at least two recipes; those that were not run are named below it."""
     blocks = []
-    for some in sorted(of_titles.values(), key=lambda rs: (rs[0].is_proxy, rs[0].facts["corpus"]["name"])):
-        rungs = ladder(LADDER, some, _published_losses, floors)
+    for rungs in rungs_of.values():
         there = [rung for rung in rungs if rung.results]
         if len(there) < 2:
             continue
-        missing = [f"`{rung.recipe}`" for rung in rungs if not rung.results]
-        corpus = some[0].facts["corpus"]
+        first = there[0].results[0]
+        corpus = first.facts["corpus"]
         name = corpus.get("recognised") or corpus.get("of") or corpus["name"]
-        scale = "at proxy scale, on development titles" if some[0].is_proxy else "full runs"
+        scale = "at proxy scale, on development titles" if first.is_proxy else "full runs"
         lines = [markdown_line(LADDER_HEAD), markdown_line(["---"] * len(LADDER_HEAD))]
         lines += [markdown_line([f"`{cells[0]}`", *cells[1:]]) for cells in rows(there)]
+        missing = [f"`{rung.recipe}`" for rung in rungs if not rung.results]
         block = f"{name}, {scale}:\n\n" + "\n".join(lines)
         blocks.append(block + (f"\n\nNot run yet: {', '.join(missing)}." if missing else ""))
     return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
@@ -87,11 +93,26 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     results = list_results(results_root)
     new = _filled(text, START, END, table([r for r in results if not r.is_proxy]), readme)
     if LADDER_START in new:
-        section = ladder_section(results, read_floors(results_root))
+        section = ladder_section(ladders(results, read_floors(results_root)))
         new = _filled(new, LADDER_START, LADDER_END, section, readme)
     if not check and new != text:
         readme.write_text(new, encoding="utf-8")
     return new == text
+
+
+def draw_figures(folder: Path, results_root: Path) -> list[Path]:
+    """Draw the README's figures into a folder.
+
+    Raises:
+        UserError: matplotlib is not installed, or a result is damaged.
+    """
+    results = list_results(results_root)
+    files = []
+    for name, svg in figures(results, ladders(results, read_floors(results_root))).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(svg, encoding="utf-8", newline="\n")
+        files.append(folder / name)
+    return files
 
 
 def _filled(text: str, start: str, end: str, content: str, readme: Path) -> str:
@@ -130,6 +151,8 @@ def _line(cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        0 if update(Path("README.md"), Path("results"), check="--check" in sys.argv) or "--check" not in sys.argv else 1
-    )
+    is_check = "--check" in sys.argv
+    is_current = update(Path("README.md"), Path("results"), check=is_check)
+    if not is_check:
+        draw_figures(Path("docs/figures"), Path("results"))
+    sys.exit(0 if is_current or not is_check else 1)

@@ -1,0 +1,125 @@
+"""What `compare` prints: the table of figures, each pair with its verdict, breakdowns; and the same as plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sevenepochs.analysis.compare import Comparison, Pair
+    from sevenepochs.analysis.paired_parts import Part
+
+
+def print_pair(pair: Pair) -> None:
+    """The difference, its intervals and the verdict."""
+    from sevenepochs.analysis.paired import DRAWS
+    from sevenepochs.cli.console import console
+
+    own = pair.own_rows
+    seeds = ", ".join(str(a) if a == b else f"{a} against {b}" for a, b in own.seeds)
+    console.print(f"\n{pair.second} against {pair.first}: {own.n_titles:,} equal titles, seeds {seeds}", style="bold")
+    console.print(f"  difference      {_number(own.value)} nats/char; lower on {own.share_better:.1%} of the titles")
+    console.print(f"  over titles     {_interval(own.over_titles)} (bootstrap, {DRAWS:,} draws of titles)")
+    if own.over_seeds is not None:
+        console.print(f"  over seeds      {_interval(own.over_seeds)} (t, {own.n_pairs} pairs)")
+        console.print(f"  over both       {_interval(own.over_both)}")
+    if pair.rows_differ and pair.stock_rows is not None:
+        stock = pair.stock_rows
+        console.print(f"  both in stock rows  {_number(stock.value)}, over titles {_interval(stock.over_titles)}")
+    elif pair.rows_differ:
+        console.print("  both in stock rows  unknown: publish the runs first, which scores them so")
+    if pair.left_out:
+        console.print(f"  without a partner   seeds {', '.join(map(str, pair.left_out))}")
+    console.print(f"  {pair.verdict.words}", style="green" if pair.verdict.counts else "yellow", markup=False)
+
+
+def row(comparison: Comparison, result: Any) -> dict[str, Any]:
+    """One result as plain values."""
+    return {
+        "name": result.name,
+        "figures": result.figures,
+        "rows": result.facts["rows"],
+        "difference": comparison.difference(result),
+        "ratio": comparison.ratio(result),
+        "certificate_clean": result.facts["certificate_clean"],
+    }
+
+
+def pair_row(pair: Pair, parts: list[Part]) -> dict[str, Any]:
+    """One pair as plain values."""
+    import dataclasses
+
+    noise = pair.noise
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        "runs": [[a.name, b.name] for a, b in pair.runs],
+        "difference": dataclasses.asdict(pair.own_rows),
+        "difference_stock_rows": dataclasses.asdict(pair.stock_rows) if pair.stock_rows is not None else None,
+        "rows_differ": pair.rows_differ,
+        "seeds_left_out": pair.left_out,
+        "seed_deviation": {"recipe": noise.recipe, "n": noise.n, "sd": noise.sd} if noise is not None else None,
+        "counts": pair.verdict.counts,
+        "verdict": pair.verdict.words,
+        "parts": [dataclasses.asdict(part) for part in parts],
+    }
+
+
+def figures_table(comparison: Comparison) -> Table:
+    """All figures, one row a result."""
+    from rich.table import Table
+
+    from sevenepochs.metrics import METRICS, format_metric
+
+    table = Table(box=None, pad_edge=False)
+    names = [name for name in METRICS if any(name in r.figures for r in comparison.results)]
+    for column in ("run", *(METRICS[name].label for name in names), "difference", "ratio", "rows", "certificate"):
+        table.add_column(column, justify="left" if column in ("run", "rows", "certificate") else "right")
+    for result in comparison.results:
+        is_reference = result is comparison.reference
+        table.add_row(
+            result.name,
+            *(format_metric(name, result.figures.get(name)) for name in names),
+            "reference" if is_reference else format_metric("val_loss_difference", comparison.difference(result)),
+            "" if is_reference else format_metric("val_loss_ratio", comparison.ratio(result)),
+            str(result.facts["rows"]),
+            "clean"
+            if result.facts["certificate_clean"]
+            else f"broken: {', '.join(result.facts['certificate_broken'] or ['?'])}",
+        )
+    return table
+
+
+def parts_table(parts: list[Part]) -> Table:
+    """One row a kind or place; bold where its interval excludes 0."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("breakdown", "part", "titles", "difference", "interval", "share"):
+        is_text = column in ("breakdown", "part")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text)
+    last = None
+    for part in parts:
+        table.add_row(
+            part.breakdown if part.breakdown != last else "",
+            escape(part.name),  # "[pdf]" is no markup
+            f"{part.n_titles:,}",
+            _number(part.value),
+            _interval(part.interval),
+            "-" if part.share is None else f"{part.share:.1%}",
+            style="bold" if part.interval is not None and part.interval.excludes_zero else "dim",
+        )
+        last = part.breakdown
+    return table
+
+
+def _number(value: float | None) -> str:
+    from sevenepochs.metrics import format_metric
+
+    return format_metric("val_loss_difference", value)
+
+
+def _interval(interval: Any) -> str:
+    return "-" if interval is None else f"{_number(interval.low)} to {_number(interval.high)}"

@@ -1,0 +1,129 @@
+"""What `ladder` prints: the plan, the table, and the check of the proxy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from sevenepochs.analysis.ladder import Rung
+    from sevenepochs.campaign.jobs import Planned
+
+
+def show_plan(planned: list[Planned]) -> None:
+    """What would be run, and how long it would take here."""
+    from rich.table import Table
+
+    from sevenepochs.cli.console import console, duration
+    from sevenepochs.train.estimate import estimate
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "seed", "state", "time here"):
+        table.add_column(column, justify="right" if column in ("seed", "time here") else "left")
+    facts_of: dict[str, dict[str, Any]] = {}
+    total, unknown = 0.0, False
+    for one in planned:
+        shown = "-"
+        if one.state in ("to do", "resume"):
+            if one.job.name not in facts_of:  # seeds take equal time
+                facts_of[one.job.name] = estimate(one.job.experiment)
+            facts = facts_of[one.job.name]
+            if facts["seconds"] is None:
+                unknown = True
+                shown = "unknown without the corpus"
+            else:
+                seconds = facts["seconds"] * (1 - _n_steps_done(one) / facts["n_steps"])
+                total += seconds
+                shown = f"about {duration(seconds)}"
+        table.add_row(one.job.name, str(one.job.seed), one.state, shown)
+    console.print(table)
+    console.print(
+        f"about {duration(total)} in all{' without the unknown ones' if unknown else ''}; nothing was trained"
+    )
+
+
+def _n_steps_done(one: Planned) -> int:
+    curve = one.run.training_curve() if one.run is not None and one.run.has_checkpoint() else []
+    return int(curve[-1]["step"]) if curve else 0
+
+
+def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *, json: bool, log: bool) -> None:
+    """The ladder's table, or its JSON; runs that are not there are named below it."""
+    import json as json_module
+
+    from sevenepochs.analysis.ladder import ladder as line_up
+    from sevenepochs.analysis.noise import read_floors
+    from sevenepochs.analysis.title_losses import title_losses
+    from sevenepochs.cli.console import console
+    from sevenepochs.recipes.catalog import list_recipes
+    from sevenepochs.report.ladder_table import log_lines, rows, to_json
+
+    found = [one.result for one in planned if one.result is not None]
+    corpus = next(iter(one.job.experiment.corpus for one in planned), None)
+    rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_floors(results))
+    if json:
+        print(json_module.dumps([to_json(rung) for rung in rungs], indent=1))
+        return
+    _print_rungs(rungs, rows(rungs))
+    for one in planned:
+        if one.state in ("failed", "running"):
+            assert one.run is not None, "it has a folder"
+            console.print(f"{one.job.name}, seed {one.job.seed}: {one.state}, see {one.run.path}", style="yellow")
+    if log:
+        console.print()
+        for line in log_lines(rungs, {recipe.name: recipe.docstring for recipe in list_recipes()}):
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
+    from rich.table import Table
+
+    from sevenepochs.cli.console import console
+    from sevenepochs.report.ladder_table import HEAD
+
+    table = Table(box=None, pad_edge=False)
+    for column in HEAD:
+        side: Literal["left", "right"] = "left" if column in ("recipe", "verdict") else "right"
+        table.add_column(column, justify=side, no_wrap=column == "effect")
+    for rung, row in zip(rungs, cells, strict=True):
+        counts = rung.pair is not None and rung.pair.verdict.counts
+        table.add_row(*row, style="bold" if counts else None if rung.results else "dim")
+    console.print(table)
+    console.print("effect: against the rung above that was run, with the half-width of its 95 % interval", style="dim")
+
+
+def means(planned: list[Planned]) -> dict[str, float]:
+    """Mean exact loss by recipe, of those that are done."""
+    from sevenepochs.analysis.compare import exact
+    from sevenepochs.analysis.ladder import plain_name
+
+    losses: dict[str, list[float]] = {}
+    for one in planned:
+        if one.result is not None:
+            losses.setdefault(plain_name(one.result), []).append(exact(one.result))
+    return {name: sum(values) / len(values) for name, values in losses.items()}
+
+
+def show_check(full: dict[str, float], small: dict[str, float], json: bool) -> None:
+    """Every pair of recipes that was run at both scales, and what that says of the proxy."""
+    import dataclasses
+    import json as json_module
+
+    from rich.table import Table
+
+    from sevenepochs.analysis.proxy_check import proxy_check
+    from sevenepochs.cli.console import console
+    from sevenepochs.metrics import format_metric
+
+    check = proxy_check(full, small)
+    if json:
+        print(json_module.dumps({**dataclasses.asdict(check), "words": check.words}, indent=1))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("pair", "full size", "proxy", ""):
+        table.add_column(column, justify="left" if column in ("pair", "") else "right")
+    for pair in check.pairs:
+        cells = [format_metric("val_loss_difference", value) for value in (pair.full, pair.proxy)]
+        table.add_row(f"{pair.second} - {pair.first}", *cells, "" if pair.agrees else "disagree")
+    console.print(table)
+    console.print(check.words)

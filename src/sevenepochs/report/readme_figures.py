@@ -1,0 +1,86 @@
+"""The README's figures from results/: loss curves of the story's and the record recipes, and the ladder. No torch.
+
+Both are drawn for the set of titles that most recipes were run on, from full runs only.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.analysis.compare import exact
+from sevenepochs.analysis.ladder import Rung
+from sevenepochs.errors import UserError
+from sevenepochs.plots import curves as curves_plot
+from sevenepochs.plots import ladder as ladder_plot
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.results_folder import Result
+
+CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
+_SHOWN_FIRST = ("baseline", "adamw", "rope", PUBLIC_BEST, BEST)
+_MOST_CURVES = 6
+
+
+def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, str]:
+    """SVG texts by file name; without a full result there are none, without two rungs no ladder.
+
+    Args:
+        rungs_of: the ladder of each set of titles, by the titles' hash.
+
+    Raises:
+        UserError: matplotlib is not installed, or a curve.csv is damaged.
+    """
+    of_titles: dict[str, list[Result]] = {}
+    for result in results:
+        if not result.is_proxy:
+            of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    if not of_titles:
+        return {}
+    titles, chosen = max(of_titles.items(), key=lambda item: len({r.facts["recipe"] for r in item[1]}))
+    corpus = chosen[0].facts["corpus"]
+    name = corpus.get("recognised") or corpus["name"]
+    found = {
+        CURVES: curves_plot.figure(
+            {label: _curve(result) for label, result in _shown(chosen).items()}, title=f"Exact validation loss, {name}"
+        )
+    }
+    rungs = [rung for rung in rungs_of.get(titles, []) if rung.results]
+    if len(rungs) >= 2:
+        found[LADDER_FIGURE] = ladder_plot.figure(
+            [_rung(rung) for rung in rungs],
+            title=f"The ladder, {name}",
+            footnote="Intervals: 95 %, over titles and, where several seeds were run, over seeds.",
+        )
+    return found
+
+
+def _shown(results: list[Result]) -> dict[str, Result]:
+    """One result a recipe, the official seed's if there is one; the story's and the record recipes before others."""
+    by_recipe: dict[str, Result] = {}
+    for result in sorted(results, key=lambda r: r.facts["seed"] != OFFICIAL_SEED):
+        by_recipe.setdefault(str(result.facts["recipe"]), result)
+    order = [*_SHOWN_FIRST, *(name for name in LADDER if name not in _SHOWN_FIRST)]
+    names = [name for name in order if name in by_recipe][:_MOST_CURVES]
+    if not names:
+        names = sorted(by_recipe, key=lambda name: exact(by_recipe[name]))[:_MOST_CURVES]
+    return {name: by_recipe[name] for name in names}
+
+
+def _curve(result: Result) -> list[dict[str, str]]:
+    assert result.path is not None, "published results have a folder"
+    file: Path = result.path / "curve.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            return [row for row in csv.DictReader(stream) if row["event"] == "evaluation"]
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({error}); publish the run again") from None
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    row: dict[str, Any] = {"label": rung.recipe, "exact_val_loss": rung.mean}
+    if rung.pair is not None and rung.pair.own_rows.widest is not None:
+        interval = rung.pair.own_rows.widest
+        row |= {"difference": rung.pair.own_rows.value, "low": interval.low, "high": interval.high}
+    return row
