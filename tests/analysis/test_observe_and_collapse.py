@@ -130,6 +130,18 @@ def test_the_pass_counts_each_target_once_under_overlapping_rows(streams: tuple[
         observe(planted(table_VV), ids_N[:200], EOS_ID, rows, pairs.frequencies_V)
 
 
+def test_a_token_that_is_ruled_out_does_no_harm(streams: tuple[np.ndarray, np.ndarray]) -> None:
+    """A head may mask tokens: their log-probability is minus infinity."""
+    table_VV = np.full((VOCAB, VOCAB), 1 / (VOCAB - 1))
+    table_VV[:, 0] = 0.0
+    ids_N = np.full(40, 3)
+    with np.errstate(divide="ignore"):
+        found = observe(planted(table_VV), ids_N, EOS_ID, stock_rows(40), np.full(VOCAB, 1 / VOCAB))
+    assert found.entropy_bits_N == pytest.approx(np.full(40, math.log2(VOCAB - 1)), abs=1e-5)
+    assert found.kl_bits_N == pytest.approx(np.full(40, math.log2(VOCAB / (VOCAB - 1))), abs=1e-5)
+    assert found.mean_V[0] == 0
+
+
 def test_pair_table_by_hand() -> None:
     pairs = PairTable.count(np.array([2, 3, 2, 3, 2, 1]), vocab_size=4, eos_id=1)
     f = (np.array([0, 1, 3, 2]) + 0.5) / 8

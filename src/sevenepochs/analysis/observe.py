@@ -17,6 +17,7 @@ import numpy as np
 from sevenepochs.protocol.rows import Rows, check_rows
 
 _ROWS_PER_BATCH = 64
+_NEVER = np.float32(-200)  # its exponential is 0 in fp32
 _LOG2 = np.float32(math.log(2))
 
 Distributions = Callable[[np.ndarray], Iterator[np.ndarray]]
@@ -83,10 +84,11 @@ def observe(
             at_n = at_RT[r : r + len(log_probs_rTV)][counts_rT]
             r += len(log_probs_rTV)
             log_probs_nV = log_probs_rTV[counts_rT]
+            log_probs_N[at_n] = log_probs_nV[np.arange(len(at_n)), ids_N[at_n]]
+            np.maximum(log_probs_nV, _NEVER, out=log_probs_nV)  # 0 times minus infinity would not be 0
             probs_nV = np.exp(log_probs_nV)
             entropy_n = -np.einsum("nv,nv->n", probs_nV, log_probs_nV)
             top_n = log_probs_nV.argmax(axis=1)
-            log_probs_N[at_n] = log_probs_nV[np.arange(len(at_n)), ids_N[at_n]]
             top_N[at_n], top_probability_N[at_n] = top_n, probs_nV[np.arange(len(at_n)), top_n]
             entropy_N[at_n] = entropy_n / _LOG2
             kl_N[at_n] = (-entropy_n - probs_nV @ log_frequencies_V) / _LOG2
