@@ -7,6 +7,7 @@ import { label, state } from "./state.js";
 
 const MEASURES = { bits_per_char: "bits a character", bits: "bits in all" };
 let measure = "bits_per_char";
+const AT_FIRST = 20; // rows of each list; the others on demand
 let shown = null; // the run that is listed
 
 export async function showTitles(body, open) {
@@ -29,8 +30,14 @@ export async function showTitles(body, open) {
 }
 
 function draw(lists, found, open) {
-  const list = (name, rows) => el("section", { class: "card", "aria-label": name }, el("h2", {}, name), el("ol", {}, rows.map((row) => el("li", {},
-    el("button", { type: "button", onclick: () => open(row.title, shown) }, el("span", {}, row.title || "(empty)"), el("span", { class: "bits" }, measure === "bits" ? bits(row.bits) : row.bits_per_char.toFixed(2)))))));
+  const line = (row) => el("li", {}, el("button", { type: "button", onclick: () => open(row.title, shown) },
+    el("span", {}, row.title || "(empty)"), el("span", { class: "bits" }, measure === "bits" ? bits(row.bits) : row.bits_per_char.toFixed(2))));
+  const list = (name, rows) => {
+    const lines = el("ol", {}, rows.slice(0, AT_FIRST).map(line));
+    const rest = rows.slice(AT_FIRST);
+    const more = rest.length ? el("button", { type: "button", class: "button more", onclick: () => { lines.append(...rest.map(line)); more.remove(); lines.children[AT_FIRST].firstChild.focus(); } }, `${whole(rest.length)} more`) : null;
+    return el("section", { class: "card", "aria-label": name }, el("h2", {}, name), lines, more);
+  };
   lists.replaceChildren(
     el("p", { class: "facts intro" }, `${whole(found.n_titles)} validation titles, ${bits(found.mean_bits)} bits each on average. As the run scored them, with the titles before them in view: typed alone, a title costs somewhat more or less.`),
     el("div", { class: "lists" }, list("Worst", found[measure].worst), list("Best", found[measure].best)));
