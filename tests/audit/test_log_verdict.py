@@ -1,6 +1,7 @@
 """What a log's number is worth: windows, dataset, corrected loss, findings."""
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from sevenepochs.audit.datasets import KNOWN_DATASETS
 from sevenepochs.audit.interval import Interval
 from sevenepochs.audit.log import read_log
 from sevenepochs.audit.reference import read_reference
+from sevenepochs.audit.render import as_text
+from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log, stock_corrected
 from sevenepochs.errors import UserError
 
@@ -302,3 +305,16 @@ def test_the_trained_vocabulary_counts_not_the_one_asked_for(logs, audit_events)
 
 def test_more_tokens_than_characters_are_not_the_titles(audit_events):
     assert "training-text-changed" in audit_events(tokens_per_epoch=9_153_836).marks
+
+
+def test_the_readmes_example_is_what_is_printed(logs):
+    """Its log: 7 epochs of 16 steps on the 2023 titles at 256 x 256, the last loss 0.944."""
+    events = [e for e in logs.events(batch_size=256, block_size=256) if "step" not in e["event"]]
+    events.append({"event": "training_step", "step": 112, "max_steps": 112, "loss": 5.0})
+    events.append({"event": "validation_step", "step": 112, "max_steps": 112, "loss": 0.944})
+    printed = as_text([audit_target(logs.write(events))])
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = readme[readme.index("  reported   ") : readme.index("```", readme.index("  reported   "))].splitlines()
+    assert len(example) == 4
+    for line in example:
+        assert line in printed
