@@ -7,7 +7,7 @@ import pytest
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension
 from sevenepochs.config import Config
-from sevenepochs.corpus.development import Development
+from sevenepochs.corpus.development import Development, moved
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
@@ -26,6 +26,12 @@ def test_development_titles_are_training_titles_the_last_ones_choose() -> None:
     assert corpus.floor(split.validation) is not None
     again = Config.from_dict(Development(inner).to_dict())
     assert again == Development(inner)
+
+
+def test_a_corpus_that_moved_is_still_development_titles() -> None:
+    old, new = SampleCorpus(n_titles=1000), SampleCorpus(n_titles=2000)
+    assert moved(old, new) == new
+    assert moved(Development(old), new) == moved(Development(old), Development(new)) == Development(new)
 
 
 def test_the_sizes_of_the_protocol() -> None:

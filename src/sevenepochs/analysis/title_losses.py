@@ -14,6 +14,7 @@ import numpy as np
 
 from sevenepochs.analysis.title_kinds import break_down
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
@@ -102,7 +103,9 @@ def _rows(run: Run) -> str | None:
 
 
 def _split_of(run: Run, corpus: CorpusConfig | None, announce: Announce) -> Split:
-    config = corpus or CorpusConfig.from_dict(run.config["corpus"])
+    config = CorpusConfig.from_dict(run.config["corpus"])
+    if corpus is not None:
+        config = moved(config, corpus)
     split, prints = _load(config, announce)
     if prints != run.corpus.get("split"):
         raise UserError(

@@ -69,6 +69,7 @@ def resume(
         runs: Where run folders are.
     """
     from sevenepochs.cli.console import ConsoleWatcher
+    from sevenepochs.corpus.development import moved
     from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.experiment import Experiment
     from sevenepochs.recipes.catalog import import_file
@@ -80,7 +81,7 @@ def resume(
     found = find_run(run, runs)
     experiment = Experiment.from_dict(found.config)
     if corpus is not None:
-        experiment = experiment.replace("corpus", parse_corpus(corpus, column=column))
+        experiment = experiment.replace("corpus", moved(experiment.corpus, parse_corpus(corpus, column=column)))
     _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
 
 

@@ -51,3 +51,9 @@ class Development(CorpusConfig):
         # another kind: these are not the challenge's titles, even where the inner corpus is recognised
         source = {**inner.source, "kind": "development", "recognised": None, "of": inner.source.get("recognised")}
         return Corpus(inner.name + NAME_SUFFIX, rows, source, inner.floor_of, cut)
+
+
+def moved(corpus: CorpusConfig, place: CorpusConfig) -> CorpusConfig:
+    """The same titles from another place: development titles of `place` where `corpus` is development titles."""
+    is_inner = isinstance(corpus, Development) and not isinstance(place, Development)
+    return Development(of=place) if is_inner else place
