@@ -29,7 +29,10 @@ def take(runs: list[str], picture: Path) -> None:
                 page.wait_for_selector(".b .candidate")
                 page.wait_for_selector(".a .candidate")
                 page.locator(".a .token").nth(-4).focus()
-                page.screenshot(path=picture)
+                box = page.locator("#columns").bounding_box()
+                assert box is not None
+                width, height = page.evaluate("document.documentElement.clientWidth"), box["y"] + box["height"] + 24
+                page.screenshot(path=picture, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
                 browser.close()
         finally:
             server.terminate()
