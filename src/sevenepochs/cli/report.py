@@ -17,6 +17,7 @@ def report(
     pdf: bool = False,
     base_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
     notebooks: Folder | None = None,
+    sources: Folder | None = None,
     runs: Folder = Path("runs"),
 ) -> None:
     """Build the site that tells the story of runs: pages, figures, notebooks, every number from the runs themselves.
@@ -28,6 +29,7 @@ def report(
         pdf: Print it to report.pdf as well, inside the site.
         base_url: The address the site will be published at.
         notebooks: Executed notebooks to use instead of the project's own.
+        sources: Leave the site's MyST sources here, a new folder: for another theme, or for pages of your own.
         runs: Where run folders are.
     """
     import tempfile
@@ -46,8 +48,9 @@ def report(
     with tempfile.TemporaryDirectory(prefix="sevenepochs-report-") as name:
         scratch = Path(name)
         results = collect([_located(path, runs) for path in inputs or (Path("results"),)], scratch / "results")
-        write_sources(results, scratch / "sources", notebooks=notebooks)
-        build_site(scratch / "sources", out, base_url=base_url, pdf=pdf)
+        project = sources or scratch / "sources"
+        write_sources(results, project, notebooks=notebooks)
+        build_site(project, out, base_url=base_url, pdf=pdf)
     index = out.absolute() / "index.html"
     console.print(f"{len(results)} result{'s' * (len(results) != 1)}: {index}", soft_wrap=True)
     if pdf:
