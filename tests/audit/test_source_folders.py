@@ -124,6 +124,17 @@ def test_a_config_file_that_names_a_lossy_tokenizer(tmp_path: Path) -> None:
     assert found == {"run.yaml:1": "error", "other.yaml:1": "note"}
 
 
+def test_what_could_not_be_followed_is_said(tmp_path: Path) -> None:
+    anchor = "    batches = len(train_ids)"
+    loops = "    for a in range(15_000):\n        for b in range(15_000):\n            c = a\n"
+    found = audit_source(write(tmp_path, {"train.py": program.edited((anchor, loops + anchor))}))
+    (said,) = [finding for finding in found if finding.rule == "not-followed"]
+    assert said.severity == "note" and said.message.startswith("could not check: ")
+    lines = (tmp_path / "train.py").read_text().splitlines()
+    assert "c = a" in "".join(lines[int(str(said.evidence).split(":")[1]) - 2 :][:3])
+    assert "eval-unrecognised" in rules(found)
+
+
 def test_a_second_program_is_a_note(tmp_path: Path) -> None:
     old = program.edited(("epochs: int = 7", "epochs: int = 2"))
     found = audit_source(write(tmp_path, {"train.py": program.BASE, "old/first_try.py": old}))

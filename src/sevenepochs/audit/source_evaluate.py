@@ -29,7 +29,8 @@ def read_program(machine: Machine) -> None:
             else:
                 machine.module(machine.entry)
         except OutOfSteps as end:
-            return _stopped(machine, end)
+            _stopped(machine, end)
+            return
         if reported(machine) is not None:
             return
         machine.calls.clear()
@@ -39,7 +40,8 @@ def read_program(machine: Machine) -> None:
                 try:
                     machine.run_function(Function(node, machine.module(path)), [], {})
                 except OutOfSteps as end:
-                    return _stopped(machine, end)
+                    _stopped(machine, end)
+                    return
 
 
 def _stopped(machine: Machine, end: OutOfSteps) -> None:
@@ -78,7 +80,7 @@ def check_evaluation(machine: Machine) -> Iterator[Finding]:
         return
     loss, event = found
     name = next((e.value[0] for e in machine.events if e.kind == "evaluated" and e.value[1] is loss), None)
-    place = loss.origin or (loss.divisor and loss.divisor.origin) or event.place
+    place = loss.origin or (loss.divisor.origin if loss.divisor is not None else None) or event.place
     effect = _effect(loss)
     if not loss.targets_left():
         message = "no validation window fits at this batch and block size, so evaluate() prints a perfect 0"
