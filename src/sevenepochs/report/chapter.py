@@ -14,7 +14,7 @@ from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.plots import calibration, collapse, curves, data, memorisation, next_token, token_frequency, where_loss
 from sevenepochs.report.config_diff import config_diff
 from sevenepochs.report.fragments import command_for
-from sevenepochs.report.inputs import Published, digest
+from sevenepochs.report.inputs import Published
 from sevenepochs.report.shown import Shown, aligned
 from sevenepochs.report.story import PARTS, Story
 
@@ -134,7 +134,7 @@ def cast(story: Story) -> list[Published]:
 
 def inputs_line(story: Story, origin: str) -> str:
     """Which results something was made from; the report reads it back to tell whether a notebook is up to date."""
-    named = [f"{key}={f'{p.result.name}@{digest(p.result)}' if p else 'missing'}" for key, p in story.parts.items()]
+    named = [f"{key}={f'{p.result.name}@{p.digest}' if p else 'missing'}" for key, p in story.parts.items()]
     return f"inputs ({origin}): {' '.join(named)}"
 
 

@@ -76,7 +76,7 @@ def run(published: Published) -> dict[str, Any]:
         "places": {f"{row}_{position}": _place_at(published, row, position) for row, position in STORY_PLACES},
         "input": _token_frequency(published),
         "collapse": _collapse(published),
-        "has": {name: True for name in published.analyses},
+        "has": {name: name in published.analyses for name in _OPTIONAL_ANALYSES},
     }
 
 
@@ -197,4 +197,5 @@ def _collapse(published: Published) -> dict[str, Any]:
     return {"sentence": data["sentence"], "n_distinct_top": f"{data['n_distinct_top']:,}", **bits, **shares}
 
 
+_OPTIONAL_ANALYSES = ("data", "memorisation", "calibration")
 _COLLAPSE_BITS = ("information", "mean_to_frequency", "gain", "pair_gain")

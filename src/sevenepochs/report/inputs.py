@@ -27,14 +27,16 @@ def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
     Raises:
         UserError: a path that is none of these, a broken or incomplete one, or two different results of one name.
     """
-    found: dict[str, Result] = {}
+    found: dict[str, Published] = {}
     for path in paths:
         for result in _results_at(path, scratch):
-            Published.read(result)
-            other = found.setdefault(result.name, result)
-            if digest(other) != digest(result):
-                raise UserError(f"{path} and {other.path} are two results called {result.name}; name one of them")
-    return list(found.values())
+            published = Published.read(result)
+            other = found.setdefault(result.name, published)
+            if other.digest != published.digest:
+                raise UserError(
+                    f"{path} and {other.result.path} are two results called {result.name}; name one of them"
+                )
+    return [published.result for published in found.values()]
 
 
 def _results_at(path: Path, scratch: Path) -> list[Result]:
@@ -51,12 +53,6 @@ def _results_at(path: Path, scratch: Path) -> list[Result]:
     if results := list_results(path):
         return results
     raise UserError(f"{path} holds no result.json and no {layout.RUN}; publish a run first: sevenepochs publish last")
-
-
-def digest(result: Result) -> str:
-    """What tells two results of one name apart: sha256 of result.json's content, first 12 hex digits."""
-    text = json.dumps(result.facts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,13 @@ class Published:
             _object(path / "certificate.json", "rules"),
             {file.stem: _object(file) for file in sorted((path / "analysis").glob("*.json"))},
         )
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells two results of one name apart: sha256 of all their content, first 12 hex digits."""
+        content = [self.result.facts, self.curve, self.certificate, self.analyses]
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @cached_property
     def evaluations(self) -> list[dict[str, Any]]:
