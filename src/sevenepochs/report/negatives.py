@@ -30,7 +30,8 @@ def log_text() -> str | None:
 def negatives(text: str) -> list[Negative]:
     """Rows in the log's order (newest first); a table without the five columns is not one of experiments."""
     found: list[Negative] = []
-    section, columns = "", []
+    section = ""
+    columns: list[str] = []
     for line in text.splitlines():
         if line.startswith("#"):
             section, columns = line.lstrip("# ").strip(), []
