@@ -191,6 +191,7 @@ def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
     assert "2 of 3 pairs" in three.words
 
 
-def test_a_result_is_compared_whatever_the_name_of_its_run() -> None:
-    again = dataclasses.replace(made("a", 1))
-    assert by_recipe([again, made("a", 1)]) == [(made("a", 1),)]
+def test_of_a_seed_run_twice_the_newest_counts() -> None:
+    old = made("a", 1)
+    new = dataclasses.replace(old, facts={**old.facts, "created_utc": "2026-02-02T00:00:00+00:00"})
+    assert by_recipe([old, new]) == by_recipe([new, old]) == [(new,)]
