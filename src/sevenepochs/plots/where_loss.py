@@ -26,6 +26,7 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str)
     breakdowns = {label: _breakdown(run, name) for label, run in runs.items()}
     first = next(iter(breakdowns.values()))
     labels = [part["label"] for part in first["parts"]]
+    what = "occurrence in training" if name == "known" else first["label"]
     key, unit = ("nats_per_char", "nats per character") if of_titles else ("nats_per_token", "nats per token")
 
     def build(figure: Figure) -> None:
@@ -57,13 +58,13 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str)
             panel.tick_params(axis="y", length=0)
         axes.set_xlabel(f"loss ({unit})")
         shares.set_xlabel("share of all nats (%)")
-        axes.set_title(f"Loss by {first['label']}")
+        axes.set_title(f"Loss by {what}")
         if len(breakdowns) > 1:
             figure.legend(loc="outside upper right", ncols=3)
         note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")
 
     rows = len(labels) * max(1, len(breakdowns) * 0.8)
-    return draw(build, 1.5 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {first['label']}")
+    return draw(build, 1.5 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {what}")
 
 
 def names(data: Mapping[str, Any]) -> Sequence[str]:
