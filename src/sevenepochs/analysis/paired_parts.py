@@ -59,7 +59,7 @@ def by_kind(first: Sequence[TitleLosses], second: Sequence[TitleLosses]) -> list
             inside = grouping.of_title == index
             n_chars = int(chars_n[inside].sum())
             value = float(nats_n[inside].sum() / n_chars) if n_chars else None
-            share = _share(nats_n[inside], nats_n)
+            share = _share(nats_n[inside], nats_n) if n_chars else None
             parts.append(Part(grouping.label, kind, int(inside.sum()), value, share, interval))
     return parts
 
