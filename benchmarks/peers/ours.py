@@ -1,0 +1,46 @@
+"""sevenepochs: the package's own step, as `sevenepochs train adamw` runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from shape import Shape
+from torch import Tensor
+
+from sevenepochs.experiment import Experiment
+from sevenepochs.optim.adamw import AdamW
+from sevenepochs.recipes.baseline import baseline
+from sevenepochs.train import machine
+from sevenepochs.train.step import loss_function, training_step
+
+if TYPE_CHECKING:
+    from peers.usual import Step
+
+NOTE = "the stock model with AdamW, dropout on"
+
+
+def make_step(shape: Shape) -> Step:
+    experiment: Experiment = baseline().replace("optimizer", AdamW(lr=5e-4))
+    changes = {"model.n_layer": shape.n_layer, "model.n_head": shape.n_head, "model.d_model": shape.d_model,
+               "model.embedding_dropout": shape.dropout, "model.attention.dropout": shape.dropout,
+               "model.residual.dropout": shape.dropout, "batches.batch_size": shape.batch_size,
+               "batches.block_size": shape.block_size, "training.precision": shape.precision,
+               "training.device": shape.device}  # fmt: skip
+    experiment = experiment.replace_all(changes)
+    model = experiment.build_model(shape.vocab_size)
+    resolved = machine.resolve(experiment.training, 1e18)
+    machine.prepare(resolved)
+    model.to(resolved.device).train()
+    optimizer = experiment.optimizer.build(model)
+    for group in optimizer.param_groups:
+        group["peak_lr"] = group["lr"]
+    loss_of = loss_function(experiment.objective, model, resolved.precision, resolved.compiled)
+
+    def step(x_BT: Tensor, y_BT: Tensor, number: int) -> Tensor:
+        result = training_step(
+            model, loss_of, optimizer, x_BT, y_BT, step=number, seed=shape.seed, lr_multiplier=1.0, grad_clip=1.0
+        )
+        return torch.tensor(result.loss)
+
+    return step
