@@ -67,7 +67,9 @@ _ALL = [
     Metric("nats_per_token", "nats/token", "nats/token", "the same in nats, without dropout", ".2f"),
     Metric("gained_bits", "gained", "bits", "bits that a second run needs less for the same text", "+.1f"),
     Metric("title_loss", "loss", "nats/char", "one title's nats over its characters, its <eos> counted as 5", ".3f"),
-    Metric("calibration_error", "calibration error", "%", "mean distance of confidence and share right, by bins", ".2%"),
+    Metric(
+        "calibration_error", "calibration error", "%", "mean distance of confidence and share right, by bins", ".2%"
+    ),
     Metric("chars_per_token", "chars/token", "chars/token", "characters of the titles over their tokens", ".2f"),
     Metric("cosine", "cosine", "", "of the angle between two embeddings", ".3f"),
     Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),

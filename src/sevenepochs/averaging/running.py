@@ -17,7 +17,8 @@ class RunningAverage:
 
     def __init__(self, model: nn.Module, share: Callable[[int], float]) -> None:
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self._names, self._weights = list(named), list(named.values())
+        self._names = list(named)
+        self._weights: list[Tensor] = list(named.values())
         self._average = [p.detach().clone() for p in self._weights]
         self._share = share
 

@@ -40,7 +40,6 @@ def main(argv: list[str] | None = None) -> int:
     from sevenepochs.cli.serve import serve
     from sevenepochs.cli.show import show
     from sevenepochs.cli.train import resume, train
-    from sevenepochs.train.interrupt import Interrupted
 
     verbs: dict[str, Callable[..., Any]] = {
         "demo": demo,
@@ -67,13 +66,25 @@ def main(argv: list[str] | None = None) -> int:
         "audit": audit,
         "leaderboard": leaderboard,
     }
+    return guarded(
+        lambda: tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=argv)
+    )
+
+
+def guarded(action: Callable[[], Any]) -> int:
+    """Do it; a user's mistake becomes one line. Returns the exit code."""
+    from sevenepochs.cli.processes import speaks
+    from sevenepochs.train.interrupt import Interrupted
+
     try:
-        tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=argv)
+        action()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if speaks():
+            print(f"error: {error}", file=sys.stderr)
         return 2
     except Interrupted as stop:
-        print(str(stop), file=sys.stderr)
+        if speaks():
+            print(str(stop), file=sys.stderr)
         return 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -42,7 +42,9 @@ def report(
     from sevenepochs.report.pdf import find_chromium
 
     # What is missing is said before any work.
-    find_node(), find_mystmd(), refuse_foreign(out.absolute())
+    find_node()
+    find_mystmd()
+    refuse_foreign(out.absolute())
     if pdf:
         find_chromium()
     with tempfile.TemporaryDirectory(prefix="sevenepochs-report-") as name:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, RunName, Seed, Settings, Track
+from sevenepochs.cli.options import (
+    Column,
+    Corpus,
+    Folder,
+    Positional,
+    Processes,
+    Recipe,
+    Revision,
+    RunName,
+    Seed,
+    Settings,
+    Track,
+)
+from sevenepochs.errors import UserError
 from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
@@ -22,6 +36,7 @@ def train(
     settings: Settings = (),
     proxy: bool = False,
     track: Track = None,
+    nproc: Processes = 1,
     runs: Folder = Path("runs"),
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
@@ -36,8 +51,11 @@ def train(
         settings: Changes.
         proxy: A fifteenth of the work, on training titles alone: to choose by, never a result.
         track: Mirror the metrics to a dashboard, too; the run folder has them in any case.
+        nproc: Processes of this machine that share each batch, one a GPU; on a CPU, threads do as well.
         runs: Where run folders go.
     """
+    if _elsewhere(nproc, train, dict(locals())):
+        return
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.cli.options import experiment_from
@@ -56,6 +74,7 @@ def resume(
     column: Column = None,
     load: Folder | None = None,
     track: Track = None,
+    nproc: Processes = 1,
     runs: Folder = Path("runs"),
 ) -> None:
     """Go on with an interrupted run from its last checkpoint.
@@ -66,8 +85,11 @@ def resume(
         column: The column that holds the titles.
         load: A Python file with the run's own recipe classes, if it has any.
         track: Mirror the metrics to a dashboard, too.
+        nproc: Processes of this machine that share each batch.
         runs: Where run folders are.
     """
+    if _elsewhere(nproc, resume, dict(locals())):
+        return
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.corpus.development import moved
     from sevenepochs.corpus.parse import parse_corpus
@@ -85,6 +107,18 @@ def resume(
     _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
 
 
+def _elsewhere(nproc: int, verb: Callable[..., None], arguments: dict[str, Any]) -> bool:
+    """Whether several processes were asked for, and have done it."""
+    from sevenepochs.cli.processes import in_processes, is_started
+
+    if nproc < 1:
+        raise UserError(f"--nproc {nproc}: at least 1 process")
+    if nproc == 1 or is_started():
+        return False
+    in_processes(nproc, verb, arguments)
+    return True
+
+
 def _mirrored(watcher: Watcher, track: Track) -> Watcher:
     """The watcher, with a dashboard behind it where one is asked for; one that is not installed is said at once."""
     from sevenepochs.train.trackers import Mirror
@@ -94,7 +128,10 @@ def _mirrored(watcher: Watcher, track: Track) -> Watcher:
 
 def _report(run: Run) -> None:
     from sevenepochs.cli.console import console, duration, figures_table
+    from sevenepochs.cli.processes import speaks
 
+    if not speaks():
+        return
     summary, certificate = run.summary, run.certificate
     assert summary is not None and certificate is not None, "training returns complete runs only"
     console.print(figures_table({"fp32": summary["figures"], "as trained": summary["figures_run_precision"]}))

@@ -12,6 +12,8 @@ hash-prospector, public domain). Counter-based generators: Salmon et al. 2011, "
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,14 @@ from sevenepochs.config import check_range
 
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))  # int32 tensors take signed constants
 _UNIFORM_BITS = 24
+
+
+class Share(NamedTuple):
+    """The rows that this process holds of a batch of `n_rows_in_all`: `n_rows` from `first_row` on."""
+
+    first_row: int
+    n_rows: int
+    n_rows_in_all: int
 
 
 class Dropout(nn.Module):
@@ -33,17 +43,27 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
+        self.share: Share | None = None
         self.register_buffer("key", torch.zeros(2, dtype=torch.int32), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
-        return torch.where(keep_mask(x, self.key, self.p), x * (1.0 / (1.0 - self.p)), 0.0)
+        return torch.where(keep_mask(x, self.key, self.p, self.share), x * (1.0 / (1.0 - self.p)), 0.0)
 
 
-def keep_mask(x: Tensor, key: Tensor, p: float) -> Tensor:
-    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. Fewer than 2**31 elements."""
+def keep_mask(x: Tensor, key: Tensor, p: float, share: Share | None = None) -> Tensor:
+    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. Fewer than 2**31 elements.
+
+    With `share`, the part of the whole batch's mask that belongs to these rows; x may hold them several times over.
+    """
     index = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
+    if share is not None:
+        rows_B = torch.arange(len(x), dtype=torch.int32, device=x.device)
+        copies_B = rows_B // share.n_rows
+        # where each row would begin in the whole batch, less where it begins here
+        shift_B = (copies_B * (share.n_rows_in_all - share.n_rows) + share.first_row) * x[0].numel()
+        index = index + shift_B.view(-1, *(1,) * (x.dim() - 1))
     h = _mix(_mix(index ^ key[0]) ^ key[1])
     return (h & ((1 << _UNIFORM_BITS) - 1)) >= round(p * (1 << _UNIFORM_BITS))
 
@@ -64,6 +84,13 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
     keys = np.random.SeedSequence((seed, step)).generate_state(2 * len(sites)).view(np.int32).reshape(-1, 2)
     for site, key in zip(sites, keys, strict=True):
         site.key.copy_(torch.from_numpy(key))
+
+
+def share_rows(model: nn.Module, share: Share) -> None:
+    """From now on the model sees only these rows of each batch."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.share = share
 
 
 def check_rate(where: str, p: float) -> None:

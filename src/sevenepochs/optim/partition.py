@@ -45,9 +45,9 @@ class Partition(torch.optim.Optimizer):
 
 def hidden_matrices(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """The model's parameters in two: matrices inside its blocks, and all the rest (embedding, head, gains, biases)."""
-    matrices = [p for p in model.get_submodule("blocks").parameters() if p.ndim == 2 and p.requires_grad]
+    matrices: list[Tensor] = [p for p in model.get_submodule("blocks").parameters() if p.ndim == 2 and p.requires_grad]
     chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
+    rest: list[Tensor] = [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
     check_partition(model, matrices, rest)
     return matrices, rest
 

@@ -89,12 +89,13 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
         import matplotlib
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise UserError("figures need matplotlib: pip install 'sevenepochs[plots]'") from None
     # from the library's defaults: a user's matplotlibrc must not change our figures
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC}):
-        figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+        figure = Figure(figsize=(width_in, height_in), layout=layout)
         FigureCanvasSVG(figure)
         build(figure)
         text = io.StringIO()

@@ -8,7 +8,18 @@ last; every file is whole or absent; tensors are safetensors with their hash, th
 
 from sevenepochs.run_folder.layout import SCHEMA_VERSION
 from sevenepochs.run_folder.reader import Run, State, find_run, list_runs
+from sevenepochs.run_folder.silent import SilentWriter
 from sevenepochs.run_folder.storage import Tensors
 from sevenepochs.run_folder.writer import RunWriter, write_analysis
 
-__all__ = ["SCHEMA_VERSION", "Run", "RunWriter", "State", "Tensors", "find_run", "list_runs", "write_analysis"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Run",
+    "RunWriter",
+    "SilentWriter",
+    "State",
+    "Tensors",
+    "find_run",
+    "list_runs",
+    "write_analysis",
+]

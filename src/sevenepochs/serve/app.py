@@ -253,7 +253,7 @@ def _text(body: dict[str, Any], key: str, longest: int) -> str:
 
 def _number(body: dict[str, Any], key: str, low: float, high: float, whole: bool = False) -> float:
     value = body.get(key)
-    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type]
+    is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if value is None or not is_number or not math.isfinite(value) or not low <= value <= high:
         raise Refusal(422, f"{key} must be {'a whole number' if whole else 'a number'} from {low:,} to {high:,}")
-    return value  # type: ignore[return-value]
+    return value

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from sevenepochs.serve.refusal import Refusal
@@ -85,7 +86,7 @@ class Desk:
                 continue
             self._busy = True
             running = asyncio.get_running_loop().run_in_executor(self._pool, ticket.job)
-            running.add_done_callback(lambda done, ticket=ticket: self._finish(ticket, done))
+            running.add_done_callback(partial(self._finish, ticket))
 
     def _finish(self, ticket: _Ticket, done: asyncio.Future[Any]) -> None:
         self._busy = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ async def sample(reader: Reader, desk: Desk, order: Order, check: Callable[[], N
             end = "length"
             while len(ids) < order.max_tokens:
                 check()
-                id = await desk.ask(lambda ids=ids, generator=generator: _next(reader, prefixes, order, ids, generator))
+                id = await desk.ask(partial(_next, reader, prefixes, order, ids, generator))
                 if id == reader.eos_id:
                     end = "eos"
                 if id is None or id == reader.eos_id:

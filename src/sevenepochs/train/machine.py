@@ -27,12 +27,13 @@ class Machine:
     compiled: bool
     threads: int
     why: str
+    processes: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def resolve(settings: Training, training_flop: float) -> Machine:
+def resolve(settings: Training, training_flop: float, processes: int = 1) -> Machine:
     """Choose what the settings leave to "auto".
 
     Raises:
@@ -49,7 +50,9 @@ def resolve(settings: Training, training_flop: float) -> Machine:
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
     compiled, why_compiled = _compiled(settings, device, training_flop)
     name = torch.cuda.get_device_name() if device == "cuda" else None
-    return Machine(device, name, precision, compiled, torch.get_num_threads(), f"{why_precision}; {why_compiled}")
+    return Machine(
+        device, name, precision, compiled, torch.get_num_threads(), f"{why_precision}; {why_compiled}", processes
+    )
 
 
 def prepare(machine: Machine) -> None:

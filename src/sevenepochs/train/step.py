@@ -15,6 +15,7 @@ from sevenepochs.model.dropout import reseed
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import autocast
 from sevenepochs.objective import ObjectiveConfig
+from sevenepochs.train.ranks import ALONE, Ranks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -48,15 +49,23 @@ def training_step(
     seed: int,
     lr_multiplier: float,
     grad_clip: float | None,
+    ranks: Ranks = ALONE,
+    loss_weight: float = 1.0,
 ) -> StepResult:
     """Update the model once. (seed, step) decide the dropout masks, so a step can be replayed on its own.
+
+    With several processes, x_BT and y_BT are this one's rows, and `loss_weight` is `Ranks.loss_weight` of the batch.
 
     A non-finite loss or gradient leaves weights and optimizer untouched; the caller sees it in the result.
     """
     reseed(model, seed, step)
     loss = loss_of(x_BT, y_BT)
+    if ranks.count > 1:
+        loss = loss * loss_weight
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    ranks.average_gradients(model.parameters())
+    loss = ranks.mean(loss)
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
     result = StepResult(loss.item(), norm.item())
     if torch.isfinite(loss) and torch.isfinite(norm):

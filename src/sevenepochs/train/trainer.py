@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +17,25 @@ from sevenepochs.environment import environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import add_floor
+from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
-from sevenepochs.run_folder import Run, RunWriter, layout
+from sevenepochs.protocol.scoring import Scorer
+from sevenepochs.run_folder import Run, RunWriter, SilentWriter, layout
 from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.train import checkpoint, machine
 from sevenepochs.train.conclusion import Outcome, conclude
 from sevenepochs.train.hooks import Plan, Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events
+from sevenepochs.train.ranks import Ranks, SharedScorer
 from sevenepochs.train.step import loss_function, training_step
 from sevenepochs.trained import check_same_titles
+
+Writer = RunWriter | SilentWriter
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
@@ -42,16 +49,18 @@ def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watch
             marked failed, its state saved).
         Interrupted: Ctrl-C or SIGTERM arrived; the state is saved and the run can be resumed.
     """
-    watcher = watcher or Watcher()
-    data = experiment.load_data(watcher.message)
-    training = _Training(experiment, data, watcher)  # whatever does not fit is refused before a folder exists
-    with RunWriter.create(root, recipe, experiment.training.seed) as writer:
-        writer.write_json(layout.CONFIG, experiment.to_dict())
-        writer.write_text(layout.TOKENIZER, data.tokenizer.json)
-        writer.write_json(
-            layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)}
-        )
-        return training.run(writer)
+    ranks = Ranks.from_environment()
+    watcher = watcher if watcher is not None and ranks.is_first else Watcher()
+    with ranks.together():
+        data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message))
+        training = _Training(experiment, data, watcher, ranks)  # what does not fit is refused before a folder exists
+        with _one_writes(ranks, lambda: RunWriter.create(root, recipe, experiment.training.seed)) as writer:
+            writer.write_json(layout.CONFIG, experiment.to_dict())
+            writer.write_text(layout.TOKENIZER, data.tokenizer.json)
+            writer.write_json(
+                layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)}
+            )
+            return training.run(writer)
 
 
 def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = None) -> Run:
@@ -63,11 +72,13 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
         UserError: the run is complete or broken, or the corpus is not the one it was started on.
         Interrupted: as in `run_training`.
     """
-    watcher = watcher or Watcher()
-    with RunWriter.reopen(run.path) as writer:
-        data = experiment.load_data(watcher.message, Tokenizer(run.read_text(layout.TOKENIZER)))
+    ranks = Ranks.from_environment()
+    watcher = watcher if watcher is not None and ranks.is_first else Watcher()
+    with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
+        tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
+        data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer))
         check_same_titles(run, data.split)
-        training = _Training(experiment, data, watcher)
+        training = _Training(experiment, data, watcher, ranks)
         if run.has_checkpoint():
             training.restore(*run.load_checkpoint())
             writer.truncate_metrics(training.step)
@@ -77,22 +88,35 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
         return training.run(writer)
 
 
+@contextlib.contextmanager
+def _one_writes(ranks: Ranks, open_writer: Callable[[], RunWriter]) -> Iterator[Writer]:
+    """The run folder's writer in the first process, which tells the others where the folder is."""
+    if ranks.is_first:
+        with open_writer() as writer:
+            ranks.from_first(str(writer.path))
+            yield writer
+    else:
+        yield SilentWriter(Path(ranks.from_first(None)))
+
+
 class _Training:
     """The state of one run. `run` is the story; the rest are its parts."""
 
-    writer: RunWriter  # from `run` on
+    writer: Writer  # from `run` on
 
-    def __init__(self, experiment: Experiment, data: Data, watcher: Watcher) -> None:
-        self.experiment, self.data, self.watcher = experiment, data, watcher
+    def __init__(self, experiment: Experiment, data: Data, watcher: Watcher, ranks: Ranks) -> None:
+        self.experiment, self.data, self.watcher, self.ranks = experiment, data, watcher, ranks
         settings = experiment.training
         self.batches = experiment.build_batches(data)
         self.rows = experiment.scoring_rows(data)
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
         self.model = experiment.build_model(data.tokenizer.vocab_size)
-        self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps)
+        self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps, ranks.count)
         machine.prepare(self.machine)
+        processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
         watcher.message(
-            f"{self.machine.device}, {self.machine.precision}, {self.machine.threads} threads: {self.machine.why}"
+            f"{self.machine.device}, {self.machine.precision}, {processes}{self.machine.threads} threads: "
+            f"{self.machine.why}"
         )
         self.model.to(self.machine.device)
         self.optimizer = experiment.optimizer.build(self.model)
@@ -101,6 +125,11 @@ class _Training:
         self.average = experiment.averaging.build(self.model, self.n_steps)
         self.loss_of = loss_function(experiment.objective, self.model, self.machine.precision, self.machine.compiled)
         self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiled)
+        self.interim_scorer: Scorer = self.scorer
+        if ranks.count > 1:
+            ranks.check_divides(experiment.batches.batch_size)
+            share_rows(self.model, ranks.rows(experiment.batches.batch_size))
+            self.interim_scorer = SharedScorer(self.scorer, ranks)
         self.floor = data.corpus.floor(data.split.validation)
         self.step = 0
         self.tokens_used = 0
@@ -120,7 +149,7 @@ class _Training:
                 "the machine, precision or threads differ from the checkpoint's: the result may differ in bits"
             )
 
-    def run(self, writer: RunWriter) -> Run:
+    def run(self, writer: Writer) -> Run:
         self.writer = writer
         self.writer.forget_failure()
         self.writer.write_json(layout.ENVIRONMENT, self.environment)
@@ -139,7 +168,10 @@ class _Training:
                 if stop.requested:
                     raise KeyboardInterrupt
                 with self.average.in_place():  # these are the weights that the run leaves
-                    return conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
+                    if isinstance(self.writer, RunWriter):
+                        conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
+                self.ranks.wait()
+                return Run(self.writer.path)
             except KeyboardInterrupt:
                 raise Interrupted(self.writer.path) from None
 
@@ -160,10 +192,11 @@ class _Training:
                 self._evaluate()
                 recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
             now = time.monotonic()
-            if stop.requested or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
+            stops = self.ranks.any(stop.requested)
+            if stops or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
                 self._save()
                 saved = now
-            if stop.requested:
+            if stops:
                 raise Interrupted(self.writer.path)
 
     def _elapsed_seconds(self) -> float:
@@ -172,7 +205,7 @@ class _Training:
     def _train_one(self) -> dict[str, float]:
         settings = self.experiment.training
         arrays = self.batches.batch(self.step)
-        x_BT, y_BT = (torch.from_numpy(array).to(self.machine.device) for array in arrays)
+        x_BT, y_BT = (torch.from_numpy(self.ranks.share(array)).to(self.machine.device) for array in arrays)
         multiplier = self.experiment.schedule.multiplier(self.step, self.n_steps)
         result = training_step(
             self.model,
@@ -184,6 +217,8 @@ class _Training:
             seed=settings.seed,
             lr_multiplier=multiplier,
             grad_clip=settings.grad_clip,
+            ranks=self.ranks,
+            loss_weight=self.ranks.loss_weight(arrays[1]),
         )
         if not (np.isfinite(result.loss) and np.isfinite(result.grad_norm)):
             # the weights are those before this step
@@ -205,7 +240,7 @@ class _Training:
     def _evaluate(self) -> None:
         b = self.experiment.batches
         with self.average.in_place():
-            figures = interim_figures(self.scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
+            figures = interim_figures(self.interim_scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
             if self.experiment.training.snapshots:
                 self.writer.save_snapshot(self.step, snapshot_tensors(self.model))
         add_floor(figures, self.floor)
@@ -229,6 +264,8 @@ class _Training:
             "elapsed_seconds": self._elapsed_seconds(),
             "machine": self.machine.to_dict(),
         }
+        if not isinstance(self.writer, RunWriter):
+            return
         self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer, self.average), state)
 
     def _outcome(self, elapsed_seconds: float) -> Outcome:
