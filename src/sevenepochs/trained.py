@@ -12,6 +12,7 @@ from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
@@ -49,7 +50,10 @@ class TrainedRun:
         Raises:
             UserError: the corpus cannot be read, or is another one.
         """
-        experiment = self.experiment if corpus is None else self.experiment.replace("corpus", corpus)
+        place = self.experiment.corpus if corpus is None else corpus
+        if same_titles:
+            place = moved(self.experiment.corpus, place)
+        experiment = self.experiment.replace("corpus", place)
         data = experiment.load_data(announce, self.tokenizer)
         if same_titles:
             check_same_titles(self.run, data.split)
@@ -63,7 +67,8 @@ class TrainedRun:
         Raises:
             UserError: the corpus cannot be read, or is another one.
         """
-        split = (corpus or self.experiment.corpus).load(announce).split()
+        own = self.experiment.corpus
+        split = moved(own, corpus or own).load(announce).split()
         check_same_titles(self.run, split)
         return split
 

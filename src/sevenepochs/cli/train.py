@@ -144,3 +144,4 @@ def _report(run: Run) -> None:
     console.print(
         f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps; all of it is in {run.path}"
     )
+    console.print(f"look inside: sevenepochs analyze {run.name}", style="dim", markup=False)

@@ -18,7 +18,6 @@ from sevenepochs.train import machine
 # What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
 # cores (docs/log.md). A rough figure: half or twice is possible.
 _SHARE_OF_PEAK = {True: 0.70, False: 0.40}
-_VALIDATION_SHARE = 1 / 9  # validation titles over training titles
 _FORWARD_SHARE = 1 / 3  # of a step's arithmetic
 
 
@@ -39,6 +38,7 @@ def estimate(
         UserError: the corpus cannot be read, or is too small.
     """
     n_steps = vocab_size = None
+    validation_share = 0.0  # validation tokens over training tokens
     source = "counted on the corpus"
     corpus = experiment.corpus
     if not isinstance(corpus, HubCorpus) or may_download or corpus.is_cached():
@@ -46,6 +46,7 @@ def estimate(
         batches = experiment.build_batches(data)
         n_steps = batches.steps_per_epoch * experiment.training.epochs
         vocab_size = data.tokenizer.vocab_size
+        validation_share = len(data.validation.ids_N) / len(data.train_ids)
     else:
         source = "unknown: the hub corpus is not cached"
         vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
@@ -70,7 +71,7 @@ def estimate(
         steps_per_epoch = n_steps // experiment.training.epochs
         n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))
         # each evaluation scores the validation split twice: stock windows and exact rows
-        evaluation = 2 * n_evaluations * _VALIDATION_SHARE * steps_per_epoch * flop * _FORWARD_SHARE
+        evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * flop * _FORWARD_SHARE
         facts["training_flop"] = flop * n_steps
         facts["seconds"] = (flop * n_steps + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
         facts["time_source"] = (
