@@ -81,8 +81,10 @@ def test_the_first_layers_answer_reads_the_embedding(reader: Reader) -> None:
     model = reader.trained.model
     x_BT = torch.from_numpy(reader.encode(TEXT))[None]
     h_BTD = model.norm(model.embedding(x_BT) + model.position.weight_TD[: x_BT.shape[1]])
-    expected = model.logits(h_BTD)[0].argmax(-1).tolist()
-    assert [position["top"][0]["id"] for position in found["layers"][0]["positions"]] == expected
+    highest_T = model.logits(h_BTD)[0].softmax(-1).max(-1)
+    answers = [position["top"][0] for position in found["layers"][0]["positions"]]
+    assert [answer["id"] for answer in answers] == highest_T.indices.tolist()
+    np.testing.assert_allclose([answer["probability"] for answer in answers], highest_T.values, rtol=1e-4)
 
 
 def test_neighbours_of_a_planted_embedding(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
