@@ -35,5 +35,5 @@ def test_compilation_where_it_pays(monkeypatch):
 
 def test_the_choices_are_plain_values():
     facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
-    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why"}
+    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why", "processes"}
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())

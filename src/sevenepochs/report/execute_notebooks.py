@@ -46,8 +46,7 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
     try:
         client.execute()
     except CellExecutionError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise UserError(f"{source} failed: {last}") from None
+        raise UserError(f"{source} failed: {error.ename}: {error.evalue}") from None
     clean(notebook)
     target.write_text(to_text(notebook), encoding="utf-8", newline="\n")
 
