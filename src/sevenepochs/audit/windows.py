@@ -90,7 +90,8 @@ def _scored_by_first_step(dataset: Dataset, geometry: Geometry, first: FirstStep
     chars = Interval.exact(geometry.val_chars) if geometry.val_chars else dataset.validation_chars
     if first is None or chars is None:
         return None
-    return chars.times(first.scored_per_char).widened(first.tolerance)
+    scored = chars.times(first.scored_per_char).widened(first.tolerance)
+    return scored if math.isfinite(scored.high) else None  # a training loss next to 0
 
 
 def _without_geometry(val_tokens: Interval, scored: Interval | None) -> Coverage:
