@@ -144,7 +144,7 @@ def test_keyboard_alone_is_enough(visit: Any, address: str) -> None:
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.classList.contains('next')")
     page.keyboard.press("ArrowLeft")
-    assert page.inner_text(".a .place h2").startswith("Instead of")
+    page.wait_for_function("() => document.querySelector('.a .place h2').textContent.startsWith('Instead of')")
     page.keyboard.press("End")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.classList.contains('candidate')")

@@ -63,7 +63,7 @@ export class Column {
     if (known) return this.take(known);
     const abort = (this.abort = new AbortController());
     const slow = setTimeout(() => this.root.classList.add("busy"), 150);
-    this.root.setAttribute("aria-busy", "true");
+    this.waits(true);
     try {
       const answer = await predict(this.run, text, abort.signal);
       if (answer === null) return;
@@ -76,9 +76,15 @@ export class Column {
       clearTimeout(slow);
       if (abort === this.abort) {
         this.root.classList.remove("busy");
-        this.root.removeAttribute("aria-busy");
+        this.waits(false);
       }
     }
+  }
+
+  // Whether an answer is on its way.
+  waits(yes) {
+    if (yes) this.root.setAttribute("aria-busy", "true");
+    else this.root.removeAttribute("aria-busy");
   }
 
   take(answer) {
@@ -113,7 +119,9 @@ export class Column {
       type: "button", class: "token next", tabindex: -1, "aria-pressed": "false",
       onpointerenter: () => this.show(tokens.length), onfocus: () => this.pin(tokens.length), onclick: () => this.pin(tokens.length),
     }, "next"));
+    const hadFocus = this.strip.contains(document.activeElement);
     this.strip.replaceChildren(...chips);
+    if (hadFocus) this.focusStrip(); // whoever was already here stays here
     this.sum.textContent = n ? `${bits(total)} bits in ${plural(tokens.length, "token")} · ${(total / n).toFixed(2)} bits a character` : "The start of a title";
     this.pin(this.place, false);
   }

@@ -23,6 +23,7 @@ export function startTyping() {
   input.addEventListener("input", () => {
     state.text = input.value;
     clearTimeout(timer);
+    for (const column of [columns.a, columns.b]) column.waits(true); // what is shown is not about this text any more
     timer = setTimeout(refresh, DEBOUNCE_MS);
     drawCount();
   });
@@ -65,6 +66,7 @@ export function setText(text, run = state.a) {
 
 function refresh() {
   remember();
+  for (const column of [columns.a, columns.b]) column.waits(false);
   if (tooLong()) return;
   columns.a.ask(state.text);
   if (state.b !== "none") columns.b.ask(state.text);
