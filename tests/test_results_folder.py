@@ -10,7 +10,7 @@ from sevenepochs.analysis.names import DESCRIPTIONS
 from sevenepochs.analysis.standard import analyze
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
-from sevenepochs.report.readme_table import END, START, table, update
+from sevenepochs.report.readme_table import END, START, table, update, update_collapse
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
 
@@ -96,3 +96,10 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
 def test_the_committed_readme_is_up_to_date() -> None:
     root = Path(__file__).parents[1]
     assert update(root / "README.md", root / "results", check=True), "run: make readme"
+
+
+def test_the_committed_tables_are_those_of_the_committed_results() -> None:
+    """`make readme` after every publish: neither README nor docs holds a typed or an old figure."""
+    root = Path(__file__).parents[1]
+    assert update(root / "README.md", root / "results", check=True)
+    assert update_collapse(root / "docs" / "looking-inside.md", root / "results", check=True)

@@ -196,7 +196,7 @@ def test_stochastic_depth_leaves_out_whole_rows():
 
 def test_the_embedding_is_mixed_in_before_every_block(x_BTD):
     skip = X0(initial=0.5).build(3, D)
-    context = Context(n_layer=3)
+    context = Context()
     torch.testing.assert_close(skip(x_BTD, context), 1.5 * x_BTD)
     context.layer = 2
     other = torch.ones_like(x_BTD)
@@ -207,7 +207,7 @@ def test_the_embedding_is_mixed_in_before_every_block(x_BTD):
 def test_mirrored_layers_are_joined(n_layer):
     """Block i adds 10**i: the second half's inputs show which outputs came back."""
     skip = UNet(initial=1.0).build(n_layer, 1)
-    context, x = Context(n_layer=n_layer), torch.zeros(1, 1, 1)
+    context, x = Context(), torch.zeros(1, 1, 1)
     outputs, expected = [], 0.0
     for layer in range(n_layer):
         context.layer = layer

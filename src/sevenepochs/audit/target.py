@@ -12,13 +12,13 @@ from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import audit_own_run, audit_result, is_result_folder, is_run_folder
 from sevenepochs.audit.recognise import Reference
+from sevenepochs.audit.source_tree import SKIPPED_FOLDERS
 from sevenepochs.audit.verdict import RunAudit, audit_log
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import Result
 from sevenepochs.run_folder import Run
 
 _LOG_ENDINGS = (".log", ".jsonl", ".log.gz", ".jsonl.gz", ".log.txt")
-_SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv", "env", "site-packages"}
 _MAX_DEPTH = 4
 _MAX_ENTRIES = 20_000
 _MAX_LOGS = 100
@@ -109,7 +109,7 @@ def _files(path: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(path):
         depth = len(Path(folder).relative_to(path).parts)
         folders[:] = sorted(
-            name for name in folders if depth < _MAX_DEPTH and not name.startswith(".") and name not in _SKIPPED_FOLDERS
+            name for name in folders if depth < _MAX_DEPTH and not name.startswith(".") and name not in SKIPPED_FOLDERS
         )
         for name in sorted(files):
             n_seen += 1

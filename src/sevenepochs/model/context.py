@@ -81,7 +81,6 @@ class Context:
     grows along the row; attention stays inside it. None: the row is one text.
     """
 
-    n_layer: int = 1
     layer: int = 0
     past: Past | None = None
     trace: Trace | None = None

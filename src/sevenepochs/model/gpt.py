@@ -96,7 +96,7 @@ class GPTModel(nn.Module):
         """
         if past is not None:
             self._check_continues(x_BT, past)
-        return self._run(x_BT, Context(n_layer=len(self.blocks), past=past))
+        return self._run(x_BT, Context(past=past))
 
     def new_past(self, batch_size: int) -> Past:
         """An empty past for rows that are read in pieces; for evaluation mode, one call of `forward` after another."""
@@ -109,7 +109,7 @@ class GPTModel(nn.Module):
         self.eval()
         try:
             with torch.no_grad():
-                self._run(x_BT, Context(n_layer=len(self.blocks), trace=trace))
+                self._run(x_BT, Context(trace=trace))
         finally:
             self.train(was_training)
         return trace

@@ -12,6 +12,7 @@ from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.report.collapse_table import collapse_table
 from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
 from sevenepochs.report.ladder_table import markdown_line, rows
 from sevenepochs.report.readme_figures import figures
@@ -19,6 +20,7 @@ from sevenepochs.results_folder import Result, list_results
 from sevenepochs.title_losses import TitleLosses
 
 START, END = "<!-- results:start -->", "<!-- results:end -->"
+COLLAPSE_START, COLLAPSE_END = "<!-- collapse:start -->", "<!-- collapse:end -->"
 LADDER_START, LADDER_END = "<!-- ladder:start -->", "<!-- ladder:end -->"
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -100,6 +102,15 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     return new == text
 
 
+def update_collapse(page: Path, results_root: Path, *, check: bool = False) -> bool:
+    """The same for the collapse check's table in docs/looking-inside.md."""
+    text = page.read_text(encoding="utf-8")
+    new = _filled(text, COLLAPSE_START, COLLAPSE_END, collapse_table(list_results(results_root)), page)
+    if not check and new != text:
+        page.write_text(new, encoding="utf-8")
+    return new == text
+
+
 def draw_figures(folder: Path, results_root: Path) -> list[Path]:
     """Draw the README's figures into a folder.
 
@@ -153,6 +164,7 @@ def _line(cells: list[str]) -> str:
 if __name__ == "__main__":
     is_check = "--check" in sys.argv
     is_current = update(Path("README.md"), Path("results"), check=is_check)
+    is_current &= update_collapse(Path("docs/looking-inside.md"), Path("results"), check=is_check)
     if not is_check:
         draw_figures(Path("docs/figures"), Path("results"))
     sys.exit(0 if is_current or not is_check else 1)

@@ -10,20 +10,23 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from sevenepochs.analysis.memory import Memory
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.errors import UserError
-from sevenepochs.model.context import Past
 
 
 @dataclass(frozen=True)
 class _Known:
-    """One typed context, ln p of the whole vocabulary after each of its beginnings, and what attention kept of it."""
+    """What was read of one typed context, and ln p of the whole vocabulary after each of its beginnings."""
 
-    ids: np.ndarray
+    memory: Memory
     rows: list[np.ndarray]
-    past: Past
+
+    @property
+    def ids(self) -> np.ndarray:
+        ids_T: np.ndarray = self.memory.ids_BT[0]
+        return ids_T
 
 
 class Prefixes:
@@ -48,19 +51,14 @@ class Prefixes:
             key=lambda found: found[0],
             default=(0, None),
         )
-        past = self._reader.trained.model.new_past(1) if known is None else known.past.first(n_shared)
+        memory = self._reader.remember() if known is None else known.memory.first(n_shared)
         rows = [] if known is None else known.rows[:n_shared]
         if n_shared < len(context):
-            rows = rows + self._read_on(past, context[n_shared:])
-        self._remember(_Known(context, rows, past))
+            log_probs_TV, memory = self._reader.read_on(memory, context[n_shared:])
+            # each row by itself, so that one that is kept does not keep all
+            rows = rows + [row.copy() for row in log_probs_TV]
+        self._remember(_Known(memory, rows))
         return rows
-
-    def _read_on(self, past: Past, ids: np.ndarray) -> list[np.ndarray]:
-        model = self._reader.trained.model
-        with torch.inference_mode():
-            h_BTD = model(torch.from_numpy(ids.astype(np.int64))[None], past)
-            log_probs_TV = model.logits(h_BTD)[0].float().log_softmax(-1).numpy()
-        return [row.copy() for row in log_probs_TV]  # each by itself, so that one that is kept does not keep all
 
     def _remember(self, known: _Known) -> None:
         key = known.ids.tobytes()
@@ -73,7 +71,7 @@ class Prefixes:
     def n_bytes(self) -> int:
         """What is remembered; rows that several titles share count once."""
         rows = {id(row): row.nbytes for known in self._known.values() for row in known.rows}
-        return sum(rows.values()) + sum(known.past.n_bytes for known in self._known.values())
+        return sum(rows.values()) + sum(known.memory.n_bytes for known in self._known.values())
 
 
 def _n_shared(a: np.ndarray, b: np.ndarray) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sevenepochs.analysis.reader import Reader
+from sevenepochs.analysis.samples import Drawing, choose
 from sevenepochs.serve.desk import Desk
 from sevenepochs.serve.prefixes import Prefixes
 from sevenepochs.serve.refusal import Refusal
@@ -64,18 +65,8 @@ def _next(
     context = np.concatenate([reader.encode(order.text), np.asarray(ids, dtype=np.int64)])
     if len(context) > reader.block_size:
         return None
-    return choose(prefixes.rows(context)[-1], order.temperature, order.top_k, generator)
-
-
-def choose(log_probs_V: np.ndarray, temperature: float, top_k: int, generator: np.random.Generator) -> int:
-    """One id drawn from the distribution sharpened by the temperature and cut to the `top_k` likeliest."""
-    if temperature == 0:
-        return int(log_probs_V.argmax())
-    scores_V = log_probs_V.astype(np.float64) / temperature
-    if 0 < top_k < len(scores_V):
-        scores_V[np.argpartition(-scores_V, top_k)[top_k:]] = -np.inf
-    weights_V = np.exp(scores_V - scores_V.max())
-    return int(generator.choice(len(weights_V), p=weights_V / weights_V.sum()))
+    drawing = Drawing(temperature=order.temperature, top_k=order.top_k or None)
+    return choose(prefixes.rows(context)[-1], drawing, generator)
 
 
 def _line(data: dict[str, Any]) -> str:

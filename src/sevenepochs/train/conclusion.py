@@ -18,7 +18,7 @@ from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import causality_violation, title_losses
-from sevenepochs.run_folder import Run, RunWriter, layout
+from sevenepochs.run_folder import RunWriter, layout
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.machine import Machine
 
@@ -42,7 +42,7 @@ class Outcome:
     environment: dict[str, Any]
 
 
-def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> Run:
+def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
     validation, batches = outcome.data.validation, outcome.experiment.batches
     figures, log_probs_N = final_figures(outcome.experiment, outcome.data, outcome.scorer)
@@ -69,7 +69,6 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> Run:
             "tokens_per_step": outcome.targets_per_step,
         }
     )
-    return Run(writer.path)
 
 
 def _rows_name(experiment: Experiment) -> str:
