@@ -82,8 +82,8 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
         return
     # SeedSequence mixes (seed, step) well and is stable across NumPy versions by its documented guarantee
     keys = np.random.SeedSequence((seed, step)).generate_state(2 * len(sites)).view(np.int32).reshape(-1, 2)
-    for site, key in zip(sites, keys, strict=True):
-        site.key.copy_(torch.from_numpy(key))
+    # one copy to the device for all of them
+    torch._foreach_copy_([site.key for site in sites], list(torch.from_numpy(keys).to(sites[0].key.device)))
 
 
 def share_rows(model: nn.Module, share: Share) -> None:

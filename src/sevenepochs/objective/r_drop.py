@@ -1,7 +1,7 @@
 """R-Drop: each batch passes twice under different dropout masks, and the two predictions are pulled together (Liang et
 al. 2021, "R-Drop: regularized dropout for neural networks", arXiv:2106.14448).
 
-B batch, T position, D model, N scored tokens, V vocabulary.
+B batch, T position, D model, K = 2 passes, C rows of a chunk, V vocabulary.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sevenepochs.config import check_range
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.objective import ObjectiveConfig
+from sevenepochs.objective.chunked_head import add_at_targets, mean_loss, softmax_parts, targets
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,19 @@ class RDrop(ObjectiveConfig):
 
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
         # One pass over the batch laid twice: a dropout mask is a function of the element, so the halves' masks differ.
-        logits = model.logits(model(torch.cat((x_BT, x_BT)))).float()
-        log_p_BTV, log_q_BTV = logits.log_softmax(-1).chunk(2)
-        y_N = y_BT.flatten()
-        p_NV, q_NV = log_p_BTV.flatten(0, 1), log_q_BTV.flatten(0, 1)
-        cross_entropy = 0.5 * (F.nll_loss(p_NV, y_N) + F.nll_loss(q_NV, y_N))
-        # (KL(p|q) + KL(q|p)) / 2 = sum of (p - q)(ln p - ln q) / 2
-        divergence_N = 0.5 * ((p_NV.exp() - q_NV.exp()) * (p_NV - q_NV)).sum(-1)
-        is_scored_N = y_N >= 0
-        divergence = torch.where(is_scored_N, divergence_N, 0.0).sum() / is_scored_N.sum()
-        return cross_entropy + self.weight * divergence
+        h_KBTD = model(torch.cat((x_BT, x_BT))).unflatten(0, (2, -1))
+        return mean_loss(model, h_KBTD, y_BT, self.of_logits)
+
+    def of_logits(self, logits_KCV: Tensor, y_C: Tensor) -> tuple[Tensor, Tensor]:
+        """A `LogitLoss`. With d = ln p - ln q, the divergence (KL(p|q) + KL(q|p)) / 2 is the sum of (p - q) d / 2, and
+        its gradient by p's logits is (p (d - KL(p|q)) + p - q) / 2; by q's the same with the roles changed."""
+        is_scored_C1, place_KC1 = targets(y_C, len(logits_KCV))
+        p_KCV, log_sum_KC1 = softmax_parts(logits_KCV)
+        log_p_KCV = logits_KCV - log_sum_KC1
+        more_KCV = log_p_KCV - log_p_KCV.flip(0)  # ln p - ln q, then ln q - ln p
+        kl_KC1 = (p_KCV * more_KCV).sum(-1, keepdim=True)
+        losses_KC1 = 0.5 * (log_sum_KC1 - logits_KCV.gather(-1, place_KC1) + self.weight * kl_KC1)
+        by_divergence_KCV = p_KCV * (more_KCV - kl_KC1) + p_KCV - p_KCV.flip(0)
+        half_C1 = 0.5 * is_scored_C1
+        by_logits_KCV = (p_KCV + self.weight * by_divergence_KCV) * half_C1
+        return (losses_KC1 * is_scored_C1).sum(), add_at_targets(by_logits_KCV, -half_C1, place_KC1)

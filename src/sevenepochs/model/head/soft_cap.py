@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_range
-from sevenepochs.model.head import HeadConfig
+from sevenepochs.errors import UserError
+from sevenepochs.model.head import HeadConfig, LinearHead
 from sevenepochs.model.head.tied import Tied
 
 
@@ -24,15 +25,28 @@ class SoftCap(HeadConfig):
         check_range("head.cap", self.cap, 1e-3, 1e6)
 
     def build(self, embedding: nn.Embedding) -> nn.Module:
-        return CappedHead(self.of.build(embedding), self.cap)
+        head = self.of.build(embedding)
+        if not isinstance(head, LinearHead):
+            raise UserError(f"model.head.of = {type(self.of).__name__}: a soft cap goes on a head that is a LinearHead")
+        return CappedHead(head, self.cap)
 
 
-class CappedHead(nn.Module):
-    def __init__(self, head: nn.Module, cap: float) -> None:
+class CappedHead(LinearHead):
+    def __init__(self, head: LinearHead, cap: float) -> None:
         super().__init__()
         self.of = head
         self.cap = cap
 
-    def forward(self, h_BTD: Tensor) -> Tensor:
+    @property
+    def weight_VD(self) -> Tensor:
+        return self.of.weight_VD
+
+    def bend(self, product: Tensor) -> Tensor:
+        return self.cap * self._squeezed(product)
+
+    def unbend(self, by_logits: Tensor, product: Tensor) -> Tensor:
+        return self.of.unbend(by_logits * (1.0 - self._squeezed(product) ** 2), product)
+
+    def _squeezed(self, product: Tensor) -> Tensor:
         # in fp32: near the cap the steps of bf16 are coarser than the differences that matter
-        return self.cap * torch.tanh(self.of(h_BTD).float() / self.cap)
+        return torch.tanh(self.of.bend(product).float() / self.cap)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sevenepochs.model.head import HeadConfig
+from sevenepochs.model.head import HeadConfig, LinearHead
 
 
 @dataclass(frozen=True)
@@ -16,10 +15,11 @@ class Tied(HeadConfig):
         return TiedHead(embedding)
 
 
-class TiedHead(nn.Module):
+class TiedHead(LinearHead):
     def __init__(self, embedding: nn.Embedding) -> None:
         super().__init__()
         self.embedding = embedding
 
-    def forward(self, h_BTD: Tensor) -> Tensor:
-        return F.linear(h_BTD, self.embedding.weight)
+    @property
+    def weight_VD(self) -> Tensor:
+        return self.embedding.weight
