@@ -17,9 +17,23 @@ from sevenepochs.tokenizer.unigram import Unigram
 from sevenepochs.tokenizer.words import cuts_at_words, encode_titles
 
 TITLES = ("Show HN: A tiny compiler", "Why isn't Rust 2.0 here?", "It's  two\u00a0spaces", "we'll\tsee <eos> you're")
-# where words meet: white space of all kinds, contractions, special tokens, digits, marks, and what only some call a space
+# where words meet: white space of all kinds, contractions, special tokens, marks, and what only some call a space
 PIECES = [" ", " ", " ", "a", "Why", "'", "'s", "n't", "'ll", "7", "!", "é", "e\u0301", "漢", "🚀", *SPECIAL_TOKENS]
-PIECES += ["\t", "\n", "\u00a0", "\u2003", "\u3000", "\u180e", "\u200b", "\ufeff", "\x1c", "\x85", "\u2028", "<", "eos>"]
+PIECES += [
+    "\t",
+    "\n",
+    "\u00a0",
+    "\u2003",
+    "\u3000",
+    "\u180e",
+    "\u200b",
+    "\ufeff",
+    "\x1c",
+    "\x85",
+    "\u2028",
+    "<",
+    "eos>",
+]
 
 
 @pytest.fixture(scope="module", params=[BPE, Unigram])
