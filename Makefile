@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LITGPT := benchmarks/.venv-litgpt
+SITE_PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -36,18 +38,21 @@ lint: $(STAMP) ## ruff, mypy, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP) benchmarks/.venv-litgpt/.installed ## training steps side by side with other packages (minutes; ARGS="ours plain" for some)
+bench: $(STAMP) $(LITGPT)/.installed ## speed and memory, side by side with other packages (ARGS="step" for one benchmark)
 	$(BIN)/python benchmarks/bench.py $(ARGS)
 
-benchmarks/.venv-litgpt/.installed: benchmarks/litgpt.txt
-	$(PYTHON) -m venv benchmarks/.venv-litgpt
-	benchmarks/.venv-litgpt/bin/python -m pip install --disable-pip-version-check -q -r benchmarks/litgpt.txt
+# On top of our environment, which gives it torch: the same build for both, and not installed twice.
+$(LITGPT)/.installed: benchmarks/litgpt.txt $(STAMP)
+	$(BIN)/python -m venv --clear $(LITGPT)
+	$(LITGPT)/bin/python -m pip install --disable-pip-version-check -q --no-deps -r benchmarks/litgpt.txt
+	@$(BIN)/python -c '$(SITE_PACKAGES)' > $$($(LITGPT)/bin/python -c '$(SITE_PACKAGES)')/ours.pth
+	$(LITGPT)/bin/python -c 'import litgpt.model'
 	@touch $@
 
 report: $(STAMP) ## the site that tells the story of results/, in build/report (ARGS="--pdf --open")
 	@$(BIN)/sevenepochs report $(ARGS)
 
-readme: $(STAMP) ## the README's results table, from results/
+readme: $(STAMP) ## the README's and docs' tables and figures, from results/
 	$(BIN)/python -m sevenepochs.report.readme_table
 
 notebooks: $(STAMP) ## notebooks/*.ipynb, executed again from results/

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from sevenepochs.analysis.names import DESCRIPTIONS
 from sevenepochs.analysis.standard import analyze
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
-from sevenepochs.report.readme_table import END, START, table, update, update_collapse
+from sevenepochs.report.performance import update_performance
+from sevenepochs.report.readme_table import table, update, update_collapse
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
 
@@ -83,7 +85,7 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
     assert "`baseline` | missing" in text
     assert format_metric("exact_val_loss", result.figures["exact_val_loss"]) in text
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
     assert update(readme, published.parent, check=True) is False
     update(readme, published.parent)
     assert "tiny" in readme.read_text() and readme.read_text().endswith("after\n")
@@ -103,3 +105,11 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     root = Path(__file__).parents[1]
     assert update(root / "README.md", root / "results", check=True)
     assert update_collapse(root / "docs" / "looking-inside.md", root / "results", check=True)
+    assert update_performance(root / "docs" / "performance.md", root / "results", check=True)
+
+
+def test_benchmarks_in_results_are_no_runs(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published, tmp_path / published.name)
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "step_a-machine.json").write_text("{}")
+    assert [result.name for result in list_results(tmp_path)] == [Result.read(published).name]

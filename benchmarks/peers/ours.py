@@ -26,7 +26,7 @@ def make_step(shape: Shape) -> Step:
                "model.embedding_dropout": shape.dropout, "model.attention.dropout": shape.dropout,
                "model.residual.dropout": shape.dropout, "batches.batch_size": shape.batch_size,
                "batches.block_size": shape.block_size, "training.precision": shape.precision,
-               "training.device": shape.device}  # fmt: skip
+               "training.device": shape.device, "training.compile": shape.compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
     resolved = machine.resolve(experiment.training, 1e18)

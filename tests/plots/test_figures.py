@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.standard import ANALYSES
 from sevenepochs.errors import UserError
-from sevenepochs.plots import attention, curves, ladder, next_token, where_loss
+from sevenepochs.plots import attention, curves, ladder, next_token, performance, where_loss
 from sevenepochs.plots.registry import WITH_FIGURES, figures
 from sevenepochs.plots.style import PALETTE, percent, token_label
 from sevenepochs.run_folder import Run
@@ -39,10 +39,22 @@ RUNGS = [
     {"label": "rope", "exact_val_loss": 1.14, "difference": -0.01, "low": None, "high": None},
 ]
 HEADS = {f"layer 1, head {h}": [[1.0, 0.0], [0.5, 0.5]] for h in range(1, 6)}
+STEPS = [
+    {"name": "ours", "tokens_per_second": 900.0, "low": 800.0, "high": 950.0},
+    {"name": "other", "tokens_per_second": 500.0, "low": 500.0, "high": 500.0},
+]
+SIZES = [
+    {"d_model": d_model, "block_size": block_size, "seconds": seconds, "flop": 1e9 * seconds}
+    for d_model, block_size, seconds in ((128, 128, 0.1), (256, 128, 0.3), (512, 128, 1.0), (256, 64, 0.2))
+]
+STAGES = [{"n_titles": n, "seconds": {"load": n / 1e5, "encode": n / 2e5}} for n in (100_000, 400_000)]
 DRAWN: dict[str, Callable[[], str]] = {
     "next token": lambda: next_token.figure(PLACE, "a run"),
     "curves": lambda: curves.figure(CURVES, lines={"floor": 1.1}),
     "ladder": lambda: ladder.figure(RUNGS, footnote="3 seeds"),
+    "steps": lambda: performance.steps(STEPS, "a CPU, $2 threads"),
+    "sizes": lambda: performance.sizes(SIZES, "a CPU"),
+    "preparation": lambda: performance.preparation(STAGES, "a CPU"),
     "attention": lambda: attention.figure(["<eos>", " A $5"], HEADS),
 }
 
@@ -59,7 +71,7 @@ def test_a_figure_is_whole_deterministic_and_stands_alone(name: str) -> None:
     assert root.attrib["role"] == "img" and root.attrib["aria-label"] == root[0].text
     assert root[0].tag.endswith("title")
     assert not re.search(r"dc:date|dc:creator|https?://(?!www\.w3\.org|purl\.org|creativecommons\.org)", first)
-    assert any(word in " ".join(texts(first)) for word in ("nats/char", "probability", "attention weight"))
+    assert any(word in " ".join(texts(first)) for word in ("nats/char", "probability", "attention weight", "second"))
     assert len(first) < 100_000
 
 

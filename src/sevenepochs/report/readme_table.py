@@ -1,5 +1,6 @@
 """The README's tables, generated between markers from results/, so that no number there is typed: all full results, and
-the ladder with each recipe's measured effect. No torch."""
+the ladder with each recipe's measured effect. `make readme` runs this file, which fills pages of docs/ too. No torch.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +16,12 @@ from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.collapse_table import collapse_table
 from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
 from sevenepochs.report.ladder_table import markdown_line, rows
+from sevenepochs.report.markers import filled
+from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
 from sevenepochs.results_folder import Result, list_results
 from sevenepochs.title_losses import TitleLosses
 
-START, END = "<!-- results:start -->", "<!-- results:end -->"
-COLLAPSE_START, COLLAPSE_END = "<!-- collapse:start -->", "<!-- collapse:end -->"
-LADDER_START, LADDER_END = "<!-- ladder:start -->", "<!-- ladder:end -->"
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
     "exact_val_loss",
@@ -93,10 +93,10 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     """
     text = readme.read_text(encoding="utf-8")
     results = list_results(results_root)
-    new = _filled(text, START, END, table([r for r in results if not r.is_proxy]), readme)
-    if LADDER_START in new:
+    new = filled(text, "results", table([r for r in results if not r.is_proxy]), readme)
+    if "<!-- ladder:start -->" in new:
         section = ladder_section(ladders(results, read_floors(results_root)))
-        new = _filled(new, LADDER_START, LADDER_END, section, readme)
+        new = filled(new, "ladder", section, readme)
     if not check and new != text:
         readme.write_text(new, encoding="utf-8")
     return new == text
@@ -105,7 +105,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
 def update_collapse(page: Path, results_root: Path, *, check: bool = False) -> bool:
     """The same for the collapse check's table in docs/looking-inside.md."""
     text = page.read_text(encoding="utf-8")
-    new = _filled(text, COLLAPSE_START, COLLAPSE_END, collapse_table(list_results(results_root)), page)
+    new = filled(text, "collapse", collapse_table(list_results(results_root)), page)
     if not check and new != text:
         page.write_text(new, encoding="utf-8")
     return new == text
@@ -124,14 +124,6 @@ def draw_figures(folder: Path, results_root: Path) -> list[Path]:
         (folder / name).write_text(svg, encoding="utf-8", newline="\n")
         files.append(folder / name)
     return files
-
-
-def _filled(text: str, start: str, end: str, content: str, readme: Path) -> str:
-    before, found_start, rest = text.partition(start)
-    _, found_end, after = rest.partition(end)
-    if not found_start or not found_end:
-        raise UserError(f"{readme} has no {start} ... {end} to fill")
-    return f"{before}{start}\n{content}\n{end}{after}"
 
 
 def _published_losses(result: Result) -> TitleLosses:
@@ -165,6 +157,8 @@ if __name__ == "__main__":
     is_check = "--check" in sys.argv
     is_current = update(Path("README.md"), Path("results"), check=is_check)
     is_current &= update_collapse(Path("docs/looking-inside.md"), Path("results"), check=is_check)
+    is_current &= update_performance(Path("docs/performance.md"), Path("results"), check=is_check)
     if not is_check:
         draw_figures(Path("docs/figures"), Path("results"))
+        draw_performance(Path("docs/figures"), Path("results"))
     sys.exit(0 if is_current or not is_check else 1)

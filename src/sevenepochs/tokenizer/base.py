@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as HFTokenizer
 from sevenepochs.config import Config
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
+from sevenepochs.tokenizer.words import cuts_at_words, encode_titles
 
 PAD, UNK = "<pad>", "<unk>"
 SPECIAL_TOKENS = (PAD, EOS, UNK)  # ids 0, 1, 2, as stock
@@ -60,6 +61,7 @@ class Tokenizer:
             raise UserError(f"not a tokenizer.json: {error}") from None
         self.json = json
         self.sha256 = hashlib.sha256(json.encode()).hexdigest()
+        self._by_words = cuts_at_words(json)
         eos_id = self._hf.token_to_id(EOS)
         if eos_id is None:
             raise UserError(f"the tokenizer has no {EOS} token")
@@ -74,11 +76,9 @@ class Tokenizer:
     def encode_stream(self, titles: Sequence[str]) -> np.ndarray:
         """Ids of the titles, each closed by `<eos>`, as one int32 array.
 
-        Equal to encoding the joined text at once (a special token starts a new pre-tokenisation), but parallel over
-        titles.
+        Equal to encoding the joined text at once: a special token starts a new pre-tokenisation.
         """
-        encoded = self._hf.encode_batch_fast(list(titles))
-        return np.concatenate([np.asarray([*e.ids, self.eos_id], dtype=np.int32) for e in encoded])
+        return encode_titles(self._hf, titles, self.eos_id, by_words=self._by_words)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens shown."""

@@ -1,0 +1,66 @@
+"""What every record of a benchmark says: source, machine, versions, command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.environment import environment_facts
+
+_MACHINE = ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")
+
+
+def record_facts(root: Path, arguments: list[str], threads: int) -> dict[str, Any]:
+    """The facts of a benchmark on the CPU; one that asked torch replaces what it knows better.
+
+    Args:
+        root: a folder of the source checkout.
+        arguments: of the command line.
+    """
+    facts = environment_facts(root)
+    return {
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "benchmarks/bench.py", *_without_folder(arguments)]),
+        **source_state(root),
+        "machine": {
+            "device": "cpu",
+            "device_name": None,
+            **{name: facts[name] for name in _MACHINE},
+            "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        },
+        "threads": threads,
+        "precision": None,
+        "torch": facts["packages"]["torch"],
+        "packages": facts["packages"],
+    }
+
+
+def source_state(root: Path) -> dict[str, Any]:
+    """Commit, and whether the tree differs from it by more than results/ and docs/: what an earlier benchmark wrote
+    changes no speed."""
+    commit = _git(root, "rev-parse", "HEAD")
+    changes = _git(root, "status", "--porcelain", "--", ":/", ":(top,exclude)results", ":(top,exclude)docs")
+    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
+
+
+def _without_folder(arguments: list[str]) -> list[str]:
+    """The arguments without --results: a folder of this machine is nobody's business and changes nothing."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and not argument.startswith("--results"):
+            kept.append(argument)
+        skip = argument == "--results"
+    return kept
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "--no-optional-locks", *arguments], cwd=root, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

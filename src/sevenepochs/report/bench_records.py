@@ -1,0 +1,101 @@
+"""results/bench/<benchmark>_<machine>.json: what benchmarks/ measured, raw, one file for a benchmark and a machine.
+
+A later run on the same kind of machine replaces the file; another machine adds one. benchmarks/ writes them here, and
+the terminal and docs/performance.md show them alike. No torch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.errors import UserError
+
+FOLDER = "bench"  # below results/; it holds no result.json, so nothing takes it for a run
+SCHEMA_VERSION = 1
+# the best of these decides how fast a CPU can be; x86's names and Arm's
+_UNITS = (
+    ("amx_bf16", "AMX"),
+    ("avx512_bf16", "AVX512-BF16"),
+    ("avx512f", "AVX512"),
+    ("avx2", "AVX2"),
+    ("bf16", "bf16"),
+)
+_REQUIRED = ("benchmark", "created_utc", "commit", "dirty", "command", "machine", "threads", "precision", "torch")
+
+
+@dataclass(frozen=True)
+class BenchRecord:
+    """One benchmark on one machine; `content` is the benchmark's own."""
+
+    facts: Mapping[str, Any]
+
+    @property
+    def benchmark(self) -> str:
+        return str(self.facts["benchmark"])
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        return dict(self.facts["content"])
+
+    @property
+    def machine(self) -> str:
+        """For people: "AMD EPYC (AVX2), 2 cores", or the GPU's name."""
+        machine = self.facts["machine"]
+        if machine.get("device") != "cpu":
+            return str(machine.get("device_name") or machine.get("device"))
+        return f"{machine.get('cpu_model') or 'unknown CPU'} ({unit(machine)}), {machine.get('cpu_count_usable')} cores"
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.benchmark}_{slug(self.machine)}.json"
+
+    def write(self, results_root: Path) -> Path:
+        """Raises UserError when the file cannot be written."""
+        file = results_root / FOLDER / self.file_name
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **self.facts}, indent=1, ensure_ascii=False) + "\n"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --results") from None
+        return file
+
+
+def read_records(results_root: Path, benchmark: str) -> list[BenchRecord]:
+    """All records of one benchmark, by machine.
+
+    Raises:
+        UserError: a file is damaged or of another schema version.
+    """
+    return [_read(file) for file in sorted((results_root / FOLDER).glob(f"{benchmark}_*.json"))]
+
+
+def unit(machine: Mapping[str, Any]) -> str:
+    """What the CPU multiplies with: the best unit that it has, or the one that oneDNN was held to."""
+    if held := machine.get("onednn_max_cpu_isa"):
+        return f"oneDNN held to {held}"
+    flags = machine.get("cpu_flags") or []
+    return next((name for flag, name in _UNITS if flag in flags), "no wide unit known")
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _read(file: Path) -> BenchRecord:
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        version = facts["schema_version"]
+        missing = [key for key in (*_REQUIRED, "content") if key not in facts]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged ({error}); run the benchmark again (make bench)") from None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
+    if missing:
+        raise UserError(f"{file} lacks {', '.join(missing)}; run the benchmark again (make bench)")
+    return BenchRecord({key: value for key, value in facts.items() if key != "schema_version"})

@@ -1,0 +1,21 @@
+"""Generated text between markers in a page that people write: `<!-- name:start -->` ... `<!-- name:end -->`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sevenepochs.errors import UserError
+
+
+def filled(text: str, name: str, content: str, page: Path) -> str:
+    """The page's text with the content between the markers of this name replaced.
+
+    Raises:
+        UserError: the markers are not there.
+    """
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, found_start, rest = text.partition(start)
+    _, found_end, after = rest.partition(end)
+    if not found_start or not found_end:
+        raise UserError(f"{page} has no {start} ... {end} to fill")
+    return f"{before}{start}\n{content}\n{end}{after}"

@@ -1,0 +1,133 @@
+"""The benchmarks' tables, as heads and rows: the terminal and docs/performance.md show the same ones. No torch."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sevenepochs.metrics import format_metric
+from sevenepochs.report.bench_records import BenchRecord
+from sevenepochs.report.step_comparison import OURS, best_product_flops, contestants
+
+Table = tuple[list[str], list[list[str]]]
+STAGES = ("load", "tokenizer", "encode")
+
+
+def conditions(record: BenchRecord) -> str:
+    """One line: machine, precision, threads, versions, source and command."""
+    facts = record.facts
+    commit = f"{(facts['commit'] or 'unknown')[:8]}{' with changes' if facts['dirty'] else ''}"
+    how = [f"{facts['threads']} threads", facts["precision"], f"torch {facts['torch']}", f"commit {commit}"]
+    what = ", ".join(part for part in how if part)
+    return f"{record.machine}: {what}; {facts['created_utc'][:10]}; `{facts['command']}`"
+
+
+def step_table(record: BenchRecord) -> Table:
+    """One row a contestant; those left out are named."""
+    head = [
+        "",
+        "s a step",
+        "least-most",
+        "tokens/s",
+        "ours is faster by",
+        "MFU",
+        "peak memory, MiB",
+        "ours of it",
+        "note",
+    ]
+    rows = [
+        [
+            one.name,
+            format_metric("step_seconds", one.seconds),
+            f"{format_metric('step_seconds', one.seconds_min)}-{format_metric('step_seconds', one.seconds_max)}",
+            format_metric("tokens_per_second", one.tokens_per_second),
+            "" if one.name == OURS else format_metric("speed_ratio", one.ours_is_faster_by, unit=True),
+            format_metric("mfu", one.mfu),
+            _mib(one.memory_bytes),
+            "" if one.name == OURS else format_metric("share", one.memory_share),
+            one.note,
+        ]
+        for one in contestants(record.content)
+    ]
+    rows += [
+        [name, f"left out: {reason}", *[""] * (len(head) - 2)] for name, reason in record.content["left_out"].items()
+    ]
+    return head, rows
+
+
+def step_line(record: BenchRecord) -> str:
+    """The step's size, and what the roof of MFU was measured to be."""
+    content = record.content
+    return (
+        f"{content['tokens_per_step']:,} tokens a step, {_tflop(content['flop_per_step'])}, "
+        f"{'compiled' if content['shape']['compile'] == 'on' else 'not compiled'}; {products_line(content['products'])}"
+    )
+
+
+def products_line(products: Sequence[Mapping[str, Any]]) -> str:
+    """The rates of square products, those that would have taken too long named as such."""
+    rates = [
+        f"{p['size']}: " + ("too slow to try" if p["flop_per_second"] is None else _rate(p["flop_per_second"]))
+        for p in products
+    ]
+    return f"square products reach {_rate(best_product_flops(products), unit=True)} ({', '.join(rates)})"
+
+
+def sizes_table(record: BenchRecord) -> Table:
+    """One row a shape, the stock shape among both series."""
+    content = record.content
+    best = best_product_flops(content["products"])
+    head = ["d_model", "heads", "block size", "rows", "TFLOP a step", "s a step", "least-most", "tokens/s", "MFU"]
+    rows = []
+    for row in content["rows"]:
+        shape, seconds = row["shape"], row["seconds"]
+        median = statistics.median(seconds)
+        rows.append(
+            [
+                str(shape["d_model"]),
+                str(shape["n_head"]),
+                str(shape["block_size"]),
+                str(shape["batch_size"]),
+                format_metric("step_tflop", row["flop_per_step"] / 1e12),
+                format_metric("step_seconds", median),
+                f"{format_metric('step_seconds', min(seconds))}-{format_metric('step_seconds', max(seconds))}",
+                format_metric("tokens_per_second", shape["batch_size"] * shape["block_size"] / median),
+                format_metric("mfu", row["flop_per_step"] / median / best),
+            ]
+        )
+    return head, rows
+
+
+def preparation_table(record: BenchRecord) -> Table:
+    """One row a number of titles: medians over the repetitions, the most memory of any."""
+    head = ["titles", "tokens", "vocabulary", "read, s", "train tokenizer, s", "encode, s", "together, s", "least-most"]
+    rows = []
+    for row in record.content["rows"]:
+        runs = row["runs"]
+        together = [sum(run["seconds"][stage] for stage in STAGES) for run in runs]
+        stages = [statistics.median(run["seconds"][stage] for run in runs) for stage in STAGES]
+        rows.append(
+            [
+                f"{row['n_titles']:,}",
+                f"{row['n_tokens']:,}",
+                f"{row['vocab_size']:,}",
+                *(format_metric("preparation_seconds", seconds) for seconds in stages),
+                format_metric("preparation_seconds", statistics.median(together)),
+                "-".join(format_metric("preparation_seconds", pick(together)) for pick in (min, max)),
+                _mib(max(run["peak_bytes"] for run in runs)),
+            ]
+        )
+    return [*head, "peak memory, MiB"], rows
+
+
+def _mib(n_bytes: float) -> str:
+    return format_metric("memory_mib", n_bytes / 2**20)
+
+
+def _rate(flops: float, *, unit: bool = False) -> str:
+    return format_metric("product_tflops", flops / 1e12, unit=unit)
+
+
+def _tflop(flop: float) -> str:
+    return format_metric("step_tflop", flop / 1e12, unit=True)

@@ -1,0 +1,101 @@
+"""When each published run passed the stock recipe's final exact loss: read off the curves in results/. No torch.
+
+A run knows its exact loss only where it evaluated, so the answer is the first evaluation at or below the loss. Seconds
+are a run's own, evaluations among them, on its own machine: nothing is converted from one machine to another.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.results_folder import Result
+
+STOCK = LADDER[0]
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A run, the stock run that it is held against, and where it passed; `step` is None where it never did."""
+
+    result: Result
+    stock: Result
+    stock_loss: float
+    stock_seconds: float
+    step: int | None
+    seconds: float | None
+
+
+def passings(results: list[Result]) -> list[Passing]:
+    """Every full run on titles that the stock recipe was run on too, stock itself left out; fastest first.
+
+    Where stock has several seeds, the first one stands for all.
+
+    Raises:
+        UserError: a curve is damaged.
+    """
+    stock_of: dict[str, Result] = {}
+    for result in sorted(results, key=lambda r: int(r.facts["seed"])):
+        if result.facts["recipe"] == STOCK and not result.is_proxy:
+            stock_of.setdefault(_titles(result), result)
+    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and _titles(r) in stock_of]
+    found = [_passing(result, stock_of[_titles(result)]) for result in others]
+    return sorted(found, key=lambda p: (_titles(p.result), float("inf") if p.seconds is None else p.seconds))
+
+
+def time_to_loss_table(found: list[Passing]) -> tuple[list[str], list[list[str]]]:
+    head = ["recipe", "seed", "machine", "stock's final exact loss", "passed at step", "after, min", "stock took, min"]
+    rows = []
+    for passing in found:
+        facts, machine = passing.result.facts, passing.result.facts["machine"]
+        name = machine.get("device_name") or f"{machine.get('threads')} threads, {machine.get('cpu_model')}"
+        never = passing.seconds is None
+        rows.append(
+            [
+                f"`{facts['recipe']}`",
+                str(facts["seed"]),
+                f"{name}, {machine.get('precision')}",
+                format_metric("exact_val_loss", passing.stock_loss),
+                "never" if never else f"{passing.step:,} of {facts['n_steps']:,}",
+                "-" if passing.seconds is None else _minutes(passing.seconds),
+                _minutes(passing.stock_seconds),
+            ]
+        )
+    return head, rows
+
+
+def _passing(result: Result, stock: Result) -> Passing:
+    *_, (_, loss, stock_seconds) = _evaluations(stock)
+    for step, exact, seconds in _evaluations(result):
+        if exact <= loss:
+            return Passing(result, stock, loss, stock_seconds, step, seconds)
+    return Passing(result, stock, loss, stock_seconds, None, None)
+
+
+def _evaluations(result: Result) -> list[tuple[int, float, float]]:
+    """(step, exact loss, elapsed seconds) of the curve: in the run's own precision, as it was when it ran."""
+    assert result.path is not None, "published results have a folder"
+    file = result.path / "curve.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            found = [
+                (int(row["step"]), float(row["exact_val_loss"]), float(row["elapsed_seconds"]))
+                for row in csv.DictReader(stream)
+                if row["event"] == "evaluation"
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{file} cannot be read ({error}); publish the run again") from None
+    if not found:
+        raise UserError(f"{file} holds no evaluation; publish the run again")
+    return found
+
+
+def _titles(result: Result) -> str:
+    return str(result.facts["corpus"]["split"]["validation_titles_sha256"])
+
+
+def _minutes(seconds: float) -> str:
+    return format_metric("elapsed_minutes", seconds / 60)

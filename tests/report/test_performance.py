@@ -1,0 +1,200 @@
+"""docs/performance.md and its figures: from records alone, derived once, and honest about what nobody measured."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sevenepochs.errors import UserError
+from sevenepochs.report.bench_records import BenchRecord, read_records
+from sevenepochs.report.performance import draw_performance, sections, update_performance
+from sevenepochs.report.performance_tables import preparation_table, sizes_table, step_line, step_table
+from sevenepochs.report.step_comparison import best_product_flops, contestants
+from sevenepochs.report.time_to_loss import passings, time_to_loss_table
+from sevenepochs.results_folder import Result
+
+CPU = {
+    "device": "cpu",
+    "device_name": None,
+    "cpu_model": "A CPU",
+    "cpu_flags": ["avx512f", "avx2"],
+    "cpu_count_usable": 2,
+    "onednn_max_cpu_isa": None,
+}
+FACTS: dict[str, Any] = {
+    "created_utc": "2026-11-24T12:00:00+00:00",
+    "commit": "0123456789abcdef",
+    "dirty": False,
+    "command": "python benchmarks/bench.py",
+    "machine": CPU,
+    "threads": 2,
+    "precision": "fp32",
+    "torch": "2.13.0",
+}
+PRODUCTS = [{"size": 1024, "flop_per_second": 8e10}, {"size": 2048, "flop_per_second": 1e11}]
+PRODUCTS += [{"size": 8192, "flop_per_second": None}]
+SHAPE = {"d_model": 512, "n_head": 8, "block_size": 128, "batch_size": 64, "compile": "on"}
+
+
+def peer(name: str, seconds: list[float], mib: int) -> dict[str, Any]:
+    return {"peer": name, "note": "", "seconds": seconds, "peak_bytes_above_start": mib * 2**20, "last_loss": 9.0}
+
+
+STEP = {
+    "shape": SHAPE,
+    "products": PRODUCTS,
+    "tokens_per_step": 8192,
+    "flop_per_step": 5e10,
+    "rows": [peer("ours", [1.0, 2.0, 1.0], 600), peer("plain", [2.0, 4.0, 1.5], 1000)],
+    "left_out": {"litgpt": "not installed"},
+}
+SIZES = {
+    "products": PRODUCTS,
+    "rows": [
+        {"shape": {**SHAPE, **change}, "flop_per_step": flop, "seconds": [s, 2 * s, s], "peak_bytes_above_start": 1}
+        for change, flop, s in (
+            ({"d_model": 256}, 1e10, 0.3),
+            ({}, 5e10, 1.0),
+            ({"d_model": 1024}, 2e11, 3.5),
+            ({"block_size": 64, "batch_size": 128}, 4e10, 0.9),
+            ({"block_size": 256, "batch_size": 32}, 6e10, 1.3),
+        )
+    ],
+}
+PREPARATION = {
+    "rows": [
+        {
+            "n_titles": n,
+            "n_tokens": 13 * n,
+            "vocab_size": 9000,
+            "runs": [
+                {"seconds": {"load": s, "tokenizer": 4 * s, "encode": 2 * s}, "peak_bytes": n} for s in (1.0, 3.0, 2.0)
+            ],
+        }
+        for n in (1000, 4000)
+    ]
+}
+
+
+def record(benchmark: str, content: dict[str, Any], **changes: Any) -> BenchRecord:
+    return BenchRecord(copy.deepcopy({"benchmark": benchmark, **FACTS, **changes, "content": content}))
+
+
+@pytest.fixture()
+def results(tmp_path: Path) -> Path:
+    for name, content in (("step", STEP), ("sizes", SIZES), ("preparation", PREPARATION)):
+        record(name, content).write(tmp_path)
+    return tmp_path
+
+
+def test_ratios_are_of_paired_rounds_and_the_roof_is_the_best_product() -> None:
+    ours, plain = contestants(STEP)
+    assert (ours.seconds, plain.seconds, plain.seconds_min, plain.seconds_max) == (1.0, 2.0, 1.5, 4.0)
+    assert plain.ours_is_faster_by == 2.0 and ours.ours_is_faster_by == 1.0  # of 2, 2 and 1.5
+    assert best_product_flops(PRODUCTS) == 1e11
+    assert ours.mfu == pytest.approx(0.5) and ours.tokens_per_second == 8192
+    assert plain.memory_share == pytest.approx(0.6)
+    alone = {**STEP, "rows": STEP["rows"][1:]}
+    assert contestants(alone)[0].ours_is_faster_by is None
+
+
+def test_tables_say_what_was_measured_and_what_was_left_out() -> None:
+    head, rows = step_table(record("step", STEP))
+    assert all(len(row) == len(head) for row in rows)
+    assert rows[1][1:8] == ["2.000", "1.500-4.000", "4,096", "2.00 x", "25.0%", "1,000", "60.0%"]
+    assert rows[2][:2] == ["litgpt", "left out: not installed"]
+    assert "8192: too slow to try" in step_line(record("step", STEP)) and "0.1 TFLOP/s" in step_line(
+        record("step", STEP)
+    )
+    head, rows = sizes_table(record("sizes", SIZES))
+    assert rows[1] == ["512", "8", "128", "64", "0.05", "1.000", "1.000-2.000", "8,192", "50.0%"]
+    head, rows = preparation_table(record("preparation", PREPARATION))
+    assert rows[0] == ["1,000", "13,000", "9,000", "2.0", "8.0", "4.0", "14.0", "7.0-21.0", "0"]
+    assert all(len(row) == len(head) for row in rows)
+
+
+def test_each_kind_of_machine_has_a_file_of_its_own(results: Path) -> None:
+    amx = {**CPU, "cpu_flags": ["amx_bf16", "avx512_bf16", "avx512f", "avx2"]}
+    machines = [amx, {**amx, "onednn_max_cpu_isa": "AVX2"}, {"device": "cuda", "device_name": "NVIDIA H100 80GB HBM3"}]
+    names = {record("step", STEP, machine=machine).write(results).name for machine in machines}
+    assert names == {
+        "step_a-cpu-amx-2-cores.json",
+        "step_a-cpu-onednn-held-to-avx2-2-cores.json",
+        "step_nvidia-h100-80gb-hbm3.json",
+    }
+    assert len(read_records(results, "step")) == 4
+    again = record("step", STEP).write(results)
+    assert again.name == "step_a-cpu-avx512-2-cores.json" and len(read_records(results, "step")) == 4
+
+
+def test_the_page_is_filled_from_the_records(results: Path, tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    names = ("step", "missing", "sizes", "preparation", "time_to_loss")
+    page.write_text("A\n" + "".join(f"<!-- {name}:start -->\n<!-- {name}:end -->\n" for name in names))
+    assert not update_performance(page, results, check=True)
+    update_performance(page, results)
+    assert update_performance(page, results, check=True)
+    text = page.read_text()
+    assert "A CPU (AVX512), 2 cores: 2 threads, fp32, torch 2.13.0, commit 01234567; 2026-11-24" in text
+    assert "figures/performance_step_a-cpu-avx512-2-cores.svg" in text
+    page.write_text("no markers")
+    with pytest.raises(UserError, match="step:start"):
+        update_performance(page, results)
+
+
+def test_what_is_missing_is_named(results: Path, tmp_path: Path) -> None:
+    empty = sections(tmp_path / "nothing")
+    assert all("ot measured" in text for text in empty.values())
+    missing = sections(results)["missing"]
+    assert "| an H100 | not measured |" in missing and "| a CPU with AMX | not measured |" in missing
+    held = {**CPU, "cpu_flags": ["amx_bf16"], "onednn_max_cpu_isa": "AVX2"}
+    record("step", STEP, machine=held).write(results)
+    assert "| a CPU with AMX | not measured |" in sections(results)["missing"]
+    record("step", STEP, machine={"device": "cuda", "device_name": "NVIDIA H100"}).write(results)
+    assert "| an H100 | NVIDIA H100 |" in sections(results)["missing"]
+
+
+def test_a_damaged_record_is_named(results: Path) -> None:
+    file = results / "bench" / "step_b.json"
+    for text in ("{", "[]", '{"schema_version": 1}', '{"schema_version": 99}'):
+        file.write_text(text)
+        with pytest.raises(UserError, match=r"step_b\.json"):
+            read_records(results, "step")
+
+
+def test_one_figure_a_record(results: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    first = [file.read_bytes() for file in draw_performance(tmp_path / "figures", results)]
+    files = draw_performance(tmp_path / "figures", results)
+    assert [file.read_bytes() for file in files] == first and len(files) == 3
+    assert "ours" in files[0].read_text() and "A CPU (AVX512), 2 cores" in files[0].read_text()
+
+
+def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: int = 1337, titles: str = "t") -> Result:
+    facts = {
+        "recipe": recipe,
+        "seed": seed,
+        "n_steps": 9,
+        "corpus": {"kind": "file", "split": {"validation_titles_sha256": titles}},
+        "machine": {"threads": 2, "cpu_model": "A CPU", "precision": "fp32"},
+    }
+    path = root / f"{recipe}_{seed}"
+    path.mkdir()
+    lines = [f"{step},evaluation,{loss},{seconds}" for step, loss, seconds in curve]
+    lines.insert(1, "2,training,,5.0")
+    (path / "curve.csv").write_text("step,event,exact_val_loss,elapsed_seconds\n" + "\n".join(lines) + "\n")
+    return Result(path, facts)
+
+
+def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) -> None:
+    stock = run(tmp_path, "baseline", [(1, 3.0, 10.0), (5, 2.0, 300.0), (9, 1.5, 600.0)])
+    better = run(tmp_path, "adamw", [(1, 2.5, 10.0), (5, 1.5, 240.0), (9, 1.2, 500.0)])
+    never = run(tmp_path, "worse", [(1, 2.5, 10.0), (9, 1.6, 500.0)])
+    elsewhere = run(tmp_path, "muon", [(1, 1.0, 10.0)], titles="others")
+    first, second = passings([never, elsewhere, better, stock])
+    assert (first.result, first.step, first.seconds, first.stock_seconds) == (better, 5, 240.0, 600.0)
+    assert (second.result, second.step, second.seconds) == (never, None, None)
+    head, rows = time_to_loss_table([first, second])
+    assert rows[0][3:] == ["1.5000", "5 of 9", "4", "10"] and rows[1][4:] == ["never", "-", "10"]
+    assert len(head) == len(rows[0])
