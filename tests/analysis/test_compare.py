@@ -100,7 +100,7 @@ def test_one_seed_makes_no_claim_unless_the_difference_dwarfs_the_measured_devia
 
 
 def test_a_second_seed_takes_no_claim_away() -> None:
-    """The t quantile of one degree of freedom is 12.7, so with two seeds the interval over both holds 0 nearly always."""
+    """The t quantile of one degree of freedom is 12.7, so over both two seeds hold 0 nearly always."""
     a = Group("a", (made("a", 1), made("a", 2)))
     b = Group("b", (made("b", 1, -0.008), made("b", 2, -0.012)))
     pair = pair_groups(a, b, losses_of, [floor(0.002)])
