@@ -99,6 +99,25 @@ def test_one_seed_makes_no_claim_unless_the_difference_dwarfs_the_measured_devia
     assert not paired(1, -0.01, (floor(0.002, titles="other"),)).verdict.counts
 
 
+def test_a_second_seed_takes_no_claim_away() -> None:
+    """The t quantile of one degree of freedom is 12.7, so over both two seeds hold 0 nearly always."""
+    a = Group("a", (made("a", 1), made("a", 2)))
+    b = Group("b", (made("b", 1, -0.008), made("b", 2, -0.012)))
+    pair = pair_groups(a, b, losses_of, [floor(0.002)])
+    assert pair.own_rows.over_both is not None and not pair.own_rows.over_both.excludes_zero
+    assert pair.verdict.winner == "b" and "2 seeds" in pair.verdict.words and "5.0 times that" in pair.verdict.words
+    assert not pair_groups(a, b, losses_of, [floor(0.003)]).verdict.counts
+    assert not pair_groups(a, b, losses_of).verdict.counts
+
+
+def test_a_floor_of_two_seeds_makes_no_claim() -> None:
+    """Two seeds lie within a quarter of their true deviation of each other in one case of five."""
+    of_two = NoiseFloor("a", "c", "t", (1, 2), (1.0, 1.0005), "cpu fp32")
+    alone = paired(1, -0.01, (of_two,))
+    assert not alone.verdict.counts and alone.verdict.words.startswith("no claim yet")
+    assert "2 seeds of a" in alone.verdict.words
+
+
 def test_an_interval_around_zero_is_no_difference() -> None:
     a, b = Group("a", (made("a", 1),)), Group("b", (made("b", 2),))
     pair = pair_groups(a, b, losses_of, [floor(1e-9)])

@@ -178,8 +178,9 @@ def test_a_nominal_95_percent_covers_over_titles_and_seeds(title_sd: float, seed
 @pytest.mark.parametrize("seed_sd", [0.0, 0.002, 0.02])
 def test_coverage_in_many_settings(n_seeds: int, title_sd: float, rest_sd: float, seed_sd: float) -> None:
     """Where seeds and titles weigh alike, Satterthwaite's degrees of freedom and the cut at 0 are only approximate:
-    the interval may then be a little too narrow or too wide, and one seed says nothing about seeds."""
+    the interval is then a little too narrow or too wide; more so with two seeds, from which no claim is made
+    (docs/choosing.md). One seed says nothing about seeds."""
     if n_seeds == 1 and seed_sd > 0:
         pytest.skip("one seed cannot cover seeds, and the verdict says so")
     share = covered(2000, 300, n_seeds, title_sd=title_sd, seed_sd=seed_sd, rest_sd=rest_sd)
-    assert 0.90 <= share <= 0.995
+    assert (0.85 if n_seeds == 2 else 0.91) <= share <= 0.99

@@ -71,6 +71,17 @@ def test_scoring_rows_of_whole_titles(lengths, block_size):
         assert first == title_begins or start == max(title_begins, stop - block_size)
 
 
+@settings(max_examples=50)
+@given(LENGTHS, st.integers(2, 12), st.integers(0, 100))
+def test_scoring_rows_of_a_part_that_ends_inside_a_title(lengths, block_size, n_left_out):
+    """The certificate scores the first 8,192 tokens, wherever that is."""
+    ids = stream(lengths)
+    ids = ids[: max(1, len(ids) - n_left_out)]
+    rows = TitleRows(block_size=block_size).scoring_rows(ids, EOS)
+    check_rows(rows, len(ids))
+    assert (rows.stop - rows.start).max() <= block_size
+
+
 def test_packing_wastes_little_and_rows_change_company():
     lengths = np.random.default_rng(0).integers(4, 22, 3000)
     ids = stream(lengths)

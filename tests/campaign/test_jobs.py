@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from sevenepochs.campaign.jobs import Job, execute, jobs_for, plan
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
@@ -80,6 +81,30 @@ def test_a_stopped_job_goes_on_to_the_bit_identical_result(tiny: Experiment, fin
     [done] = execute([stopped], tmp_path, Watcher())
     assert len(list_runs(tmp_path)) == 1 and done.result is not None
     assert done.result.figures == result_of(finished_run).figures
+
+
+def test_every_job_is_compiled_however_many_came_before(
+    tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch stops compiling a function after `recompile_limit` kinds of inputs, and says so in a warning only."""
+    n_graphs = [0]
+
+    def count(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        n_graphs[-1] += 1
+        forward: Callable[..., object] = graph.forward
+        return forward
+
+    class Jobs(Watcher):
+        def started(self, plan: object) -> None:
+            n_graphs.append(0)
+
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **kw: compile_(function, backend=count, **kw))
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 4)
+    compiled = tiny.replace_all({"training.compile": "on", "training.epochs": 1, "model.n_layer": 1})
+    jobs = [Job(f"width{n}", compiled.replace("model.d_model", 4 * n)) for n in (1, 2)]
+    execute(plan(jobs, tmp_path, tmp_path), tmp_path, Jobs())
+    assert n_graphs[1] == n_graphs[2] > 1
 
 
 def test_a_diverging_recipe_is_marked_and_the_next_one_runs(

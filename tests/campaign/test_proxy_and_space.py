@@ -1,10 +1,12 @@
 """The proxy's one transformation, development titles, and the search's space."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
+from sevenepochs.campaign.search import Search
 from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension
 from sevenepochs.config import Config
 from sevenepochs.corpus.development import Development, moved
@@ -13,6 +15,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.adamw import adamw
 from sevenepochs.recipes.baseline import baseline
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.ladder import BEST, PUBLIC_BEST
 
 
 def test_development_titles_are_training_titles_the_last_ones_choose() -> None:
@@ -67,23 +71,37 @@ def test_the_proxys_heads_divide_its_width_evenly(d_model: int, n_head: int) -> 
 
 def test_the_default_space_is_what_the_recipe_has(shrink: Callable[[Experiment], Experiment]) -> None:
     space = {dimension.name: dimension for dimension in default_space(adamw())}
-    assert set(space) == {"model.n_head", "*dropout", "optimizer.lr", "optimizer.weight_decay"}
-    assert set(space["*dropout"].paths) >= {
+    assert set(space) == {"model.n_head", "dropout", "optimizer.lr", "optimizer.weight_decay"}
+    assert set(space["dropout"].paths) == {
         "model.embedding_dropout",
         "model.attention.dropout",
         "model.residual.dropout",
     }
+    without = adamw().replace_all(dict.fromkeys(space["dropout"].paths, 0.0))
+    [everywhere] = [dimension for dimension in default_space(without) if dimension.name == "dropout"]
+    assert set(everywhere.paths) == {*space["dropout"].paths, "model.mlp.dropout"}
     assert space["model.n_head"].choices == (6, 8, 10) and space["optimizer.lr"].log
     assert space["optimizer.lr"].low < 5e-4 < space["optimizer.lr"].high
 
 
+@pytest.mark.parametrize("name", ["adamw", PUBLIC_BEST, BEST])
+def test_a_search_begins_with_the_recipe_as_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    space = tuple(default_space(recipe))
+    start = Search(name, recipe, space, Path("nowhere")).start()
+    changed = {path for path, value in numeric_fields(apply(recipe, space, start)).items()
+               if value != numeric_fields(recipe)[path]}  # fmt: skip
+    assert changed <= {"optimizer.weight_decay"}  # a decay of 0 has no place on a logarithmic range
+
+
 def test_values_reach_all_their_settings_and_more_heads_mean_more_width() -> None:
     space = default_space(adamw())
-    values = {"model.n_head": 10.0, "*dropout": 0.2, "optimizer.lr": 1e-3, "optimizer.weight_decay": 0.05}
+    values = {"model.n_head": 10.0, "dropout": 0.2, "optimizer.lr": 1e-3, "optimizer.weight_decay": 0.05}
     changed = apply(adamw(), space, values)
     assert (changed.model.n_head, changed.model.d_model) == (10, 640)
     fields = numeric_fields(changed)
-    assert all(value == 0.2 for path, value in fields.items() if path.endswith("dropout"))
+    rates = {path: value for path, value in fields.items() if path.endswith("dropout")}
+    assert rates.pop("model.mlp.dropout") == 0.0 and set(rates.values()) == {0.2}
     assert fields["optimizer.lr"] == 1e-3
     new = changes(adamw(), space, values)
     assert adamw().replace_all({key: str(value) for key, value in new.items()}) == changed

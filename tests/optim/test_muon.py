@@ -60,6 +60,24 @@ def test_singular_values_come_near_one_and_vectors_stay(shape):
     torch.testing.assert_close(y, one_by_one)
 
 
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_products_are_in_bf16_where_that_is_fast(is_fast, monkeypatch):
+    """Emulated bf16 made Newton-Schulz cost more than the rest of a step on a CPU without bf16 units."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: is_fast, raising=False)
+    dtypes = {}
+    for precision in ("auto", "bf16", "fp32"):
+        parameters = matrices()
+        give_gradients(parameters, 0)
+        optimizer = MatrixMuon(parameters, Muon(precision=precision))
+        monkeypatch.setattr(
+            "sevenepochs.optim.muon.orthogonalised", lambda x, n, dtype, p=precision: dtypes.setdefault(p, dtype) and x
+        )
+        optimizer.step()
+    automatic = torch.bfloat16 if is_fast else torch.float32
+    assert dtypes == {"auto": automatic, "bf16": torch.bfloat16, "fp32": torch.float32}
+
+
 def test_a_zero_gradient_moves_nothing():
     assert (orthogonalised(torch.zeros(1, 4, 6), 5, torch.bfloat16) == 0).all()
 

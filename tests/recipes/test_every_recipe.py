@@ -47,7 +47,8 @@ def loud(model):
 
 
 def violation(experiment, data):
-    ids_N, eos_id = data.validation.ids_N[:SCORED_TOKENS], data.tokenizer.eos_id
+    # ends inside a title, as the part that the certificate scores may
+    ids_N, eos_id = data.validation.ids_N[:-1][:SCORED_TOKENS], data.tokenizer.eos_id
     model = loud(experiment.build_model(data.tokenizer.vocab_size))
     return causality_violation(TorchScorer(model), ids_N, eos_id, experiment.batches.scoring_rows(ids_N, eos_id))
 

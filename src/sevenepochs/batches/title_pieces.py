@@ -22,8 +22,15 @@ class Titles(NamedTuple):
 
 def find_titles(ids: np.ndarray, eos_id: int) -> Titles:
     """The titles of a stream that ends in `<eos>`."""
+    assert len(ids) and ids[-1] == eos_id, "an encoded split ends in <eos>"
+    return find_titles_of_part(ids, eos_id)
+
+
+def find_titles_of_part(ids: np.ndarray, eos_id: int) -> Titles:
+    """The titles of the beginning of a stream; the last one may be cut, with no `<eos>` behind it."""
     end_N = np.flatnonzero(ids == eos_id) + 1
-    assert len(end_N) and end_N[-1] == len(ids), "an encoded split ends in <eos>"
+    if not len(end_N) or end_N[-1] < len(ids):
+        end_N = np.append(end_N, len(ids))
     start_N = np.concatenate(([0], end_N[:-1]))
     return Titles(start_N, end_N - start_N)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenepochs.batches import BatchesConfig, TrainingBatches
-from sevenepochs.batches.title_pieces import find_titles, ranges
+from sevenepochs.batches.title_pieces import find_titles, find_titles_of_part, ranges
 from sevenepochs.config import check_range
 from sevenepochs.protocol.rows import Rows
 
@@ -42,8 +42,8 @@ class TitleRows(BatchesConfig):
 
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
         """As many whole titles as fit, in order. The later rows of a long title begin inside it, as far back as fits,
-        and score what the rows before have not."""
-        titles = find_titles(ids, eos_id)
+        and score what the rows before have not. A part of a stream may be scored too: the certificate does."""
+        titles = find_titles_of_part(ids, eos_id)
         rows: list[tuple[int, int, int]] = []
         for start, length in zip(titles.start_N.tolist(), titles.length_N.tolist(), strict=True):
             stop = start + length

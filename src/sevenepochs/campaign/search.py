@@ -111,7 +111,7 @@ class Search:
         study = self.open()
         self._requeue(study)
         if not study.trials:
-            study.enqueue_trial(self._start())  # the recipe as it is: what every proposal has to beat
+            study.enqueue_trial(self.start())  # the recipe as it is: what every proposal has to beat
         while sum(map(_is_over, study.trials)) < n_trials:
             trial = study.ask()
             values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
@@ -156,8 +156,8 @@ class Search:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
-    def _start(self) -> dict[str, Any]:
-        """The recipe's own values, put into the ranges."""
+    def start(self) -> dict[str, Any]:
+        """The recipe's own values, put into the ranges; settings that share a value take the first one's."""
         values: dict[str, Any] = {}
         config: Any = self.experiment
         for dimension in self.dimensions:

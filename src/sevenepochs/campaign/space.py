@@ -45,11 +45,11 @@ class Dimension:
 
 
 def default_space(experiment: Experiment) -> list[Dimension]:
-    """Width, all dropout rates together, the objective's weight, decays and learning rates: what of these it has."""
+    """Width, the dropout rates that it uses together, the objective's weight, decays and learning rates: what of these
+    it has."""
     fields = numeric_fields(experiment)
     head_size = experiment.model.d_model // experiment.model.n_head
     texts = [f"model.n_head={','.join(str(n) for n in _heads(experiment.model.n_head))}"] if head_size else []
-    texts.append(f"*dropout={_DROPOUT[0]:g}..{_DROPOUT[1]:g}")
     for path, value in fields.items():
         name = path.rpartition(".")[2]
         if path == "objective.weight" and value:
@@ -58,7 +58,8 @@ def default_space(experiment: Experiment) -> list[Dimension]:
             texts.append(_around(path, value or 0.02, _FACTOR_DECAY))
         elif name == "lr" and path.startswith("optimizer"):
             texts.append(_around(path, value, _FACTOR_LR))
-    return [dimension for text in texts for dimension in [_parse_or_none(text, experiment)] if dimension is not None]
+    found = [dimension for text in texts for dimension in [_parse_or_none(text, experiment)] if dimension is not None]
+    return [*found, *_dropout(fields)]
 
 
 def parse_dimension(text: str, experiment: Experiment) -> Dimension:
@@ -125,6 +126,14 @@ def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:
 
 def _fields(config: Config) -> list[tuple[str, Any]]:
     return [(name, getattr(config, name)) for name in config.to_dict() if name != "kind"]
+
+
+def _dropout(fields: Mapping[str, int | float]) -> list[Dimension]:
+    """One dimension of the places where the recipe has dropout: a place without it is a choice, and dropout on the
+    attention weights costs the fused kernels besides. All places where it has none at all."""
+    places = [path for path in fields if path.endswith("dropout")]
+    used = [path for path in places if fields[path] > 0]
+    return [Dimension("dropout", tuple(used or places), *_DROPOUT)] if places else []
 
 
 def _heads(n_head: int) -> list[int]:

@@ -18,17 +18,18 @@ from torch import Tensor, nn
 from sevenepochs.config import check_choice, check_range
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.adamw import AdamW
+from sevenepochs.optim.fast_bf16 import has_fast_bf16
 from sevenepochs.optim.newton_schulz import orthogonalised
 from sevenepochs.optim.partition import Partition, hidden_matrices
 
-Precision = Literal["bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
 class Muon(OptimizerConfig):
     """`lr`, `momentum` and `weight_decay` are of the matrices inside the blocks; `rest` has all other parameters.
 
-    `precision`: of the Newton-Schulz products.
+    `precision`: of the Newton-Schulz products; "auto" is bf16 where the device is fast at it.
     """
 
     lr: float = 0.01
@@ -36,7 +37,7 @@ class Muon(OptimizerConfig):
     nesterov: bool = True
     weight_decay: float = 0.0
     n_iterations: int = 5
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     rest: AdamW = field(default_factory=lambda: AdamW(lr=3e-4, beta1=0.9, beta2=0.999, weight_decay=0.01))
 
     def __post_init__(self) -> None:
@@ -58,7 +59,8 @@ class MatrixMuon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": config.lr, "weight_decay": config.weight_decay})
         self._momentum, self._nesterov = config.momentum, config.nesterov
         self._n_iterations = config.n_iterations
-        self._dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        in_bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(matrices[0].device))
+        self._dtype = torch.bfloat16 if in_bf16 else torch.float32
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

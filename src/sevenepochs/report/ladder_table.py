@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sevenepochs.analysis.ladder import Rung
+from sevenepochs.analysis.paired_verdict import SEEDS_TO_CLAIM
 from sevenepochs.metrics import format_metric
 
 HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "verdict"]
@@ -100,7 +101,7 @@ def _short_verdict(rung: Rung) -> str:
         return "identical"
     if verdict.winner is not None:
         return "better" if verdict.winner == rung.pair.second else "worse"
-    if own.widest is not None and own.widest.excludes_zero:
+    if own.n_pairs < SEEDS_TO_CLAIM and own.over_titles is not None and own.over_titles.excludes_zero:
         return "not yet: too few seeds"
     return "no difference"
 
