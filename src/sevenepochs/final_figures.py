@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from sevenepochs.corpus.base import Floor
@@ -11,8 +13,17 @@ from sevenepochs.protocol.rows import Rows, stock_rows
 from sevenepochs.protocol.scoring import Scorer, exact_log_probs, exact_val_loss
 
 
-def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> tuple[dict[str, float | None], np.ndarray]:
-    """Figures by name (losses in nats per character) and the log-probabilities (N,) behind the exact ones.
+class FinalFigures(NamedTuple):
+    """Figures by name (losses in nats per character), and the log-probabilities (N,) behind the exact loss under the
+    recipe's rows and under stock rows; the latter None where they are the same."""
+
+    figures: dict[str, float | None]
+    log_probs_N: np.ndarray
+    stock_log_probs_N: np.ndarray | None
+
+
+def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> FinalFigures:
+    """All figures of a finished model.
 
     `exact_val_loss_stock_rows` is there only where the recipe's rows are others, so that a gain from rows alone can be
     told apart; floor and excess only where the corpus's distribution is known.
@@ -20,12 +31,13 @@ def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> tuple[d
     validation, batches = data.validation, experiment.batches
     rows = experiment.scoring_rows(data)
     figures, log_probs_N = all_figures(scorer, validation, rows, batches.batch_size, batches.block_size)
+    stock_N = None
     if not are_stock(rows, len(validation.ids_N)):
         stock = stock_rows(len(validation.ids_N))
         stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, stock)
         figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
     add_floor(figures, data.corpus.floor(data.split.validation))
-    return figures, log_probs_N
+    return FinalFigures(figures, log_probs_N, stock_N)
 
 
 def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:

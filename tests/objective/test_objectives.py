@@ -65,3 +65,11 @@ def test_padding_is_not_scored(model):
     y_BT[2:] = -100
     for objective in (CrossEntropy(), RDrop()):
         torch.testing.assert_close(objective.loss(model, X_BT, y_BT), objective.loss(model, X_BT[:2], Y_BT[:2]))
+
+
+def test_nothing_but_padding_is_a_loss_of_zero(model):
+    """Of several processes one may hold none of a short batch's rows; a NaN from it would stop all of them."""
+    for objective in (CrossEntropy(), RDrop()):
+        loss = objective.loss(model, X_BT, torch.full_like(Y_BT, -100))
+        assert loss == 0.0
+        assert all((gradient == 0).all() for gradient in torch.autograd.grad(loss, list(model.parameters())))

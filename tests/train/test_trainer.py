@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sevenepochs.analysis.title_losses import of_run
 from sevenepochs.corpus.base import Corpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
@@ -112,6 +113,17 @@ def test_title_losses_are_the_exact_loss(finished, tiny):
     assert len(tensors["log_probs"]) == len(data.validation.ids_N)
     exact = run.summary["figures"]["exact_val_loss"]
     assert tensors["nats"].sum() / data.validation.n_chars == pytest.approx(exact, abs=1e-12)
+
+
+def test_losses_under_stock_rows_are_kept_where_the_rows_are_others(finished, tiny):
+    run, _ = finished  # its rows are of 32 tokens
+    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    nats = tensors[layout.NATS_STOCK_ROWS]
+    exact = run.summary["figures"]["exact_val_loss_stock_rows"]
+    assert nats.sum() / tiny.load_data().validation.n_chars == pytest.approx(exact, abs=1e-12)
+    assert nats.sum() != tensors["nats"].sum()
+    stock = of_run(run).nats_stock_rows  # where compare finds them, also before the run is published
+    assert stock is not None and stock.sum() == pytest.approx(nats.sum())
 
 
 def test_the_challenges_log(finished):

@@ -29,7 +29,7 @@ def evaluate(
     """
     trained = load_trained(run)
     data = trained.load_data(corpus, announce, same_titles=corpus is None)
-    figures, _ = final_figures(trained.experiment, data, TorchScorer(trained.model))
+    figures = final_figures(trained.experiment, data, TorchScorer(trained.model)).figures
     fidelity = data.tokenizer.fidelity(data.split.validation)
     return {
         "run": run.name,

@@ -22,8 +22,6 @@ from sevenepochs.results_folder import Result
 from sevenepochs.run_folder import Run, layout, write_analysis
 from sevenepochs.title_losses import NAME, Grouping, TitleLosses, by_title
 
-_STOCK_ROWS = "nats_stock_rows"  # tensor of title_losses.safetensors, where the recipe's rows are not stock
-
 Announce = Callable[[str], None]
 
 
@@ -63,8 +61,8 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _s
     split = _split_of(run, corpus, announce)
     nats = by_title(tensors["nats"], split.validation, EOS)
     stock = nats if _rows(run) == "stock" else None
-    if stock is None and _STOCK_ROWS in tensors:
-        stock = by_title(tensors[_STOCK_ROWS], split.validation, EOS)
+    if stock is None and layout.NATS_STOCK_ROWS in tensors:
+        stock = by_title(tensors[layout.NATS_STOCK_ROWS], split.validation, EOS)
     if stock is None and written is not None:
         stock = written.nats_stock_rows
     n_chars = np.array([len(title) + len(EOS) for title in split.validation])

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from sevenepochs.analysis.finished import finished_runs, published_results
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.corpus.base import CorpusConfig
@@ -101,8 +99,6 @@ def execute(
 def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
     job = one.job
     before = {run.path for run in list_runs(runs_root)}
-    # torch compiles one function for 8 kinds of models and shapes; the ninth, and all later ones, would run uncompiled
-    torch.compiler.reset()
     try:
         if one.run is not None:
             run = resume_training(one.run, job.experiment, watcher)

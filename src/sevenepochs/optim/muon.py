@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_choice, check_range
+from sevenepochs.hardware import bf16_unit
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.fast_bf16 import has_fast_bf16
 from sevenepochs.optim.newton_schulz import orthogonalised
 from sevenepochs.optim.partition import Partition, hidden_matrices
 
@@ -59,7 +59,8 @@ class MatrixMuon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": config.lr, "weight_decay": config.weight_decay})
         self._momentum, self._nesterov = config.momentum, config.nesterov
         self._n_iterations = config.n_iterations
-        in_bf16 = config.precision == "bf16" or (config.precision == "auto" and has_fast_bf16(matrices[0].device))
+        is_fast = bf16_unit(matrices[0].device) is not None
+        in_bf16 = config.precision == "bf16" or (config.precision == "auto" and is_fast)
         self._dtype = torch.bfloat16 if in_bf16 else torch.float32
 
     @torch.no_grad()

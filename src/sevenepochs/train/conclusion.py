@@ -10,12 +10,13 @@ import numpy as np
 
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.final_figures import are_stock, final_figures
+from sevenepochs.final_figures import FinalFigures, are_stock, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import model_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
+from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import causality_violation, title_losses
 from sevenepochs.run_folder import RunWriter, layout
@@ -45,15 +46,14 @@ class Outcome:
 def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
     validation, batches = outcome.data.validation, outcome.experiment.batches
-    figures, log_probs_N = final_figures(outcome.experiment, outcome.data, outcome.scorer)
+    final = final_fp32 = final_figures(outcome.experiment, outcome.data, outcome.scorer)
     if outcome.machine.precision == "fp32" and not outcome.machine.compiled:
-        figures_fp32, scorer_fp32 = figures, outcome.scorer
+        scorer_fp32 = outcome.scorer
     else:
         watcher.message("final evaluation in fp32")
         scorer_fp32 = TorchScorer(outcome.model)
-        figures_fp32, log_probs_N = final_figures(outcome.experiment, outcome.data, scorer_fp32)
-    losses = title_losses(log_probs_N, validation.ids_N, validation.eos_id)
-    writer.save_tensors(layout.TITLE_LOSSES, {"nats": losses, "log_probs": log_probs_N})
+        final_fp32 = final_figures(outcome.experiment, outcome.data, scorer_fp32)
+    writer.save_tensors(layout.TITLE_LOSSES, _losses(final_fp32, validation))
     ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
     rows = batches.scoring_rows(ids_N, validation.eos_id)
     violation = causality_violation(scorer_fp32, ids_N, validation.eos_id, rows)
@@ -61,14 +61,22 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     writer.save_model(model_tensors(outcome.model))
     writer.finish(
         {
-            "figures": figures_fp32,
-            "figures_run_precision": figures,
+            "figures": final_fp32.figures,
+            "figures_run_precision": final.figures,
             "elapsed_seconds": outcome.elapsed_seconds,
             "n_steps": outcome.n_steps,
             "parameters": n_parameters(outcome.model),
             "tokens_per_step": outcome.targets_per_step,
         }
     )
+
+
+def _losses(final: FinalFigures, validation: Validation) -> dict[str, np.ndarray]:
+    """Nats by title under the recipe's rows, and under stock rows where those are others; log-probabilities."""
+    losses = {"nats": title_losses(final.log_probs_N, validation.ids_N, validation.eos_id)}
+    if final.stock_log_probs_N is not None:
+        losses[layout.NATS_STOCK_ROWS] = title_losses(final.stock_log_probs_N, validation.ids_N, validation.eos_id)
+    return {**losses, "log_probs": final.log_probs_N}
 
 
 def _rows_name(experiment: Experiment) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from sevenepochs.errors import UserError
+from sevenepochs.hardware import bf16_unit
 from sevenepochs.settings import Training
 
 # Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.
@@ -56,7 +57,11 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
 
 
 def prepare(machine: Machine) -> None:
-    """Process-wide settings for the run: bit-identical reruns on CPU, and freed memory kept for the next step."""
+    """Process-wide settings for the run: an empty compiler, bit-identical reruns on CPU, and freed memory kept for the
+    next step."""
+    # torch compiles one function for 8 kinds of models and shapes; in a process that trains many, the ninth and all
+    # later ones would run uncompiled, which it only warns of
+    torch.compiler.reset()
     if machine.device == "cpu":
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
@@ -64,18 +69,10 @@ def prepare(machine: Machine) -> None:
 
 
 def _bf16(device: str) -> tuple[bool, str]:
-    if device == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        return fast, f"this GPU {'has' if fast else 'lacks'} bf16 units"
     if device == "mps":
         return False, "bf16 on mps is not measured"
-    # private names, so absent ones count as no
-    has = [
-        name
-        for name, probe in (("AMX", "_is_amx_tile_supported"), ("AVX512-BF16", "_is_avx512_bf16_supported"))
-        if getattr(torch.cpu, probe, lambda: False)()
-    ]
-    return bool(has), f"this CPU has {has[0]}, fast at bf16" if has else "this CPU has no fast bf16"
+    unit, kind = bf16_unit(torch.device(device)), "GPU" if device == "cuda" else "CPU"
+    return unit is not None, f"this {kind} has {unit}, fast at bf16" if unit else f"this {kind} has no fast bf16"
 
 
 def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bool, str]:

@@ -5,6 +5,7 @@ B batch, T position in the row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,8 +68,9 @@ def training_step(
     ranks.average_gradients(model.parameters())
     loss = ranks.mean(loss)
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
-    result = StepResult(loss.item(), norm.item())
-    if torch.isfinite(loss) and torch.isfinite(norm):
+    # one transfer: the only time that the host waits for the device
+    result = StepResult(*torch.stack((loss.detach(), norm)).tolist())
+    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
         for group in optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_multiplier
         optimizer.step()
