@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.attention.output_gate import HeadGate
@@ -141,3 +142,16 @@ def test_saved_and_loaded_it_goes_on_as_before(model):
         group["lr"] = 0.0
     first.step()
     assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
+
+
+def test_the_updates_products_are_counted():
+    """Against torch's own counter, on a wide and a tall matrix; the batched addition costs nothing there."""
+    model = GPT(n_layer=1, n_head=2, d_model=16).build(30, 8, seed=0)
+    config = Muon(n_iterations=3, precision="fp32")
+    optimizer = config.build(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    with FlopCounterMode(display=False) as counter:
+        optimizer.step()
+    assert counter.get_total_flops() == config.update_flop(model) > 0
+    assert AdamW().update_flop(model) == 0

@@ -16,3 +16,7 @@ class OptimizerConfig(Config, ABC):
     @abstractmethod
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         """An optimizer over every trainable parameter of the model, each in exactly one group."""
+
+    def update_flop(self, model: nn.Module) -> float:
+        """Floating-point operations of one update that are matrix products: what makes it more than a moment."""
+        return 0.0

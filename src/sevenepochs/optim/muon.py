@@ -19,7 +19,7 @@ from sevenepochs.config import check_choice, check_range
 from sevenepochs.hardware import bf16_unit
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.newton_schulz import orthogonalised
+from sevenepochs.optim.newton_schulz import orthogonalised, product_flop
 from sevenepochs.optim.partition import Partition, hidden_matrices
 
 Precision = Literal["auto", "bf16", "fp32"]
@@ -50,6 +50,10 @@ class Muon(OptimizerConfig):
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
         matrices, rest = hidden_matrices(model)
         return Partition([MatrixMuon(matrices, self), self.rest.build_for(rest)])
+
+    def update_flop(self, model: nn.Module) -> float:
+        matrices, _ = hidden_matrices(model)
+        return sum(product_flop(len(matrix), matrix.shape[1], self.n_iterations) for matrix in matrices)
 
 
 class MatrixMuon(torch.optim.Optimizer):

@@ -13,6 +13,12 @@ from torch import Tensor
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
+def product_flop(n_rows: int, n_columns: int, n_iterations: int) -> float:
+    """Floating-point operations of the products for one matrix: per iteration x xT, its square, and one times x."""
+    short, long = sorted((n_rows, n_columns))
+    return float(n_iterations) * (4 * short**2 * long + 2 * short**3)
+
+
 def orthogonalised(x_NRC: Tensor, n_iterations: int, dtype: torch.dtype, eps: float = 1e-7) -> Tensor:
     """A stack of the same shape, in `dtype`, computed as batched products."""
     a, b, c = COEFFICIENTS

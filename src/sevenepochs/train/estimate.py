@@ -32,7 +32,7 @@ def estimate(
     Returns:
         `parameters`, `tokens_per_step`, `n_steps`, `steps_source`, `flop_per_step`, `training_flop`, `seconds`,
         `time_source`.
-        FLOPs as `Experiment.step_flop` counts them.
+        FLOPs as `Experiment.step_flop` counts them; the time also counts evaluations and the products of updates.
 
     Raises:
         UserError: the corpus cannot be read, or is too small.
@@ -71,9 +71,11 @@ def estimate(
         steps_per_epoch = n_steps // experiment.training.epochs
         n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))
         # each evaluation scores the validation split twice: stock windows and exact rows
-        evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * flop * _FORWARD_SHARE
+        forward = flop / experiment.objective.passes_per_token * _FORWARD_SHARE
+        evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * forward
+        updates = experiment.optimizer.update_flop(model) * n_steps
         facts["training_flop"] = flop * n_steps
-        facts["seconds"] = (flop * n_steps + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
+        facts["seconds"] = (flop * n_steps + updates + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
         facts["time_source"] = (
             f"{resolved.precision} products run at {rate / 1e12:.2f} TFLOP/s on {resolved.device} now; "
             f"{'compiled' if resolved.compiled else 'eager'} steps reach some "
