@@ -65,7 +65,9 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str,
             panel.tick_params(axis="y", length=0)
         axes.set_xlabel(f"loss ({unit})")
         shares.set_xlabel("share of all nats (%)")
-        axes.set_title(f"Loss by {what}" + (f": {run}" if run else ""))
+        # over the whole width: long labels leave the axes little
+        heading = f"Loss by {what}" + (f": {run}" if run else "")
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
         if len(breakdowns) > 1:
             figure.legend(loc="outside upper right", ncols=3)
         note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")
