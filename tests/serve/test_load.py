@@ -88,9 +88,7 @@ def test_everybody_is_answered(
         limits = httpx2.Limits(max_connections=n_typists * 4)
         async with httpx2.AsyncClient(base_url=address, timeout=120.0, limits=limits) as client:
             until = time.monotonic() + seconds
-            found = await asyncio.gather(
-                *(type_along(client, run.name, typist, until) for typist in range(n_typists))
-            )
+            found = await asyncio.gather(*(type_along(client, run.name, typist, until) for typist in range(n_typists)))
         return [keystroke for typist in found for keystroke in typist]
 
     with in_background([run]) as address:
