@@ -19,8 +19,10 @@ from sevenepochs.errors import UserError
 
 @dataclass(eq=False)
 class Row:
-    """ln p of the whole vocabulary after one beginning; do not change it. `place`: what the page shows of it, once made:
-    ten out of 16,000 need not be found again at every keystroke."""
+    """ln p of the whole vocabulary after one beginning; do not change it.
+
+    `place`: what the page shows of it, once made: ten out of 16,000 need not be found again at every keystroke.
+    """
 
     log_probs_V: np.ndarray
     place: dict[str, Any] | None = None
