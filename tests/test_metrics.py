@@ -10,6 +10,11 @@ def test_formats() -> None:
     assert format_metric("parameters", 27172864) == "27,172,864"
 
 
+def test_a_share_that_is_not_nothing_does_not_read_as_nothing() -> None:
+    assert format_metric("probability", 0.131) == "13.10%" and format_metric("probability", 0.0) == "0.00%"
+    assert format_metric("probability", 2e-5) == "< 0.01%" and format_metric("share", 4e-4) == "< 0.1%"
+
+
 def test_training_and_validation_losses_have_different_units() -> None:
     assert METRICS["train_loss_nats_per_token"].unit == "nats/token"
     assert {m.unit for m in METRICS.values() if m.name.endswith("val_loss")} == {"nats/char"}

@@ -86,9 +86,14 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
 def format_metric(name: str, value: float | int | None, *, unit: bool = False) -> str:
-    """The value as people should see it; '-' for a figure that does not exist (no window fits, run missing)."""
+    """The value as people should see it; '-' for a figure that does not exist (no window fits, run missing).
+
+    A share too small for its decimals is "< 0.01%": it is not nothing.
+    """
     metric = METRICS[name]
     if value is None:
         return "-"
     text = format(value, metric.spec)
+    if metric.unit == "%" and value > 0 and text == format(0.0, metric.spec):
+        text = f"< {text.replace('0%', '1%')}"
     return f"{text} {metric.unit}" if unit and metric.unit and metric.unit != "%" else text

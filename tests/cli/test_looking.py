@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from sevenepochs.analysis.next_token import at_place
 from sevenepochs.analysis.reader import Reader
@@ -68,6 +69,19 @@ def test_predict_after_a_text(run: str, capsys: pytest.CaptureFixture[str]) -> N
     assert [row["id"] for row in found["top"]] == log_probs_V.argsort()[::-1][:4].tolist()
     printed = says(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
     assert all(visible(row["token"]) in printed for row in found["top"]) and "█" in printed
+
+
+@pytest.mark.parametrize(
+    "asked", [["predict", "--text"], ["inside", "--text"], ["sample", "--n=1", "--prompt"]], ids=lambda words: words[0]
+)
+def test_one_text_is_read_by_one_thread(asked: list[str], run: str, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_num_threads(2)
+    try:
+        verb, *options = asked
+        says(capsys, verb, run, *options, "Ask HN: Why?")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_predict_at_a_place_of_the_runs_own_titles(run: str, capsys: pytest.CaptureFixture[str]) -> None:

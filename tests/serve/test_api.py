@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.serve import predict as serve_predict
 from sevenepochs.serve.limits import Limits
 
 Served = Callable[..., AbstractContextManager[TestClient]]
@@ -86,6 +87,14 @@ def test_typing_on_and_back_gives_what_a_fresh_server_gives(
     assert [t["bits"] for t in reused["tokens"]] == pytest.approx([t["bits"] for t in fresh["tokens"]], abs=1e-4)
     for a, b in zip(reused["places"], fresh["places"], strict=True):
         assert [c["probability"] for c in a["top"]] == pytest.approx([c["probability"] for c in b["top"]], abs=1e-5)
+
+
+def test_what_is_shown_of_a_beginning_is_made_once(
+    client: TestClient, copies: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(client, copies[0], "Show HN: A sm")
+    monkeypatch.setattr(serve_predict, "_likeliest", lambda *given: pytest.fail("made again"))
+    assert ask(client, copies[0], "Show HN: A sm").status_code == 200
 
 
 def test_a_space_at_the_end_is_not_read(client: TestClient, copies: tuple[Run, Run]) -> None:

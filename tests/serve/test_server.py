@@ -48,6 +48,15 @@ def test_a_taken_port_is_one_line(copies: tuple[Run, Run], capsys: pytest.Captur
     assert f"port {port} is in use" in said(capsys)
 
 
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_a_port_that_cannot_be_is_one_line(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sevenepochs.serve.server.serve_until_stopped", lambda *given: None)
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", port]) == 2
+    assert "0 to 65535" in said(capsys)
+
+
 def test_a_foreign_address_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--folder", str(copies[0].path.parent), "--host", "192.0.2.1", "--port", "0"]) == 2
     assert "192.0.2.1" in said(capsys)

@@ -69,7 +69,9 @@ def next_token(content: Mapping[str, Any]) -> RenderableType:
 def where_loss(content: Mapping[str, Any]) -> RenderableType:
     """One table a breakdown; the dim last column draws the share of all nats."""
     exact = format_metric("exact_val_loss", content["exact_val_loss"], unit=True)
-    parts: list[RenderableType] = [_heading(f"Where the loss is: {exact} over {content['n_tokens']:,} tokens")]
+    parts: list[RenderableType] = [
+        _heading(f"Where the loss is: {exact} over {content['n_tokens']:,} tokens; share: of all nats")
+    ]
     for breakdown in content["tokens"]:
         table = _loss_table(breakdown, "tokens", "n_tokens", "nats/token")
         for part in breakdown["parts"]:
@@ -176,7 +178,7 @@ def _loss_table(breakdown: Mapping[str, Any], what: str, key: str, unit: str) ->
     table.add_column(f"by {breakdown['label']}", min_width=38, max_width=38, no_wrap=True)
     table.add_column(what, justify="right", min_width=8)
     table.add_column(unit, justify="right", min_width=10)
-    table.add_column("of all nats", justify="right")
+    table.add_column("share", justify="right")
     table.add_column("", style="dim")
     return table
 

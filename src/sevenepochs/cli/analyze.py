@@ -96,10 +96,11 @@ def _draw(run: Run, contents: dict[str, Any]) -> int:
     from sevenepochs.plots.registry import figures
     from sevenepochs.run_folder import layout, storage
 
+    write = functools.partial(Path.write_text, encoding="utf-8", newline="\n")
     drawn = {file: svg for name, data in contents.items() for file, svg in figures(name, data, run.recipe).items()}
     with storage.disk_errors(f"figures of run {run.name}", "make room or permissions there, and analyse again"):
         for file, svg in drawn.items():
-            storage.write_atomic(run.path / layout.ANALYSIS / file, functools.partial(Path.write_text, data=svg))
+            storage.write_atomic(run.path / layout.ANALYSIS / file, functools.partial(write, data=svg))
     return len(drawn)
 
 

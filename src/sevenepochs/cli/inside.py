@@ -56,6 +56,9 @@ def inside(
     if load is not None:
         import_file(load)
     found_run = find_run(run, runs)
+    from sevenepochs.analysis.one_thread import one_thread
+
+    one_thread()
     found = _time(found_run, text or "") if view == "time" else _ask(found_run, view, text, token, top_k)
     if layer is not None and head is not None:
         _check_head(found, layer, head)

@@ -84,8 +84,10 @@ def _asked(
 ) -> dict[str, Any]:
     """What the model itself answers."""
     from sevenepochs.analysis import next_token
+    from sevenepochs.analysis.one_thread import one_thread
     from sevenepochs.analysis.reader import Reader
 
+    one_thread()
     reader = Reader.open(run)
     if place is not None:
         ids = reader.tokenizer.encode_stream(_titles(reader, corpus, column).validation)

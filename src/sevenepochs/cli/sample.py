@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sevenepochs.analysis.reader import Reader
     from sevenepochs.analysis.samples import Sample
 
+_FEW = 32  # titles at once; more of them are worth all threads
+
 
 def sample(
     run: Positional[RunName],
@@ -54,6 +56,7 @@ def sample(
     from collections import deque
 
     from sevenepochs.analysis import samples
+    from sevenepochs.analysis.one_thread import one_thread
     from sevenepochs.analysis.reader import Reader
     from sevenepochs.cli.console import console
     from sevenepochs.recipes.catalog import import_file
@@ -63,6 +66,8 @@ def sample(
     if load is not None:
         import_file(load)
     reader = Reader.open(find_run(run, runs))
+    if n <= _FEW:
+        one_thread()
     drawn = samples.draw(reader, prompt, n, drawing)
     last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, n, drawn)
     titles, why_not = _training_titles(reader, corpus, column)

@@ -47,11 +47,13 @@ def serve(
     chosen = choose_runs(runs, folder)
     titles_from = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
     listener = listen(host, port)
+    from sevenepochs.analysis.one_thread import one_thread
     from sevenepochs.serve.app import create_app
     from sevenepochs.serve.limits import Limits
     from sevenepochs.serve.server import serve_until_stopped
     from sevenepochs.serve.shelf import Shelf
 
+    one_thread()
     limits = Limits()
     app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host), corpus=titles_from)
     console.print(

@@ -31,9 +31,9 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
             linewidth=1.4,
             label="best token right (95 % interval)",
         )
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0, 1.03)  # a whole marker at 1
         axes.set_ylabel("share right")
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
         axes.set_title("Calibration of the best token" + (f": {name}" if name else ""))
         width = data["bins"][0]["high"] - data["bins"][0]["low"]
         counts.bar(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sevenepochs.plots.style import BLUE, FAINT, ORANGE, ROW_IN, bars, draw, note, percent, token_label
+from sevenepochs.plots.style import BLUE, FAINT, ORANGE, ROW_IN, SOLID, bars, draw, note, percent, token_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def figure(place: Mapping[str, Any], name: str | None = None) -> str:
         if truth and at is None:
             labels[-1] += f" (rank {truth['rank']:,})"
         bars(axes, labels, [p for _, p, _ in rows], [percent(p) for _, p, _ in rows], color=colours)
-        where = f", row {place['row']}, token {place['position'] + 1}" if "row" in place else ""
+        where = f" at {place['row']},{place['position']}" if "row" in place else ""
         axes.set_title(f"Next token{where}" + (f": {name}" if name else ""))
         axes.set_xlabel("probability")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
@@ -48,10 +48,11 @@ def figure(place: Mapping[str, Any], name: str | None = None) -> str:
             from matplotlib.patches import Patch
 
             handles = [Patch(color=BLUE, label="predicted"), Patch(color=ORANGE, label="what the title says")]
-            axes.legend(handles=handles, loc="lower right")
+            axes.legend(handles=handles, loc="lower right", **SOLID)
             if at is None:
                 axes.axhline(len(rows) - 1.5, color=FAINT, linewidth=0.8, linestyle=":")
-        note(axes, f"after: {_tail(place['context'])}\n{_sentence(total, len(place['top']))}")
+        read = f"row {place['row']}, tokens 0 to {place['position']}: " if "row" in place else ""
+        note(axes, f"after {read}{_tail(place['context'])}\n{_sentence(total, len(place['top']))}")
 
     ask = f"after {_tail(place['context'])!r}"
     return draw(build, 1.75 + ROW_IN * len(rows), f"Bar chart of the most probable next tokens {ask}")

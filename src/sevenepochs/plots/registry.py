@@ -28,7 +28,7 @@ def figures(name: str, content: Mapping[str, Any], run: str | None = None) -> di
         }
     if name == "where_loss":
         return {
-            f"where_loss_{breakdown}.svg": where_loss.figure(content, breakdown)
+            f"where_loss_{breakdown}.svg": where_loss.figure(content, breakdown, run)
             for breakdown in where_loss.names(content)
         }
     if name == "data":

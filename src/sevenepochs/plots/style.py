@@ -38,6 +38,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 INK, FAINT = "#222222", "#666666"  # text and lesser text; both pass WCAG AA on white
 WIDTH_IN = 7.2
 ROW_IN = 0.26  # a bar with its label
+SOLID = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}  # a legend that lines end at
 
 _RC = {
     "svg.hashsalt": "sevenepochs",
@@ -127,7 +128,7 @@ def note(axes: Axes, text: str) -> None:
 
 def percent(value: float) -> str:
     """A share as people read it: 13.10%, 0.87%, < 0.01%."""
-    return "< 0.01%" if 0 < value < 0.00005 else format_metric("probability", value)
+    return format_metric("probability", value)
 
 
 def token_label(token: str, longest: int = 24) -> str:

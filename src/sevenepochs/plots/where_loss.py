@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 _BAR_IN = 0.2
 
 
-def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str) -> str:
+def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str, run: str | None = None) -> str:
     """The SVG of one breakdown.
 
     Args:
         data: where_loss.json of one run, or of several by label (they share the validation titles).
         name: of the breakdown: position, part, frequency, context, prefix, year, tag, digits, question, length, known.
+        run: what the title calls a single run.
     """
     runs: Mapping[str, Any] = {"": data} if "exact_val_loss" in data else data
     of_titles = any(b["name"] == name for b in next(iter(runs.values()))["titles"])
     breakdowns = {label: _breakdown(run, name) for label, run in runs.items()}
     first = next(iter(breakdowns.values()))
     labels = [part["label"] for part in first["parts"]]
-    what = "occurrence in training" if name == "known" else first["label"]
+    what = "whether the title occurs in training" if name == "known" else first["label"]
     key, unit = ("nats_per_char", "nats per character") if of_titles else ("nats_per_token", "nats per token")
 
     def build(figure: Figure) -> None:
@@ -41,7 +42,13 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str)
             for place, value in zip(places, values, strict=True):
                 text = format_metric("exact_val_loss" if of_titles else "nats_per_token", value)
                 axes.annotate(
-                    text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8.5
+                    text,
+                    (value, place),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=8.5,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # the dotted line ends at it
                 )
             shares.barh(
                 places,
@@ -58,7 +65,9 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str)
             panel.tick_params(axis="y", length=0)
         axes.set_xlabel(f"loss ({unit})")
         shares.set_xlabel("share of all nats (%)")
-        axes.set_title(f"Loss by {what}")
+        # over the whole width: long labels leave the axes little
+        heading = f"Loss by {what}" + (f": {run}" if run else "")
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
         if len(breakdowns) > 1:
             figure.legend(loc="outside upper right", ncols=3)
         note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")

@@ -1,7 +1,7 @@
 """A desk: one thread, and a bounded line of jobs before it.
 
-Torch uses all cores for one job, so jobs one after the other are answered sooner than jobs side by side. A typist's
-newer job takes the place of their older one that still waits: nobody needs the answer to a keystroke before the last.
+Jobs one after the other share what was read before, and need no locks. A typist's newer job takes the place of their
+older one that still waits: nobody needs the answer to a keystroke before the last.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.errors import UserError
-from sevenepochs.serve.prefixes import Prefixes
+from sevenepochs.serve.prefixes import Prefixes, Row
 from sevenepochs.serve.refusal import Refusal
 
 N_CANDIDATES = 10
@@ -37,7 +37,7 @@ def predict(reader: Reader, prefixes: Prefixes, text: str) -> dict[str, Any]:
     except UserError as error:
         raise Refusal(413, str(error)) from None
     tokens = [
-        {"text": shown, "start": start, "stop": stop, **_found(row, id)}
+        {"text": shown, "start": start, "stop": stop, **_found(row.log_probs_V, id)}
         for id, shown, (start, stop), row in zip(ids, reader.tokens(ids), spans, rows, strict=False)
     ]
     return {
@@ -57,7 +57,13 @@ def _found(log_probs_V: np.ndarray, id: int) -> dict[str, Any]:
     }
 
 
-def _place(reader: Reader, log_probs_V: np.ndarray) -> dict[str, Any]:
+def _place(reader: Reader, row: Row) -> dict[str, Any]:
+    if row.place is None:
+        row.place = _likeliest(reader, row.log_probs_V)
+    return row.place
+
+
+def _likeliest(reader: Reader, log_probs_V: np.ndarray) -> dict[str, Any]:
     n = min(N_CANDIDATES, len(log_probs_V))
     top = np.argpartition(-log_probs_V, n - 1)[:n]
     top = top[np.argsort(-log_probs_V[top], kind="stable")]

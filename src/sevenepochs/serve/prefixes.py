@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,23 @@ from sevenepochs.analysis.reader import Reader
 from sevenepochs.errors import UserError
 
 
+@dataclass(eq=False)
+class Row:
+    """ln p of the whole vocabulary after one beginning; do not change it.
+
+    `place`: what the page shows of it, once made: ten out of 16,000 need not be found again at every keystroke.
+    """
+
+    log_probs_V: np.ndarray
+    place: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class _Known:
-    """What was read of one typed context, and ln p of the whole vocabulary after each of its beginnings."""
+    """What was read of one typed context, and what the model said after each of its beginnings."""
 
     memory: Memory
-    rows: list[np.ndarray]
+    rows: list[Row]
 
     @property
     def ids(self) -> np.ndarray:
@@ -37,8 +49,8 @@ class Prefixes:
         self._max_bytes = max_bytes
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
-    def rows(self, context: np.ndarray) -> list[np.ndarray]:
-        """ln p of every token after each beginning of the context: T arrays (V,); do not change them.
+    def rows(self, context: np.ndarray) -> list[Row]:
+        """What the model says after each beginning of the context: T rows.
 
         Raises:
             UserError: the context is longer than the model's block.
@@ -56,7 +68,7 @@ class Prefixes:
         if n_shared < len(context):
             log_probs_TV, memory = self._reader.read_on(memory, context[n_shared:])
             # each row by itself, so that one that is kept does not keep all
-            rows = rows + [row.copy() for row in log_probs_TV]
+            rows = rows + [Row(log_probs_V.copy()) for log_probs_V in log_probs_TV]
         self._remember(_Known(memory, rows))
         return rows
 
@@ -70,7 +82,7 @@ class Prefixes:
     @property
     def n_bytes(self) -> int:
         """What is remembered; rows that several titles share count once."""
-        rows = {id(row): row.nbytes for known in self._known.values() for row in known.rows}
+        rows = {id(row): row.log_probs_V.nbytes for known in self._known.values() for row in known.rows}
         return sum(rows.values()) + sum(known.memory.n_bytes for known in self._known.values())
 
 

@@ -66,7 +66,7 @@ def _next(
     if len(context) > reader.block_size:
         return None
     drawing = Drawing(temperature=order.temperature, top_k=order.top_k or None)
-    return choose(prefixes.rows(context)[-1], drawing, generator)
+    return choose(prefixes.rows(context)[-1].log_probs_V, drawing, generator)
 
 
 def _line(data: dict[str, Any]) -> str:

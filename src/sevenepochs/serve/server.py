@@ -60,8 +60,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one.
 
     Raises:
-        UserError: the port is taken, or the address is not ours.
+        UserError: the port is taken or no port, or the address is not ours.
     """
+    if not 0 <= port <= 65535:  # the system would take it modulo 65,536
+        raise UserError(f"--port {port}: ports are 0 to 65535; 0 takes any free one")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
