@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from shape import Shape
 from sizes import over_sizes, series
-from step import PEERS, side_by_side
+from step import PEERS, VARIANTS, side_by_side
 
 from sevenepochs.report import performance_tables as tables
 from sevenepochs.report.bench_records import BenchRecord
@@ -59,7 +59,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "benchmarks", nargs="*", metavar="BENCHMARK", help=f"of {', '.join(BENCHMARKS)}; all by default"
     )
-    parser.add_argument("--peers", help=f"for step, with commas: of {','.join(PEERS)}; all by default")
+    parser.add_argument("--peers", help=f"for step, with commas: {','.join(PEERS)} by default; {','.join(VARIANTS)}")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the step's shape")
     parser.add_argument("--rounds", type=int, help="5 for step, 3 for the others")
     parser.add_argument("--round-seconds", type=float, default=4.0, help="a round is the steps that fit, at least one")
@@ -71,7 +71,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options.benchmarks = options.benchmarks or list(BENCHMARKS)
     options.peers = options.peers.split(",") if options.peers else list(PEERS)
     options.titles = [int(n) for n in options.titles.split(",")] if options.titles else list(N_TITLES)
-    for kind, given, known in (("benchmark", options.benchmarks, BENCHMARKS), ("peer", options.peers, PEERS)):
+    for kind, given, known in (
+        ("benchmark", options.benchmarks, BENCHMARKS),
+        ("peer", options.peers, PEERS + VARIANTS),
+    ):
         if unknown := sorted(set(given) - set(known)):
             parser.error(f"unknown {kind}: {', '.join(unknown)}; there are {', '.join(known)}")
     return options

@@ -10,6 +10,7 @@ from contestant import LITGPT_PYTHON, Contestant, steps_a_round
 from shape import Shape
 
 PEERS = ("ours", "plain", "huggingface", "litgpt")
+VARIANTS = ("all_logits",)  # of ours, run when named
 
 
 def side_by_side(

@@ -9,6 +9,7 @@ from shape import Shape
 from torch import Tensor
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.train import machine
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 NOTE = "the stock model with AdamW, dropout on"
 
 
-def make_step(shape: Shape) -> Step:
+def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
     experiment: Experiment = baseline().replace("optimizer", AdamW(lr=5e-4))
+    if objective is not None:
+        experiment = experiment.replace("objective", objective)
     changes = {"model.n_layer": shape.n_layer, "model.n_head": shape.n_head, "model.d_model": shape.d_model,
                "model.embedding_dropout": shape.dropout, "model.attention.dropout": shape.dropout,
                "model.residual.dropout": shape.dropout, "batches.batch_size": shape.batch_size,

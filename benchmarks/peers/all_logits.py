@@ -1,0 +1,36 @@
+"""Ours, but with the loss written over all logits at once: what chunks of rows (objective/chunked_head.py) are worth.
+
+Not among the default contestants. With one narrow layer the step is nearly the head alone:
+
+    python benchmarks/bench.py step --peers ours,all_logits --set n_layer=1 --set n_head=1 --set d_model=64
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from shape import Shape
+from torch import Tensor
+
+from peers import ours
+from sevenepochs.model.gpt import GPTModel
+from sevenepochs.objective import ObjectiveConfig
+
+if TYPE_CHECKING:
+    from peers.usual import Step
+
+NOTE = "ours, the loss over all logits at once"
+
+
+@dataclass(frozen=True)
+class OverAllLogits(ObjectiveConfig):
+    passes_per_token = 1
+
+    def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
+        return F.cross_entropy(model.logits(model(x_BT)).float().flatten(0, 1), y_BT.flatten())
+
+
+def make_step(shape: Shape) -> Step:
+    return ours.make_step(shape, OverAllLogits())
