@@ -203,6 +203,33 @@ def test_through_time_where_there_are_snapshots(
     for text in ("Why?", "Ask HN: who wants this to be a longer title than the table can hold?"):
         printed = says(capsys, "inside", str(run.path), "--view", "time", "--text", text)
         assert all(f"\n{step:>4}" in f"\n{printed}" for step in run.snapshot_steps())
+    says(capsys, "inside", str(run.path), "--view", "time", "--text", "Why?", "--figure", str(tmp_path / "time.svg"))
+    assert "One title through time: Why?" in (tmp_path / "time.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["predict", "{run}", "--text", "Ask HN:"], "probability"),
+        (["predict", "{run}", "--title", "2"], "surprisal (bits)"),
+        (["predict", "{run}", "--title", "2", "--against", "{run}"], "bits that run 2 needs less"),
+        (["inside", "{run}", "--text", "Ask HN:"], "attention weight"),
+        (["inside", "{run}", "--text", "Ask HN:", "--layer", "2", "--head", "1"], "layer 2, head 1"),
+        (["inside", "{run}", "--text", "Ask HN:", "--view", "lens"], "What each layer would answer"),
+        (["inside", "{run}", "--text", "Ask", "--view", "neighbours"], "cosine in the input embedding"),
+    ],
+    ids=lambda value: "-".join(word for word in value if word[0] not in "{A") if isinstance(value, list) else "",
+)
+def test_every_answer_has_a_figure(
+    arguments: list[str], expected: str, run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word.replace("{run}", run) for word in arguments]
+    drawn = []
+    for name in ("one.svg", "two.svg"):
+        says(capsys, *given, "--figure", str(tmp_path / name))
+        drawn.append((tmp_path / name).read_text(encoding="utf-8"))
+    assert drawn[0] == drawn[1] and f">{expected}" in drawn[0] and Run(Path(run)).name in drawn[0]
+    assert "cannot write" in fails(capsys, *given, "--figure", str(tmp_path / "none" / "x.svg")).splitlines()[-1]
 
 
 MISTAKES = {

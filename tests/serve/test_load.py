@@ -2,9 +2,12 @@
 machine that does nothing else."""
 
 import asyncio
+import contextlib
 import random
+import subprocess
+import sys
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import httpx2
 import numpy as np
@@ -44,6 +47,18 @@ def stock_size_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(writer.path)
 
 
+@contextlib.contextmanager
+def served_apart(run: Run) -> Iterator[str]:
+    """The page as people start it. In a thread here, typists and server would wait for each other's Python."""
+    command = [sys.executable, "-m", "sevenepochs", "serve", str(run.path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield next(line.split()[1] for line in server.stdout if line.startswith("open "))
+        finally:
+            server.kill()
+
+
 async def type_along(client: httpx2.AsyncClient, run: str, typist: int, until: float) -> list[tuple[int, float]]:
     """(status, seconds) of every keystroke; the next key is pressed whether or not the last was answered."""
     chance = random.Random(typist)
@@ -75,7 +90,6 @@ async def type_along(client: httpx2.AsyncClient, run: str, typist: int, until: f
 )
 def test_everybody_is_answered(
     request: pytest.FixtureRequest,
-    in_background: Any,
     model: str,
     n_typists: int,
     seconds: float,
@@ -91,7 +105,7 @@ def test_everybody_is_answered(
             found = await asyncio.gather(*(type_along(client, run.name, typist, until) for typist in range(n_typists)))
         return [keystroke for typist in found for keystroke in typist]
 
-    with in_background([run]) as address:
+    with served_apart(run) as address:
         keystrokes = asyncio.run(typing(address))
     assert {status for status, _ in keystrokes} <= {200, 204}  # 204: a newer keystroke of the same typist came first
     answered = [taken for status, taken in keystrokes if status == 200]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from sevenepochs.cli.options import Folder, Positional, RunName
+from sevenepochs.cli.options import Folder, Positional, RunName, SvgFile
 from sevenepochs.errors import UserError
 
 View = Literal["attention", "lens", "neighbours", "time"]
@@ -23,6 +23,7 @@ def inside(
     top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
+    figure: SvgFile = None,
     json: bool = False,
 ) -> None:
     """Look inside a model while it reads a text: where heads look, what each layer would answer, how it was learned.
@@ -38,6 +39,7 @@ def inside(
         top_k: How many neighbours or answers.
         load: A Python file with the run's own recipe classes, if it has any.
         runs: Where run folders are.
+        figure: Also draw the answer into this SVG (needs matplotlib); every head, or the one of --layer and --head.
         json: Print JSON.
     """
     import json as json_module
@@ -62,6 +64,11 @@ def inside(
     found = _time(found_run, text or "") if view == "time" else _ask(found_run, view, text, token, top_k)
     if layer is not None and head is not None:
         _check_head(found, layer, head)
+    if figure is not None:
+        from sevenepochs.cli.one_figure import write_figure
+
+        every = [(row["layer"], row["head"]) for row in found.get("heads", ())]
+        write_figure({**found, "shown": every if layer is None else [(layer, head)]}, figure)
     if json:
         print(json_module.dumps(found, indent=1, ensure_ascii=False))
         return

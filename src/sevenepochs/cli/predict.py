@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def predict(
     column: Column = None,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
+    figure: SvgFile = None,
     json: bool = False,
 ) -> None:
     """Show what a model expects next: after a text, at a place of the validation text, or all along a title.
@@ -43,8 +44,30 @@ def predict(
         column: The column that holds the titles.
         load: A Python file with the run's own recipe classes, if it has any.
         runs: Where run folders are.
+        figure: Also draw the answer into this SVG (needs matplotlib).
         json: Print JSON.
     """
+    found = _answer(run, text, at, title, against, top_k, corpus, column, load, runs)
+    _show(found, json)
+    if figure is not None:
+        from sevenepochs.cli.one_figure import write_figure
+
+        write_figure(found, figure)
+
+
+def _answer(
+    run: str,
+    text: str | None,
+    at: str | None,
+    title: int | None,
+    against: str | None,
+    top_k: int,
+    corpus: str | None,
+    column: str | None,
+    load: Path | None,
+    runs: Path,
+) -> dict[str, Any]:
+    """From what is stored where that answers, else from the model."""
     if (text is not None) + (at is not None) + (title is not None) != 1:
         raise UserError('name one of --text "Show HN: A", --at 0,10 or --title 17')
     if top_k < 1:
@@ -53,8 +76,7 @@ def predict(
         raise UserError("--against compares whole titles; use it with --title or --text")
     place = None if at is None else _place(at)
     if (Path(run) / "result.json").is_file():
-        _show(_published(Path(run), place, top_k), json)
-        return
+        return _published(Path(run), place, top_k)
     from sevenepochs.run_folder import find_run
 
     found = find_run(run, runs)
@@ -62,14 +84,13 @@ def predict(
         from sevenepochs.analysis.published_place import published_place
 
         if (stored := published_place(found.path, *place, top_k)) is not None:
-            _show({"run": found.name, **stored}, json)
-            return
+            return {"run": found.name, **stored}
     if load is not None:
         from sevenepochs.recipes.catalog import import_file
 
         import_file(load)
     other = None if against is None else find_run(against, runs)
-    _show(_asked(found, other, text, place, title, top_k, corpus, column), json)
+    return _asked(found, other, text, place, title, top_k, corpus, column)
 
 
 def _asked(
