@@ -129,6 +129,9 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     assert main(["ladder", "baseline", "adamw", "--dry-run", *options]) == 0
     printed = capsys.readouterr().out
     assert printed.count("to do") == 2 and "nothing was trained" in printed and not Path("runs").exists()
+    assert main(["ladder", "baseline", "adamw", "--seeds", "2", "--dry-run", *options]) == 0
+    order = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "to do" in line]
+    assert order == [[f"{name}-proxy", seed] for seed in ("1337", "1338") for name in ("baseline", "adamw")]
     assert main(["ladder", "baseline", "adamw", "--json", *options]) == 0
     first, second = json.loads(capsys.readouterr().out)
     assert first["against"] is None and second["against"] == "baseline" and second["ratio"] < 1

@@ -67,7 +67,9 @@ def ladder(
         )
         show_check(full, small, json)
         return
-    planned = plan([job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)], runs, results)
+    jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
+    # the whole ladder with one seed before the next: a campaign that is cut short leaves a ladder, not three runs a rung
+    planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results)
     if dry_run:
         show_plan(planned)
         return

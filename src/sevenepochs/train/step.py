@@ -60,10 +60,10 @@ def training_step(
     A non-finite loss or gradient leaves weights and optimizer untouched; the caller sees it in the result.
     """
     reseed(model, seed, step)
+    optimizer.zero_grad(set_to_none=True)  # before the forward pass, which makes the head's gradient already
     loss = loss_of(x_BT, y_BT)
     if ranks.count > 1:
         loss = loss * loss_weight
-    optimizer.zero_grad(set_to_none=True)
     loss.backward()
     ranks.average_gradients(model.parameters())
     loss = ranks.mean(loss)
