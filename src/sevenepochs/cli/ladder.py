@@ -68,7 +68,7 @@ def ladder(
         show_check(full, small, json)
         return
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
-    # the whole ladder with one seed before the next: a campaign that is cut short leaves a ladder, not three runs a rung
+    # the whole ladder with one seed before the next: what is cut short is a ladder then
     planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results)
     if dry_run:
         show_plan(planned)

@@ -73,15 +73,13 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
     """The SVG of preparation's stages over the number of titles.
 
     Args:
-        rows: `n_titles`, and `seconds` by stage.
+        rows: `n_titles`, and `seconds` by stage, the whole of it among them.
     """
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
         n_titles = [row["n_titles"] for row in rows]
-        stages = list(rows[0]["seconds"])
-        curves = {stage: [row["seconds"][stage] for row in rows] for stage in stages}
-        curves["together"] = [sum(row["seconds"].values()) for row in rows]
+        curves = {stage: [row["seconds"][stage] for row in rows] for stage in rows[0]["seconds"]}
         for (stage, values), (colour, marker, line) in zip(curves.items(), series(), strict=False):
             last = format_metric("preparation_seconds", values[-1], unit=True)
             axes.plot(

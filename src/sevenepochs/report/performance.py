@@ -159,7 +159,10 @@ def _preparation_figure(record: BenchRecord) -> str:
     rows: list[dict[str, Any]] = [
         {
             "n_titles": row["n_titles"],
-            "seconds": {stage: statistics.median(run["seconds"][stage] for run in row["runs"]) for stage in STAGES},
+            "seconds": {
+                **{stage: statistics.median(run["seconds"][stage] for run in row["runs"]) for stage in STAGES},
+                "together": statistics.median(sum(run["seconds"].values()) for run in row["runs"]),
+            },
         }
         for row in record.content["rows"]
     ]
