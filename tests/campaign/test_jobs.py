@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._dynamo
 
 from sevenepochs.campaign.jobs import Job, execute, jobs_for, plan
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
@@ -100,10 +101,10 @@ def test_every_job_is_compiled_however_many_came_before(
 
     compile_ = torch.compile
     monkeypatch.setattr(torch, "compile", lambda function, **kw: compile_(function, backend=count, **kw))
-    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 4)
     compiled = tiny.replace_all({"training.compile": "on", "training.epochs": 1, "model.n_layer": 1})
     jobs = [Job(f"width{n}", compiled.replace("model.d_model", 4 * n)) for n in (1, 2)]
-    execute(plan(jobs, tmp_path, tmp_path), tmp_path, Jobs())
+    with torch._dynamo.config.patch(recompile_limit=4):
+        execute(plan(jobs, tmp_path, tmp_path), tmp_path, Jobs())
     assert n_graphs[1] == n_graphs[2] > 1
 
 
