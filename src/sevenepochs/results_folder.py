@@ -64,6 +64,13 @@ class Result:
         """Trained and scored on training titles alone, to choose by; never in one table with full runs."""
         return str(self.facts["corpus"].get("kind")) == "development"
 
+    @property
+    def machine(self) -> str:
+        """For people: the GPU's name, or threads and CPU; and the precision."""
+        facts = self.facts["machine"]
+        name = facts.get("device_name") or f"{facts.get('threads')} threads, {facts.get('cpu_model')}"
+        return f"{name}, {facts.get('precision')}"
+
     def title_losses(self) -> TitleLosses | None:
         """Losses by title as published, within 1/32 nat a title; None where the result has none.
 

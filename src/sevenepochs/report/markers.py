@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sevenepochs.errors import UserError
@@ -19,3 +20,17 @@ def filled(text: str, name: str, content: str, page: Path) -> str:
     if not found_start or not found_end:
         raise UserError(f"{page} has no {start} ... {end} to fill")
     return f"{before}{start}\n{content}\n{end}{after}"
+
+
+def update_page(page: Path, sections: Mapping[str, str], *, check: bool = False) -> bool:
+    """Fill a page's sections by marker name; with `check`, only say whether they are up to date.
+
+    Raises:
+        UserError: a marker is not there.
+    """
+    text = new = page.read_text(encoding="utf-8")
+    for name, content in sections.items():
+        new = filled(new, name, content, page)
+    if not check and new != text:
+        page.write_text(new, encoding="utf-8")
+    return new == text

@@ -12,7 +12,7 @@ from typing import Any
 
 from sevenepochs.plots import performance as plot
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
-from sevenepochs.report.markers import filled
+from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance_tables import (
     STAGES,
     Table,
@@ -57,12 +57,7 @@ def update_performance(page: Path, results_root: Path, *, check: bool = False) -
     Raises:
         UserError: a marker is missing, or a record is damaged.
     """
-    text = new = page.read_text(encoding="utf-8")
-    for name, content in sections(results_root).items():
-        new = filled(new, name, content, page)
-    if not check and new != text:
-        page.write_text(new, encoding="utf-8")
-    return new == text
+    return update_page(page, sections(results_root), check=check)
 
 
 def draw_performance(folder: Path, results_root: Path) -> list[Path]:

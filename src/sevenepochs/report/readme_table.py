@@ -16,7 +16,7 @@ from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.collapse_table import collapse_table
 from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
 from sevenepochs.report.ladder_table import markdown_line, rows
-from sevenepochs.report.markers import filled
+from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
 from sevenepochs.results_folder import Result, list_results
@@ -91,24 +91,16 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     Raises:
         UserError: the results' markers are missing, or a result is damaged.
     """
-    text = readme.read_text(encoding="utf-8")
     results = list_results(results_root)
-    new = filled(text, "results", table([r for r in results if not r.is_proxy]), readme)
-    if "<!-- ladder:start -->" in new:
-        section = ladder_section(ladders(results, read_floors(results_root)))
-        new = filled(new, "ladder", section, readme)
-    if not check and new != text:
-        readme.write_text(new, encoding="utf-8")
-    return new == text
+    sections = {"results": table([r for r in results if not r.is_proxy])}
+    if "<!-- ladder:start -->" in readme.read_text(encoding="utf-8"):
+        sections["ladder"] = ladder_section(ladders(results, read_floors(results_root)))
+    return update_page(readme, sections, check=check)
 
 
 def update_collapse(page: Path, results_root: Path, *, check: bool = False) -> bool:
     """The same for the collapse check's table in docs/looking-inside.md."""
-    text = page.read_text(encoding="utf-8")
-    new = filled(text, "collapse", collapse_table(list_results(results_root)), page)
-    if not check and new != text:
-        page.write_text(new, encoding="utf-8")
-    return new == text
+    return update_page(page, {"collapse": collapse_table(list_results(results_root))}, check=check)
 
 
 def draw_figures(folder: Path, results_root: Path) -> list[Path]:
@@ -135,8 +127,6 @@ def _published_losses(result: Result) -> TitleLosses:
 
 def _cells(result: Result) -> list[str]:
     facts = result.facts
-    machine = facts["machine"]
-    name = machine.get("device_name") or f"{machine.get('threads')} threads, {machine.get('cpu_model')}"
     corpus = facts["corpus"]
     return [
         f"`{facts['recipe']}`",
@@ -144,7 +134,7 @@ def _cells(result: Result) -> list[str]:
         str(corpus.get("recognised") or corpus["name"]),
         *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),
         f"{facts['elapsed_seconds'] / 60:.0f} min",
-        f"{name}, {machine.get('precision')}",
+        result.machine,
         f"{(facts.get('commit') or 'unknown')[:8]}{'+' if facts.get('dirty') else ''}",
     ]
 

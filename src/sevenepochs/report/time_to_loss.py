@@ -50,14 +50,13 @@ def time_to_loss_table(found: list[Passing]) -> tuple[list[str], list[list[str]]
     head = ["recipe", "seed", "machine", "stock's final exact loss", "passed at step", "after, min", "stock took, min"]
     rows = []
     for passing in found:
-        facts, machine = passing.result.facts, passing.result.facts["machine"]
-        name = machine.get("device_name") or f"{machine.get('threads')} threads, {machine.get('cpu_model')}"
+        facts = passing.result.facts
         never = passing.seconds is None
         rows.append(
             [
                 f"`{facts['recipe']}`",
                 str(facts["seed"]),
-                f"{name}, {machine.get('precision')}",
+                passing.result.machine,
                 format_metric("exact_val_loss", passing.stock_loss),
                 "never" if never else f"{passing.step:,} of {facts['n_steps']:,}",
                 "-" if passing.seconds is None else _minutes(passing.seconds),
