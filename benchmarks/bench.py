@@ -94,8 +94,20 @@ def _run(
         content = over_sizes(series(shape), options.rounds or 3, seconds, console.print)
     machine = {**facts["machine"], "device": shape.device, "device_name": probed["device_name"]}
     known_better = {"machine": machine, "precision": shape.precision, "torch": probed["torch"]}
-    content = {"shape": asdict(shape), "products": probed["products"], **content}
+    products = before_and_after(probed["products"], _probe(shape)["products"])
+    content = {"shape": asdict(shape), "products": products, **content}
     return BenchRecord({"benchmark": name, **facts, **known_better, "content": content})
+
+
+def before_and_after(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The better rate of each size, with both beside it: machines drift by a third during a benchmark, and a roof that
+    was measured at a slow moment gives an MFU above 100 %."""
+    products = []
+    for one, other in zip(before, after, strict=True):
+        seen = [one["flop_per_second"], other["flop_per_second"]]
+        best = max((rate for rate in seen if rate is not None), default=None)
+        products.append({"size": one["size"], "flop_per_second": best, "before_and_after": seen})
+    return products
 
 
 def _probe(shape: Shape) -> dict[str, Any]:

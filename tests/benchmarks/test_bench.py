@@ -64,6 +64,17 @@ def test_a_product_that_would_take_too_long_is_left_out() -> None:
     assert rates[32] and rates[64] and rates[100_000] is None
 
 
+def test_the_roof_is_the_better_of_before_and_after() -> None:
+    from bench import before_and_after
+
+    before = [{"size": 1024, "flop_per_second": 4e11}, {"size": 8192, "flop_per_second": None}]
+    after = [{"size": 1024, "flop_per_second": 5e11}, {"size": 8192, "flop_per_second": 3e11}]
+    for one, other in ((before, after), (after, before)):
+        assert [p["flop_per_second"] for p in before_and_after(one, other)] == [5e11, 3e11]
+    assert before_and_after(before, after)[0]["before_and_after"] == [4e11, 5e11]
+    assert before_and_after(before, before)[1]["flop_per_second"] is None
+
+
 def test_a_changed_benchmark_does_not_replace_the_record(tmp_path: Path) -> None:
     from bench import BENCHMARKS, RESULTS, parse
 

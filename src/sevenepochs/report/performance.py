@@ -14,9 +14,9 @@ from sevenepochs.plots import performance as plot
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance_tables import (
-    STAGES,
     Table,
     conditions,
+    preparation_medians,
     preparation_table,
     products_line,
     sizes_table,
@@ -151,14 +151,5 @@ def _sizes_figure(record: BenchRecord) -> str:
 
 
 def _preparation_figure(record: BenchRecord) -> str:
-    rows: list[dict[str, Any]] = [
-        {
-            "n_titles": row["n_titles"],
-            "seconds": {
-                **{stage: statistics.median(run["seconds"][stage] for run in row["runs"]) for stage in STAGES},
-                "together": statistics.median(sum(run["seconds"].values()) for run in row["runs"]),
-            },
-        }
-        for row in record.content["rows"]
-    ]
+    rows = [{"n_titles": row["n_titles"], "seconds": preparation_medians(row)} for row in record.content["rows"]]
     return plot.preparation(rows, _small_print(record))

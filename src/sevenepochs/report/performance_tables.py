@@ -11,6 +11,7 @@ from sevenepochs.report.bench_records import BenchRecord
 from sevenepochs.report.step_comparison import OURS, best_product_flops, contestants
 
 Table = tuple[list[str], list[list[str]]]
+_COMPILED = {"on": "compiled", "graphs": "compiled, with CUDA graphs", "off": "not compiled"}
 STAGES = ("load", "tokenizer", "encode")
 
 
@@ -61,17 +62,19 @@ def step_line(record: BenchRecord) -> str:
     content = record.content
     return (
         f"{content['tokens_per_step']:,} tokens a step, {_tflop(content['flop_per_step'])}, "
-        f"{'compiled' if content['shape']['compile'] == 'on' else 'not compiled'}; {products_line(content['products'])}"
+        f"{_COMPILED[content['shape']['compile']]}; {products_line(content['products'])}"
     )
 
 
 def products_line(products: Sequence[Mapping[str, Any]]) -> str:
-    """The rates of square products, those that would have taken too long named as such."""
-    rates = [
-        f"{p['size']}: " + ("too slow to try" if p["flop_per_second"] is None else _rate(p["flop_per_second"]))
-        for p in products
-    ]
+    """The rates of square products before and after the steps, those that would have taken too long named as such."""
+    rates = [f"{p['size']}: {_rates(p.get('before_and_after', [p['flop_per_second']]))}" for p in products]
     return f"square products reach {_rate(best_product_flops(products), unit=True)} ({', '.join(rates)})"
+
+
+def _rates(flops: Sequence[float | None]) -> str:
+    seen = [_rate(rate) for rate in flops if rate is not None]
+    return " and ".join(seen) or "too slow to try"
 
 
 def sizes_table(record: BenchRecord) -> Table:
@@ -104,21 +107,25 @@ def preparation_table(record: BenchRecord) -> Table:
     head = ["titles", "tokens", "vocabulary", "read, s", "train tokenizer, s", "encode, s", "together, s", "least-most"]
     rows = []
     for row in record.content["rows"]:
-        runs = row["runs"]
-        together = [sum(run["seconds"][stage] for stage in STAGES) for run in runs]
-        stages = [statistics.median(run["seconds"][stage] for run in runs) for stage in STAGES]
+        together = [sum(run["seconds"].values()) for run in row["runs"]]
         rows.append(
             [
                 f"{row['n_titles']:,}",
                 f"{row['n_tokens']:,}",
                 f"{row['vocab_size']:,}",
-                *(format_metric("preparation_seconds", seconds) for seconds in stages),
-                format_metric("preparation_seconds", statistics.median(together)),
+                *(format_metric("preparation_seconds", seconds) for seconds in preparation_medians(row).values()),
                 "-".join(format_metric("preparation_seconds", pick(together)) for pick in (min, max)),
-                _mib(max(run["peak_bytes"] for run in runs)),
+                _mib(max(run["peak_bytes"] for run in row["runs"])),
             ]
         )
     return [*head, "peak memory, MiB"], rows
+
+
+def preparation_medians(row: Mapping[str, Any]) -> dict[str, float]:
+    """Median seconds over the repetitions of each stage, and of all of them "together"."""
+    of_runs = [run["seconds"] for run in row["runs"]]
+    medians = {stage: statistics.median(seconds[stage] for seconds in of_runs) for stage in STAGES}
+    return {**medians, "together": statistics.median(sum(seconds.values()) for seconds in of_runs)}
 
 
 def _mib(n_bytes: float) -> str:
