@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.environment import environment_facts
+from sevenepochs.environment import environment_facts, git
 
 _MACHINE = ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")
 
@@ -42,9 +41,12 @@ def record_facts(root: Path, arguments: list[str], threads: int) -> dict[str, An
 def source_state(root: Path) -> dict[str, Any]:
     """Commit, and whether the tree differs from it by more than results/ and docs/: what an earlier benchmark wrote
     changes no speed."""
-    commit = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--", ":/", ":(top,exclude)results", ":(top,exclude)docs")
-    return {"commit": commit, "dirty": bool(changes) if changes is not None else None}
+    commit = git(root, "rev-parse", "HEAD")
+    changes = git(root, "status", "--porcelain", "--", ":/", ":(top,exclude)results", ":(top,exclude)docs")
+    return {
+        "commit": commit.decode().strip() if commit is not None else None,
+        "dirty": bool(changes.strip()) if changes is not None else None,
+    }
 
 
 def _without_folder(arguments: list[str]) -> list[str]:
@@ -56,11 +58,3 @@ def _without_folder(arguments: list[str]) -> list[str]:
             kept.append(argument)
         skip = argument == "--results"
     return kept
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "--no-optional-locks", *arguments], cwd=root, capture_output=True, text=True)
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -17,6 +17,7 @@ from typing import Any
 PACKAGES = ("sevenepochs", "torch", "numpy", "tokenizers", "safetensors", "pyarrow", "huggingface_hub")
 # What decides how fast reduced precision is on a CPU: x86's names, then Arm's.
 CPU_FLAGS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "bf16", "sve", "asimd")
+EARLIER = "earlier"  # in a resumed run's environment: those of its sessions before, where they were others
 MAX_DIFF_BYTES = 200_000
 MAX_UNTRACKED_FILES = 100
 MAX_HASHED_BYTES = 10_000_000  # an untracked file this large is data, not source
@@ -43,6 +44,13 @@ def environment_facts(root: Path | None = None) -> dict[str, Any]:
     }
 
 
+def earlier_environments(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """The environments of a run's earlier sessions, each different one once, oldest first, the present one left out."""
+    sessions = [*before.get(EARLIER, []), {key: value for key, value in before.items() if key != EARLIER}]
+    present = {key: value for key, value in now.items() if key != EARLIER}
+    return [one for index, one in enumerate(sessions) if one != present and one not in sessions[:index]]
+
+
 def source_facts(root: Path) -> dict[str, Any] | None:
     """Commit, whether the tree is dirty, and by what; None when `root` is not in a git checkout.
 
@@ -50,14 +58,14 @@ def source_facts(root: Path) -> dict[str, Any] | None:
     The diff is against the commit, its paths relative to the checkout; files that git does not know yet are listed by
     hash (null when large). The hash `diff_sha256` is over the whole diff, also when the text is cut.
     """
-    if not (_git(root, "ls-files") or b"").strip():
+    if not (git(root, "ls-files") or b"").strip():
         return None
-    top = _git(root, "rev-parse", "--show-cdup")  # relative, so that nothing absolute is even read
+    top = git(root, "rev-parse", "--show-cdup")  # relative, so that nothing absolute is even read
     checkout = root / (top or b"").decode().strip()
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD")
     against = ["HEAD"] if commit else ["--cached"]
-    diff = _git(checkout, "diff", "--no-ext-diff", "--no-textconv", "--no-color", *against) or b""
-    untracked_names = (_git(checkout, "ls-files", "--others", "--exclude-standard", "-z") or b"").split(b"\0")
+    diff = git(checkout, "diff", "--no-ext-diff", "--no-textconv", "--no-color", *against) or b""
+    untracked_names = (git(checkout, "ls-files", "--others", "--exclude-standard", "-z") or b"").split(b"\0")
     untracked = sorted(os.fsdecode(name) for name in untracked_names if name)
     return {
         "commit": commit.decode().strip() if commit else None,
@@ -70,9 +78,9 @@ def source_facts(root: Path) -> dict[str, Any] | None:
     }
 
 
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """git's output, or None when it fails or is not there. No locks are taken: a training run must not get in the way
-    of a commit."""
+def git(root: Path, *arguments: str) -> bytes | None:
+    """git's output in `root`, or None when it fails or is not there. No locks are taken: a training run must not get in
+    the way of a commit."""
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments],

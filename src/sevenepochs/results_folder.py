@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
@@ -121,7 +122,7 @@ def result_of(run: Run) -> Result:
         )
     config, environment, certificate = run.config, run.environment, run.certificate or {}
     _forget_folders(config["corpus"])
-    source = environment.get("source") or {}
+    sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
     facts = {
         "schema_version": SCHEMA_VERSION,
@@ -136,8 +137,8 @@ def result_of(run: Run) -> Result:
         "rows": (certificate.get("scoring") or {}).get("rows"),
         "certificate_clean": certificate.get("clean"),
         "certificate_broken": certificate.get("broken"),
-        "commit": source.get("commit"),
-        "dirty": source.get("dirty"),
+        "commit": sources[0].get("commit"),
+        "dirty": _is_dirty(sources),
         "machine": {
             **environment.get("run", {}),
             **{key: environment.get(key) for key in ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")},
@@ -146,6 +147,14 @@ def result_of(run: Run) -> Result:
         "config": config,
     }
     return Result(None, facts, run)
+
+
+def _is_dirty(sources: list[dict[str, Any]]) -> bool | None:
+    """Whether any session of a run had changes, or another commit than the last one; None where that is unknown."""
+    if any(one.get("dirty") or one.get("commit") != sources[0].get("commit") for one in sources):
+        return True
+    dirty: bool | None = sources[0].get("dirty")
+    return dirty
 
 
 def publish(run: Run, root: Path) -> Path:

@@ -54,7 +54,7 @@ def test_the_stock_recipe_is_clean(shrink, tmp_path):
     assert tokenizer["trained_on"] == "train+validation" and tokenizer["reversible"] is True
     assert tokenizer["n_titles"] == 100 and tokenizer["n_with_special_text"] == 0
     assert certificate["split"]["n_validation"] == 10
-    assert certificate["source"].keys() == {"commit", "dirty", "diff_sha256"}
+    assert certificate["source"].keys() == {"commit", "dirty", "diff_sha256"} and certificate["earlier_sources"] == []
 
 
 @pytest.mark.parametrize(("epochs", "broken"), [(3, ["seven epochs"]), (10, ["seven epochs", "token budget"])])

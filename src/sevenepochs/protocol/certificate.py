@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
+from sevenepochs.environment import EARLIER
 from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED
 
 Track = Literal["single", "ensemble", "context"]
@@ -105,8 +106,15 @@ def certificate(facts: Facts) -> dict[str, Any]:
             "ids_sha256": facts.ids_sha256,
         },
         "scoring": {"sha256": scoring_sha256(), "rows": facts.rows},
-        "source": {key: (facts.environment.get("source") or {}).get(key) for key in ("commit", "dirty", "diff_sha256")},
+        "source": _source(facts.environment),
+        # of a run that was stopped and went on with something else changed: every one of them trained it
+        "earlier_sources": [_source(one) for one in facts.environment.get(EARLIER, [])],
     }
+
+
+def _source(environment: dict[str, Any]) -> dict[str, Any]:
+    source = environment.get("source") or {}
+    return {key: source.get(key) for key in ("commit", "dirty", "diff_sha256")}
 
 
 def _rule(rule: str, ok: bool, detail: str) -> dict[str, Any]:
