@@ -14,7 +14,8 @@ import numpy as np
 class Shape:
     """The defaults are the stock model and step: 27 M parameters, 64 rows of 128 tokens.
 
-    `device` and `precision` may be "auto" until probe.py has said what that is here; `compile` is "on" or "off".
+    `device` and `precision` may be "auto" until probe.py has said what that is here; `compile` is "on", "off", or
+    "graphs" (CUDA graphs, for whoever runs).
     """
 
     vocab_size: int = 16_000

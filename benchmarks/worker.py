@@ -17,7 +17,9 @@ from typing import Any, TextIO
 
 import torch
 from memory import forget_peak, level_bytes, peak_bytes
+from peers.usual import Step
 from shape import Shape
+from torch import Tensor
 
 
 def main(peer: str, shape_json: str) -> None:
@@ -35,14 +37,40 @@ def main(peer: str, shape_json: str) -> None:
         command, _, count = line.strip().partition(" ")
         assert command in ("warm", "run"), line
         forget_peak(shape.device)
-        seconds, loss = [], float("nan")
-        for _ in range(int(count)):
-            x_BT, y_BT = (torch.from_numpy(part).to(shape.device) for part in shape.batch(done))
-            started = time.perf_counter()
-            loss = float(step_of(x_BT, y_BT, done))  # reading the loss waits for the device
-            seconds.append(time.perf_counter() - started)
-            done += 1
+        batches = [
+            tuple(torch.from_numpy(part).to(shape.device) for part in shape.batch(done + i)) for i in range(int(count))
+        ]
+        time_them = _timed_together if shape.device == "cuda" and command == "run" else _timed_one_by_one
+        seconds, loss = time_them(step_of, batches, done)
+        done += len(batches)
         _say(answers, {"seconds": seconds, "loss": loss, "peak_bytes": peak_bytes(shape.device) - base_bytes})
+
+
+def _timed_one_by_one(step_of: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
+    """Seconds of each step, and the last loss."""
+    seconds, loss = [], float("nan")
+    for number, (x_BT, y_BT) in enumerate(batches, first):
+        started = time.perf_counter()
+        loss = float(step_of(x_BT, y_BT, number))
+        _wait(x_BT)  # for the update too, which the loss does not depend on
+        seconds.append(time.perf_counter() - started)
+    return seconds, loss
+
+
+def _timed_together(step_of: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
+    """The same for a GPU, which a program feeds ahead of time: only the whole round has a beginning and an end."""
+    _wait(batches[0][0])
+    started = time.perf_counter()
+    for number, (x_BT, y_BT) in enumerate(batches, first):
+        loss = step_of(x_BT, y_BT, number)
+    _wait(batches[0][0])
+    each = (time.perf_counter() - started) / len(batches)
+    return [each] * len(batches), float(loss)
+
+
+def _wait(on: Tensor) -> None:
+    if on.device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def _say(answers: TextIO, facts: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
     optimizer = experiment.optimizer.build(model)
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
-    loss_of = loss_function(experiment.objective, model, resolved.precision, resolved.compiled)
+    loss_of = loss_function(experiment.objective, model, resolved.precision, resolved.compiled, resolved.graphs)
 
     def step(x_BT: Tensor, y_BT: Tensor, number: int) -> Tensor:
         result = training_step(

@@ -17,7 +17,8 @@ def usual_step(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], sh
     others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=5e-4, betas=(0.9, 0.95), fused=True)
-    compiled = torch.compile(loss_of) if shape.compile == "on" else loss_of
+    mode = "reduce-overhead" if shape.compile == "graphs" and shape.device == "cuda" else None
+    compiled = loss_of if shape.compile == "off" else torch.compile(loss_of, mode=mode)
 
     def step(x_BT: Tensor, y_BT: Tensor, number: int) -> Tensor:
         with torch.autocast(shape.device, torch.bfloat16, enabled=shape.precision == "bf16"):

@@ -10,7 +10,7 @@ from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
-Compile = Literal["auto", "on", "off"]
+Compile = Literal["auto", "on", "graphs", "off"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Training(Config):
 
     `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
     run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
+    `compile` "graphs": compiled, and on a GPU recorded once as CUDA graphs and replayed (elsewhere the same as "on").
     `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
     that a title can be followed through training.
     """

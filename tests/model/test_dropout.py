@@ -166,13 +166,22 @@ def test_compiled_code_drops_the_same_elements():
 
 
 @pytest.mark.long
-def test_a_compiled_training_loss_is_the_eager_one():
+def test_a_compiled_training_loss_and_its_gradients_are_the_eager_ones():
     from sevenepochs.objective.cross_entropy import CrossEntropy
     from sevenepochs.train.step import loss_function
 
     model = GPT(n_layer=2, n_head=2, d_model=16).build(50, 16, seed=0)
     ids = torch.randint(0, 50, (4, 17), generator=torch.Generator().manual_seed(0))
-    eager, compiled = (loss_function(CrossEntropy(), model, "fp32", compiled) for compiled in (False, True))
+    eager, compiled, graphs = (
+        loss_function(CrossEntropy(), model, "fp32", *how) for how in ((False,), (True,), (True, True))
+    )
     for step in (1, 2):
         reseed(model, 1337, step)
-        torch.testing.assert_close(compiled(ids[:, :-1], ids[:, 1:]), eager(ids[:, :-1], ids[:, 1:]))
+        found = []
+        for loss_of in (eager, compiled, graphs):
+            model.zero_grad(set_to_none=True)
+            loss = loss_of(ids[:, :-1], ids[:, 1:])
+            loss.backward()
+            found.append([loss.detach(), *(parameter.grad for parameter in model.parameters())])
+        torch.testing.assert_close(found[1], found[0])
+        torch.testing.assert_close(found[2], found[0])

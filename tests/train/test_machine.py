@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -28,6 +30,8 @@ def test_compilation_where_it_pays(monkeypatch):
     assert machine.resolve(Training(device="cpu"), 1e16).compiled
     assert not machine.resolve(Training(device="cpu", compile="off"), 1e16).compiled
     assert machine.resolve(Training(device="cpu", compile="on"), 1e2).compiled
+    graphs = machine.resolve(Training(device="cpu", compile="graphs"), 1e2)
+    assert graphs.compiled and not graphs.graphs  # there are none on a CPU
     monkeypatch.setattr(machine.shutil, "which", lambda name: None)
     without = machine.resolve(Training(device="cpu"), 1e16)
     assert not without.compiled and "no C++ compiler" in without.why
@@ -35,5 +39,17 @@ def test_compilation_where_it_pays(monkeypatch):
 
 def test_the_choices_are_plain_values():
     facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
-    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why", "processes"}
+    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs"}
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())
+
+
+def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch):
+    was = torch.are_deterministic_algorithms_enabled()
+    resolved = machine.resolve(Training(device="cpu"), 1e10)
+    try:
+        machine.prepare(resolved)
+        assert torch.are_deterministic_algorithms_enabled()
+        machine.prepare(dataclasses.replace(resolved, device="cuda"))
+        assert not torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(was)

@@ -76,6 +76,15 @@ def test_shares_and_weights() -> None:
         Ranks(0, 3).check_divides(64)
 
 
+def test_more_processes_than_gpus_train_on_the_cpu_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    first, second = Ranks(0, 2, 0), Ranks(1, 2, 1)
+    first.check_devices("cuda")
+    second.check_devices("cpu")
+    with pytest.raises(UserError, match=r"2 processes and 1 GPUs: choose a smaller --nproc, or .*device=cpu"):
+        second.check_devices("cuda")
+
+
 def test_two_processes_train_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = ["adamw", "--corpus", "sample:60", *WORDS]
     assert main(["train", *recipe, "--runs", str(tmp_path / "one")]) == 0

@@ -15,6 +15,7 @@ from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.optim.sgd import SGD
+from sevenepochs.results_folder import result_of
 from sevenepochs.run_folder import Run, layout, list_runs
 from sevenepochs.train import conclusion, trainer
 from sevenepochs.train.hooks import Watcher
@@ -36,6 +37,14 @@ class Signals(Watcher):
 
     def finished(self):
         self.n_finished += 1
+
+
+class Messages(Watcher):
+    def __init__(self):
+        self.messages = []
+
+    def message(self, text):
+        self.messages.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +207,42 @@ def test_another_corpus_is_refused(short, tmp_path):
         resume_training(run, other)
     assert run.state == "interrupted"
     assert resumed(run).state == "complete"  # and nothing was spoilt
+
+
+@pytest.mark.parametrize("name", [layout.CHECKPOINT_STATE, layout.CHECKPOINT_TENSORS])
+def test_a_checkpoint_that_lost_a_file_is_not_started_over_in_silence(short, tmp_path, name):
+    run = interrupted_run(short, tmp_path, Signals(5))
+    (run.path / layout.CHECKPOINT / name).unlink()
+    with pytest.raises(UserError, match=f"checkpoint/{name} of run .* is missing; .* train again"):
+        resumed(run)
+    assert [row["step"] for row in run.training_curve()] == [1, 2, 3, 4, 5]
+
+
+def test_a_run_that_went_on_with_other_sources_names_them_all(short, tmp_path, monkeypatch):
+    def on(commit, dirty=False):
+        facts = {"source": {"commit": commit, "dirty": dirty, "diff_sha256": None}, "packages": {}}
+        monkeypatch.setattr(trainer, "environment_facts", lambda: dict(facts))
+
+    on("first")
+    run = interrupted_run(short, tmp_path, Signals(2))
+    on("second")
+    for step in (3, 4):
+        with pytest.raises(Interrupted):
+            resumed(run, Signals(step))
+    on("third")
+    said = Messages()
+    complete = resumed(run, said)
+    assert any("record of each" in message for message in said.messages)
+    certificate = complete.certificate
+    assert certificate["source"]["commit"] == "third"
+    assert [source["commit"] for source in certificate["earlier_sources"]] == ["first", "second"]
+    facts = result_of(complete).facts
+    assert facts["commit"] == "third" and facts["dirty"] is True
+
+
+def test_a_run_that_went_on_with_the_same_source_is_as_clean_as_one_that_never_stopped(short, tmp_path):
+    run = resumed(interrupted_run(short, tmp_path, Signals(2)))
+    assert run.certificate["earlier_sources"] == [] and "earlier" not in run.environment
 
 
 def test_a_complete_run_has_nothing_to_resume(short, tmp_path):

@@ -18,6 +18,7 @@ from sevenepochs.protocol.budget import evaluation_steps, permutation
 from sevenepochs.run_folder import layout, list_runs
 from sevenepochs.schedule import ScheduleConfig
 from sevenepochs.train.hooks import Watcher
+from sevenepochs.train.step import training_step
 from sevenepochs.train.trainer import resume_training, run_training
 
 
@@ -182,6 +183,54 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path):
     with pytest.raises(UserError, match="step 5"):  # the state is what it was, so it fails there again
         resume_training(run, experiment)
     assert run.state == "failed"
+
+
+def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
+    from sevenepochs.train import trainer
+
+    def too_large(*arguments, step, **options):
+        if step == 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nAnd a page of advice")
+        return training_step(*arguments, step=step, **options)
+
+    monkeypatch.setattr(trainer, "training_step", too_large)
+    with pytest.raises(
+        UserError, match=r"step 5: out of memory on cpu \(.* 2 GiB\.\); .* failed; .*batch_size"
+    ) as caught:
+        run_training(tiny, "x", tmp_path)
+    assert "advice" not in str(caught.value)
+    (run,) = list_runs(tmp_path)
+    assert run.state == "failed" and run.failure["step"] == 5
+
+
+def test_a_last_update_that_breaks_the_weights_leaves_no_complete_run(tiny, tmp_path):
+    """No training loss follows it, so the validation loss has to tell."""
+    with pytest.raises(UserError, match=r"step 7: validation loss nan: not finite; .* failed; .*optimizer\.lr"):
+        run_training(tiny.replace_all({"schedule": Cliff(at=7), "training.epochs": 1}), "x", tmp_path)
+    (run,) = list_runs(tmp_path)
+    assert run.state == "failed" and run.summary is None and run.failure["step"] == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"model.d_model": 100_000, "model.n_layer": 1000}, "d_model = 100000 .* GiB of weights, this machine has"),
+        ({"model.mlp.expansion": 100_000_000, "model.d_model": 1024}, "memory cannot hold the model"),
+    ],
+)
+def test_a_model_that_no_memory_holds_is_refused_before_a_folder_exists(tiny, tmp_path, change, says):
+    with pytest.raises(UserError, match=says):
+        run_training(tiny.replace_all(change), "x", tmp_path)
+    assert not list_runs(tmp_path)
+
+
+def test_what_the_kernel_would_kill_is_refused(tiny, tmp_path, monkeypatch):
+    from sevenepochs.train import trainer
+
+    monkeypatch.setattr(trainer, "physical_memory_bytes", lambda: 100_000)
+    with pytest.raises(UserError, match=r"parameters need more than .* GiB to train, this machine has 0; make model"):
+        run_training(tiny, "x", tmp_path)
+    assert not list_runs(tmp_path)
 
 
 def test_a_first_loss_that_is_not_finite(tiny, tmp_path):

@@ -76,8 +76,8 @@ def execute(
 ) -> list[Planned]:
     """Run what is not done, in order; returns the same jobs with what has become of them.
 
-    A run whose loss is not finite is left as failed and the next one starts; a run that another process writes is left
-    alone.
+    A run whose loss is not finite, or that does not fit into the GPU, is left as failed and the next one starts; a run
+    that another process writes is left alone.
 
     Args:
         announce: told before each run which of `planned` it is.

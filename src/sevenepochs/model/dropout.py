@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_range
+from sevenepochs.hardware import upload
 
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))  # int32 tensors take signed constants
 _UNIFORM_BITS = 24
@@ -83,7 +84,7 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
     # SeedSequence mixes (seed, step) well and is stable across NumPy versions by its documented guarantee
     keys = np.random.SeedSequence((seed, step)).generate_state(2 * len(sites)).view(np.int32).reshape(-1, 2)
     # one copy to the device for all of them
-    torch._foreach_copy_([site.key for site in sites], list(torch.from_numpy(keys).to(sites[0].key.device)))
+    torch._foreach_copy_([site.key for site in sites], list(upload(keys, sites[0].key.device)))
 
 
 def share_rows(model: nn.Module, share: Share) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
+from sevenepochs.hardware import physical_memory_bytes
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.context import Context, Past, Trace
@@ -62,10 +63,31 @@ class GPT(Config):
             raise UserError(f"model.d_model = {self.d_model} is not a multiple of model.n_head = {self.n_head}")
 
     def build(self, vocab_size: int, block_size: int, seed: int) -> GPTModel:
-        """A freshly initialised model on the CPU. `block_size`: the longest row it will see."""
-        model = GPTModel(self, vocab_size, block_size)
+        """A freshly initialised model on the CPU. `block_size`: the longest row it will see.
+
+        Raises:
+            UserError: this machine's memory cannot hold it.
+        """
+        self._check_memory(vocab_size)
+        try:
+            model = GPTModel(self, vocab_size, block_size)
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):
+                raise
+            raise UserError("this machine's memory cannot hold the model; make its slots' widths smaller") from None
         self.init.apply(model, seed)
         return model
+
+    def _check_memory(self, vocab_size: int) -> None:
+        """Before anything is allocated, from what every such model has: embedding, and attention's four matrices."""
+        least = 4 * (vocab_size * self.d_model + 4 * self.n_layer * self.d_model**2)
+        present = physical_memory_bytes()
+        if present is not None and least > present:
+            raise UserError(
+                f"model.d_model = {self.d_model} with model.n_layer = {self.n_layer} has more than "
+                f"{least / 2**30:,.0f} GiB of weights, this machine has {present / 2**30:.0f} GiB of memory; "
+                "make them smaller"
+            )
 
 
 class GPTModel(nn.Module):

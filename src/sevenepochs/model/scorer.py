@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sevenepochs.hardware import upload
 from sevenepochs.model.gpt import GPTModel
 
 _LOGITS_AT_ONCE = 64 * 1024 * 1024  # elements; bounds the fp32 logits of one chunk to 256 MiB
@@ -20,21 +21,20 @@ class TorchScorer:
     `precision`: of the trunk and head products; logits are turned to fp32 before the softmax either way.
     """
 
-    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False) -> None:
+    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False, graphs: bool = False) -> None:
         self._model = model
         self._device = next(model.parameters()).device
         self._precision = precision
         self._log_probs: Callable[[Tensor, Tensor], Tensor] = self._forward
         if compiled:
-            self._log_probs = torch.compile(self._forward, dynamic=False)
+            self._log_probs = compile_fixed(self._forward, graphs)
 
     def log_probs(self, x_RT: np.ndarray, y_RT: np.ndarray) -> np.ndarray:
         was_training = self._model.training
         self._model.eval()
         try:
             with torch.no_grad(), autocast(self._device, self._precision):
-                x_BT = torch.from_numpy(x_RT).to(self._device)
-                y_BT = torch.from_numpy(y_RT).to(self._device)
+                x_BT, y_BT = upload(x_RT, self._device), upload(y_RT, self._device)
                 return self._log_probs(x_BT, y_BT).cpu().double().numpy()
         finally:
             self._model.train(was_training)
@@ -47,6 +47,11 @@ class TorchScorer:
             logits_bTV = self._model.logits(h_bTD).float()
             parts.append(logits_bTV.gather(-1, y_bT.unsqueeze(-1)).squeeze(-1) - logits_bTV.logsumexp(-1))
         return torch.cat(parts)
+
+
+def compile_fixed(function: Callable[..., Tensor], graphs: bool = False) -> Callable[..., Tensor]:
+    """Compiled for the shapes it is called with. `graphs`: CUDA graphs too, whose outputs the next call overwrites."""
+    return torch.compile(function, dynamic=False, mode="reduce-overhead" if graphs else None)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

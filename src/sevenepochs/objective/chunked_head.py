@@ -20,8 +20,10 @@ from torch import Tensor
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.head import LinearHead
 
-# Elements; 128 MiB in fp32. Smaller chunks add up the matrix's gradient more often.
+# Elements: 128 MiB in fp32, on a GPU 512 MiB, which holds a whole stock batch. Smaller chunks add up the matrix's
+# gradient more often.
 _LOGITS_AT_ONCE = 32 * 1024 * 1024
+_LOGITS_AT_ONCE_ON_A_GPU = 128 * 1024 * 1024
 
 
 class LogitLoss(Protocol):
@@ -60,7 +62,7 @@ class _ChunkedHead(torch.autograd.Function):
         kind = h_KND.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else h_KND.dtype
         w_VD = weight_VD.to(dtype)
-        rows_at_once = max(1, _LOGITS_AT_ONCE // (K * w_VD.shape[0]))
+        rows_at_once = max(1, (_LOGITS_AT_ONCE if kind == "cpu" else _LOGITS_AT_ONCE_ON_A_GPU) // (K * w_VD.shape[0]))
         total = torch.zeros((), device=h_KND.device)
         by_h: list[Tensor] = []
         by_weight_VD = torch.zeros_like(weight_VD)

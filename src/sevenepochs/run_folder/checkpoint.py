@@ -50,8 +50,8 @@ def repair(run: Path) -> None:
 
 
 def exists(run: Path) -> bool:
-    """Whether there is a checkpoint to go on from."""
-    return any((run / name / layout.CHECKPOINT_STATE).exists() for name in (layout.CHECKPOINT, layout.CHECKPOINT_OLD))
+    """Whether there is a checkpoint, be it a damaged one: `load` says so, and nothing starts over in silence."""
+    return any((run / name).exists() for name in (layout.CHECKPOINT, layout.CHECKPOINT_OLD))
 
 
 def load(run: Path) -> tuple[storage.Tensors, dict[str, Any]]:

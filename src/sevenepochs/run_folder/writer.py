@@ -154,7 +154,7 @@ class RunWriter:
         self._inside(layout.FAILURE).unlink(missing_ok=True)
 
     def fail(self, message: str, **facts: Any) -> None:
-        """Note that training stopped by itself (a non-finite loss), and close: the run's state is then "failed"."""
+        """Note that training stopped by itself (a non-finite loss, no memory), and close: the run is then "failed"."""
         self.write_json(layout.FAILURE, {"message": message, **facts})
         self.close()
 

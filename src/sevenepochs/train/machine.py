@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ class Machine:
     threads: int
     why: str
     processes: int = 1
+    graphs: bool = False  # CUDA graphs
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,7 +54,14 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
     compiled, why_compiled = _compiled(settings, device, training_flop)
     name = torch.cuda.get_device_name() if device == "cuda" else None
     return Machine(
-        device, name, precision, compiled, torch.get_num_threads(), f"{why_precision}; {why_compiled}", processes
+        device,
+        name,
+        precision,
+        compiled,
+        torch.get_num_threads(),
+        f"{why_precision}; {why_compiled}",
+        processes,
+        graphs=device == "cuda" and settings.compile == "graphs",
     )
 
 
@@ -62,8 +71,9 @@ def prepare(machine: Machine) -> None:
     # torch compiles one function for 8 kinds of models and shapes; in a process that trains many, the ninth and all
     # later ones would run uncompiled, which it only warns of
     torch.compiler.reset()
+    # said either way: a process may train on a CPU first, and cuBLAS refuses to be asked without more settings
+    torch.use_deterministic_algorithms(machine.device == "cpu")
     if machine.device == "cpu":
-        torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
         _keep_freed_pages()
 
@@ -77,12 +87,14 @@ def _bf16(device: str) -> tuple[bool, str]:
 
 def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bool, str]:
     if settings.compile != "auto":
-        return settings.compile == "on", f"compilation {settings.compile} as asked"
+        return settings.compile != "off", f"compilation {settings.compile} as asked"
     if device == "mps":
         return False, "not compiled on mps"
     if training_flop < _COMPILE_PAYS_FLOP:
         return False, "too small a run for compilation to pay"
-    if device == "cpu" and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
+    # on a CPU the kernels are C++, on a GPU their launchers are C
+    names = ("g++", "clang++", "c++") if device == "cpu" else (os.environ.get("CC", "cc"), "gcc", "clang")
+    if not any(shutil.which(name) for name in names):
         return False, "no C++ compiler found, so not compiled (several times slower; install g++ or clang)"
     return True, "compiled (the first step takes a minute or two)"
 

@@ -62,7 +62,8 @@ class Ranks:
         if self.count == 1:
             yield
             return
-        if torch.cuda.is_available():
+        # with fewer GPUs than processes this can only be a run on the CPU (see `check_devices`)
+        if self.local_rank < torch.cuda.device_count():
             torch.cuda.set_device(self.local_rank)  # "cuda" means this one from here on
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         distributed.init_process_group(backend, rank=self.rank, world_size=self.count)
@@ -77,6 +78,14 @@ class Ranks:
             raise UserError(
                 f"batches.batch_size = {batch_size} rows cannot be shared equally by {self.count} processes; "
                 "choose another --nproc"
+            )
+
+    def check_devices(self, device: str) -> None:
+        """Raise a UserError unless every process of this machine has a GPU of its own, where GPUs train."""
+        if device == "cuda" and self.local_rank >= torch.cuda.device_count():
+            raise UserError(
+                f"{self.count} processes and {torch.cuda.device_count()} GPUs: choose a smaller --nproc, or "
+                "--set training.device=cpu"
             )
 
     def rows(self, batch_size: int) -> Share:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sevenepochs.model.dropout import reseed
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.model.scorer import autocast
+from sevenepochs.model.scorer import autocast, compile_fixed
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.train.ranks import ALONE, Ranks
 
@@ -28,15 +28,20 @@ class StepResult(NamedTuple):
     grad_norm: float
 
 
-def loss_function(objective: ObjectiveConfig, model: GPTModel, precision: str, compiled: bool) -> Loss:
-    """(x_BT, y_BT) -> scalar loss under the run's precision; compiled as one graph when asked."""
+def loss_function(
+    objective: ObjectiveConfig, model: GPTModel, precision: str, compiled: bool, graphs: bool = False
+) -> Loss:
+    """(x_BT, y_BT) -> scalar loss under the run's precision; compiled as one graph when asked.
+
+    With `graphs` the gradients lie in memory that the next call overwrites: use them before.
+    """
     device = next(model.parameters()).device
 
     def loss(x_BT: Tensor, y_BT: Tensor) -> Tensor:
         with autocast(device, precision):
             return objective.loss(model, x_BT, y_BT)
 
-    return torch.compile(loss, dynamic=False) if compiled else loss
+    return compile_fixed(loss, graphs) if compiled else loss
 
 
 def training_step(

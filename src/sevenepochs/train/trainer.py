@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,12 +14,13 @@ import numpy as np
 import torch
 
 from sevenepochs.corpus.fingerprint import fingerprint
-from sevenepochs.environment import environment_facts
+from sevenepochs.environment import EARLIER, earlier_environments, environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import add_floor
+from sevenepochs.hardware import physical_memory_bytes, upload
 from sevenepochs.model.dropout import share_rows
-from sevenepochs.model.gpt import n_parameters
+from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import evaluation_steps
@@ -46,7 +48,8 @@ def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watch
 
     Raises:
         UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
-            marked failed, its state saved).
+            marked failed, its state saved), or a GPU's memory that does not suffice (the same, with the last
+            checkpoint).
         Interrupted: Ctrl-C or SIGTERM arrived; the state is saved and the run can be resumed.
     """
     ranks = Ranks.from_environment()
@@ -80,12 +83,22 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
         check_same_titles(run, data.split)
         training = _Training(experiment, data, watcher, ranks)
         if run.has_checkpoint():
-            training.restore(*run.load_checkpoint())
+            training.restore(*run.load_checkpoint(), run.environment)
             writer.truncate_metrics(training.step)
         else:
             for name in (layout.METRICS, layout.MAINRUN_LOG):
                 writer.write_text(name, "")
         return training.run(writer)
+
+
+def _check_memory(model: GPTModel) -> None:
+    """Refuse what the kernel would kill: weights and gradients are 8 bytes a parameter, whatever the optimizer."""
+    present, least = physical_memory_bytes(), 8 * n_parameters(model)
+    if present is not None and least > present:
+        raise UserError(
+            f"{n_parameters(model):,} parameters need more than {least / 2**30:.0f} GiB to train, this machine has "
+            f"{present / 2**30:.0f}; make model.d_model, model.n_layer or tokenizer.vocab_size smaller"
+        )
 
 
 @contextlib.contextmanager
@@ -111,7 +124,9 @@ class _Training:
         self.rows = experiment.scoring_rows(data)
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
         self.model = experiment.build_model(data.tokenizer.vocab_size)
+        _check_memory(self.model)
         self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps, ranks.count)
+        ranks.check_devices(self.machine.device)
         machine.prepare(self.machine)
         processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
         watcher.message(
@@ -123,8 +138,9 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["peak_lr"] = group["lr"]
         self.average = experiment.averaging.build(self.model, self.n_steps)
-        self.loss_of = loss_function(experiment.objective, self.model, self.machine.precision, self.machine.compiled)
-        self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiled)
+        how = self.machine.precision, self.machine.compiled, self.machine.graphs
+        self.loss_of = loss_function(experiment.objective, self.model, *how)
+        self.scorer = TorchScorer(self.model, *how)
         self.interim_scorer: Scorer = self.scorer
         if ranks.count > 1:
             ranks.check_divides(experiment.batches.batch_size)
@@ -138,8 +154,8 @@ class _Training:
         self.is_resumed = False
         self.environment = {**environment_facts(), "run": self.machine.to_dict()}
 
-    def restore(self, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+    def restore(self, tensors: dict[str, np.ndarray], state: dict[str, Any], environment: dict[str, Any]) -> None:
+        """Go on from a checkpoint. `environment`: that of the session before, as it was written."""
         self.is_resumed = True
         checkpoint.restore(self.model, self.optimizer, self.average, tensors)
         self.step, self.tokens_used = state["step"], state["tokens_used"]
@@ -148,6 +164,9 @@ class _Training:
             self.watcher.message(
                 "the machine, precision or threads differ from the checkpoint's: the result may differ in bits"
             )
+        if earlier := earlier_environments(environment, self.environment):
+            self.environment[EARLIER] = earlier
+            self.watcher.message("source, versions or machine changed since the run began: it keeps a record of each")
 
     def run(self, writer: Writer) -> Run:
         self.writer = writer
@@ -160,6 +179,11 @@ class _Training:
         with StopRequests(self._promise_to_stop) as stop:
             try:
                 self._loop(stop)
+            except torch.OutOfMemoryError as error:
+                raise self._failed(
+                    f"out of memory on {self.machine.device_name or self.machine.device}",
+                    f"{str(error).splitlines()[0]} Try a smaller batches.batch_size or model",
+                ) from None
             finally:
                 self.watcher.finished()
             elapsed_seconds = self._elapsed_seconds()
@@ -205,7 +229,7 @@ class _Training:
     def _train_one(self) -> dict[str, float]:
         settings = self.experiment.training
         arrays = self.batches.batch(self.step)
-        x_BT, y_BT = (torch.from_numpy(self.ranks.share(array)).to(self.machine.device) for array in arrays)
+        x_BT, y_BT = (upload(self.ranks.share(array), self.machine.device) for array in arrays)
         multiplier = self.experiment.schedule.multiplier(self.step, self.n_steps)
         result = training_step(
             self.model,
@@ -224,10 +248,10 @@ class _Training:
             # the weights are those before this step
             self.step -= 1
             self._save()
-            message = f"step {self.step + 1}: loss {result.loss}, gradient norm {result.grad_norm}: not finite"
-            self.writer.fail(message, step=self.step + 1)
-            raise UserError(
-                f"{message}; the state before it is saved in {self.writer.path}; try a smaller optimizer.lr"
+            self.step += 1
+            raise self._failed(
+                f"loss {result.loss}, gradient norm {result.grad_norm}: not finite",
+                f"the state before it is saved in {self.writer.path}; try a smaller optimizer.lr",
             )
         self.average.update(self.step)
         self.tokens_used += int((arrays[1] >= 0).sum())  # padding is no target
@@ -243,6 +267,12 @@ class _Training:
             figures = interim_figures(self.interim_scorer, self.data.validation, self.rows, b.batch_size, b.block_size)
             if self.experiment.training.snapshots:
                 self.writer.save_snapshot(self.step, snapshot_tensors(self.model))
+        if not math.isfinite(figures["exact_val_loss"] or 0.0):
+            # the last update broke the weights, or only what validation meets is broken
+            raise self._failed(
+                f"validation loss {figures['exact_val_loss']}: not finite",
+                f"{self.writer.path} is marked failed; try a smaller optimizer.lr",
+            )
         add_floor(figures, self.floor)
         elapsed_seconds = self._elapsed_seconds()
         self.writer.append_metric(
@@ -256,6 +286,12 @@ class _Training:
             elapsed_time=elapsed_seconds,
         )
         self.watcher.evaluated(self.step, figures)
+
+    def _failed(self, what: str, advice: str) -> UserError:
+        """Mark the run as failed at this step; returns the error to raise."""
+        message = f"step {self.step}: {what}"
+        self.writer.fail(message, step=self.step)
+        return UserError(f"{message}; {advice}")
 
     def _save(self) -> None:
         state = {
