@@ -17,7 +17,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (about 3 minutes)
+demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (3 to 12 minutes)
 	@$(BIN)/sevenepochs demo
 
 download: $(STAMP) ## the challenge's titles, 426 MB from the Hugging Face hub

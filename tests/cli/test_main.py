@@ -93,7 +93,8 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
 def test_show_does_not_download(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.is_cached", lambda self: False)
     assert main(["show", "baseline"]) == 0
-    assert "27,172,864" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "27,172,864" in printed and "FLOPs a step      1.37e+12" in printed and "426 MB" in printed
 
 
 @pytest.mark.parametrize("source", ["sample:500", "file"])
@@ -104,6 +105,8 @@ def test_corpus_describes(source: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["corpus", source, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n_train"] in (45, 450)
     assert main(["corpus", source]) == 0
+    printed = capsys.readouterr().out
+    assert ("entropy rate" in printed) is ("floor " in printed) is source.startswith("sample")
 
 
 def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,13 @@ def test_the_permutation_is_that_of_datasets_shuffle():
     assert permutation(1000)[-2:].tolist() == [320, 129]
 
 
+@pytest.mark.parametrize("n_rows", [1000, 100_001, 828_133])
+def test_the_permutation_is_what_the_library_shuffles_to(n_rows):
+    datasets = pytest.importorskip("datasets", reason="the datasets library is not among what the package needs")
+    shuffled = datasets.Dataset.from_dict({"row": np.arange(n_rows)}).shuffle(seed=1337)["row"]
+    np.testing.assert_array_equal(np.asarray(shuffled), permutation(n_rows))
+
+
 @pytest.mark.parametrize(("n_rows", "n_train", "n_validation"), [(10, 9, 1), (11, 9, 2), (1000, 900, 100)])
 def test_the_split_is_ninety_to_ten_in_shuffled_order(n_rows, n_train, n_validation):
     rows = [f" title {i}\t" for i in range(n_rows)]

@@ -15,6 +15,8 @@ from sevenepochs.train import hooks
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
+_BAR_COLUMNS = 24
+_TEXT_COLUMNS = 96  # what stands beside the bar at most; a narrower terminal goes without the bar itself
 
 
 def duration(seconds: float) -> str:
@@ -58,9 +60,10 @@ class ConsoleWatcher(hooks.Watcher):
             f"{plan.run_path}: {format_metric('parameters', plan.parameters)} parameters, {plan.n_steps:,} steps"
         )
         if console.is_terminal:
+            bar = [BarColumn(bar_width=_BAR_COLUMNS)] if console.width >= _BAR_COLUMNS + _TEXT_COLUMNS else []
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
-                BarColumn(bar_width=24),
+                *bar,
                 TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
                 console=console,
             )
@@ -75,11 +78,12 @@ class ConsoleWatcher(hooks.Watcher):
         epochs = plan.n_steps // plan.steps_per_epoch
         epoch = f"{(progress.step - 1) // plan.steps_per_epoch + 1}/{epochs}"
         remaining = (plan.n_steps - progress.step) * plan.targets_per_step / progress.tokens_per_second
+        # 80 columns hold it without the last unit, which stands in the line that each evaluation prints
         loss = format_metric("train_loss_nats_per_token", progress.train_loss_nats_per_token, unit=True)
         speed = format_metric("tokens_per_second", progress.tokens_per_second, unit=True)
-        text = f"{loss} | {speed} | {duration(remaining)} left"
+        text = f"{loss} {speed} {duration(remaining)} left"
         if self._exact is not None:
-            text += f" | exact {format_metric('exact_val_loss', self._exact, unit=True)}"
+            text += f" exact {format_metric('exact_val_loss', self._exact)}"
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.step, epoch=epoch, text=text)
         elif time.monotonic() - self._last_line > _PLAIN_SECONDS:

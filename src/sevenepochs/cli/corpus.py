@@ -75,6 +75,8 @@ def _facts_table(facts: dict[str, Any]) -> Table:
     if facts["floor_nats_per_char"] is not None:
         floor = format_metric("floor_val_loss", facts["floor_nats_per_char"])
         error = format_metric("val_loss_half_width", facts["floor_standard_error"])
+        rate = format_metric("floor_val_loss", facts["entropy_rate_nats_per_char"])
+        rows.append(("entropy rate", f"{rate} nats/char, what the floor tends to with more titles"))
         rows.append(("floor", f"{floor} +- {error} nats/char (standard error) on the validation titles"))
     rows += [(f"sha256, {what}", facts[f"{what}_titles_sha256"]) for what in ("train", "validation")]
     rows += [("warning", warning) for warning in source["warnings"]]

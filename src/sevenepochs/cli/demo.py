@@ -10,12 +10,13 @@ _RECIPES = ("demo_sgd", "demo_adamw")
 
 
 def demo(runs: Folder = Path("runs")) -> None:
-    """Train two small recipes for seven epochs on the embedded corpus and compare them with its floor (3 minutes).
+    """Train two small recipes for seven epochs on the embedded corpus and compare them with its floor (some minutes).
 
     Args:
         runs: Where run folders go.
     """
     from sevenepochs.cli.console import ConsoleWatcher, console, figures_table
+    from sevenepochs.cli.program import program
     from sevenepochs.metrics import format_metric
     from sevenepochs.recipes.catalog import load_recipe
     from sevenepochs.train.trainer import run_training
@@ -35,9 +36,12 @@ def demo(runs: Folder = Path("runs")) -> None:
         " too: the floor."
         f"\n{_RECIPES[-1]} is {format_metric('excess_val_loss', last['excess_val_loss'], unit=True)} above it."
         " No model that predicts fairly gets below it."
-        "\n\nNext:"
-        "\n  sevenepochs corpus sample                             what these titles look like"
-        "\n  sevenepochs train demo_adamw --set optimizer.lr=4e-3  change one thing, then: sevenepochs runs"
-        "\n  sevenepochs show baseline --corpus titles.parquet     the stock model on your headlines: size, time",
+        "\n\nNext:",
         markup=False,
     )
+    for what, command in (
+        ("what it expects after a beginning", 'predict last --text "Show HN: A"'),
+        ("change one thing; then runs and compare", "train demo_adamw --set optimizer.lr=4e-3"),
+        ("what a full-size run takes here", "show adamw --corpus sample"),
+    ):
+        console.print(f"  {what}\n    {program()} {command}", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from sevenepochs.errors import UserError
 
 _DESCRIPTION = """How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
 
-Start with `sevenepochs demo` (three minutes, nothing to download), then `sevenepochs list`."""
+Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenepochs list`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 def guarded(action: Callable[[], Any]) -> int:
     """Do it; a user's mistake becomes one line. Returns the exit code."""
     from sevenepochs.cli.processes import speaks
+    from sevenepochs.cli.program import program
     from sevenepochs.train.interrupt import Interrupted
 
     try:
@@ -84,7 +85,7 @@ def guarded(action: Callable[[], Any]) -> int:
         return 2
     except Interrupted as stop:
         if speaks():
-            print(str(stop), file=sys.stderr)
+            print(f"interrupted; resume with: {program()} resume {stop.run_path}", file=sys.stderr)
         return 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

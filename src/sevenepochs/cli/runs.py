@@ -41,7 +41,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         console.print(f"no runs in {folder}; start one with: sevenepochs train demo_adamw")
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "exact (nats/char)", "last change"):
+    for column in ("run", "state", "exact (nats/char)", "started"):
         table.add_column(column, justify="right" if column.startswith("exact") else "left")
     for row in rows:
         age = f"{duration(row['age_seconds'])} ago" if row["age_seconds"] is not None else "-"

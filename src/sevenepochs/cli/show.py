@@ -44,7 +44,10 @@ def show(
     console.print(f"\nparameters        {facts['parameters']:,}")
     console.print(f"tokens a step     {facts['tokens_per_step']:,}")
     if facts["n_steps"] is None:
-        console.print("steps, time       known once the corpus is here: add --corpus")
+        console.print(f"FLOPs a step      {facts['flop_per_step']:.3g}")
+        console.print(
+            "steps, time       known once the corpus is here: add --corpus PATH, or hub (a download of 426 MB)"
+        )
         return
     console.print(f"steps             {facts['n_steps']:,} ({facts['steps_source']})")
     console.print(f"FLOPs             {facts['training_flop']:.3g} for training, {facts['flop_per_step']:.3g} a step")
