@@ -500,6 +500,24 @@ def test_missing_and_corrupt_files_are_named_with_a_way_on(writer):
         run.read_text(layout.TOKENIZER)
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (layout.CONFIG, lambda run: run.config),
+        (layout.RUN, lambda run: run.recipe),
+        (layout.TOKENIZER, lambda run: run.read_text(layout.TOKENIZER)),
+        (layout.METRICS, lambda run: list(run.metrics())),
+        (layout.MODEL, lambda run: run.load_model_tensors()),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(writer, name, read):
+    run = Run(writer.path)
+    (writer.path / name).unlink(missing_ok=True)
+    (writer.path / name).mkdir()  # permissions would not do: root, who may run these tests, is denied nothing
+    with pytest.raises(UserError, match=rf"{name} of run .* cannot be read \(Is a directory\); check its permissions"):
+        read(run)
+
+
 def test_schema_of_another_version(writer):
     info = json.loads((writer.path / layout.RUN).read_text())
     (writer.path / layout.RUN).write_text(json.dumps({**info, "schema_version": 99}))

@@ -142,12 +142,7 @@ class Run:
     def read_text(self, name: str) -> str:
         """Content of a text file of the folder, e.g. `layout.TOKENIZER`."""
         self.info  # noqa: B018 (raises on another schema version)
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise UserError(f"{self._called(name)} is missing; {self._missing_advice()}") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self._called(name)} is corrupt ({error}); {self._missing_advice()}") from None
+        return storage.read_text(self.path / name, self._called(name), self._missing_advice())
 
     def load_model_tensors(self) -> Tensors:
         """The final weights by parameter name, fp32 arrays; their hash is checked."""
