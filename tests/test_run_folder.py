@@ -569,6 +569,22 @@ def test_find_run(root, monkeypatch, tmp_path):
         find_run("runs/notes", root)
 
 
+def test_damaged_folders_stop_nobody_who_does_not_name_them(root):
+    nameless = json.dumps({"schema_version": layout.SCHEMA_VERSION})
+    for recipe, seed, content in [("adamw", 1, "{"), ("rope", 2, '{"schema_version": 99}'), ("sgd", 3, nameless)]:
+        writer = RunWriter.create(root, recipe, seed)
+        writer.close()
+        (writer.path / layout.RUN).write_text(content)
+    RunWriter.create(root, "adamw", 4).close()
+    assert find_run("adamw", root).seed == 4
+    assert find_run("adamw_s4", root).seed == 4
+    for named, message in [("adamw_s1", "is corrupt"), ("rope_s2", "version 99"), ("sgd_s3", "no recipe or seed")]:
+        with pytest.raises(UserError, match=f"{named}.*{message}"):
+            find_run(named, root).recipe  # noqa: B018
+    with pytest.raises(UserError, match="no run 'rope'"):
+        find_run("rope", root)
+
+
 def test_the_contract_needs_no_torch():
     process = in_another_process("import sys, sevenepochs.run_folder; print('torch' in sys.modules)")
     assert process.communicate()[0] == "False\n"
