@@ -12,6 +12,8 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import Development
+from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
@@ -28,6 +30,16 @@ def other_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run
     """A second complete run on the same titles, cut by another tokenizer."""
     experiment = tiny.replace_all({"tokenizer.vocab_size": 270, "tokenizer.trained_on": "train", "training.seed": 7})
     return run_training(experiment, "second", tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def proxy_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run on development titles of a file; every third title contains the literal text `<eos>`."""
+    file = tmp_path_factory.mktemp("titles") / "titles.txt"
+    file.write_text("\n".join(f"Title {n}{' <eos> and more' * (n % 3 == 0)} {'ab' * (n % 7)}" for n in range(300)))
+    return run_training(
+        tiny.replace("corpus", Development(FileCorpus(str(file)))), "proxy", tmp_path_factory.mktemp("runs")
+    )
 
 
 @pytest.fixture
