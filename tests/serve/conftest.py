@@ -17,6 +17,7 @@ from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
+from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_of, allowed_hosts, listen
 from sevenepochs.serve.shelf import Shelf
@@ -60,7 +61,7 @@ def client_of() -> Callable[..., contextlib.AbstractContextManager[TestClient]]:
         runs: list[Run], limits: Limits | None = None, corpus: CorpusConfig | None = None
     ) -> Iterator[TestClient]:
         limits = limits or Limits()
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST), corpus=corpus)
+        app = create_app(Shelf(runs, limits), limits, hosts=Hosts(), corpus=corpus)
         with TestClient(app, base_url=f"http://{HOST}:8707") as client:
             yield client
 
@@ -83,7 +84,7 @@ def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
     def served(runs: list[Run], limits: Limits | None = None) -> Iterator[str]:
         limits = limits or Limits()
         listener = listen(HOST, 0)
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST))
+        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener))
         config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from sevenepochs.cli.main import main
+from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.serve.server import LOOPBACK_HOSTS, address_of, allowed_hosts, choose_runs, is_loopback, listen
+from sevenepochs.serve import server
+from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -57,9 +60,12 @@ def test_a_port_that_cannot_be_is_one_line(
     assert "0 to 65535" in said(capsys)
 
 
-def test_a_foreign_address_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", "192.0.2.1", "--port", "0"]) == 2
-    assert "192.0.2.1" in said(capsys)
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 70, "a..b"])
+def test_a_foreign_or_impossible_address_is_one_line(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 2
+    assert host in said(capsys)
 
 
 def test_a_missing_extra_is_one_line(
@@ -70,20 +76,63 @@ def test_a_missing_extra_is_one_line(
     assert 'pip install "sevenepochs[serve]"' in said(capsys)
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("192.168.1.5", False), ("x", False)],
-)
-def test_which_addresses_are_this_machines_own(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
-    hosts = allowed_hosts(host)
-    assert (hosts is None) == (host == "0.0.0.0")
-    assert hosts is None or hosts >= {*LOOPBACK_HOSTS, host}
+@pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST", "::1", "0", "0.0.0.0", "::", socket.gethostname()])
+def test_what_is_printed_is_answered(host: str) -> None:
+    try:
+        listener = listen(host, 0)
+    except UserError:
+        pytest.skip(f"{host} is no address of this machine")
+    with listener:
+        hosts = allowed_hosts(host, listener)
+        for url in filter(None, (address_of(listener), address_for_others(listener))):
+            assert hosts.allow(urlsplit(url).hostname or "")
+        assert hosts.allow("localhost")  # through a tunnel, for one
+        assert not hosts.allow("evil.example")
+
+
+def test_a_name_is_answered_in_small_letters_and_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **options: found)
+    with listen("Demo.Example", 0) as listener:
+        hosts = allowed_hosts("Demo.Example", listener)
+    assert hosts.allow("demo.example")
+    assert hosts.allow("127.0.0.1")
+    assert not hosts.allow("192.0.2.1")
+
+
+@pytest.mark.parametrize("host", ["0", "0.0.0.0"])
+def test_all_addresses_are_any_number_but_no_foreign_name(
+    host: str, copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listen(host, 0) as listener:
+        hosts = allowed_hosts(host, listener)
+    assert hosts.allow("192.0.2.1")
+    assert hosts.allow("2001:db8::1")
+    for name in ("evil.example", "192.0.2.1.evil.example", "3221225985", ""):
+        assert not hosts.allow(name)
+
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 0
+    printed = capsys.readouterr().out
+    assert "open http://127.0.0.1:" in printed
+    assert f"at http://{socket.gethostname()}:" in printed
+    assert "there is no password" in printed
+
+
+def test_addresses_in_brackets_are_printed_whole(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("address_of", "address_for_others"):
+        monkeypatch.setattr(server, name, lambda listener: "http://[fd00::5]:8707/")
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0"]) == 0
+    assert capsys.readouterr().out.count("http://[fd00::5]:8707/") == 2
 
 
 def test_the_default_is_loopback() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert address_of(listener).startswith("http://127.0.0.1:")
+        assert address_for_others(listener) is None
 
 
 def test_ctrl_c_ends_it_cleanly(copies: tuple[Run, Run]) -> None:

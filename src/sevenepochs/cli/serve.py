@@ -27,7 +27,8 @@ def serve(
         runs: Run folders or parts of their names; none for the newest complete ones.
         folder: Where run folders are.
         port: 0 takes any free one.
-        host: Another address than this machine's own opens the page to the network, without a password.
+        host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
+            for all of this machine's addresses.
         corpus: Where the validation titles are, if not where the runs found them.
         column: The column that holds the titles.
         revision: The hub dataset's revision.
@@ -42,7 +43,7 @@ def serve(
 
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.parse import parse_corpus
-    from sevenepochs.serve.server import address_of, allowed_hosts, choose_runs, is_loopback, listen
+    from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
 
     chosen = choose_runs(runs, folder)
     titles_from = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
@@ -55,14 +56,17 @@ def serve(
 
     one_thread()
     limits = Limits()
-    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host), corpus=titles_from)
+    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host, listener), corpus=titles_from)
     console.print(
         f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
     )
-    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", soft_wrap=True)
-    if not is_loopback(host):
+    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", markup=False, soft_wrap=True)
+    if (elsewhere := address_for_others(listener)) is not None:
         console.print(
-            "Everybody who can reach this machine can use the page; there is no password.", style="red", soft_wrap=True
+            f"Everybody who can reach this machine can use the page, at {elsewhere}; there is no password.",
+            style="red",
+            markup=False,  # [fd00::1] is no style
+            soft_wrap=True,
         )
     if show:
         webbrowser.open(address_of(listener))

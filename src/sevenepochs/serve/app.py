@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib import resources
 from typing import Any
 
@@ -20,7 +20,7 @@ from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
 from sevenepochs.serve.desk import Desk
-from sevenepochs.serve.guard import Guard
+from sevenepochs.serve.guard import Guard, Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.predict import predict
 from sevenepochs.serve.refusal import Refusal
@@ -184,13 +184,13 @@ def create_app(
     shelf: Shelf,
     limits: Limits | None = None,
     *,
-    hosts: Collection[str] | None,
+    hosts: Hosts,
     corpus: CorpusConfig | None = None,
 ) -> Starlette:
     """The application.
 
     Args:
-        hosts: names under which it may be addressed; None for any.
+        hosts: names under which it may be addressed.
         corpus: where the titles are, if not where the runs found them.
     """
     page = _Page(shelf, limits or Limits(), corpus)
