@@ -5,12 +5,14 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from sevenepochs.cli.main import main
+from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve import server
@@ -66,6 +68,47 @@ def test_a_foreign_or_impossible_address_is_one_line(
 ) -> None:
     assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 2
     assert host in said(capsys)
+
+
+def test_titles_are_loaded_before_the_page_opens(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    def load(corpus: HubCorpus, announce: Callable[[str], None]) -> None:
+        happened.append(f"load {corpus.revision}")
+        announce("downloading 426 MB")
+
+    def listen_too(host: str, port: int) -> socket.socket:
+        happened.append("listen")
+        return listen(host, port)
+
+    monkeypatch.setattr(HubCorpus, "load", load)
+    monkeypatch.setattr(server, "listen", listen_too)
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    folder = str(copies[0].path.parent)
+    assert main(["serve", "--folder", folder, "--port", "0", "--corpus", "hub", "--revision", "2026"]) == 0
+    assert happened == ["load 2026", "listen"]
+    assert capsys.readouterr().err == "downloading 426 MB\n"
+
+
+def test_a_corpus_that_is_not_there_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--corpus", "none.txt"]) == 2
+    assert "none.txt" in said(capsys)
+
+
+def test_a_file_with_the_runs_own_classes_is_imported(
+    copies: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    file = tmp_path / "mine.py"
+    file.write_text("from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\n")
+    arguments = ["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--load"]
+    assert main([*arguments, str(file)]) == 0
+    assert file.with_suffix(".imported").exists()
+    capsys.readouterr()
+    assert main([*arguments, str(tmp_path / "none.py")]) == 2
+    assert "none.py" in said(capsys)
 
 
 def test_a_missing_extra_is_one_line(
