@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from sevenepochs.corpus.base import CorpusConfig
@@ -19,7 +18,7 @@ from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
 from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.server import address_of, allowed_hosts, listen
+from sevenepochs.serve.server import address_of, allowed_hosts, listen, server_of
 from sevenepochs.serve.shelf import Shelf
 from sevenepochs.train.trainer import run_training
 
@@ -85,8 +84,7 @@ def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
         limits = limits or Limits()
         listener = listen(HOST, 0)
         app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener))
-        config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = server_of(app, limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

@@ -1,11 +1,14 @@
 """Starting and ending: which runs, which address, and one line for everything that goes wrong."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +19,10 @@ from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve import server
+from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
+
+Background = Callable[..., AbstractContextManager[str]]
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -176,6 +182,46 @@ def test_the_default_is_loopback() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert address_of(listener).startswith("http://127.0.0.1:")
         assert address_for_others(listener) is None
+
+
+def connect(address: str) -> socket.socket:
+    url = urlsplit(address)
+    assert url.hostname and url.port
+    return socket.create_connection((url.hostname, url.port), timeout=20)
+
+
+def post_head(address: str, n_bytes: int) -> bytes:
+    """All of a request but its body."""
+    host = urlsplit(address).netloc
+    return (
+        f"POST /api/predict HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+        f"content-length: {n_bytes}\r\n\r\n"
+    ).encode()
+
+
+def test_a_connection_without_a_request_is_closed(in_background: Background, finished_run: Run) -> None:
+    with in_background([finished_run], Limits(head_seconds=0.5)) as address:
+        with connect(address) as silent:
+            assert silent.recv(1) == b""
+        with connect(address) as slow, pytest.raises(OSError, match=r"reset|[Bb]roken"):
+            for _ in range(100):  # a letter now and then is no request either
+                slow.sendall(b"G")
+                time.sleep(0.1)
+
+
+def test_a_request_under_way_is_not_cut_short(in_background: Background, finished_run: Run) -> None:
+    body = json.dumps({"run": finished_run.name, "text": "Show", "typist": "t"}).encode()
+    with in_background([finished_run], Limits(head_seconds=0.5)) as address, connect(address) as connection:
+        connection.sendall(post_head(address, len(body)))
+        time.sleep(1.0)
+        connection.sendall(body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_body_that_does_not_arrive_is_refused(in_background: Background, finished_run: Run) -> None:
+    with in_background([finished_run], Limits(body_seconds=0.5)) as address, connect(address) as connection:
+        connection.sendall(post_head(address, 100) + b"{")
+        assert connection.recv(12) == b"HTTP/1.1 408"
 
 
 def test_ctrl_c_ends_it_cleanly(copies: tuple[Run, Run]) -> None:

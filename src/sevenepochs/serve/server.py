@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, find_run, list_runs
+from sevenepochs.serve.deadline import with_deadline
 from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts
 from sevenepochs.serve.limits import Limits
 
@@ -105,10 +106,11 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
-    """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
+def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
+    """What answers; it has no socket yet."""
     config = uvicorn.Config(
         app,
+        http=with_deadline(limits.head_seconds),
         log_level="error",
         access_log=False,  # what people type is nobody's business
         server_header=False,
@@ -117,8 +119,13 @@ def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits)
         ws="none",
         lifespan="on",
     )
+    return uvicorn.Server(config)
+
+
+def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
+    """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(app, limits).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn has shut down by then, and says how it was asked to
         pass
     finally:
