@@ -1,8 +1,12 @@
 """The server's answers: right, bounded, and nothing beyond the runs that it was given."""
 
+import gc
 import json
 import shutil
+import threading
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -19,8 +23,10 @@ from sevenepochs.corpus.development import Development
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.serve import app
 from sevenepochs.serve import predict as serve_predict
 from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.shelf import Shelf
 
 Served = Callable[..., AbstractContextManager[TestClient]]
 
@@ -402,7 +408,47 @@ def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: S
     assert "try again" in answer.json()["error"]
 
 
-def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run], client_of: Served) -> None:
-    with client_of(list(copies), Limits(open_models=1)) as client:
-        for run in (*copies, *copies):
-            assert ask(client, run, "Show").status_code == 200
+def test_samplings_are_counted_before_their_model_is_loaded(
+    copies: tuple[Run, Run], client_of: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, go, load = threading.Event(), threading.Event(), Shelf.open
+
+    def load_slowly(shelf: Shelf, name: str) -> Any:
+        loading.set()
+        assert go.wait(60)
+        return load(shelf, name)
+
+    monkeypatch.setattr(Shelf, "open", load_slowly)
+    monkeypatch.setattr(app, "_OPENED_AT_START", 0)
+    with client_of([copies[0]], Limits(streams=1)) as client, ThreadPoolExecutor() as pool:
+        try:
+            first = pool.submit(client.post, "/api/sample", json=order(copies[0]))
+            assert loading.wait(60)
+            second = pool.submit(client.post, "/api/sample", json=order(copies[0]))
+            refused = second.result(timeout=20)
+        finally:
+            go.set()
+        assert refused.status_code == 503
+        assert "samplings are going on" in refused.json()["error"]
+        assert lines(first.result())[-1] == {"done": True}
+
+
+def test_a_sampling_that_ended_or_never_began_counts_no_more(copies: tuple[Run, Run], client_of: Served) -> None:
+    first, second = copies
+    with client_of([first, second], Limits(streams=1)) as client:
+        (second.path / layout.MODEL).write_bytes(b"not tensors")
+        for _ in range(2):
+            assert client.post("/api/sample", json=order(first)).status_code == 200
+            assert client.post("/api/sample", json=order(second)).status_code == 410
+
+
+def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run]) -> None:
+    first, second = copies
+    shelf = Shelf(copies, Limits(open_models=1))
+    closed = weakref.ref(shelf.open(first.name).reader)
+    shelf.open(second.name)
+    gc.collect()
+    assert closed() is None
+    assert shelf.opened(first.name) is None
+    assert shelf.opened(second.name) is not None
+    assert shelf.open(first.name).reader.name == first.name

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import resources
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
@@ -101,7 +102,7 @@ class _Page:
         answer = await self._thinking.ask(lambda: predict(opened.reader, opened.prefixes, text), typist)
         return JSONResponse({"run": name, "text": text, **answer})
 
-    async def sample(self, request: Request) -> Response:
+    async def sample(self, request: Request) -> ASGIApp:
         body, limits = await self._body(request), self._limits
         name = _text(body, "run", 200)
         order = Order(
@@ -112,22 +113,30 @@ class _Page:
             n=int(_number(body, "n", 1, limits.samples, whole=True)),
             max_tokens=limits.sample_tokens,
         )
-        if self._streams >= limits.streams:
-            raise Refusal(503, f"{limits.streams} samplings are going on already; try again in a moment")
-        reader = (await self._open(name)).reader
 
         def check() -> None:
             self._shelf.run(name)
 
-        async def counted() -> AsyncIterator[str]:
-            self._streams += 1
-            try:
-                async for line in sample(reader, self._thinking, order, check):
-                    yield line
-            finally:
-                self._streams -= 1
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
+            reader = (await self._open(name)).reader
+            lines = sample(reader, self._thinking, order, check)
+            return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
 
-        return StreamingResponse(counted(), media_type="application/x-ndjson")
+    @contextlib.contextmanager
+    def _one_stream(self) -> Iterator[None]:
+        """One of the samplings that may go on at one time.
+
+        Raises:
+            Refusal: all of them go on already.
+        """
+        if self._streams >= self._limits.streams:
+            raise Refusal(503, f"{self._limits.streams} samplings are going on already; try again in a moment")
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     def _card(self, name: str) -> dict[str, Any]:
         try:
@@ -204,10 +213,10 @@ def create_app(
     return app
 
 
-def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _answer(handler: Callable[[Request], Awaitable[ASGIApp]]) -> Callable[[Request], Awaitable[ASGIApp]]:
     """The handler, with what went wrong said as JSON."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> ASGIApp:
         try:
             return await handler(request)
         except Refusal as refusal:
@@ -220,6 +229,16 @@ def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
             return Response(status_code=499)
 
     return answer
+
+
+def _holding(held: contextlib.ExitStack, response: ASGIApp) -> ASGIApp:
+    """The response; `held` is let go when it has been sent, or could not be."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        with held:
+            await response(scope, receive, send)
+
+    return respond
 
 
 def _static() -> list[tuple[str, bytes, str]]:
