@@ -500,6 +500,24 @@ def test_missing_and_corrupt_files_are_named_with_a_way_on(writer):
         run.read_text(layout.TOKENIZER)
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (layout.CONFIG, lambda run: run.config),
+        (layout.RUN, lambda run: run.recipe),
+        (layout.TOKENIZER, lambda run: run.read_text(layout.TOKENIZER)),
+        (layout.METRICS, lambda run: list(run.metrics())),
+        (layout.MODEL, lambda run: run.load_model_tensors()),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(writer, name, read):
+    run = Run(writer.path)
+    (writer.path / name).unlink(missing_ok=True)
+    (writer.path / name).mkdir()  # permissions would not do: root, who may run these tests, is denied nothing
+    with pytest.raises(UserError, match=rf"{name} of run .* cannot be read \(Is a directory\); check its permissions"):
+        read(run)
+
+
 def test_schema_of_another_version(writer):
     info = json.loads((writer.path / layout.RUN).read_text())
     (writer.path / layout.RUN).write_text(json.dumps({**info, "schema_version": 99}))
@@ -549,6 +567,22 @@ def test_find_run(root, monkeypatch, tmp_path):
         find_run("", root)
     with pytest.raises(UserError, match="is not a run folder"):
         find_run("runs/notes", root)
+
+
+def test_damaged_folders_stop_nobody_who_does_not_name_them(root):
+    nameless = json.dumps({"schema_version": layout.SCHEMA_VERSION})
+    for recipe, seed, content in [("adamw", 1, "{"), ("rope", 2, '{"schema_version": 99}'), ("sgd", 3, nameless)]:
+        writer = RunWriter.create(root, recipe, seed)
+        writer.close()
+        (writer.path / layout.RUN).write_text(content)
+    RunWriter.create(root, "adamw", 4).close()
+    assert find_run("adamw", root).seed == 4
+    assert find_run("adamw_s4", root).seed == 4
+    for named, message in [("adamw_s1", "is corrupt"), ("rope_s2", "version 99"), ("sgd_s3", "no recipe or seed")]:
+        with pytest.raises(UserError, match=f"{named}.*{message}"):
+            find_run(named, root).recipe  # noqa: B018
+    with pytest.raises(UserError, match="no run 'rope'"):
+        find_run("rope", root)
 
 
 def test_the_contract_needs_no_torch():

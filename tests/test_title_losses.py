@@ -66,5 +66,6 @@ def test_damage_is_named(damage) -> None:  # type: ignore[no-untyped-def]
 def test_a_title_with_a_literal_eos_is_put_together_again() -> None:
     pieces = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
     assert by_title(pieces, ("a", "b <eos> c <eos>", "d"), "<eos>").tolist() == [1.0, 14.0, 16.0]
+    assert by_title(pieces[:2], ("a", "b <eos> c"), "<eos>").tolist() == [1.0, 2.0]  # read as text by its tokenizer
     with pytest.raises(UserError, match="losses of 5 titles, its corpus has 2"):
         by_title(pieces, ("a", "b"), "<eos>")

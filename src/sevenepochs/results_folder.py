@@ -121,7 +121,7 @@ def result_of(run: Run) -> Result:
             f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.name})"
         )
     config, environment, certificate = run.config, run.environment, run.certificate or {}
-    _forget_folders(config["corpus"])
+    forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
     facts = {
@@ -155,6 +155,15 @@ def _is_dirty(sources: list[dict[str, Any]]) -> bool | None:
         return True
     dirty: bool | None = sources[0].get("dirty")
     return dirty
+
+
+def forget_folders(corpus: dict[str, Any]) -> None:
+    """Cut the paths of a corpus's config down to file names, also inside a corpus that is made of another one."""
+    if isinstance(corpus.get("path"), str):
+        corpus["path"] = Path(corpus["path"]).name
+    for value in corpus.values():
+        if isinstance(value, dict):
+            forget_folders(value)
 
 
 def publish(run: Run, root: Path) -> Path:
@@ -196,15 +205,6 @@ def _publishable_analyses(run: Run) -> Iterator[tuple[str, Any]]:
         data = run.analysis(name)
         if not (isinstance(data, dict) and data.get("keep_local")):
             yield name, data
-
-
-def _forget_folders(corpus: dict[str, Any]) -> None:
-    """Cut the paths of a corpus's config down to file names, also inside a corpus that is made of another one."""
-    if "path" in corpus:
-        corpus["path"] = Path(corpus["path"]).name
-    for value in corpus.values():
-        if isinstance(value, dict):
-            _forget_folders(value)
 
 
 def _command(recipe: str, seed: int, config: dict[str, Any]) -> str:

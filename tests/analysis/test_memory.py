@@ -7,6 +7,7 @@ import pytest
 
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.errors import UserError
+from sevenepochs.model.context import Past
 from sevenepochs.run_folder import Run
 
 
@@ -38,6 +39,24 @@ def test_a_memory_stays_as_it_was(reader: Reader) -> None:
     assert len(memory) == 4
     shorter = memory.first(2)
     np.testing.assert_allclose(reader.read_on(shorter, context[2:])[0], reader.all_log_probs(context)[2:], atol=1e-4)
+
+
+def test_a_compact_memory_holds_what_it_counts(reader: Reader) -> None:
+    context = reader.encode("Show HN: a compiler for two")
+    _, memory = reader.read_on(reader.remember(), context)
+    for view in (memory, memory.first(3)):
+        compact = view.compact()
+        assert held_bytes(compact.past) == compact.n_bytes == view.n_bytes
+        again = compact.compact()  # copies nothing
+        assert all(again.past._kept[key][0] is tensor for key, (tensor, _) in compact.past._kept.items())
+        np.testing.assert_array_equal(compact.ids_BT, view.ids_BT)
+    assert held_bytes(memory.first(3).past) > memory.first(3).n_bytes
+
+
+def held_bytes(past: Past) -> int:
+    """What its tensors keep alive, views with all that they were cut from."""
+    storages = [tensor.untyped_storage() for tensor, _ in past._kept.values()]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def test_rows_go_their_own_ways(reader: Reader) -> None:

@@ -1,6 +1,7 @@
 """`predict`, `sample` and `inside` as a user meets them, on a tiny run and on a published result without torch."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,12 @@ from sevenepochs.analysis.next_token import at_place
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.cli.main import main
 from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
+from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import Development
+from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.run_folder import Run
+from sevenepochs.run_folder import Run, layout
 from sevenepochs.train.trainer import run_training
 
 RESULT = Path(__file__).parents[2] / "results" / "baseline_hn_titles_s1337"
@@ -142,8 +146,6 @@ def test_the_storys_place_of_the_published_baseline(capsys: pytest.CaptureFixtur
 def test_a_run_answers_from_its_analysis_unless_a_corpus_is_named(
     run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     (copy / "analysis").mkdir(exist_ok=True)
@@ -177,6 +179,19 @@ def test_samples_without_the_corpus_say_that_it_was_not_checked(
     assert found["verbatim_share"] is None and found["not_checked"] == "the file has gone; pass --corpus"
     assert "was not checked: the file has gone" in says(capsys, "sample", run, "--n", "1")
     assert "the file has gone" in fails(capsys, "sample", run, "--n", "1", "--corpus", "sample:100")
+
+
+@pytest.mark.parametrize("corpus", [HubCorpus("2026"), Development(HubCorpus("2026"))], ids=["full", "proxy"])
+def test_samples_download_no_titles(
+    corpus: CorpusConfig, run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    config = json.loads((copy / layout.CONFIG).read_text())
+    (copy / layout.CONFIG).write_text(json.dumps({**config, "corpus": corpus.to_dict()}))
+    monkeypatch.setattr(HubCorpus, "is_cached", lambda self: False)
+    monkeypatch.setattr(HubCorpus, "load", lambda self, announce: pytest.fail("downloads"))
+    not_checked = answers(capsys, "sample", str(copy), "--n", "1")["not_checked"]
+    assert "sevenepochs corpus hub --revision 2026" in not_checked
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,13 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
     assert facts["flop_per_step"] == (6 * matmul_parameters + 12 * 1 * 16 * 32) * 8 * 32
 
 
-def test_show_does_not_download(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("settings", [[], ["--set", "corpus=corpus.development:Development"]], ids=["full", "proxy"])
+def test_show_does_not_download(
+    settings: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.is_cached", lambda self: False)
-    assert main(["show", "baseline"]) == 0
+    monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.load", lambda self, announce: pytest.fail("downloads"))
+    assert main(["show", "baseline", *settings]) == 0
     printed = capsys.readouterr().out
     assert "27,172,864" in printed and "FLOPs a step      1.37e+12" in printed and "426 MB" in printed
 

@@ -16,8 +16,10 @@ from huggingface_hub.file_download import hf_hub_download
 
 from sevenepochs.corpus import fingerprint, hub
 from sevenepochs.corpus.base import Corpus
+from sevenepochs.corpus.development import Development
 from sevenepochs.corpus.fingerprint import KNOWN_VERSIONS, KnownVersion
 from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import char_count, split_titles
 
@@ -165,6 +167,16 @@ def test_some_of_several_shards_are_not_taken_for_all(tmp_path: Path) -> None:
     assert not HubCorpus(OTHER_SHA).is_cached(str(tmp_path))
     with pytest.raises(UserError, match="cannot be fetched"):
         load(OTHER_SHA, tmp_path)
+
+
+def test_titles_that_are_not_here_name_what_fetches_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    corpora = [HubCorpus(OTHER_SHA), Development(HubCorpus(OTHER_SHA))]
+    assert [corpus.to_fetch() for corpus in corpora] == [f"hub --revision {OTHER_SHA}"] * 2
+    assert HubCorpus("2026").to_fetch() == "hub --revision 2026"
+    assert SampleCorpus().to_fetch() is None
+    put(tmp_path, OTHER_SHA, "story.parquet", [*TITLES])
+    assert [corpus.to_fetch() for corpus in corpora] == [None, None]
 
 
 def test_unnumbered_cached_files_are_used_with_a_warning(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_a_past_can_be_forked_shortened_and_thinned_out(model, ids):
     for variant, rows, seen in (
         (past.fork(), [0, 1, 2], 12),
         (past.first(4), [0, 1, 2], 4),
+        (past.first(4).compact(), [0, 1, 2], 4),
         (past.rows(torch.tensor([2, 0, 2, 1])), [2, 0, 2, 1], 12),
         (past.first(7).rows(torch.tensor([1])), [1], 7),
         (past.first(0), [0, 1, 2], 0),

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import Development
+from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
+from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.server import address_of, allowed_hosts, listen
+from sevenepochs.serve.server import address_of, allowed_hosts, listen, server_of
 from sevenepochs.serve.shelf import Shelf
 from sevenepochs.train.trainer import run_training
 
@@ -28,6 +30,16 @@ def other_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run
     """A second complete run on the same titles, cut by another tokenizer."""
     experiment = tiny.replace_all({"tokenizer.vocab_size": 270, "tokenizer.trained_on": "train", "training.seed": 7})
     return run_training(experiment, "second", tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def proxy_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run on development titles of a file; every third title contains the literal text `<eos>`."""
+    file = tmp_path_factory.mktemp("titles") / "titles.txt"
+    file.write_text("\n".join(f"Title {n}{' <eos> and more' * (n % 3 == 0)} {'ab' * (n % 7)}" for n in range(300)))
+    return run_training(
+        tiny.replace("corpus", Development(FileCorpus(str(file)))), "proxy", tmp_path_factory.mktemp("runs")
+    )
 
 
 @pytest.fixture
@@ -48,7 +60,7 @@ def client_of() -> Callable[..., contextlib.AbstractContextManager[TestClient]]:
         runs: list[Run], limits: Limits | None = None, corpus: CorpusConfig | None = None
     ) -> Iterator[TestClient]:
         limits = limits or Limits()
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST), corpus=corpus)
+        app = create_app(Shelf(runs, limits), limits, hosts=Hosts(), corpus=corpus)
         with TestClient(app, base_url=f"http://{HOST}:8707") as client:
             yield client
 
@@ -71,9 +83,8 @@ def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
     def served(runs: list[Run], limits: Limits | None = None) -> Iterator[str]:
         limits = limits or Limits()
         listener = listen(HOST, 0)
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST))
-        config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener))
+        server = server_of(app, limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

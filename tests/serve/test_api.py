@@ -1,8 +1,12 @@
 """The server's answers: right, bounded, and nothing beyond the runs that it was given."""
 
+import gc
 import json
 import shutil
+import threading
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -11,11 +15,18 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from sevenepochs.analysis import where_loss
+from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.reader import Reader
+from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.corpus.development import Development
 from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.serve import app
 from sevenepochs.serve import predict as serve_predict
 from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.shelf import Shelf
 
 Served = Callable[..., AbstractContextManager[TestClient]]
 
@@ -124,10 +135,13 @@ def test_samples_stream_repeat_with_their_seed_and_obey_top_k(client: TestClient
         {"temperature": 2.1},
         {"temperature": "1"},
         {"temperature": True},
+        {"temperature": 10**400},
+        {"temperature": float("inf")},
         {"n": 0},
         {"n": 11},
         {"n": 1.5},
         {"top_k": -1},
+        {"top_k": 10**400},
         {"seed": -1},
         {"seed": 2**32},
         {"text": None},
@@ -282,14 +296,19 @@ def test_curves_are_thinned_by_averaging(copies: tuple[Run, Run], client_of: Ser
     assert found["training"][0]["train_loss_nats_per_token"] == pytest.approx(np.mean(training[:width]))
 
 
-def test_papers_hold_the_certificate_and_no_folder(client: TestClient, copies: tuple[Run, Run]) -> None:
-    run = copies[0]
+def change_corpus(run: Run, corpus: CorpusConfig) -> None:
     config = json.loads((run.path / layout.CONFIG).read_text())
-    config["corpus"] = {"kind": "corpus.file:FileCorpus", "path": "/some/where/titles.txt", "column": None}
-    (run.path / layout.CONFIG).write_text(json.dumps(config))
+    (run.path / layout.CONFIG).write_text(json.dumps({**config, "corpus": corpus.to_dict()}))
+
+
+@pytest.mark.parametrize("is_proxy", [False, True], ids=["full", "proxy"])
+def test_papers_hold_the_certificate_and_no_folder(client: TestClient, copies: tuple[Run, Run], is_proxy: bool) -> None:
+    run, titles = copies[0], FileCorpus("/some/where/titles.txt")
+    change_corpus(run, Development(titles) if is_proxy else titles)
     answer = client.get(f"/api/papers/{run.name}")
     assert answer.json()["certificate"] == run.certificate
-    assert answer.json()["config"]["corpus"]["path"] == "titles.txt"
+    corpus = answer.json()["config"]["corpus"]
+    assert (corpus["of"] if is_proxy else corpus)["path"] == "titles.txt"
     assert "/some/where" not in answer.text
     assert answer.json()["figures"][0]["text"].endswith("nats/char")
 
@@ -301,8 +320,68 @@ def test_worst_and_best_titles_are_those_of_the_stored_losses(client: TestClient
     assert found["n_titles"] == len(bits)
     assert found["bits"]["worst"][0]["bits"] == pytest.approx(bits.max())
     assert found["bits"]["best"][0]["number"] == int(bits.argmin())
-    for row in found["bits_per_char"]["worst"]:
-        assert row["bits_per_char"] == pytest.approx(row["bits"] / len(row["title"]))
+    for row in found["nats_per_char"]["worst"]:
+        assert row["nats_per_char"] == pytest.approx(row["bits"] * np.log(2) / (len(row["title"]) + len("<eos>")))
+
+
+def test_worst_and_best_are_those_of_the_analysis_also_of_a_proxy_run(
+    finished_run: Run, proxy_run: Run, client_of: Served
+) -> None:
+    """The proxy run's titles are cut in its own way, and some hold a literal `<eos>`."""
+    with client_of([finished_run, proxy_run]) as client:
+        for run in (finished_run, proxy_run):
+            case = Case.open(run)
+            expected = where_loss.with_text(case.log_probs_N, case.where)
+            found = client.get(f"/api/titles/{run.name}").json()
+            assert found["n_titles"] == len(case.data.split.validation)
+            for end in ("worst", "best"):
+                rows = found["nats_per_char"][end]
+                assert [row["number"] for row in rows] == [row["index"] for row in expected[end]]
+                assert [row["title"] for row in rows] == [row["text"] for row in expected[end]]
+                assert [row["nats_per_char"] for row in rows] == pytest.approx(
+                    [row["nats_per_char"] for row in expected[end]]
+                )
+    assert any("<eos>" in row["text"] for row in expected["worst"])
+
+
+def test_the_titles_of_a_proxy_run_may_have_moved(proxy_run: Run, tmp_path: Path, client_of: Served) -> None:
+    own = FileCorpus(proxy_run.config["corpus"]["of"]["path"])
+    moved = shutil.copy(own.path, tmp_path / "elsewhere.txt")
+    with client_of([proxy_run], corpus=FileCorpus(str(moved))) as client:
+        assert client.get(f"/api/titles/{proxy_run.name}").status_code == 200
+
+
+@pytest.mark.parametrize("corpus", [HubCorpus("2026"), Development(HubCorpus("2026"))], ids=["full", "proxy"])
+def test_a_click_downloads_nothing(
+    corpus: CorpusConfig, copies: tuple[Run, Run], client_of: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubCorpus, "is_cached", lambda self: False)
+    monkeypatch.setattr(HubCorpus, "load", lambda self, announce: pytest.fail("downloads"))
+    run = copies[0]
+    change_corpus(run, corpus)
+    with client_of([run]) as client:
+        answer = client.get(f"/api/titles/{run.name}")
+    assert answer.status_code == 409
+    assert "restart the page with --corpus hub --revision 2026" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "view"),
+    [
+        (layout.METRICS, "curves"),
+        (layout.MAINRUN_LOG, "curves"),
+        (layout.CONFIG, "papers"),
+        (layout.TITLE_LOSSES, "titles"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said(client: TestClient, copies: tuple[Run, Run], name: str, view: str) -> None:
+    run = copies[0]
+    (run.path / name).unlink()
+    (run.path / name).mkdir()  # permissions would not do: root is denied nothing
+    answer = client.get(f"/api/{view}/{run.name}")
+    assert answer.status_code == 410
+    assert f"{name} of run {run.name} cannot be read" in answer.json()["error"]
+    assert str(run.path.parent) not in answer.text
 
 
 def test_titles_that_are_not_at_hand_say_what_is_missing(
@@ -313,7 +392,7 @@ def test_titles_that_are_not_at_hand_say_what_is_missing(
     other.write_text("\n".join(f"title {n}" for n in range(100)))
     for corpus, said in (
         (FileCorpus(str(tmp_path / "none.txt")), "none.txt"),
-        (FileCorpus(str(other)), "others.txt holds other titles"),
+        (FileCorpus(str(other)), "other titles than this corpus gives"),
     ):
         with client_of([run], corpus=corpus) as client:
             answer = client.get(f"/api/titles/{run.name}")
@@ -329,7 +408,47 @@ def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: S
     assert "try again" in answer.json()["error"]
 
 
-def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run], client_of: Served) -> None:
-    with client_of(list(copies), Limits(open_models=1)) as client:
-        for run in (*copies, *copies):
-            assert ask(client, run, "Show").status_code == 200
+def test_samplings_are_counted_before_their_model_is_loaded(
+    copies: tuple[Run, Run], client_of: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, go, load = threading.Event(), threading.Event(), Shelf.open
+
+    def load_slowly(shelf: Shelf, name: str) -> Any:
+        loading.set()
+        assert go.wait(60)
+        return load(shelf, name)
+
+    monkeypatch.setattr(Shelf, "open", load_slowly)
+    monkeypatch.setattr(app, "_OPENED_AT_START", 0)
+    with client_of([copies[0]], Limits(streams=1)) as client, ThreadPoolExecutor() as pool:
+        try:
+            first = pool.submit(client.post, "/api/sample", json=order(copies[0]))
+            assert loading.wait(60)
+            second = pool.submit(client.post, "/api/sample", json=order(copies[0]))
+            refused = second.result(timeout=20)
+        finally:
+            go.set()
+        assert refused.status_code == 503
+        assert "samplings are going on" in refused.json()["error"]
+        assert lines(first.result())[-1] == {"done": True}
+
+
+def test_a_sampling_that_ended_or_never_began_counts_no_more(copies: tuple[Run, Run], client_of: Served) -> None:
+    first, second = copies
+    with client_of([first, second], Limits(streams=1)) as client:
+        (second.path / layout.MODEL).write_bytes(b"not tensors")
+        for _ in range(2):
+            assert client.post("/api/sample", json=order(first)).status_code == 200
+            assert client.post("/api/sample", json=order(second)).status_code == 410
+
+
+def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run]) -> None:
+    first, second = copies
+    shelf = Shelf(copies, Limits(open_models=1))
+    closed = weakref.ref(shelf.open(first.name).reader)
+    shelf.open(second.name)
+    gc.collect()
+    assert closed() is None
+    assert shelf.opened(first.name) is None
+    assert shelf.opened(second.name) is not None
+    assert shelf.open(first.name).reader.name == first.name

@@ -1,5 +1,5 @@
-"""Many typists at once: everybody is answered, nobody sees an error. Times are printed, and mean something only on a
-machine that does nothing else."""
+"""Many typists at once: everybody is answered, nobody sees an error. Times are printed where pytest has no worker
+processes (`make test-long` runs this file so), and mean something only on a machine that does nothing else."""
 
 import asyncio
 import contextlib

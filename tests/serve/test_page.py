@@ -3,12 +3,15 @@
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from sevenepochs.analysis.reader import Reader
+from sevenepochs.analysis.two_runs import on_one_title
 from sevenepochs.run_folder import Run, layout
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -117,7 +120,9 @@ def test_type_look_take_and_compare(visit: Any, address: str) -> None:
     added = words.first.text_content()
     words.first.click()
     settled(page, TITLE + added)
-    assert f"text={TITLE.split()[0]}" in page.url  # the address holds what is shown
+    page.wait_for_function(  # the address holds what is shown
+        "(text) => new URLSearchParams(location.search).get('text') === text", arg=TITLE + added
+    )
     page.reload()
     settled(page, TITLE + added)
 
@@ -132,6 +137,61 @@ def test_one_run_alone_and_again_two(visit: Any, address: str, finished_run: Run
     page.select_option('[aria-label="Run B"]', finished_run.name)
     settled(page)
     assert page.locator(".b .token").count() > 1
+
+
+def test_one_run_in_both_columns_answers_both(visit: Any, address: str, finished_run: Run) -> None:
+    page = visit(address)
+    settled(page, "")
+    page.select_option('[aria-label="Run B"]', finished_run.name)
+    settled(page, "")
+    asked: list[dict[str, Any]] = []
+    page.on("request", lambda request: asked.append(request.post_data_json) if request.post_data else None)
+    type_title(page)
+    # the server drops a typist's older request for a newer one, so the two must not pass for one typist's
+    assert {body["run"] for body in asked} == {finished_run.name}
+    assert len({body["typist"] for body in asked}) == 2
+    strips = [page.locator(f".{column} .token").all_inner_texts() for column in ("a", "b")]
+    assert strips[0] == strips[1]
+
+
+def test_the_difference_is_that_of_the_analysis(visit: Any, address: str, finished_run: Run, other_run: Run) -> None:
+    page = visit(address)
+    readers = [Reader.open(run) for run in (finished_run, other_run)]
+    for text in (TITLE, "Ask HN: naïve 🙂 “quotes” and 漢字", "a<eos>b", "The the  THE"):
+        segments = on_one_title(*readers, text)["segments"][:-1]  # the page does not read the closing <eos>
+        type_title(page, text)
+        pieces = page.evaluate(
+            """async ([runs, text]) => {
+              const [{ commonPieces }, { predict }] = await Promise.all([import("/type.js"), import("/api.js")]);
+              const [a, b] = await Promise.all(runs.map((run) => predict("other", run, text)));
+              return commonPieces(a.tokens, b.tokens);
+            }""",
+            [[finished_run.name, other_run.name], text],
+        )
+        assert [(piece["start"], piece["stop"]) for piece in pieces] == [(s["start"], s["stop"]) for s in segments]
+        assert [bits for piece in pieces for bits in (piece["a"], piece["b"])] == pytest.approx(
+            [bits for segment in segments for bits in segment["bits"]], abs=1e-3
+        )
+        page.wait_for_function(
+            "(n) => document.querySelectorAll('#difference .word-gain').length === n", arg=len(segments)
+        )
+        shown = page.eval_on_selector_all(".word-gain", "words => words.map((word) => word.firstChild.textContent)")
+        assert shown == [segment["text"].strip() or "␣" for segment in segments]
+
+
+def test_the_address_changes_seldom_and_may_be_refused(visit: Any, address: str) -> None:
+    page = visit(address)
+    page.add_init_script(
+        """window.changes = 0;
+        history.replaceState = () => { window.changes += 1; throw new DOMException("too often", "SecurityError"); };"""
+    )
+    page.reload()
+    settled(page, "")
+    began = time.monotonic()
+    type_title(page)
+    page.wait_for_function("() => window.changes > 0")
+    assert page.evaluate("window.changes") <= time.monotonic() - began + 2  # one a second, and what the start asked for
+    settled(page)
 
 
 def test_keyboard_alone_is_enough(visit: Any, address: str) -> None:

@@ -42,6 +42,30 @@ def test_only_new_tokens_are_read(reader: Reader, monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_what_is_held_is_what_is_counted(reader: Reader) -> None:
+    """A beginning of a longer title must not keep the longer one's keys and values after that was forgotten."""
+    context = reader.encode(TEXT)
+    prefixes = Prefixes(reader, 10**8)
+    for length in (len(context), 4, 9):
+        prefixes.rows(context[:length])
+        assert held_bytes(prefixes) == prefixes.n_bytes
+    alone = Prefixes(reader, 0)
+    alone.rows(context)
+    whole = held_bytes(alone)
+    alone.rows(context[:4])
+    assert held_bytes(alone) == alone.n_bytes == whole * 4 // len(context)
+
+
+def held_bytes(prefixes: Prefixes) -> int:
+    """Bytes that tensors and rows keep alive, each storage once."""
+    known = list(prefixes._known.values())
+    storages = [tensor.untyped_storage() for one in known for tensor, _ in one.memory.past._kept.values()]
+    rows = {id(row): row.log_probs_V for one in known for row in one.rows}
+    assert all(log_probs_V.base is None for log_probs_V in rows.values())
+    tensors = {storage.data_ptr(): storage.nbytes() for storage in storages}
+    return sum(tensors.values()) + sum(log_probs_V.nbytes for log_probs_V in rows.values())
+
+
 def test_memory_stays_bounded(reader: Reader) -> None:
     context = reader.encode(TEXT)
     one = Prefixes(reader, 0)

@@ -1,17 +1,28 @@
 """Starting and ending: which runs, which address, and one line for everything that goes wrong."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from sevenepochs.cli.main import main
+from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.serve.server import LOOPBACK_HOSTS, address_of, allowed_hosts, choose_runs, is_loopback, listen
+from sevenepochs.serve import server
+from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
+
+Background = Callable[..., AbstractContextManager[str]]
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -57,9 +68,53 @@ def test_a_port_that_cannot_be_is_one_line(
     assert "0 to 65535" in said(capsys)
 
 
-def test_a_foreign_address_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", "192.0.2.1", "--port", "0"]) == 2
-    assert "192.0.2.1" in said(capsys)
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 70, "a..b"])
+def test_a_foreign_or_impossible_address_is_one_line(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 2
+    assert host in said(capsys)
+
+
+def test_titles_are_loaded_before_the_page_opens(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    def load(corpus: HubCorpus, announce: Callable[[str], None]) -> None:
+        happened.append(f"load {corpus.revision}")
+        announce("downloading 426 MB")
+
+    def listen_too(host: str, port: int) -> socket.socket:
+        happened.append("listen")
+        return listen(host, port)
+
+    monkeypatch.setattr(HubCorpus, "load", load)
+    monkeypatch.setattr(server, "listen", listen_too)
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    folder = str(copies[0].path.parent)
+    assert main(["serve", "--folder", folder, "--port", "0", "--corpus", "hub", "--revision", "2026"]) == 0
+    assert happened == ["load 2026", "listen"]
+    assert capsys.readouterr().err == "downloading 426 MB\n"
+
+
+def test_a_corpus_that_is_not_there_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--corpus", "none.txt"]) == 2
+    assert "none.txt" in said(capsys)
+
+
+def test_a_file_with_the_runs_own_classes_is_imported(
+    copies: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    file = tmp_path / "mine.py"
+    file.write_text("from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\n")
+    arguments = ["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--load"]
+    assert main([*arguments, str(file)]) == 0
+    assert file.with_suffix(".imported").exists()
+    capsys.readouterr()
+    assert main([*arguments, str(tmp_path / "none.py")]) == 2
+    assert "none.py" in said(capsys)
 
 
 def test_a_missing_extra_is_one_line(
@@ -70,20 +125,103 @@ def test_a_missing_extra_is_one_line(
     assert 'pip install "sevenepochs[serve]"' in said(capsys)
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("192.168.1.5", False), ("x", False)],
-)
-def test_which_addresses_are_this_machines_own(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
-    hosts = allowed_hosts(host)
-    assert (hosts is None) == (host == "0.0.0.0")
-    assert hosts is None or hosts >= {*LOOPBACK_HOSTS, host}
+@pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST", "::1", "0", "0.0.0.0", "::", socket.gethostname()])
+def test_what_is_printed_is_answered(host: str) -> None:
+    try:
+        listener = listen(host, 0)
+    except UserError:
+        pytest.skip(f"{host} is no address of this machine")
+    with listener:
+        hosts = allowed_hosts(host, listener)
+        for url in filter(None, (address_of(listener), address_for_others(listener))):
+            assert hosts.allow(urlsplit(url).hostname or "")
+        assert hosts.allow("localhost")  # through a tunnel, for one
+        assert not hosts.allow("evil.example")
+
+
+def test_a_name_is_answered_in_small_letters_and_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *given, **options: found)
+    with listen("Demo.Example", 0) as listener:
+        hosts = allowed_hosts("Demo.Example", listener)
+    assert hosts.allow("demo.example")
+    assert hosts.allow("127.0.0.1")
+    assert not hosts.allow("192.0.2.1")
+
+
+@pytest.mark.parametrize("host", ["0", "0.0.0.0"])
+def test_all_addresses_are_any_number_but_no_foreign_name(
+    host: str, copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listen(host, 0) as listener:
+        hosts = allowed_hosts(host, listener)
+    assert hosts.allow("192.0.2.1")
+    assert hosts.allow("2001:db8::1")
+    for name in ("evil.example", "192.0.2.1.evil.example", "3221225985", ""):
+        assert not hosts.allow(name)
+
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 0
+    printed = capsys.readouterr().out
+    assert "open http://127.0.0.1:" in printed
+    assert f"at http://{socket.gethostname()}:" in printed
+    assert "there is no password" in printed
+
+
+def test_addresses_in_brackets_are_printed_whole(
+    copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("address_of", "address_for_others"):
+        monkeypatch.setattr(server, name, lambda listener: "http://[fd00::5]:8707/")
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0"]) == 0
+    assert capsys.readouterr().out.count("http://[fd00::5]:8707/") == 2
 
 
 def test_the_default_is_loopback() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert address_of(listener).startswith("http://127.0.0.1:")
+        assert address_for_others(listener) is None
+
+
+def connect(address: str) -> socket.socket:
+    url = urlsplit(address)
+    assert url.hostname and url.port
+    return socket.create_connection((url.hostname, url.port), timeout=20)
+
+
+def post_head(address: str, n_bytes: int) -> bytes:
+    """All of a request but its body."""
+    host = urlsplit(address).netloc
+    return (
+        f"POST /api/predict HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+        f"content-length: {n_bytes}\r\n\r\n"
+    ).encode()
+
+
+def test_a_connection_without_a_request_is_closed(in_background: Background, finished_run: Run) -> None:
+    with in_background([finished_run], Limits(head_seconds=0.5)) as address:
+        with connect(address) as silent:
+            assert silent.recv(1) == b""
+        with connect(address) as slow, pytest.raises(OSError, match=r"reset|[Bb]roken"):
+            for _ in range(100):  # a letter now and then is no request either
+                slow.sendall(b"G")
+                time.sleep(0.1)
+
+
+def test_a_request_under_way_is_not_cut_short(in_background: Background, finished_run: Run) -> None:
+    body = json.dumps({"run": finished_run.name, "text": "Show", "typist": "t"}).encode()
+    with in_background([finished_run], Limits(head_seconds=0.5)) as address, connect(address) as connection:
+        connection.sendall(post_head(address, len(body)))
+        time.sleep(1.0)
+        connection.sendall(body)
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_body_that_does_not_arrive_is_refused(in_background: Background, finished_run: Run) -> None:
+    with in_background([finished_run], Limits(body_seconds=0.5)) as address, connect(address) as connection:
+        connection.sendall(post_head(address, 100) + b"{")
+        assert connection.recv(12) == b"HTTP/1.1 408"
 
 
 def test_ctrl_c_ends_it_cleanly(copies: tuple[Run, Run]) -> None:

@@ -33,12 +33,17 @@ class Memory:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the keys and values."""
+        """Memory of the keys and values; of a `compact` memory, all that it holds of them."""
         return self.past.n_bytes
 
     def first(self, n_tokens: int) -> Memory:
         """As it was after the first `n_tokens`."""
         return Memory(self.ids_BT[:, :n_tokens], self.past.first(n_tokens))
+
+    def compact(self) -> Memory:
+        """The same in memory of its own size, for whoever keeps it: what `first` and `read_on` give may be views, which
+        keep all that they were cut from alive."""
+        return Memory(self.ids_BT.copy(), self.past.compact())
 
     def rows(self, index_B: np.ndarray) -> Memory:
         """The chosen rows; a row may be chosen several times."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sevenepochs.analysis.title_kinds import break_down
+from sevenepochs.analysis.where_loss import title_chars
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
@@ -65,8 +66,7 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _s
         stock = by_title(tensors[layout.NATS_STOCK_ROWS], split.validation, EOS)
     if stock is None and written is not None:
         stock = written.nats_stock_rows
-    n_chars = np.array([len(title) + len(EOS) for title in split.validation])
-    return TitleLosses(nats, n_chars, stock, _groupings(split))
+    return TitleLosses(nats, title_chars(split.validation), stock, _groupings(split))
 
 
 def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:

@@ -37,12 +37,17 @@ class Targets(NamedTuple):
 
     @property
     def n_chars(self) -> np.ndarray:
-        """Characters of each title and its `<eos>`, as the metric counts them: (titles,)."""
-        return np.array([len(title) + len(EOS) for title in self.titles])
+        """As `title_chars`."""
+        return title_chars(self.titles)
 
     def by_title(self, values_N: np.ndarray) -> np.ndarray:
         """Sums over the titles' targets: (titles,)."""
         return np.bincount(self.title_N, weights=values_N, minlength=len(self.titles))
+
+
+def title_chars(titles: Sequence[str]) -> np.ndarray:
+    """Characters of each title and its `<eos>`, as the metric counts them: (titles,)."""
+    return np.array([len(title) + len(EOS) for title in titles])
 
 
 def targets(ids_N: np.ndarray, eos_id: int, titles: Sequence[str]) -> Targets:
@@ -156,18 +161,28 @@ def analyze(
 def extremes(nats: np.ndarray, where: Targets, k: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The k worst and the k best titles by nats per character: `index` (in the validation split), `nats`, `n_chars`,
     `nats_per_char`."""
-    per_char = nats / where.n_chars
-    order = np.lexsort((np.arange(len(nats)), -per_char))
-    rows = [
-        {
-            "index": int(i),
-            "nats": float(nats[i]),
-            "n_chars": int(where.n_chars[i]),
-            "nats_per_char": float(per_char[i]),
-        }
-        for i in (*order[:k], *order[::-1][:k])
-    ]
-    return rows[: min(k, len(nats))], rows[min(k, len(nats)) :]
+    n_chars = where.n_chars
+    per_char = nats / n_chars
+
+    def rows(index: np.ndarray) -> list[dict[str, Any]]:
+        return [
+            {
+                "index": int(i),
+                "nats": float(nats[i]),
+                "n_chars": int(n_chars[i]),
+                "nats_per_char": float(per_char[i]),
+            }
+            for i in index
+        ]
+
+    worst, best = worst_and_best(per_char, k)
+    return rows(worst), rows(best)
+
+
+def worst_and_best(losses: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the k highest losses, falling, and of the k lowest, rising."""
+    order = np.argsort(-losses, kind="stable")
+    return order[:k], order[::-1][:k]
 
 
 def with_text(log_probs_N: np.ndarray, where: Targets) -> dict[str, Any]:

@@ -125,17 +125,15 @@ def _training_titles(
     reader: Reader, corpus: str | None, column: str | None
 ) -> tuple[tuple[str, ...] | None, str | None]:
     """The run's training titles, or None and why they are not at hand; nothing is downloaded for it."""
-    from sevenepochs.corpus.hub import HubCorpus
     from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
 
     if corpus is not None:
         return reader.trained.load_titles(parse_corpus(corpus, column=column)).train, None
-    own = reader.experiment.corpus
-    if isinstance(own, HubCorpus) and not own.is_cached():
-        return (
-            None,
-            "they are not on this machine; name a file that holds them with --corpus, or --corpus hub to fetch it",
+    if (missing := reader.experiment.corpus.to_fetch()) is not None:
+        return None, (
+            f"they are not on this machine; fetch them with: sevenepochs corpus {missing}, "
+            "or name a file that holds them with --corpus"
         )
     try:
         return reader.trained.load_titles().train, None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision
 from sevenepochs.errors import UserError
+
+if TYPE_CHECKING:
+    from sevenepochs.corpus.base import CorpusConfig
 
 
 def serve(
@@ -19,6 +22,7 @@ def serve(
     corpus: Corpus = None,
     column: Column = None,
     revision: Revision = None,
+    load: Folder | None = None,
     show: bool = False,
 ) -> None:
     """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
@@ -27,10 +31,13 @@ def serve(
         runs: Run folders or parts of their names; none for the newest complete ones.
         folder: Where run folders are.
         port: 0 takes any free one.
-        host: Another address than this machine's own opens the page to the network, without a password.
-        corpus: Where the validation titles are, if not where the runs found them.
+        host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
+            for all of this machine's addresses.
+        corpus: Where the validation titles are, if not where the runs found them; read, and fetched where need be,
+            before the page opens.
         column: The column that holds the titles.
         revision: The hub dataset's revision.
+        load: A Python file with the runs' own recipe classes, if they have any.
         show: Open the page in the browser.
     """
     try:
@@ -41,11 +48,13 @@ def serve(
     import webbrowser
 
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.parse import parse_corpus
-    from sevenepochs.serve.server import address_of, allowed_hosts, choose_runs, is_loopback, listen
+    from sevenepochs.recipes.catalog import import_file
+    from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
 
     chosen = choose_runs(runs, folder)
-    titles_from = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
+    if load is not None:
+        import_file(load)
+    titles_from = _load_corpus(corpus, column, revision) if corpus is not None else None
     listener = listen(host, port)
     from sevenepochs.analysis.one_thread import one_thread
     from sevenepochs.serve.app import create_app
@@ -55,16 +64,30 @@ def serve(
 
     one_thread()
     limits = Limits()
-    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host), corpus=titles_from)
+    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host, listener), corpus=titles_from)
     console.print(
         f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
     )
-    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", soft_wrap=True)
-    if not is_loopback(host):
+    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", markup=False, soft_wrap=True)
+    if (elsewhere := address_for_others(listener)) is not None:
         console.print(
-            "Everybody who can reach this machine can use the page; there is no password.", style="red", soft_wrap=True
+            f"Everybody who can reach this machine can use the page, at {elsewhere}; there is no password.",
+            style="red",
+            markup=False,  # [fd00::1] is no style
+            soft_wrap=True,
         )
     if show:
         webbrowser.open(address_of(listener))
     serve_until_stopped(app, listener, limits)
     console.print("stopped")
+
+
+def _load_corpus(corpus: str, column: str | None, revision: str | None) -> CorpusConfig:
+    """Where the titles are. They are read once already: what is wrong with them is said here, and a download is
+    announced here and not begun by a click on the page."""
+    from sevenepochs.cli.console import errors
+    from sevenepochs.corpus.parse import parse_corpus
+
+    config = parse_corpus(corpus, column=column, revision=revision)
+    config.load(lambda message: errors.print(message, style="dim", markup=False, soft_wrap=True))
+    return config

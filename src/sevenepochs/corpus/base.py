@@ -81,6 +81,11 @@ class CorpusConfig(Config, ABC):
             UserError: anything the user can mend.
         """
 
+    def to_fetch(self) -> str | None:
+        """What `--corpus` takes to fetch these titles, e.g. "hub --revision 2023", where `load` would have to download
+        them first; None where it reads what is on this machine."""
+        return None
+
 
 def check_title(title: str, where: str) -> str:
     """The title itself, or a UserError where it cannot be one: too long, a NUL, or half a surrogate pair.

@@ -29,6 +29,9 @@ class Development(CorpusConfig):
         if isinstance(self.of, Development):
             raise UserError("development titles of development titles: leave one --proxy out")
 
+    def to_fetch(self) -> str | None:
+        return self.of.to_fetch()
+
     def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
         """Load the inner corpus and keep a part of its training titles, in protocol order.
 

@@ -59,6 +59,9 @@ class HubCorpus(CorpusConfig):
         """Whether `load` would need no network."""
         return _cached(self.sha, cache_dir)[1]
 
+    def to_fetch(self) -> str | None:
+        return None if self.is_cached() else f"hub --revision {self.revision}"
+
     def load(self, announce: Callable[[str], None] = to_stderr, *, cache_dir: str | None = None) -> Corpus:
         """Read the titles from the hub's cache, downloading what is not there yet.
 

@@ -21,8 +21,8 @@ class Past:
     """What rows that are read in pieces have kept: keys, values and whatever else a part `remember`s. `length`: the
     tokens read so far, the same for every row. Made by `GPTModel.new_past`, filled by its forward passes.
 
-    Tensors are replaced, never written into, so pasts may share them: `fork`, `first` and `rows` give a past of their
-    own and leave this one as it is.
+    Tensors are replaced, never written into, so pasts may share them: `fork`, `first`, `rows` and `compact` give a past
+    of their own and leave this one as it is.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -52,9 +52,13 @@ class Past:
         """The chosen rows, in that order; a row may be chosen several times."""
         return self._with(lambda tensor, dim: tensor.index_select(0, index_B), len(index_B), self.length)
 
+    def compact(self) -> Past:
+        """The same in memory of its own size: a view keeps all that it was cut from alive."""
+        return self._with(lambda tensor, dim: _compact(tensor), self.batch_size, self.length)
+
     @property
     def n_bytes(self) -> int:
-        """Memory of the kept tensors, shared ones counted in each past."""
+        """Memory of the kept tensors, shared ones counted in each past, views by what they show."""
         return sum(tensor.numel() * tensor.element_size() for tensor, _ in self._kept.values())
 
     def _with(self, change: Callable[[Tensor, int], Tensor], batch_size: int, length: int) -> Past:
@@ -62,6 +66,11 @@ class Past:
         past.length = length
         past._kept = {key: (change(tensor, dim), dim) for key, (tensor, dim) in self._kept.items()}
         return past
+
+
+def _compact(tensor: Tensor) -> Tensor:
+    n_bytes = tensor.numel() * tensor.element_size()
+    return tensor if tensor.untyped_storage().nbytes() == n_bytes else tensor.clone()
 
 
 @dataclass

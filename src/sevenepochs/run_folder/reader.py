@@ -54,6 +54,10 @@ class Run:
                 f"run {self.name} has schema version {found!r}, this program reads {layout.SCHEMA_VERSION}; "
                 "use the version of sevenepochs that wrote it"
             )
+        if not (isinstance(info.get("recipe"), str) and isinstance(info.get("seed"), int)):
+            raise UserError(
+                f"{self._called(layout.RUN)} is corrupt (no recipe or seed); the folder cannot be read as a run"
+            )
         return info
 
     @property
@@ -142,12 +146,7 @@ class Run:
     def read_text(self, name: str) -> str:
         """Content of a text file of the folder, e.g. `layout.TOKENIZER`."""
         self.info  # noqa: B018 (raises on another schema version)
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise UserError(f"{self._called(name)} is missing; {self._missing_advice()}") from None
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self._called(name)} is corrupt ({error}); {self._missing_advice()}") from None
+        return storage.read_text(self.path / name, self._called(name), self._missing_advice())
 
     def load_model_tensors(self) -> Tensors:
         """The final weights by parameter name, fp32 arrays; their hash is checked."""
@@ -205,7 +204,7 @@ def list_runs(root: Path) -> list[Run]:
 
 def find_run(text: str, root: Path) -> Run:
     """The run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest run),
-    or the only one whose name starts or ends so.
+    or the only one whose name starts or ends so. A damaged folder has a name, but no recipe any more.
 
     Raises:
         UserError: none or several; the nearest names are listed.
@@ -220,7 +219,7 @@ def find_run(text: str, root: Path) -> Run:
         raise UserError(f"there is no run {text!r}: {root} holds no runs yet; start one with: sevenepochs train")
     if text == "last":
         return runs[-1]
-    of_recipe = [run for run in runs if text in (run.recipe, f"{run.recipe}_s{run.seed}")]
+    of_recipe = [run for run in runs if text in _recipe_names(run)]
     if of_recipe:
         return of_recipe[-1]
     found = [run for run in runs if text and (run.name.startswith(text) or run.name.endswith(text))]
@@ -233,6 +232,14 @@ def find_run(text: str, root: Path) -> Run:
         return Run(Path(text))  # a folder was meant, and Run says why it is none of ours
     close = difflib.get_close_matches(text, [run.name for run in runs], n=5, cutoff=0.0)
     raise UserError(f"no run {text!r} in {root}{nearest(text, close)}")
+
+
+def _recipe_names(run: Run) -> tuple[str, ...]:
+    """What a run is called by its recipe; nothing where its run.json is damaged."""
+    try:
+        return run.recipe, f"{run.recipe}_s{run.seed}"
+    except UserError:
+        return ()
 
 
 def _by_time(path: Path) -> tuple[Any, ...]:

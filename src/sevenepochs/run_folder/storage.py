@@ -79,16 +79,44 @@ def json_line(data: Any, *, strict: bool = True) -> str:
     return json.dumps(_plain(data) if strict else data, ensure_ascii=False, default=_number) + "\n"
 
 
+def read_bytes(path: Path, name: str) -> bytes | None:
+    """The file's content; None when there is no such file.
+
+    Raises:
+        UserError: the system does not let us read it; names the file by `name`.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(name, error) from None
+
+
+def read_text(path: Path, name: str, advice: str) -> str:
+    """The file's content.
+
+    Raises:
+        UserError: missing, unreadable or not UTF-8; names the file by `name` and gives `advice`.
+    """
+    data = read_bytes(path, name)
+    if data is None:
+        raise UserError(f"{name} is missing; {advice}")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is corrupt ({error}); {advice}") from None
+
+
 def read_json(path: Path, name: str, advice: str) -> Any:
     """The file's content.
 
     Raises:
-        UserError: missing or not JSON; names the file by `name` and gives `advice`.
+        UserError: as `read_text`, or not JSON.
     """
+    text = read_text(path, name, advice)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{name} is missing; {advice}") from None
+        return json.loads(text)
     except ValueError as error:
         raise UserError(f"{name} is corrupt ({error}); {advice}") from None
 
@@ -111,12 +139,9 @@ def json_lines(path: Path, name: str) -> Iterator[dict[str, Any]]:
     """The objects of a file of JSON lines; a last line that a killed process left half-written is skipped.
 
     Raises:
-        UserError: an earlier line is not a JSON object.
+        UserError: the file is unreadable, or an earlier line is not a JSON object.
     """
-    if not path.exists():
-        return
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
+    lines = (read_bytes(path, name) or b"").split(b"\n")
     while lines and not lines[-1]:
         lines.pop()
     for number, line in enumerate(lines, start=1):
@@ -133,10 +158,10 @@ def json_lines(path: Path, name: str) -> Iterator[dict[str, Any]]:
 
 def keep_lines(path: Path, name: str, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrite a file of JSON lines with the rows that `keep` accepts, atomically; the kept rows keep their text."""
-    if not path.exists():
+    content = read_bytes(path, name)
+    if content is None:
         return
-    with open(path, "rb") as file:
-        lines = file.read().split(b"\n")
+    lines = content.split(b"\n")
     kept = [line + b"\n" for line, row in zip(lines, json_lines(path, name), strict=False) if keep(row)]
     write_atomic(path, lambda unfinished: unfinished.write_bytes(b"".join(kept)))
 
@@ -180,19 +205,26 @@ def read_tensors(path: Path, name: str, advice: str) -> tuple[Tensors, dict[str,
     """The tensors of a file and its metadata, the hash (key `sha256`) checked.
 
     Raises:
-        UserError: missing, not a safetensors file, or its bytes are not those that were written.
+        UserError: missing, unreadable, not a safetensors file, or its bytes are not those that were written.
     """
     try:
+        path.open("rb").close()  # the library calls a file missing that it may not read
         with safe_open(path, framework="numpy") as file:
             metadata = dict(file.metadata() or {})
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{name} is missing; {advice}") from None
+    except OSError as error:
+        raise _unreadable(name, error) from None
     except (SafetensorError, ValueError, TypeError) as error:
         raise UserError(f"{name} is corrupt ({error}); {advice}") from None
     if digest(tensors) != metadata.get(_DIGEST):
         raise UserError(f"{name} is corrupt (its bytes do not match the hash that it was written with); {advice}")
     return tensors, metadata
+
+
+def _unreadable(name: str, error: OSError) -> UserError:
+    return UserError(f"{name} cannot be read ({error.strerror or error}); check its permissions and the disk")
 
 
 def _array(name: str, value: Any) -> np.ndarray:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib import resources
 from typing import Any
 
@@ -16,12 +15,13 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
 from sevenepochs.serve.desk import Desk
-from sevenepochs.serve.guard import Guard
+from sevenepochs.serve.guard import Guard, Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.predict import predict
 from sevenepochs.serve.refusal import Refusal
@@ -102,7 +102,7 @@ class _Page:
         answer = await self._thinking.ask(lambda: predict(opened.reader, opened.prefixes, text), typist)
         return JSONResponse({"run": name, "text": text, **answer})
 
-    async def sample(self, request: Request) -> Response:
+    async def sample(self, request: Request) -> ASGIApp:
         body, limits = await self._body(request), self._limits
         name = _text(body, "run", 200)
         order = Order(
@@ -113,22 +113,30 @@ class _Page:
             n=int(_number(body, "n", 1, limits.samples, whole=True)),
             max_tokens=limits.sample_tokens,
         )
-        if self._streams >= limits.streams:
-            raise Refusal(503, f"{limits.streams} samplings are going on already; try again in a moment")
-        reader = (await self._open(name)).reader
 
         def check() -> None:
             self._shelf.run(name)
 
-        async def counted() -> AsyncIterator[str]:
-            self._streams += 1
-            try:
-                async for line in sample(reader, self._thinking, order, check):
-                    yield line
-            finally:
-                self._streams -= 1
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
+            reader = (await self._open(name)).reader
+            lines = sample(reader, self._thinking, order, check)
+            return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
 
-        return StreamingResponse(counted(), media_type="application/x-ndjson")
+    @contextlib.contextmanager
+    def _one_stream(self) -> Iterator[None]:
+        """One of the samplings that may go on at one time.
+
+        Raises:
+            Refusal: all of them go on already.
+        """
+        if self._streams >= self._limits.streams:
+            raise Refusal(503, f"{self._limits.streams} samplings are going on already; try again in a moment")
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     def _card(self, name: str) -> dict[str, Any]:
         try:
@@ -185,13 +193,13 @@ def create_app(
     shelf: Shelf,
     limits: Limits | None = None,
     *,
-    hosts: Collection[str] | None,
+    hosts: Hosts,
     corpus: CorpusConfig | None = None,
 ) -> Starlette:
     """The application.
 
     Args:
-        hosts: names under which it may be addressed; None for any.
+        hosts: names under which it may be addressed.
         corpus: where the titles are, if not where the runs found them.
     """
     page = _Page(shelf, limits or Limits(), corpus)
@@ -205,10 +213,10 @@ def create_app(
     return app
 
 
-def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _answer(handler: Callable[[Request], Awaitable[ASGIApp]]) -> Callable[[Request], Awaitable[ASGIApp]]:
     """The handler, with what went wrong said as JSON."""
 
-    async def answer(request: Request) -> Response:
+    async def answer(request: Request) -> ASGIApp:
         try:
             return await handler(request)
         except Refusal as refusal:
@@ -221,6 +229,16 @@ def _answer(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Requ
             return Response(status_code=499)
 
     return answer
+
+
+def _holding(held: contextlib.ExitStack, response: ASGIApp) -> ASGIApp:
+    """The response; `held` is let go when it has been sent, or could not be."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        with held:
+            await response(scope, receive, send)
+
+    return respond
 
 
 def _static() -> list[tuple[str, bytes, str]]:
@@ -254,6 +272,6 @@ def _text(body: dict[str, Any], key: str, longest: int) -> str:
 def _number(body: dict[str, Any], key: str, low: float, high: float, whole: bool = False) -> float:
     value = body.get(key)
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if value is None or not is_number or not math.isfinite(value) or not low <= value <= high:
+    if value is None or not is_number or not low <= value <= high:  # nor is NaN between them
         raise Refusal(422, f"{key} must be {'a whole number' if whole else 'a number'} from {low:,} to {high:,}")
     return value

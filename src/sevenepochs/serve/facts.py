@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.results_folder import forget_folders
 from sevenepochs.run_folder import Run, layout
 
 
@@ -79,9 +79,8 @@ def papers(run: Run) -> dict[str, Any]:
     summary = run.summary or {}
     environment = run.environment
     config = run.config
-    corpus = config.get("corpus")
-    if isinstance(corpus, dict) and corpus.get("path"):
-        corpus["path"] = Path(corpus["path"]).name
+    if isinstance(config.get("corpus"), dict):
+        forget_folders(config["corpus"])
     figures = summary.get("figures") or {}
     machine = environment.get("run") or {}
     return {

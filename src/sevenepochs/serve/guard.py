@@ -6,7 +6,8 @@ because the browser then takes both for one site. The name in the Host header is
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import ipaddress
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,25 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """What the Host header may say, without its port.
+
+    Attributes:
+        names: names and addresses in small letters.
+        any_address: also every numeric address, for a server that listens on all that this machine has. Rebinding
+            changes what a name stands for, and cannot use a number.
+    """
+
+    names: frozenset[str] = LOOPBACK_HOSTS
+    any_address: bool = False
+
+    def allow(self, host: str) -> bool:
+        """Whether requests under this name or address are answered."""
+        return host in self.names or (self.any_address and _is_address(host))
+
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -29,9 +49,9 @@ _HEADERS = {
 
 
 class Guard:
-    """ASGI middleware. `hosts`: names that the Host header may carry, without ports; None for any."""
+    """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
         self._hosts = hosts
 
@@ -54,7 +74,7 @@ class Guard:
 
     def _problem(self, headers: Headers) -> str | None:
         host = headers.get("host", "")
-        if self._hosts is not None and _name(f"//{host}") not in self._hosts:
+        if not self._hosts.allow(_name(f"//{host}")):
             return "this server answers under its own address only; open the address that it printed"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
@@ -62,8 +82,17 @@ class Guard:
         return None
 
 
-def _name(url: str) -> str | None:
+def _name(url: str) -> str:
+    """The name or address of a URL in small letters; empty where there is none."""
     try:
-        return urlsplit(url).hostname
+        return urlsplit(url).hostname or ""
     except ValueError:  # e.g. an unclosed bracket
-        return None
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

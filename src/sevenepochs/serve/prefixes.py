@@ -69,7 +69,7 @@ class Prefixes:
             log_probs_TV, memory = self._reader.read_on(memory, context[n_shared:])
             # each row by itself, so that one that is kept does not keep all
             rows = rows + [Row(log_probs_V.copy()) for log_probs_V in log_probs_TV]
-        self._remember(_Known(memory, rows))
+        self._remember(_Known(memory.compact(), rows))
         return rows
 
     def _remember(self, known: _Known) -> None:

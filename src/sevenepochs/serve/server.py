@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import uvicorn
@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, find_run, list_runs
-from sevenepochs.serve.guard import LOOPBACK_HOSTS
+from sevenepochs.serve.deadline import with_deadline
+from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts
 from sevenepochs.serve.limits import Limits
 
 N_NEWEST = 8  # runs that are offered when none is named
@@ -38,24 +39,6 @@ def choose_runs(names: Sequence[str], folder: Path) -> list[Run]:
     return complete[:N_NEWEST]
 
 
-def allowed_hosts(host: str) -> Collection[str] | None:
-    """Names that requests may carry in their Host header; None, any, only where the user opened it to the network."""
-    if is_loopback(host):
-        return LOOPBACK_HOSTS | {host}
-    try:
-        return None if ipaddress.ip_address(host).is_unspecified else LOOPBACK_HOSTS | {host}
-    except ValueError:
-        return LOOPBACK_HOSTS | {host}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket; port 0 takes a free one.
 
@@ -67,8 +50,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise UserError(f"--host {host} is no address of this machine ({error.strerror})") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a part of the name is empty or longer than 63 characters
+        reason = error.strerror if isinstance(error, OSError) else "not a name of a machine"
+        raise UserError(f"--host {host} is no address of this machine ({reason})") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -83,18 +67,50 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def allowed_hosts(host: str, listener: socket.socket) -> Hosts:
+    """Under which names requests are answered: what the user called it, the address that this came to, and the loopback
+    address, which a tunnel's visitor sees. Bound to all addresses: any of them, and this machine's own name.
+
+    Args:
+        host: as `listen` was given it.
+    """
+    bound = _bound(listener)
+    if bound.is_unspecified:
+        name = socket.gethostname().lower()
+        return Hosts(LOOPBACK_HOSTS | {name, f"{name}.local"}, any_address=True)
+    return Hosts(LOOPBACK_HOSTS | {host.lower(), str(bound)})
+
+
 def address_of(listener: socket.socket) -> str:
-    """The URL to open."""
-    host, port = listener.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = socket.gethostname()
+    """The URL to open on this machine."""
+    bound = _bound(listener)
+    if not bound.is_unspecified:
+        return _url(str(bound), listener)
+    return _url("127.0.0.1" if bound.version == 4 else "::1", listener)
+
+
+def address_for_others(listener: socket.socket) -> str | None:
+    """The URL to open on another machine; None where none can reach it."""
+    bound = _bound(listener)
+    if bound.is_loopback:
+        return None
+    return _url(socket.gethostname() if bound.is_unspecified else str(bound), listener)
+
+
+def _bound(listener: socket.socket) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(listener.getsockname()[0])
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
-    """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
+def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
+    """What answers; it has no socket yet."""
     config = uvicorn.Config(
         app,
+        http=with_deadline(limits.head_seconds),
         log_level="error",
         access_log=False,  # what people type is nobody's business
         server_header=False,
@@ -103,8 +119,13 @@ def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits)
         ws="none",
         lifespan="on",
     )
+    return uvicorn.Server(config)
+
+
+def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
+    """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        server_of(app, limits).run(sockets=[listener])
     except KeyboardInterrupt:  # uvicorn has shut down by then, and says how it was asked to
         pass
     finally:

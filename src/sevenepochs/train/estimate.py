@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
@@ -41,7 +40,7 @@ def estimate(
     validation_share = 0.0  # validation tokens over training tokens
     source = "counted on the corpus"
     corpus = experiment.corpus
-    if not isinstance(corpus, HubCorpus) or may_download or corpus.is_cached():
+    if may_download or corpus.to_fetch() is None:
         data = experiment.load_data(announce)
         batches = experiment.build_batches(data)
         n_steps = batches.steps_per_epoch * experiment.training.epochs

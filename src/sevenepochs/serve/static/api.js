@@ -32,9 +32,9 @@ const post = (path, body, signal) =>
 
 const typist = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
-// null: a newer keystroke came first
-export async function predict(run, text, signal) {
-  const response = await post("/api/predict", { run, text, typist }, signal);
+// null: a newer keystroke in the same column came first; the columns do not supersede each other.
+export async function predict(column, run, text, signal) {
+  const response = await post("/api/predict", { run, text, typist: `${typist} ${column}` }, signal);
   return response.status === 204 ? null : response.json();
 }
 

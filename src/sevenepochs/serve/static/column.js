@@ -65,7 +65,7 @@ export class Column {
     const slow = setTimeout(() => this.root.classList.add("busy"), 150);
     this.waits(true);
     try {
-      const answer = await predict(this.run, text, abort.signal);
+      const answer = await predict(this.which, this.run, text, abort.signal);
       if (answer === null) return;
       remembered.set(key, answer);
       if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value);

@@ -32,7 +32,20 @@ export function settle(runs, limits) {
   if (state.b !== "none" && !card(state.b)) state.b = ready.find((run) => run.name !== state.a)?.name ?? "none";
 }
 
+const REMEMBER_MS = 1000; // browsers refuse an address that changes more than some 100 times in 10 to 30 seconds
+let timer = 0;
+
+// The address follows within a second.
 export function remember() {
+  timer ||= setTimeout(writeAddress, REMEMBER_MS);
+}
+
+function writeAddress() {
+  timer = 0;
   const query = new URLSearchParams({ a: state.a ?? "", b: state.b ?? "none", text: state.text });
-  history.replaceState(null, "", `?${query}${location.hash}`);
+  try {
+    history.replaceState(null, "", `?${query}${location.hash}`);
+  } catch {
+    // refused all the same: nothing that is shown depends on it, and the next change tries again
+  }
 }

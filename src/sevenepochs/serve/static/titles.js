@@ -5,8 +5,8 @@ import { el, message } from "./dom.js";
 import { bits, whole } from "./format.js";
 import { label, state } from "./state.js";
 
-const MEASURES = { bits_per_char: "bits a character", bits: "bits in all" };
-let measure = "bits_per_char";
+const MEASURES = { nats_per_char: "nats a character", bits: "bits in all" };
+let measure = "nats_per_char";
 const AT_FIRST = 20; // rows of each list; the others on demand
 let shown = null; // the run that is listed
 
@@ -31,7 +31,7 @@ export async function showTitles(body, open) {
 
 function draw(lists, found, open) {
   const line = (row) => el("li", {}, el("button", { type: "button", onclick: () => open(row.title, shown) },
-    el("span", {}, row.title || "(empty)"), el("span", { class: "bits" }, measure === "bits" ? bits(row.bits) : row.bits_per_char.toFixed(2))));
+    el("span", {}, row.title || "(empty)"), el("span", { class: "bits" }, measure === "bits" ? bits(row.bits) : row.nats_per_char.toFixed(3))));
   const list = (name, rows) => {
     const lines = el("ol", {}, rows.slice(0, AT_FIRST).map(line));
     const rest = rows.slice(AT_FIRST);
@@ -39,7 +39,7 @@ function draw(lists, found, open) {
     return el("section", { class: "card", "aria-label": name }, el("h2", {}, name), lines, more);
   };
   lists.replaceChildren(
-    el("p", { class: "facts intro" }, `${whole(found.n_titles)} validation titles, ${bits(found.mean_bits)} bits each on average. As the run scored them, with the titles before them in view: typed alone, a title costs somewhat more or less.`),
+    el("p", { class: "facts intro" }, `${whole(found.n_titles)} validation titles, ${bits(found.mean_bits)} bits each on average. As the run scored them, with the titles before them in view: typed alone, a title costs somewhat more or less. A title's loss includes its end, which counts as 5 characters, as in the exact loss.`),
     el("div", { class: "lists" }, list("Worst", found[measure].worst), list("Best", found[measure].best)));
 }
 
