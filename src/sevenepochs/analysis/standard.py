@@ -62,9 +62,8 @@ def _where_loss(case: Case) -> dict[str, Any]:
 
 
 def _memorisation(case: Case) -> dict[str, Any]:
-    known = next(b for b in case.breakdowns if b.name == "known")
-    pair_log_probs_N = case.pairs.log_probs(case.ids_N, case.reader.eos_id)
-    return memorisation.analyze(case.log_probs_N, pair_log_probs_N, case.where, known, case.data.split.train)
+    nats = case.where.by_title(-case.log_probs_N)
+    return memorisation.analyze(nats, case.data.split, case.data.tokenizer)
 
 
 ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -100,9 +100,9 @@ def extreme_titles(content: Mapping[str, Any]) -> RenderableType:
 
 
 def memorisation(content: Mapping[str, Any]) -> RenderableType:
-    """Known and new titles beside the pair table."""
+    """Known and new titles beside the pair table, and the verdict."""
     table = Table(box=None, pad_edge=False)
-    for column in ("the title occurs in training", "titles", "nats/char", "token pairs", "ratio"):
+    for column in ("the title occurs in training", "titles", "nats/char", "token pairs", "ratio", "95 % interval"):
         table.add_column(column, justify="left" if column.startswith("the") else "right")
     for part in content["kinds"]:
         table.add_row(
@@ -110,10 +110,18 @@ def memorisation(content: Mapping[str, Any]) -> RenderableType:
             f"{part['n_titles']:,}",
             format_metric("exact_val_loss", part["nats_per_char"]),
             format_metric("exact_val_loss", part["pair_nats_per_char"]),
-            format_metric("val_loss_ratio", part["ratio_to_pairs"]),
+            format_metric("ratio_to_pairs", part["ratio_to_pairs"]),
+            _interval("ratio_to_pairs", part["interval"]),
         )
-    closing = "A model that remembers titles has a lower ratio on those it met than on those it did not."
-    return Group(_heading("Titles met in training"), table, Text(closing, style="dim"))
+    lines = [Text(content["sentence"])]
+    if (quotient := content["met_to_new"]) is not None:
+        ratio = format_metric("ratio_to_pairs", quotient["ratio"])
+        interval = _interval("ratio_to_pairs", quotient["interval"])
+        lines.append(Text(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})"))
+    closing = (
+        f"Token pairs were counted without {content['n_left_out_of_pairs']:,} training titles that these titles repeat."
+    )
+    return Group(_heading("Titles met in training"), table, *lines, Text(closing, style="dim"))
 
 
 def collapse(content: Mapping[str, Any]) -> RenderableType:
@@ -136,13 +144,12 @@ def calibration(content: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="left" if column.startswith("best") else "right")
     for row in content["bins"]:
         if row["n"]:
-            low, high = (format_metric("share", value) for value in row["interval"])
             table.add_row(
                 f"{format_metric('share', row['low'])} to {format_metric('share', row['high'])}",
                 f"{row['n']:,}",
                 format_metric("share", row["confidence"]),
                 format_metric("share", row["accuracy"]),
-                f"{low} to {high}",
+                _interval("share", row["interval"]),
             )
     error = format_metric("calibration_error", content["expected_calibration_error"])
     return Group(_heading(f"Calibration of the best token: expected error {error}"), table)
@@ -171,6 +178,11 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def _heading(text: str) -> Text:
     return Text(text, style="bold")
+
+
+def _interval(metric: str, interval: Sequence[float] | None) -> str:
+    """Its ends; '-' where there are too few cases for one."""
+    return "-" if interval is None else " to ".join(format_metric(metric, value) for value in interval)
 
 
 def _loss_table(breakdown: Mapping[str, Any], what: str, key: str, unit: str) -> Table:
