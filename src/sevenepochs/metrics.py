@@ -79,6 +79,7 @@ _ALL = [
         "calibration_error", "calibration error", "%", "mean distance of confidence and share right, by bins", ".2%"
     ),
     Metric("chars_per_token", "chars/token", "chars/token", "characters of the titles over their tokens", ".2f"),
+    Metric("chars_per_title", "chars/title", "chars/title", "mean characters of a title, without its <eos>", ".1f"),
     Metric("cosine", "cosine", "", "of the angle between two embeddings", ".3f"),
     Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),
     Metric("n_steps", "steps", "", "optimizer updates", ",d"),

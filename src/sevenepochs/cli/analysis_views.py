@@ -155,6 +155,51 @@ def calibration(content: Mapping[str, Any]) -> RenderableType:
     return Group(_heading(f"Calibration of the best token: expected error {error}"), table)
 
 
+def samples(content: Mapping[str, Any]) -> RenderableType:
+    """What is copied beside what people repeat, how varied and long it is, and examples."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("training titles word for word", "titles", "of", "share", "95 % interval"):
+        table.add_column(column, justify="left" if column.startswith("training") else "right")
+    for label, key in (("of those drawn", "copied"), ("of the validation titles", "copied_by_people")):
+        row = content[key]
+        share, interval = format_metric("share", row["share"]), _interval("share", row["interval"])
+        table.add_row(label, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval)
+    mean, training_mean = (
+        format_metric("chars_per_title", content[key]) for key in ("mean_chars", "training_mean_chars")
+    )
+    facts = (
+        f"{content['n_distinct']:,} of {content['n_titles']:,} are different, {content['n_ended']:,} came to an end",
+        f"{mean} characters on average ({_interval('chars_per_title', content['mean_chars_interval'])}); "
+        f"training titles: {training_mean}",
+    )
+    heading = f"What it writes unprompted, at temperature {content['temperature']:g} (seed {content['seed']})"
+    examples = [Text(f"  {plain(text)}") for text in content["examples"]]
+    return Group(_heading(heading), table, *map(Text, facts), Text("for example", style="dim"), *examples)
+
+
+def layers(content: Mapping[str, Any]) -> RenderableType:
+    """A row a layer: the lens' loss, and the least and the most that its heads do."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("after", "nats/token", "on <eos>", "on the one before", "on itself", "tokens back"):
+        table.add_column(column, justify="left" if column == "after" else "right")
+    heads, even = content["heads"], content["even"]
+    for number, row in enumerate(content["lens"]):
+        cells = [row["name"], format_metric("nats_per_token", row["nats_per_token"])]
+        if number:  # the embedding has no heads
+            shares = (heads[name][number - 1] for name in ("eos_share", "previous_share", "self_share"))
+            back = heads["mean_distance"][number - 1]
+            cells += [_interval("share", (min(of_heads), max(of_heads))) for of_heads in shares]
+            cells.append(f"{min(back):.1f} to {max(back):.1f}")
+        table.add_row(*cells)
+    share = format_metric("share", even["share"])
+    closing = (
+        f"Least to most of a layer's heads; one that looks everywhere alike: {share} each, "
+        f"{even['mean_distance']:.1f} back. The last loss is the model's own."
+    )
+    heading = f"Layer by layer over {content['n_titles']:,} titles, {content['n_tokens']:,} tokens"
+    return Group(_heading(heading), table, Text(closing, style="dim"))
+
+
 VIEWS: dict[str, Callable[[Mapping[str, Any]], RenderableType]] = {
     "data": data,  # holds the most frequent tokens too, so token_frequency has no view of its own
     "next_token": next_token,
@@ -163,6 +208,8 @@ VIEWS: dict[str, Callable[[Mapping[str, Any]], RenderableType]] = {
     "memorisation": memorisation,
     "collapse": collapse,
     "calibration": calibration,
+    "samples": samples,
+    "layers": layers,
 }
 _COLLAPSE_ROWS = (
     ("pair_gain_bits", "gained over the frequencies by a table of token pairs: what the token before is worth"),
