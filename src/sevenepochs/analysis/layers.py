@@ -40,7 +40,9 @@ def analyze(reader: Reader, titles: Sequence[str], progress: Progress = lambda d
     """
     # titles of like length are read together, so that little is padded
     streams = sorted((_stream(reader, title) for title in titles[:N_TITLES]), key=len)
-    nats, habits, even = [], [], []
+    nats: list[np.ndarray] = []
+    habits: list[np.ndarray] = []
+    even: list[np.ndarray] = []
     for low in range(0, len(streams), _TITLES_AT_ONCE):
         batch = streams[low : low + _TITLES_AT_ONCE]
         traces = reader.traces([ids[:-1] for ids in batch])
