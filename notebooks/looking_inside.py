@@ -107,7 +107,8 @@ story.where("known")
 # ## Learned by heart?
 #
 # Titles that come again are short and formulaic, so a low loss on them shows nothing yet. Beside it stands what a table
-# of token pairs makes of the same titles, which can remember pairs but no title.
+# of token pairs makes of the same titles, counted without the training titles that they repeat. A model that remembers
+# titles has a lower ratio to it on those it met.
 
 # %%
 #| label: best_memorisation

@@ -47,6 +47,7 @@ _ALL = [
     Metric("val_loss_difference", "difference", "nats/char", "one recipe's exact loss minus another's", "+.4f"),
     Metric("val_loss_half_width", "+-", "nats/char", "half of a 95 % interval of a difference", ".4f"),
     Metric("val_loss_ratio", "ratio", "", "one recipe's exact loss over another's", ".4f"),
+    Metric("ratio_to_pairs", "of token pairs", "", "a loss over that of token pairs on the same titles", ".3f"),
     Metric("seed_deviation", "sd over seeds", "nats/char", "standard deviation of the exact loss over seeds", ".5f"),
     Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
     Metric(
@@ -78,6 +79,7 @@ _ALL = [
         "calibration_error", "calibration error", "%", "mean distance of confidence and share right, by bins", ".2%"
     ),
     Metric("chars_per_token", "chars/token", "chars/token", "characters of the titles over their tokens", ".2f"),
+    Metric("chars_per_title", "chars/title", "chars/title", "mean characters of a title, without its <eos>", ".1f"),
     Metric("cosine", "cosine", "", "of the angle between two embeddings", ".3f"),
     Metric("parameters", "parameters", "", "trainable parameters, tied weights once", ",d"),
     Metric("n_steps", "steps", "", "optimizer updates", ",d"),

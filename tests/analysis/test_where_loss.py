@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from sevenepochs.analysis import data, memorisation, where_loss
+from sevenepochs.analysis import data, where_loss
 from sevenepochs.analysis.case import Case
-from sevenepochs.analysis.title_kinds import break_down
 from sevenepochs.analysis.where_loss import targets
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run
@@ -47,36 +46,6 @@ def test_every_breakdown_adds_up_to_the_exact_loss(case: Case) -> None:
 def test_the_pass_agrees_with_the_saved_log_probabilities(case: Case) -> None:
     assert case.observed.log_probs_N == pytest.approx(case.log_probs_N, abs=1e-4)
     assert case.observed.log_probs_N.sum() == pytest.approx(case.log_probs_N.sum(), rel=1e-6)
-
-
-def test_memorisation_adds_up_to_the_exact_loss(case: Case) -> None:
-    known = next(b for b in case.breakdowns if b.name == "known")
-    pair_N = case.pairs.log_probs(case.ids_N, EOS_ID)
-    found = memorisation.analyze(case.log_probs_N, pair_N, case.where, known, case.data.split.train)
-    assert case.run.summary is not None
-    exact = case.run.summary["figures"]["exact_val_loss"]
-    assert found["exact_val_loss"] == pytest.approx(exact, rel=1e-12)
-    total = sum(row["nats_per_char"] * row["n_chars"] for row in found["kinds"])
-    assert total / sum(row["n_chars"] for row in found["kinds"]) == pytest.approx(exact, rel=1e-6)
-
-
-def test_memorisation_tells_a_model_that_remembers(case: Case) -> None:
-    """Halve the loss of planted known titles: their ratio to the pair table halves, that of the others stays."""
-    titles, train = ("a b", "c d", "e f", "g h"), ("a b", "C d!", "x", "x")
-    ids_N = np.array([5, 6, 1, 7, 8, 1, 9, 10, 1, 11, 12, 1])
-    where = targets(ids_N, EOS_ID, titles)
-    known = next(b for b in break_down(titles, train) if b.name == "known")
-    log_probs_N = np.where(where.title_N < 1, -1.0, -2.0)
-    found = memorisation.analyze(log_probs_N, np.full(12, -2.0), where, known, train)
-    by_name = {row["name"]: row for row in found["kinds"]}
-    assert {name: row["ratio_to_pairs"] for name, row in by_name.items()} == {
-        "word_for_word": 0.5,
-        "near": 1.0,
-        "new": 1.0,
-    }
-    assert by_name["new"]["n_titles"] == 2 and found["n_duplicates_in_training"] == 1
-    assert found["exact_val_loss_of_new"] == pytest.approx(2 * 3 * 2.0 / (2 * 8))
-    assert [(row["name"], row["n_titles"]) for row in found["times"]] == [("1", 2)]
 
 
 def test_targets_by_hand() -> None:

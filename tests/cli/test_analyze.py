@@ -1,5 +1,6 @@
 """`analyze`, `data`, `corpus` and what `publish` takes along, as a user meets them."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -7,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from sevenepochs.analysis.names import DESCRIPTIONS
 from sevenepochs.analysis.standard import ANALYSES
+from sevenepochs.cli import console
+from sevenepochs.cli.analyze import progress_of_analyses
 from sevenepochs.cli.main import main
 from sevenepochs.run_folder import Run
 
@@ -28,9 +32,10 @@ def test_analyze_writes_json_and_figures_once_and_publish_takes_the_json(
     assert main(["analyze", str(run.path)]) == 0
     shown = capsys.readouterr()
     assert "Does the model use its context?" in shown.out and "[pdf]" in shown.out
+    assert "What it writes unprompted" in shown.out and "Layer by layer" in shown.out
     assert set(run.analysis_names()) >= set(DESCRIPTIONS)
     written = {file.name for file in (run.path / "analysis").glob("*.svg")}
-    assert {"collapse.svg", "calibration.svg", "where_loss_position.svg", "data_words.svg"} <= written
+    assert {"collapse.svg", "calibration.svg", "where_loss_position.svg", "data_words.svg", "layers.svg"} <= written
 
     assert main(["analyze", str(run.path), "--only", "collapse", "--json"]) == 0
     shown = capsys.readouterr()
@@ -115,3 +120,14 @@ def test_corpus_shows_words_in_columns(capsys: pytest.CaptureFixture[str]) -> No
     assert ["word", "count"] in [line[:2] for line in lines]
     assert ["titles", "300"] in [line[:2] for line in lines if len(line) > 1]
     assert "word hn" not in shown and "()" not in shown
+
+
+def test_the_bar_starts_again_with_each_slow_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(console, "errors", terminal)
+    with progress_of_analyses() as progress:
+        for done, total in ((1, 3), (3, 3), (2, 10), (10, 10)):
+            progress(done, total)
+    assert "10/10" in terminal.file.getvalue() and "10/3" not in terminal.file.getvalue()  # type: ignore[attr-defined]
+    with progress_of_analyses():
+        pass  # nothing slow: no bar

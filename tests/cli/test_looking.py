@@ -128,6 +128,17 @@ def test_a_published_place_needs_neither_torch_nor_weights(published: Path) -> N
     assert "\x1b" not in done.stdout and "\\x1b[31m" in done.stdout
 
 
+def test_a_prediction_imports_what_it_needs_and_no_more(run: str) -> None:
+    code = (
+        "import sys; from sevenepochs.cli.main import main\n"
+        f"assert main(['predict', {run!r}, '--text', 'Show HN: A']) == 0\n"
+        "heavy = {'matplotlib', 'pyarrow', 'transformers', 'optuna', 'starlette'} & set(sys.modules)\n"
+        "assert 'torch' in sys.modules and not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_a_result_cannot_answer(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--at", "0,11"], ["--at", "0,10", "--top-k", "3"], ["--text", "a"], ["--title", "1"]):
         assert "--at 0,10 --top-k 2; else name a run folder" in fails(capsys, "predict", str(published), *arguments)
@@ -267,6 +278,13 @@ MISTAKES = {
     "no neighbours": (["inside", "{run}", "--token", "a"], "--view neighbours"),
     "several tokens": (["inside", "{run}", "--view", "neighbours", "--token", "zebra crossing"], "tokens in this"),
     "no snapshots": (["inside", "{run}", "--view", "time", "--text", "a"], "training.snapshots=true"),
+    "no text to predict": (["predict", "{run}", "--text", "\udcff"], "not text; write it in UTF-8"),
+    "no text to compare": (["predict", "{run}", "--text", "\udcff", "--against", "{run}"], "not text"),
+    "no text to begin with": (["sample", "{run}", "--prompt", "a\udcff"], "not text"),
+    "no text to look at": (["inside", "{run}", "--text", "\udcff"], "not text"),
+    "no text to be near to": (["inside", "{run}", "--view", "neighbours", "--token", "\udcff"], "not text"),
+    "nothing to be near to": (["inside", "{run}", "--view", "neighbours", "--text", " "], "no token"),
+    "nothing to draw": (["inside", "{run}", "--view", "neighbours", "--text", " ", "--figure", "x.svg"], "no token"),
 }
 
 

@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.standard import ANALYSES
 from sevenepochs.errors import UserError
-from sevenepochs.plots import attention, curves, ladder, next_token, performance, where_loss
+from sevenepochs.plots import attention, curves, ladder, next_token, performance, title, where_loss
 from sevenepochs.plots.registry import WITH_FIGURES, figures
 from sevenepochs.plots.style import PALETTE, percent, token_label
 from sevenepochs.run_folder import Run
@@ -48,6 +48,7 @@ SIZES = [
     for d_model, block_size, seconds in ((128, 128, 0.1), (256, 128, 0.3), (512, 128, 1.0), (256, 64, 0.2))
 ]
 STAGES = [{"n_titles": n, "seconds": {"load": n / 1e5, "encode": n / 2e5}} for n in (100_000, 400_000)]
+SURPRISE = {"token": "\x1b", "surprisal_bits": 1.0, "rank": 1, "nats_per_char": 1.0}
 DRAWN: dict[str, Callable[[], str]] = {
     "next token": lambda: next_token.figure(PLACE, "a run"),
     "curves": lambda: curves.figure(CURVES, lines={"floor": 1.1}),
@@ -80,6 +81,23 @@ def test_dollars_and_markup_are_text() -> None:
     assert "·$a" in shown and any("$5 & <b>" in text and "$x$" in text for text in shown)
     assert "·rare_$\\frac (rank 5,000)" in shown and "\\n" in shown and "漢" in shown
     assert "< 0.01%" in shown
+
+
+HOSTILE = "".join(map(chr, range(0x20))) + "\x7f\x9f\ufffe\uffff<&>"
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        lambda: next_token.figure({**PLACE, "context": f"{HOSTILE} a\x00b\x1b[31m"}, HOSTILE),
+        lambda: attention.figure([HOSTILE, "a"], {HOSTILE: [[1.0, 0.0], [0.5, 0.5]]}, HOSTILE),
+        lambda: title.surprisal({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
+    ],
+    ids=["next token", "attention", "title"],
+)
+def test_control_characters_are_drawn_as_their_pictures(drawn: Callable[[], str]) -> None:
+    shown = " ".join(texts(drawn()))
+    assert "\N{SYMBOL FOR ESCAPE}" in shown and not set(map(chr, range(9))) & set(shown)
 
 
 def test_the_truth_is_marked_inside_the_top() -> None:

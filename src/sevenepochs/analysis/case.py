@@ -22,7 +22,7 @@ from sevenepochs.run_folder import Run, layout
 
 @dataclass(frozen=True)
 class Case:
-    """Open one with `Case.open`. `progress` is told how far the pass over validation is."""
+    """Open one with `Case.open`. `progress` is told how far a slow analysis is."""
 
     run: Run
     reader: Reader

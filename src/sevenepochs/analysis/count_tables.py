@@ -53,8 +53,9 @@ class PairTable:
         """ln p of every token of a stream after the one before it: fp64 (N,)."""
         before_N = _before(ids_N, eos_id)
         keys_N = before_N * len(self.frequencies_V) + ids_N
-        at_N = np.minimum(np.searchsorted(self.keys, keys_N), len(self.keys) - 1)
-        n_pair_N = np.where(self.keys[at_N] == keys_N, self.counts[at_N], 0)
+        at_N = np.searchsorted(self.keys, keys_N)
+        # behind the last pair stands one that is none, for what sorts after all of them
+        n_pair_N = np.where(np.append(self.keys, -1)[at_N] == keys_N, np.append(self.counts, 0)[at_N], 0)
         n_types_N = self.n_types_V[before_N]
         total_N = self.n_after_V[before_N] + n_types_N
         frequency_N = self.frequencies_V[ids_N]
@@ -64,4 +65,4 @@ class PairTable:
 
 
 def _before(ids_N: np.ndarray, eos_id: int) -> np.ndarray:
-    return np.concatenate(([eos_id], ids_N[:-1])).astype(np.int64)
+    return np.concatenate(([eos_id], ids_N))[:-1].astype(np.int64)

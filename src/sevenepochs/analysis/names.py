@@ -15,6 +15,8 @@ DESCRIPTIONS = {
     "memorisation": "the loss on titles that occur in training",
     "collapse": "does the model use its context? (one pass over the validation text)",
     "calibration": "how often it is right, by how sure it is (the same pass)",
+    "samples": "what it writes when nothing is asked of it, and how much of that is copied",
+    "layers": "what the answer of each layer loses, and where the heads look",
 }
 
 

@@ -4,7 +4,7 @@ Sizes: n titles, S seeds that both recipes were trained with, K differences at o
 over titles, (sum of d_i) / (sum of c_i), d_i the difference of a title's two losses in nats and c_i its characters; it
 equals the difference of the two exact losses. Negative: the second recipe is better.
 
-Over titles: percentile bootstrap, titles drawn with replacement, 10,000 draws, seeded. The models stay as they are.
+Over titles: percentile bootstrap (`bootstrap.py`). The models stay as they are.
 Over seeds: mean and t interval of the S paired differences. The titles stay as they are.
 Over both: titles and seeds are crossed, so the variances add, less what both contain:
     V = V_titles + V_seeds - V_interaction        (two-way clustering; Cameron, Gelbach & Miller 2011)
@@ -21,13 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from sevenepochs.analysis.bootstrap import BOOTSTRAP_SEED, DRAWS, LEVEL, percentiles, ratio_draws
 from sevenepochs.errors import UserError
 from sevenepochs.title_losses import TitleLosses
-
-DRAWS = 10_000
-BOOTSTRAP_SEED = 1337
-LEVEL = 0.95
-_DRAWS_AT_ONCE = 250  # counts of 250 draws x 10,000 titles take 20 MB
 
 
 class Interval(NamedTuple):
@@ -123,18 +119,8 @@ def title_intervals(
     n_titles, n_ratios = nats_nK.shape
     if n_titles < 2:
         return [None] * n_ratios
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    columns = np.column_stack([chars_n, nats_nK]).astype(np.float64)
-    ratios_DK = np.empty((draws, n_ratios))
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        size = min(_DRAWS_AT_ONCE, draws - start)
-        drawn = rng.integers(0, n_titles, size=(size, n_titles), dtype=np.int64)
-        drawn += n_titles * np.arange(size)[:, None]
-        times_Dn = np.bincount(drawn.ravel(), minlength=size * n_titles).reshape(size, n_titles)
-        sums = times_Dn.astype(np.float64) @ columns
-        ratios_DK[start : start + size] = sums[:, 1:] / sums[:, :1]
-    low, high = np.quantile(ratios_DK, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [Interval(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+    ratios_DK = ratio_draws(nats_nK, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)
+    return [Interval(*percentiles(ratios_D, level)) for ratios_D in ratios_DK.T]
 
 
 def linear_intervals(

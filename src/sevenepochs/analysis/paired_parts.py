@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sevenepochs.analysis.bootstrap import LEVEL
 from sevenepochs.analysis.compare import Pair
-from sevenepochs.analysis.paired import LEVEL, Interval, linear_intervals
+from sevenepochs.analysis.paired import Interval, linear_intervals
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.title_losses import TitleLosses

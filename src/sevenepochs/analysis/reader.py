@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from sevenepochs.analysis.memory import Memory
 from sevenepochs.errors import UserError
@@ -210,14 +211,28 @@ class Reader:
         Raises:
             UserError: the context is longer than `block_size`.
         """
-        self._check_fits(context)
+        return self.traces([context])[0]
+
+    def traces(self, contexts: Sequence[Ids]) -> list[Trace]:
+        """The same of several contexts, read in one pass.
+
+        Raises:
+            UserError: one of them is longer than `block_size`, or empty.
+        """
+        for context in contexts:
+            self._check_fits(context)
+        rows = [self._row(context)[0] for context in contexts]
+        # padded on the right, where a causal model cannot look
+        x_RT = pad_sequence(rows, batch_first=True, padding_value=self.eos_id)
         with torch.inference_mode():
-            trace = self.trained.model.trace(self._row(context))
-        return Trace(
-            np.asarray(context, dtype=np.int64),
-            np.stack([hidden_BTD[0].numpy() for hidden_BTD in trace.hidden_BTD]),
-            np.stack([weights_BHTS[0].numpy() for weights_BHTS in trace.attention_BHTS]),
-        )
+            trace = self.trained.model.trace(x_RT)
+        found = []
+        for r, ids_T in enumerate(rows):
+            T = len(ids_T)
+            hidden_LTD = np.stack([hidden_RTD[r, :T].numpy() for hidden_RTD in trace.hidden_BTD])
+            attention_LHTS = np.stack([weights_RHTS[r, :, :T, :T].numpy() for weights_RHTS in trace.attention_BHTS])
+            found.append(Trace(ids_T.numpy(), hidden_LTD, attention_LHTS))
+        return found
 
     def lens(self, hidden_LTD: np.ndarray) -> Iterator[np.ndarray]:
         """Hidden states read as if they were the last ones: ln p of every token, float32 (T, V), layer by layer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sevenepochs.analysis import calibration, collapse, data, memorisation, where_loss
+from sevenepochs.analysis import calibration, collapse, data, drawn_titles, layers, memorisation, where_loss
 from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.names import DESCRIPTIONS, check_names
 from sevenepochs.analysis.next_token import STORY_PLACES, at_place
@@ -30,7 +30,7 @@ def analyze(
         corpus: where the run's titles are now, if not where its config says.
         only: names from `names.DESCRIPTIONS`; all by default.
         again: also those that are there already.
-        progress: told how far the pass over the validation stream is, where one is needed.
+        progress: told how far an analysis is that takes its time; starts again with each.
 
     Raises:
         UserError: an unknown name, the run is incomplete, or the corpus cannot be read or is another one.
@@ -62,9 +62,8 @@ def _where_loss(case: Case) -> dict[str, Any]:
 
 
 def _memorisation(case: Case) -> dict[str, Any]:
-    known = next(b for b in case.breakdowns if b.name == "known")
-    pair_log_probs_N = case.pairs.log_probs(case.ids_N, case.reader.eos_id)
-    return memorisation.analyze(case.log_probs_N, pair_log_probs_N, case.where, known, case.data.split.train)
+    nats = case.where.by_title(-case.log_probs_N)
+    return memorisation.analyze(nats, case.data.split, case.data.tokenizer)
 
 
 ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {
@@ -76,4 +75,6 @@ ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {
     "memorisation": _memorisation,
     "collapse": lambda case: collapse.analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
     "calibration": lambda case: calibration.analyze(case.observed, case.ids_N),
+    "samples": lambda case: drawn_titles.analyze(case.reader, case.data.split, case.progress),
+    "layers": lambda case: layers.analyze(case.reader, case.data.split.validation, case.progress),
 }

@@ -45,12 +45,6 @@ def break_down(titles: Sequence[str], training_titles: Collection[str]) -> tuple
         titles: stripped, as the protocol's split gives them.
         training_titles: what the model was trained on; `known` says which titles it met there.
     """
-    exact = set(training_titles)
-    normal = {normalised(title) for title in exact}
-
-    def known(title: str) -> int:
-        return 0 if title in exact else (1 if normalised(title) in normal else 2)
-
     return (
         _sorted(titles, "prefix", "how the title begins", _PREFIX_KINDS, _prefix),
         _sorted(titles, "year", "year in brackets", _YEAR_KINDS, lambda t: 0 if _YEAR.search(t) else 1),
@@ -58,8 +52,19 @@ def break_down(titles: Sequence[str], training_titles: Collection[str]) -> tuple
         _sorted(titles, "digits", "digits", _DIGIT_KINDS, lambda t: 0 if _DIGIT.search(t) else 1),
         _sorted(titles, "question", "question", _QUESTION_KINDS, lambda t: 0 if t.endswith("?") else 1),
         _sorted(titles, "length", "length of the title", _LENGTH_KINDS, _length),
-        _sorted(titles, "known", "occurs in training", _KNOWN_KINDS, known),
+        known(titles, training_titles),
     )
+
+
+def known(titles: Sequence[str], training_titles: Collection[str]) -> Breakdown:
+    """Whether a title occurs in training: word for word, as a near-duplicate, or not."""
+    exact = set(training_titles)
+    normal = {normalised(title) for title in exact}
+
+    def kind_of(title: str) -> int:
+        return 0 if title in exact else (1 if normalised(title) in normal else 2)
+
+    return _sorted(titles, "known", "occurs in training", _KNOWN_KINDS, kind_of)
 
 
 def normalised(title: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -100,9 +100,9 @@ def extreme_titles(content: Mapping[str, Any]) -> RenderableType:
 
 
 def memorisation(content: Mapping[str, Any]) -> RenderableType:
-    """Known and new titles beside the pair table."""
+    """Known and new titles beside the pair table, and the verdict."""
     table = Table(box=None, pad_edge=False)
-    for column in ("the title occurs in training", "titles", "nats/char", "token pairs", "ratio"):
+    for column in ("the title occurs in training", "titles", "nats/char", "token pairs", "ratio", "95 % interval"):
         table.add_column(column, justify="left" if column.startswith("the") else "right")
     for part in content["kinds"]:
         table.add_row(
@@ -110,10 +110,18 @@ def memorisation(content: Mapping[str, Any]) -> RenderableType:
             f"{part['n_titles']:,}",
             format_metric("exact_val_loss", part["nats_per_char"]),
             format_metric("exact_val_loss", part["pair_nats_per_char"]),
-            format_metric("val_loss_ratio", part["ratio_to_pairs"]),
+            format_metric("ratio_to_pairs", part["ratio_to_pairs"]),
+            _interval("ratio_to_pairs", part["interval"]),
         )
-    closing = "A model that remembers titles has a lower ratio on those it met than on those it did not."
-    return Group(_heading("Titles met in training"), table, Text(closing, style="dim"))
+    lines = [Text(content["sentence"])]
+    if (quotient := content["met_to_new"]) is not None:
+        ratio = format_metric("ratio_to_pairs", quotient["ratio"])
+        interval = _interval("ratio_to_pairs", quotient["interval"])
+        lines.append(Text(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})"))
+    closing = (
+        f"Token pairs were counted without {content['n_left_out_of_pairs']:,} training titles that these titles repeat."
+    )
+    return Group(_heading("Titles met in training"), table, *lines, Text(closing, style="dim"))
 
 
 def collapse(content: Mapping[str, Any]) -> RenderableType:
@@ -136,16 +144,60 @@ def calibration(content: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="left" if column.startswith("best") else "right")
     for row in content["bins"]:
         if row["n"]:
-            low, high = (format_metric("share", value) for value in row["interval"])
             table.add_row(
                 f"{format_metric('share', row['low'])} to {format_metric('share', row['high'])}",
                 f"{row['n']:,}",
                 format_metric("share", row["confidence"]),
                 format_metric("share", row["accuracy"]),
-                f"{low} to {high}",
+                _interval("share", row["interval"]),
             )
     error = format_metric("calibration_error", content["expected_calibration_error"])
     return Group(_heading(f"Calibration of the best token: expected error {error}"), table)
+
+
+def samples(content: Mapping[str, Any]) -> RenderableType:
+    """What is copied beside what people repeat, how varied and long it is, and examples."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("training titles word for word", "titles", "of", "share", "95 % interval"):
+        table.add_column(column, justify="left" if column.startswith("training") else "right")
+    for label, key in (("of those drawn", "copied"), ("of the validation titles", "copied_by_people")):
+        row = content[key]
+        share, interval = format_metric("share", row["share"]), _interval("share", row["interval"])
+        table.add_row(label, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval)
+    mean, training_mean = (
+        format_metric("chars_per_title", content[key]) for key in ("mean_chars", "training_mean_chars")
+    )
+    facts = (
+        f"{content['n_distinct']:,} of {content['n_titles']:,} are different, {content['n_ended']:,} came to an end",
+        f"{mean} characters on average ({_interval('chars_per_title', content['mean_chars_interval'])}); "
+        f"training titles: {training_mean}",
+    )
+    heading = f"What it writes unprompted, at temperature {content['temperature']:g} (seed {content['seed']})"
+    examples = [Text(f"  {plain(text)}") for text in content["examples"]]
+    return Group(_heading(heading), table, *map(Text, facts), Text("for example", style="dim"), *examples)
+
+
+def layers(content: Mapping[str, Any]) -> RenderableType:
+    """A row a layer: the lens' loss, and the least and the most that its heads do."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("after", "nats/token", "on <eos>", "on the one before", "on itself", "tokens back"):
+        table.add_column(column, justify="left" if column == "after" else "right")
+    heads, even = content["heads"], content["even"]
+    for number, row in enumerate(content["lens"]):
+        cells = [row["name"], format_metric("nats_per_token", row["nats_per_token"])]
+        if number:  # the embedding has no heads
+            shares = (heads[name][number - 1] for name in ("eos_share", "previous_share", "self_share"))
+            back = heads["mean_distance"][number - 1]
+            cells += [_interval("share", (min(of_heads), max(of_heads))) for of_heads in shares]
+            cells.append(f"{min(back):.1f} to {max(back):.1f}")
+        table.add_row(*cells)
+    share = format_metric("share", even["share"])
+    closing = (
+        f"Least to most of a layer's heads; one that looks everywhere alike: {share} each, "
+        f"{even['mean_distance']:.1f} back. The last loss is the model's own."
+    )
+    heading = f"Layer by layer over {content['n_titles']:,} titles, {content['n_tokens']:,} tokens"
+    return Group(_heading(heading), table, Text(closing, style="dim"))
 
 
 VIEWS: dict[str, Callable[[Mapping[str, Any]], RenderableType]] = {
@@ -156,6 +208,8 @@ VIEWS: dict[str, Callable[[Mapping[str, Any]], RenderableType]] = {
     "memorisation": memorisation,
     "collapse": collapse,
     "calibration": calibration,
+    "samples": samples,
+    "layers": layers,
 }
 _COLLAPSE_ROWS = (
     ("pair_gain_bits", "gained over the frequencies by a table of token pairs: what the token before is worth"),
@@ -171,6 +225,11 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def _heading(text: str) -> Text:
     return Text(text, style="bold")
+
+
+def _interval(metric: str, interval: Sequence[float] | None) -> str:
+    """Its ends; '-' where there are too few cases for one."""
+    return "-" if interval is None else " to ".join(format_metric(metric, value) for value in interval)
 
 
 def _loss_table(breakdown: Mapping[str, Any], what: str, key: str, unit: str) -> Table:

@@ -32,12 +32,13 @@ def analyze(
 ) -> None:
     """Look at a finished run: what it reads, whether it uses its context, where its loss is, how sure it is.
 
-    What is missing is computed (one pass over the validation text: a minute for the stock model on two cores) and
-    written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
+    What is missing is computed (a pass over the validation text, titles drawn, layers read: some minutes for the stock
+    model on two cores) and written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
 
     Args:
         run: A run folder, part of its name, or `last`.
-        only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration.
+        only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration
+            samples layers.
         again: Compute also what is there already.
         figures: Draw the figures (needs matplotlib).
         corpus: Where the run's titles are now, if they moved.
@@ -84,7 +85,7 @@ def _contents(
         if load is not None:
             import_file(load)
         other = parse_corpus(corpus, column=column) if corpus else None
-        with progress_of_the_pass() as progress:
+        with progress_of_analyses() as progress:
             compute(
                 run, other, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress
             )
@@ -105,27 +106,32 @@ def _draw(run: Run, contents: dict[str, Any]) -> int:
 
 
 @contextmanager
-def progress_of_the_pass() -> Iterator[Progress]:
-    """A bar on the error stream, where that is a terminal; it appears with the first rows."""
+def progress_of_analyses() -> Iterator[Progress]:
+    """A bar on the error stream, where that is a terminal; it appears with the first step of an analysis that takes its
+    time, and starts again with the next one's."""
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from sevenepochs.cli.console import errors
 
     bar = Progress(
-        TextColumn("reading the validation text"),
         BarColumn(bar_width=24),
-        TextColumn("{task.completed}/{task.total} rows"),
+        TextColumn("{task.completed}/{task.total}"),
         TimeRemainingColumn(),
         console=errors,
         disable=not errors.is_terminal,
     )
     task: list[TaskID] = []
+    before = 0
 
     def progress(done: int, total: int) -> None:
+        nonlocal before
         if not task:
             bar.start()
-            task.append(bar.add_task("pass", total=total))
-        bar.update(task[0], completed=done)
+            task.append(bar.add_task("analysis", total=total))
+        elif done < before:
+            bar.reset(task[0], total=total)
+        bar.update(task[0], completed=done, total=total)
+        before = done
 
     try:
         yield progress

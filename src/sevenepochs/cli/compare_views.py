@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def print_pair(pair: Pair) -> None:
     """The difference, its intervals and the verdict."""
-    from sevenepochs.analysis.paired import DRAWS
+    from sevenepochs.analysis.bootstrap import DRAWS
     from sevenepochs.cli.console import console
 
     own = pair.own_rows

@@ -93,6 +93,8 @@ def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) 
     if view == "lens":
         return logit_lens(reader, text or "", top_k)
     ids = [token_id(reader, token)] if token is not None else reader.encode(text or "")[1:].tolist()
+    if not ids:
+        raise UserError("--text holds no token whose neighbours could be shown; write a word")
     return {"run": reader.name, "tokens": [neighbours(reader, id, top_k) for id in dict.fromkeys(ids)]}
 
 

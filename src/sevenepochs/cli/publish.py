@@ -27,7 +27,7 @@ def publish(
     """
     from sevenepochs.analysis.standard import analyze
     from sevenepochs.analysis.title_losses import write as write_title_losses
-    from sevenepochs.cli.analyze import progress_of_the_pass
+    from sevenepochs.cli.analyze import progress_of_analyses
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import import_file
@@ -40,7 +40,7 @@ def publish(
     found = find_run(run, runs)
     result_of(found)  # an incomplete run is refused before any work
     other = parse_corpus(corpus, column=column) if corpus else None
-    with progress_of_the_pass() as progress:
+    with progress_of_analyses() as progress:
         analyze(found, other, lambda text: console.print(text, style="dim"), progress=progress)
     write_title_losses(found, other, lambda text: console.print(text, style="dim"))
     target = write(found, results)

@@ -16,6 +16,7 @@ from typing import Any
 from sevenepochs.config import Config
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, split_titles
+from sevenepochs.text import check_text
 
 DEFAULT_COLUMN = "title"
 MAX_TITLE_CHARS = 10_000  # real titles have at most some 150; a longer one means the file is not what it seems
@@ -100,11 +101,7 @@ def check_title(title: str, where: str) -> str:
         )
     if "\0" in title:
         raise UserError(f"{where}: the title contains a NUL character; remove it")
-    try:
-        title.encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{where}: the title contains half a surrogate pair, which is not text; remove it") from None
-    return title
+    return check_text(title, f"{where}: the title")
 
 
 def refuse_constant(rows: Sequence[str], where: str) -> None:

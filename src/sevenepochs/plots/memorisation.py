@@ -1,4 +1,4 @@
-"""Memorisation: loss on titles met in training and on new ones, beside a table of token pairs as the control."""
+"""Memorisation: loss on titles met in training and on new ones, beside token pairs that have met none of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         for row, part in enumerate(rows):
             right = max(part["nats_per_char"], part["pair_nats_per_char"])
             axes.annotate(
-                f"ratio {format_metric('val_loss_ratio', part['ratio_to_pairs'])}",
+                _ratio(part),
                 (right, row),
                 xytext=(8, 0),
                 textcoords="offset points",
@@ -53,14 +53,27 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         axes.set_yticks(places, [_label(part) for part in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         values = [part[key] for part in rows for key in ("nats_per_char", "pair_nats_per_char")]
-        axes.set_xlim(0, max(values) * 1.18)
+        axes.set_xlim(0, max(values) * 1.5)  # room for the ratios
         axes.set_xlabel("loss (nats per character)")
         axes.set_title("Loss on titles met in training" + (f": {name}" if name else ""))
         axes.legend(loc="lower left")
-        note(axes, "a model that remembers titles has a lower ratio on those it met than on new ones")
+        note(axes, "\n".join(textwrap.wrap(f"{data['sentence']}; {_counted(data)}", 112)))
 
-    return draw(build, 1.9 + 0.55 * len(rows), "Loss on validation titles that occur in training and on new ones")
+    return draw(build, 2.3 + 0.55 * len(rows), "Loss on validation titles that occur in training and on new ones")
 
 
 def _label(part: Mapping[str, Any]) -> str:
     return "\n".join([*textwrap.wrap(_MET[part["name"]], 26), f"({part['n_titles']:,} titles)"])
+
+
+def _ratio(part: Mapping[str, Any]) -> str:
+    text = f"ratio {format_metric('ratio_to_pairs', part['ratio_to_pairs'])}"
+    if part["interval"] is None:
+        return text
+    low, high = (format_metric("ratio_to_pairs", value) for value in part["interval"])
+    return f"{text} ({low} to {high})"
+
+
+def _counted(data: Mapping[str, Any]) -> str:
+    left_out = f"{data['n_left_out_of_pairs']:,} training titles that these repeat"
+    return f"ratio: this model's loss over the table's, with its 95 % interval; pairs counted without {left_out}"

@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sevenepochs.plots import calibration, collapse, data, memorisation, next_token, token_frequency, where_loss
+from sevenepochs.plots import (
+    calibration,
+    collapse,
+    data,
+    layers,
+    memorisation,
+    next_token,
+    samples,
+    token_frequency,
+    where_loss,
+)
 
-WITH_FIGURES = ("data", "token_frequency", "next_token", "where_loss", "memorisation", "collapse", "calibration")
+_ONE = {
+    "memorisation": memorisation.figure,
+    "collapse": collapse.figure,
+    "calibration": calibration.figure,
+    "samples": samples.figure,
+    "layers": layers.figure,
+}
+WITH_FIGURES = ("data", "token_frequency", "next_token", "where_loss", *_ONE)
 
 
 def figures(name: str, content: Mapping[str, Any], run: str | None = None) -> dict[str, str]:
@@ -35,5 +52,4 @@ def figures(name: str, content: Mapping[str, Any], run: str | None = None) -> di
         return {"data_lengths.svg": data.lengths(content), "data_words.svg": data.words(content)}
     if name == "token_frequency":
         return {"token_frequency.svg": token_frequency.figure(content)}
-    one = {"collapse": collapse.figure, "calibration": calibration.figure, "memorisation": memorisation.figure}
-    return {f"{name}.svg": one[name](content, run)} if name in one else {}
+    return {f"{name}.svg": _ONE[name](content, run)} if name in _ONE else {}

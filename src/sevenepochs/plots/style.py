@@ -74,6 +74,12 @@ _RC = {
     "savefig.facecolor": "white",
 }
 _CLIP_ATTRIBUTES = re.compile(r"\n\s+(?=(?:width|height|viewBox|version|xmlns))")
+# What no XML may hold, and what is shown instead: control characters as their pictures (U+2400 on). Tab and line ends
+# stay; matplotlib escapes markup and nothing else.
+_FORBIDDEN = {
+    **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
+    **dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}"),
+}
 
 
 def draw(build: Callable[[Figure], None], height_in: float, description: str, width_in: float = WIDTH_IN) -> str:
@@ -148,7 +154,9 @@ def series() -> Any:
 
 
 def _named(svg: str, description: str) -> str:
-    """The SVG with a role and a title for screen readers, without the XML prologue (it can stand inside HTML)."""
+    """The SVG with a role and a title for screen readers, without the XML prologue (it can stand inside HTML), and
+    without characters that XML forbids, whatever the titles and tokens in it hold."""
+    svg, description = svg.translate(_FORBIDDEN), description.translate(_FORBIDDEN)
     start = svg.index("<svg")
     end = svg.index(">", start)
     head = _CLIP_ATTRIBUTES.sub(" ", svg[start:end])

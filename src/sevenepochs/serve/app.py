@@ -28,6 +28,7 @@ from sevenepochs.serve.refusal import Refusal
 from sevenepochs.serve.sampling import Order, sample
 from sevenepochs.serve.shelf import Opened, Shelf
 from sevenepochs.serve.titles import extreme_titles
+from sevenepochs.text import check_text
 
 _OPENED_AT_START = 2  # the two that the page shows first
 
@@ -183,10 +184,9 @@ class _Page:
                 413, f"the headline has {len(text):,} characters; at most {self._limits.text_chars:,} are read"
             )
         try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise Refusal(422, "text contains half a surrogate pair, which is not text") from None
-        return text
+            return check_text(text, "the headline")
+        except UserError as error:
+            raise Refusal(422, str(error)) from None
 
 
 def create_app(

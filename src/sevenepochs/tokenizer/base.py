@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as HFTokenizer
 from sevenepochs.config import Config
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
+from sevenepochs.text import check_text
 from sevenepochs.tokenizer.words import cuts_at_words, encode_titles
 
 PAD, UNK = "<pad>", "<unk>"
@@ -70,8 +71,12 @@ class Tokenizer:
         self.vocab_size: int = self._hf.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; the literal text `<eos>` becomes the special token, as in the challenge."""
-        return list(self._hf.encode(text).ids)
+        """Ids of a text; the literal text `<eos>` becomes the special token, as in the challenge.
+
+        Raises:
+            UserError: half a surrogate pair in it.
+        """
+        return list(self._hf.encode(check_text(text, "the text")).ids)
 
     def encode_stream(self, titles: Sequence[str]) -> np.ndarray:
         """Ids of the titles, each closed by `<eos>`, as one int32 array.
@@ -89,7 +94,7 @@ class Tokenizer:
 
         Tokens that are parts of one character have that character in common.
         """
-        encoding = self._hf.encode(text)
+        encoding = self._hf.encode(check_text(text, "the text"))
         return list(encoding.ids), [(int(start), int(stop)) for start, stop in encoding.offsets]
 
     def show(self, id: int) -> str:
