@@ -81,7 +81,7 @@ def nats_of(model: Model, titles: tuple[str, ...], split: Split, tokenizer: Toke
 
 @pytest.mark.parametrize(
     ("model", "verdict"),
-    [(beginnings, "remembers"), (pairs_of_training, "remembers"), (pairs_of_others, "cannot_be_told")],
+    [(beginnings, "sign"), (pairs_of_training, "sign"), (pairs_of_others, "cannot_be_told")],
 )
 def test_a_model_that_remembers_is_found_and_no_other(
     model: Model, verdict: str, titles: tuple[str, ...], split: Split, tokenizer: Tokenizer
@@ -139,7 +139,7 @@ def test_where_every_training_title_is_repeated_the_control_knows_nothing(split:
 
 @pytest.mark.parametrize(
     ("interval", "verdict"),
-    [((0.8, 0.99), "remembers"), ((0.9, 1.1), "cannot_be_told"), ((1.01, 1.2), "no_sign"), (None, "too_few")],
+    [((0.8, 0.99), "sign"), ((0.9, 1.1), "cannot_be_told"), ((1.01, 1.2), "no_sign"), (None, "too_few")],
 )
 def test_the_verdict_follows_the_interval(interval: Any, verdict: str) -> None:
     assert memorisation.judge({"ratio": 1.0, "interval": interval}) == verdict

@@ -31,8 +31,8 @@ from sevenepochs.tokenizer.base import Tokenizer
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
 VERDICTS = {
-    "remembers": "does better beside token pairs on titles met word for word than on new ones, as a model that "
-    "remembers titles does",
+    "sign": "does better beside token pairs on titles met word for word than on new ones: a sign that it remembers "
+    "titles, unless titles of that kind suit it better anyway",
     "no_sign": "does no better beside token pairs on titles met word for word than on new ones: no sign that it "
     "remembers titles",
     "cannot_be_told": "whether it remembers titles cannot be told: beside token pairs it does as well on titles met "
@@ -113,7 +113,7 @@ def judge(met_to_new: Mapping[str, Any] | None) -> str:
         return "too_few"
     low, high = met_to_new["interval"]
     if high < 1:
-        return "remembers"
+        return "sign"
     return "no_sign" if low > 1 else "cannot_be_told"
 
 
