@@ -180,7 +180,7 @@ def samples(content: Mapping[str, Any]) -> RenderableType:
 def layers(content: Mapping[str, Any]) -> RenderableType:
     """A row a layer: the lens' loss, and the least and the most that its heads do."""
     table = Table(box=None, pad_edge=False)
-    for column in ("after", "nats/token", "on <eos>", "on the one before", "on itself", "tokens back"):
+    for column in ("after", "nats/token", "on <eos>", "on previous", "on itself", "tokens back"):
         table.add_column(column, justify="left" if column == "after" else "right")
     heads, even = content["heads"], content["even"]
     for number, row in enumerate(content["lens"]):
@@ -188,8 +188,8 @@ def layers(content: Mapping[str, Any]) -> RenderableType:
         if number:  # the embedding has no heads
             shares = (heads[name][number - 1] for name in ("eos_share", "previous_share", "self_share"))
             back = heads["mean_distance"][number - 1]
-            cells += [_interval("share", (min(of_heads), max(of_heads))) for of_heads in shares]
-            cells.append(f"{min(back):.1f} to {max(back):.1f}")
+            cells += ["–".join(format_metric("share", end(of_heads)) for end in (min, max)) for of_heads in shares]
+            cells.append(f"{min(back):.1f}–{max(back):.1f}")
         table.add_row(*cells)
     share = format_metric("share", even["share"])
     closing = (

@@ -53,7 +53,7 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         axes.set_yticks(places, [_label(part) for part in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         values = [part[key] for part in rows for key in ("nats_per_char", "pair_nats_per_char")]
-        axes.set_xlim(0, max(values) * 1.5)  # room for the ratios
+        axes.set_xlim(0, max(values) * 1.6)  # room for the ratios
         axes.set_xlabel("loss (nats per character)")
         axes.set_title("Loss on titles met in training" + (f": {name}" if name else ""))
         axes.legend(loc="lower left")

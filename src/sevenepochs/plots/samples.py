@@ -29,7 +29,7 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         )
         copied.set_title("Training titles word for word")
         copied.set_xlabel("share of titles (%)")
-        copied.legend(loc="lower right")
+        figure.legend(*copied.get_legend_handles_labels(), loc="outside upper right", ncols=2)
         mean, training_mean = data["mean_chars"], data["training_mean_chars"]
         _dots(
             lengths,
@@ -69,5 +69,6 @@ def _dots(
         )
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.3, -0.6)
-    axes.set_xlim(0, 1.45 * max(high for _, high in intervals))
+    widest = max(high for _, high in intervals)
+    axes.set_xlim(-0.03 * widest, 1.6 * widest)  # a whole marker at 0, and room for the numbers
     axes.grid(visible=False, axis="y")
