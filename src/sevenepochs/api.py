@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.analysis.compare import Comparison
 from sevenepochs.analysis.compare import compare as _compare
+from sevenepochs.analysis.finished import finished_runs
 from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.metrics import format_metric
 from sevenepochs.results_folder import Result, result_of
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.run_folder import Run
 from sevenepochs.train.hooks import Watcher
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "r
 
 def _run_of(recipe: str, runs: Path) -> Run:
     """The newest complete run of a recipe, trained now where there is none."""
-    complete = [run for run in list_runs(runs) if run.recipe == recipe and run.state == "complete"]
+    complete = [result.run for result in finished_runs(runs) if result.facts["recipe"] == recipe and result.run]
     return complete[-1] if complete else train(recipe, runs=runs, watcher=_Lines())
 
 
@@ -114,11 +115,10 @@ def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
     own = result_of(run)
     titles = own.facts["corpus"]["split"]["validation_titles_sha256"]
     found = {own.name: run}
-    for other in list_runs(run.path.resolve().parent):
-        if other.recipe in story_recipes() and other.recipe != run.recipe and other.state == "complete":
-            result = result_of(other)
-            if result.facts["corpus"]["split"]["validation_titles_sha256"] == titles:
-                found[result.name] = other
+    for other in finished_runs(run.path.resolve().parent):
+        is_sibling = other.facts["recipe"] in story_recipes() and other.facts["recipe"] != run.recipe
+        if is_sibling and other.facts["corpus"]["split"]["validation_titles_sha256"] == titles and other.run:
+            found[other.name] = other.run
     return list(found.values()), {subject: own.name}
 
 
