@@ -16,7 +16,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.execute_notebooks import execute
-from sevenepochs.run_folder import Run
+from sevenepochs.run_folder import Run, list_runs
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
@@ -98,11 +98,11 @@ def test_train_trains_what_is_missing_once(
     real = api.load_recipe
     monkeypatch.setattr(api, "load_recipe", lambda name: shrink(real(name)).replace("training.epochs", 1))
     story = sevenepochs.open_story("train demo", "one", runs=tmp_path)
-    trained = {run.recipe: run for run in api.list_runs(tmp_path)}
+    trained = {run.recipe: run for run in list_runs(tmp_path)}
     assert trained.keys() == {"demo_sgd", "demo_adamw"}
     assert story.one.loss_curve().svg and story.one.predictions(0, 10).svg and "inputs (train)" in repr(story)
     sevenepochs.open_story("train demo", "one", runs=tmp_path)
-    assert len(api.list_runs(tmp_path)) == 2
+    assert len(list_runs(tmp_path)) == 2
     beside = sevenepochs.open_story(trained["demo_adamw"].path, "one")
     assert beside.first.run is not None and beside.one.run is not None, "the run beside it plays its part"
 
