@@ -24,8 +24,8 @@ import numpy as np
 from sevenepochs.analysis.bootstrap import BOOTSTRAP_SEED, percentiles, ratio_draws
 from sevenepochs.analysis.count_tables import PairTable
 from sevenepochs.analysis.title_kinds import Kind, known, normalised
-from sevenepochs.analysis.where_loss import targets
-from sevenepochs.protocol.budget import EOS, Split
+from sevenepochs.analysis.where_loss import targets, title_chars
+from sevenepochs.protocol.budget import Split
 from sevenepochs.tokenizer.base import Tokenizer
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
@@ -66,7 +66,7 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
     """
     others = _not_repeated(split)
     pair_nats = _pair_nats(others, split.validation, tokenizer)
-    n_chars = np.array([len(title) + len(EOS) for title in split.validation])
+    n_chars = title_chars(split.validation)
     rng = np.random.default_rng(BOOTSTRAP_SEED)  # one for all kinds, so that they are drawn independently
     ratios: dict[str, _Ratio] = {}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sevenepochs.plots.style import draw, note, token_label
+from sevenepochs.plots.style import draw, heading, note, token_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ def figure(tokens: Sequence[str], heads: dict[str, Sequence[Sequence[float]]], t
             panel.set_xticks(ticks if show_below else [], labels if show_below else [], fontsize=size, rotation=90)
         assert image is not None, "at least one head"
         figure.colorbar(image, ax=panels, label="attention weight", shrink=0.7)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        heading(figure, title)
         note(panels[0, 0], "row: the token that looks; column: the token looked at; a row adds up to 1; · is a space")
 
     return draw(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
-from sevenepochs.plots.style import BLUE, FAINT, GREEN, ORANGE, PURPLE, VERMILLION, draw, note
+from sevenepochs.plots.style import BLUE, FAINT, GREEN, ORANGE, PURPLE, VERMILLION, draw, heading, note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,8 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         names = [row["name"].removeprefix("block ") for row in data["lens"]]
         distances.set_xticks(range(len(names)), names)
         distances.set_xlabel("block")
-        heading = "Layer by layer" + (f": {name}" if name else "")
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        text = "Layer by layer" + (f": {name}" if name else "")
+        heading(figure, text)
         note(
             lens,
             f"{data['n_titles']:,} validation titles, each read alone: {data['n_tokens']:,} tokens; the last lens is "

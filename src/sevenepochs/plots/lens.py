@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.plots.style import INK, draw, note, token_label
+from sevenepochs.plots.style import INK, draw, heading, note, token_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +31,8 @@ def figure(found: Mapping[str, Any]) -> str:
         axes.set_yticks(range(len(tokens)), [token_label(token) for token in tokens])
         axes.grid(visible=False)
         axes.set_ylabel("after")
-        heading = f"What each layer would answer: {found['run']}"
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        text = f"What each layer would answer: {found['run']}"
+        heading(figure, text)
         figure.colorbar(image, ax=axes, label="probability of the token that comes")
         note(
             axes, "written: the layer's likeliest next token; early layers were never trained to be read; · is a space"

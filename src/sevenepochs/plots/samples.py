@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
-from sevenepochs.plots.style import BLUE, ORANGE, draw, note, percent
+from sevenepochs.plots.style import BLUE, ORANGE, draw, heading, note, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,8 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         )
         lengths.set_title("Mean length")
         lengths.set_xlabel("characters a title")
-        heading = "What it writes unprompted" + (f": {name}" if name else "")
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        text = "What it writes unprompted" + (f": {name}" if name else "")
+        heading(figure, text)
         note(
             copied,
             f"temperature {data['temperature']:g}, all tokens, seed {data['seed']}; {data['n_distinct']:,} of "

@@ -127,6 +127,11 @@ def bars(axes: Axes, labels: list[str], values: list[float], texts: list[str], *
         axes.annotate(text, (value, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
+def heading(figure: Figure, text: str) -> None:
+    """What a figure of several parts is about, above all of them."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
+
+
 def note(axes: Axes, text: str) -> None:
     """A line of small print below the axes, for whoever sees the figure alone."""
     axes.figure.supxlabel(text, fontsize=8.5, color=FAINT, x=0.01, ha="left")

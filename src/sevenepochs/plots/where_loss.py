@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
-from sevenepochs.plots.style import PALETTE, draw, note
+from sevenepochs.plots.style import PALETTE, draw, heading, note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,8 +66,8 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str,
         axes.set_xlabel(f"loss ({unit})")
         shares.set_xlabel("share of all nats (%)")
         # over the whole width: long labels leave the axes little
-        heading = f"Loss by {what}" + (f": {run}" if run else "")
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        text = f"Loss by {what}" + (f": {run}" if run else "")
+        heading(figure, text)
         if len(breakdowns) > 1:
             figure.legend(loc="outside upper right", ncols=3)
         note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")

@@ -218,7 +218,7 @@ class _Training:
             now = time.monotonic()
             stops = self.ranks.any(stop.requested)
             if stops or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
-                self._save()
+                self._save(self.step)
                 saved = now
             if stops:
                 raise Interrupted(self.writer.path)
@@ -245,10 +245,7 @@ class _Training:
             loss_weight=self.ranks.loss_weight(arrays[1]),
         )
         if not (np.isfinite(result.loss) and np.isfinite(result.grad_norm)):
-            # the weights are those before this step
-            self.step -= 1
-            self._save()
-            self.step += 1
+            self._save(self.step - 1)  # the weights are those before this step
             raise self._failed(
                 f"loss {result.loss}, gradient norm {result.grad_norm}: not finite",
                 f"the state before it is saved in {self.writer.path}; try a smaller optimizer.lr",
@@ -293,9 +290,9 @@ class _Training:
         self.writer.fail(message, step=self.step)
         return UserError(f"{message}; {advice}")
 
-    def _save(self) -> None:
+    def _save(self, step: int) -> None:
         state = {
-            "step": self.step,
+            "step": step,
             "tokens_used": self.tokens_used,
             "elapsed_seconds": self._elapsed_seconds(),
             "machine": self.machine.to_dict(),
