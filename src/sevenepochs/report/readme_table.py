@@ -13,9 +13,9 @@ from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.ladder import LADDER
-from sevenepochs.report.collapse_table import collapse_table
 from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
 from sevenepochs.report.ladder_table import markdown_line, rows
+from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
@@ -98,9 +98,11 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     return update_page(readme, sections, check=check)
 
 
-def update_collapse(page: Path, results_root: Path, *, check: bool = False) -> bool:
-    """The same for the collapse check's table in docs/looking-inside.md."""
-    return update_page(page, {"collapse": collapse_table(list_results(results_root))}, check=check)
+def update_looking_inside(page: Path, results_root: Path, *, check: bool = False) -> bool:
+    """The same for the tables of docs/looking-inside.md."""
+    results = list_results(results_root)
+    parts = {"collapse": collapse_table(results), "memorisation": memorisation_table(results)}
+    return update_page(page, parts, check=check)
 
 
 def draw_figures(folder: Path, results_root: Path) -> list[Path]:
@@ -146,7 +148,7 @@ def _line(cells: list[str]) -> str:
 if __name__ == "__main__":
     is_check = "--check" in sys.argv
     is_current = update(Path("README.md"), Path("results"), check=is_check)
-    is_current &= update_collapse(Path("docs/looking-inside.md"), Path("results"), check=is_check)
+    is_current &= update_looking_inside(Path("docs/looking-inside.md"), Path("results"), check=is_check)
     is_current &= update_performance(Path("docs/performance.md"), Path("results"), check=is_check)
     if not is_check:
         draw_figures(Path("docs/figures"), Path("results"))
