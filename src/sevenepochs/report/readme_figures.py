@@ -15,11 +15,12 @@ from sevenepochs.errors import UserError
 from sevenepochs.plots import curves as curves_plot
 from sevenepochs.plots import ladder as ladder_plot
 from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.results_folder import Result
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
-_SHOWN_FIRST = ("baseline", "adamw", "rope", PUBLIC_BEST, BEST)
+_SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))
 _MOST_CURVES = 6
 
 

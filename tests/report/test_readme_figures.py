@@ -1,0 +1,25 @@
+"""Which curves the README's figure shows."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.recipes import RECORD_RECIPE
+from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.report.readme_figures import CURVES, figures
+from sevenepochs.results_folder import list_results
+
+
+def test_the_record_recipe_is_drawn_however_many_rungs_were_run(
+    published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    for recipe in {*LADDER, "rope", RECORD_RECIPE}:
+        copy_as(published_tiny, tmp_path, recipe)
+    svg = figures(list_results(tmp_path), {})[CURVES]
+    (title,) = re.findall("<title>.* of (.*)</title>", svg)
+    drawn = title.split(", ")
+    assert {"baseline", "adamw", "rope", RECORD_RECIPE} <= set(drawn)
+    assert len(set(drawn)) == len(drawn) == 6
