@@ -1,11 +1,13 @@
 """Two tiny runs with different tokenizers, and the page's server in a thread that ends for certain."""
 
 import contextlib
+import json
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -23,6 +25,20 @@ from sevenepochs.serve.shelf import Shelf
 from sevenepochs.train.trainer import run_training
 
 HOST = "127.0.0.1"
+Served = Callable[..., contextlib.AbstractContextManager[TestClient]]
+
+
+def ask(client: TestClient, run: Run | str, text: str, **more: Any) -> Any:
+    name = run if isinstance(run, str) else run.name
+    return client.post("/api/predict", json={"run": name, "text": text, "typist": "t", **more})
+
+
+def lines(response: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in response.text.splitlines()]
+
+
+def order(run: Run, **more: Any) -> dict[str, Any]:
+    return {"run": run.name, "text": "Show", "temperature": 1.0, "top_k": 0, "seed": 1, "n": 2, **more}
 
 
 @pytest.fixture(scope="session")

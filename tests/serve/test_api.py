@@ -1,13 +1,9 @@
-"""The server's answers: right, bounded, and nothing beyond the runs that it was given."""
+"""The server's answers are right: predictions, curves, papers and titles of the runs that it was given."""
 
 import gc
 import json
 import shutil
-import threading
 import weakref
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +19,10 @@ from sevenepochs.corpus.development import Development
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.serve import app
 from sevenepochs.serve import predict as serve_predict
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.shelf import Shelf
-
-Served = Callable[..., AbstractContextManager[TestClient]]
-
-
-def ask(client: TestClient, run: Run | str, text: str, **more: Any) -> Any:
-    name = run if isinstance(run, str) else run.name
-    return client.post("/api/predict", json={"run": name, "text": text, "typist": "t", **more})
-
-
-def lines(response: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in response.text.splitlines()]
-
-
-def order(run: Run, **more: Any) -> dict[str, Any]:
-    return {"run": run.name, "text": "Show", "temperature": 1.0, "top_k": 0, "seed": 1, "n": 2, **more}
+from tests.serve.conftest import Served, ask
 
 
 def test_every_place_sums_to_one_and_agrees_with_the_reader(client: TestClient, copies: tuple[Run, Run]) -> None:
@@ -112,120 +93,6 @@ def test_a_space_at_the_end_is_not_read(client: TestClient, copies: tuple[Run, R
     with_space, without = (ask(client, copies[0], text).json() for text in ("Show HN ", "Show HN"))
     assert with_space["tokens"] == without["tokens"]
     assert with_space["text"] == "Show HN "
-
-
-def test_samples_stream_repeat_with_their_seed_and_obey_top_k(client: TestClient, copies: tuple[Run, Run]) -> None:
-    first, again, other = (lines(client.post("/api/sample", json=order(copies[0], seed=seed))) for seed in (1, 1, 2))
-    assert first == again
-    assert first != other
-    assert first[-1] == {"done": True}
-    assert {line["sample"] for line in first[:-1]} == {0, 1}
-    assert {line["end"] for line in first if "end" in line} <= {"eos", "length"}
-    greedy, one = (
-        lines(client.post("/api/sample", json=order(copies[0], **changes)))
-        for changes in ({"temperature": 0.0}, {"top_k": 1})
-    )
-    assert greedy == one  # the likeliest token, whichever way it is asked for
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"temperature": -0.1},
-        {"temperature": 2.1},
-        {"temperature": "1"},
-        {"temperature": True},
-        {"temperature": 10**400},
-        {"temperature": float("inf")},
-        {"n": 0},
-        {"n": 11},
-        {"n": 1.5},
-        {"top_k": -1},
-        {"top_k": 10**400},
-        {"seed": -1},
-        {"seed": 2**32},
-        {"text": None},
-        {"text": "\ud800"},
-        {"run": 3},
-    ],
-)
-def test_orders_out_of_bounds_are_refused_in_a_line(
-    client: TestClient, copies: tuple[Run, Run], changes: dict[str, Any]
-) -> None:
-    body = json.dumps({**order(copies[0]), **changes}).replace("NaN", "null")
-    answer = client.post("/api/sample", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code == 422
-    assert "\n" not in answer.json()["error"]
-
-
-def test_text_and_body_are_limited(client: TestClient, copies: tuple[Run, Run]) -> None:
-    assert ask(client, copies[0], "a" * 300).status_code in (200, 413)  # tokens may be too many; characters are not
-    too_long = ask(client, copies[0], "a " * 151)
-    assert too_long.status_code == 413
-    assert "302 characters; at most 300" in too_long.json()["error"]
-    assert ask(client, copies[0], "a", padding="x" * 20_000).status_code == 413
-    too_many = ask(client, copies[0], "🙂" * 120)
-    assert too_many.status_code == 413
-    assert "tokens; this model reads" in too_many.json()["error"]
-    for body in (b"{", b"[]", b"\xff", b"[" * 9000):
-        answer = client.post("/api/predict", content=body, headers={"content-type": "application/json"})
-        assert answer.status_code == 422
-    assert client.post("/api/predict", content=b"{}").status_code == 422  # what a form of another site could send
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/papers/../../etc/passwd",
-        "/api/papers/..%2f..%2fetc%2fpasswd",
-        "/api/papers/%2e%2e",
-        "/api/curves/.",
-        "/../serve/app.py",
-        "/..%2fapp.py",
-        "/static/page.css",
-        "/page.css/",
-        "/api/papers/",
-    ],
-)
-def test_no_path_leads_outside(client: TestClient, path: str) -> None:
-    answer = client.get(path, follow_redirects=False)
-    assert answer.status_code == 404
-    assert set(answer.json()) == {"error"}
-
-
-def test_only_the_named_runs_are_offered(client: TestClient, copies: tuple[Run, Run], finished_run: Run) -> None:
-    names = [run["name"] for run in client.get("/api/runs").json()["runs"]]
-    assert names == [run.name for run in copies]
-    assert ask(client, str(finished_run.path), "a").status_code == 404
-    assert client.get("/api/papers/no_such_run").status_code == 404
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8707", "localhost:8707", "[::1]:8707", "LOCALHOST"])
-def test_its_own_names_are_answered(client: TestClient, host: str) -> None:
-    assert client.get("/api/runs", headers={"host": host}).status_code == 200
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8707", "127.0.0.1.evil.example", "", "[", "0.0.0.0"])
-def test_a_rebound_name_is_refused(client: TestClient, host: str) -> None:
-    answer = client.get("/api/runs", headers={"host": host})
-    assert answer.status_code == 403
-    assert "Content-Security-Policy" in answer.headers
-
-
-def test_another_sites_page_is_refused(client: TestClient, copies: tuple[Run, Run]) -> None:
-    body = {"run": copies[0].name, "text": "a", "typist": "t"}
-    for origin, status in (("https://evil.example", 403), ("null", 403), ("http://127.0.0.1:8707", 200)):
-        assert client.post("/api/predict", json=body, headers={"origin": origin}).status_code == status
-
-
-def test_every_answer_carries_the_strict_headers(client: TestClient) -> None:
-    for path in ("/", "/page.css", "/api/runs", "/nothing"):
-        headers = client.get(path).headers
-        policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
-        assert headers["x-content-type-options"] == "nosniff"
-        assert "access-control-allow-origin" not in headers
 
 
 def test_a_run_that_vanishes_is_named_and_the_other_goes_on(client: TestClient, copies: tuple[Run, Run]) -> None:
@@ -399,47 +266,6 @@ def test_titles_that_are_not_at_hand_say_what_is_missing(
             assert answer.status_code == 409
             assert said in answer.json()["error"]
             assert "--corpus" in answer.json()["error"]
-
-
-def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: Served) -> None:
-    with client_of([copies[0]], Limits(streams=0)) as client:
-        answer = client.post("/api/sample", json=order(copies[0]))
-    assert answer.status_code == 503
-    assert "try again" in answer.json()["error"]
-
-
-def test_samplings_are_counted_before_their_model_is_loaded(
-    copies: tuple[Run, Run], client_of: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loading, go, load = threading.Event(), threading.Event(), Shelf.open
-
-    def load_slowly(shelf: Shelf, name: str) -> Any:
-        loading.set()
-        assert go.wait(60)
-        return load(shelf, name)
-
-    monkeypatch.setattr(Shelf, "open", load_slowly)
-    monkeypatch.setattr(app, "_OPENED_AT_START", 0)
-    with client_of([copies[0]], Limits(streams=1)) as client, ThreadPoolExecutor() as pool:
-        try:
-            first = pool.submit(client.post, "/api/sample", json=order(copies[0]))
-            assert loading.wait(60)
-            second = pool.submit(client.post, "/api/sample", json=order(copies[0]))
-            refused = second.result(timeout=20)
-        finally:
-            go.set()
-        assert refused.status_code == 503
-        assert "samplings are going on" in refused.json()["error"]
-        assert lines(first.result())[-1] == {"done": True}
-
-
-def test_a_sampling_that_ended_or_never_began_counts_no_more(copies: tuple[Run, Run], client_of: Served) -> None:
-    first, second = copies
-    with client_of([first, second], Limits(streams=1)) as client:
-        (second.path / layout.MODEL).write_bytes(b"not tensors")
-        for _ in range(2):
-            assert client.post("/api/sample", json=order(first)).status_code == 200
-            assert client.post("/api/sample", json=order(second)).status_code == 410
 
 
 def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run]) -> None:

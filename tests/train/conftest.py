@@ -9,6 +9,7 @@ import pytest
 from sevenepochs.run_folder import Run, layout
 
 TIMING = {"tokens_per_second", "elapsed_seconds", "elapsed_time", "timestamp"}
+SOURCES = {"source", "earlier_sources"}
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +27,7 @@ def outcome() -> Callable[[Run], dict[str, Any]]:
             "mainrun": [{k: v for k, v in event.items() if k not in TIMING} for event in events],
             "summary": {k: v for k, v in summary.items() if k not in TIMING},
             # the source tree may be edited while the tests run
-            "certificate": {k: v for k, v in (run.certificate or {}).items() if k != "source"},
+            "certificate": {k: v for k, v in (run.certificate or {}).items() if k not in SOURCES},
             "config": run.config,
         }
 

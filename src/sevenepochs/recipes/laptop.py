@@ -1,4 +1,4 @@
-"""What the ladder teaches, at a size that a laptop's CPU trains in an hour or so."""
+"""The techniques of the ladder together, at a size that a laptop's CPU trains in an hour or so."""
 
 from sevenepochs.experiment import Experiment
 from sevenepochs.objective.cross_entropy import CrossEntropy
