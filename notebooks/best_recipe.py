@@ -51,6 +51,15 @@ story
 story.overview()
 
 # %% [markdown]
+# ## What did each technique give?
+#
+# The ladder: each recipe is the one before it with one change, and its effect is measured title by title.
+
+# %%
+#| label: ladder_effects
+story.ladder()
+
+# %% [markdown]
 # ## All changes since the first run
 
 # %%

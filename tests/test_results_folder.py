@@ -12,7 +12,7 @@ from sevenepochs.analysis.standard import analyze
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.performance import update_performance
-from sevenepochs.report.readme_table import table, update, update_looking_inside
+from sevenepochs.report.readme_table import table, update, update_choosing, update_looking_inside
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
 
@@ -105,6 +105,7 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     root = Path(__file__).parents[1]
     assert update(root / "README.md", root / "results", check=True)
     assert update_looking_inside(root / "docs" / "looking-inside.md", root / "results", check=True)
+    assert update_choosing(root / "docs" / "choosing.md", root / "results", check=True)
     assert update_performance(root / "docs" / "performance.md", root / "results", check=True)
 
 

@@ -159,11 +159,13 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     assert sum(part["value"] for part in places) == pytest.approx(pair["difference"]["value"], rel=1e-6)
 
     [run] = [run for run in list_runs(Path("runs")) if run.recipe == "baseline-proxy"]
-    assert main(["publish", run.name]) == 0
-    capsys.readouterr()
+    assert main(["publish", run.name, "adamw-proxy_s1338", run.name]) == 0
+    assert capsys.readouterr().out.count("published to") == 2
+    assert len(list(Path("results").glob("*-proxy_s*"))) == 2
     result = Result.read(Path("results/baseline-proxy_sample-200-proxy_s1337"))
     losses = result.title_losses()
     assert result.is_proxy and losses is not None and run.summary is not None
+    assert result.path is not None and [f.name for f in result.path.glob("analysis/*")] == ["title_losses.json"]
     assert losses.exact_val_loss == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-4)
     assert result.facts["command"].endswith("--corpus sample:200 --seed 1337 --proxy")
     assert main(["ladder", "baseline", "adamw", "--check-proxy", "--corpus", "sample:200", *SETTINGS]) == 0

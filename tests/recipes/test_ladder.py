@@ -27,7 +27,7 @@ from sevenepochs.schedule.warmup_stable_decay import WarmupStableDecay
 from sevenepochs.tokenizer.unigram import Unigram
 
 
-@pytest.mark.parametrize(("lower", "upper"), pairwise(LADDER))
+@pytest.mark.parametrize(("lower", "upper"), list(pairwise(LADDER)))
 def test_each_step_changes_one_slot(lower, upper):
     before, after = load_recipe(lower).to_dict(), load_recipe(upper).to_dict()
     changed = [slot for slot in after if after[slot] != before[slot]]

@@ -14,10 +14,17 @@ from sevenepochs.run_folder import Run
 
 @pytest.fixture(scope="session")
 def copy_as() -> Callable[..., Path]:
-    """copy_as(result, root, recipe, exact=None, seed=1337): a result in `root` that says it is of another recipe."""
+    """copy_as(result, root, recipe, exact=None, seed=1337, proxy=False): a result in `root` that says it is of another
+    recipe, and of development titles if it is a proxy."""
 
-    def copy(original: Path, root: Path, recipe: str, *, exact: float | None = None, seed: int = 1337) -> Path:
+    def copy(
+        original: Path, root: Path, recipe: str, *, exact: float | None = None, seed: int = 1337, proxy: bool = False
+    ) -> Path:
         facts = json.loads((original / "result.json").read_text())
+        if proxy:
+            recipe = f"{recipe}-proxy"
+            facts["corpus"] |= {"kind": "development", "name": facts["corpus"]["name"] + "-proxy"}
+            facts["corpus"]["split"]["validation_titles_sha256"] = "d" * 64
         facts["recipe"], facts["seed"] = recipe, seed
         if exact is not None:
             facts["figures"]["exact_val_loss"] = exact

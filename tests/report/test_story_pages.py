@@ -93,6 +93,19 @@ def test_results_on_other_titles_are_kept_apart(
     assert "`other`" in below and "`other`" not in above
 
 
+def test_the_ladder_page_shows_what_each_technique_gave(
+    sources: Sources, published_tiny: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    for recipe, exact in {"baseline": 2.5, "adamw": 1.8}.items():
+        copy_as(published_tiny, tmp_path / "results", recipe, exact=exact)
+    assert "proxy scale, on development titles" not in sources(tmp_path / "results", tmp_path / "full")["ladder"]
+    for recipe, exact in {"baseline": 2.6, "adamw": 1.9, "muon": 1.7}.items():
+        copy_as(published_tiny, tmp_path / "results", recipe, exact=exact, proxy=True)
+    ladder = sources(tmp_path / "results", tmp_path / "both")["ladder"]
+    assert "at proxy scale, on development titles" in ladder and "| `muon` | 1 | 1.7000" in ladder
+    assert "the proxy orders 1 of 1 pairs" in ladder and "On other titles" not in ladder
+
+
 def test_the_verdict_has_an_interval_only_where_titles_can_be_paired(
     sources: Sources, story_results: Path, tmp_path: Path
 ) -> None:

@@ -113,17 +113,16 @@ def show_check(full: dict[str, float], small: dict[str, float], json: bool) -> N
 
     from sevenepochs.analysis.proxy_check import proxy_check
     from sevenepochs.cli.console import console
-    from sevenepochs.metrics import format_metric
+    from sevenepochs.report.ladder_section import PAIR_HEAD, pair_rows
 
     check = proxy_check(full, small)
     if json:
         print(json_module.dumps({**dataclasses.asdict(check), "words": check.words}, indent=1))
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("pair", "full size", "proxy", ""):
+    for column in PAIR_HEAD:
         table.add_column(column, justify="left" if column in ("pair", "") else "right")
-    for pair in check.pairs:
-        cells = [format_metric("val_loss_difference", value) for value in (pair.full, pair.proxy)]
-        table.add_row(f"{pair.second} - {pair.first}", *cells, "" if pair.agrees else "disagree")
+    for cells in pair_rows(check):
+        table.add_row(*cells)
     console.print(table)
     console.print(check.words)

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName
+import tyro
+
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional
+
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")]
 
 
 def publish(
-    run: Positional[RunName],
+    names: Positional[Names],
     corpus: Corpus = None,
     column: Column = None,
     results: Folder = Path("results"),
     load: Folder | None = None,
     runs: Folder = Path("runs"),
 ) -> None:
-    """Write the small, committable part of a finished run to results/, its standard analyses included.
+    """Write the small, committable part of finished runs to results/, their standard analyses included.
+
+    A run at proxy scale keeps its losses by title, for comparisons, and no other analysis.
 
     Args:
-        run: A run folder, part of its name, or `last`.
-        corpus: Where the run's titles are now, if they moved.
+        names: Run folders, parts of their names, or `last`.
+        corpus: Where the runs' titles are now, if they moved.
         column: The column that holds the titles.
         results: Where results go.
-        load: A Python file with the run's own recipe classes, if it has any.
+        load: A Python file with the runs' own recipe classes, if they have any.
         runs: Where run folders are.
     """
     from sevenepochs.analysis.standard import analyze
@@ -30,18 +37,25 @@ def publish(
     from sevenepochs.cli.analyze import progress_of_analyses
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.errors import UserError
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.results_folder import publish as write
     from sevenepochs.results_folder import result_of
     from sevenepochs.run_folder import find_run
 
+    def announce(text: str) -> None:
+        console.print(text, style="dim")
+
+    if not names:
+        raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
     if load is not None:
         import_file(load)
-    found = find_run(run, runs)
-    result_of(found)  # an incomplete run is refused before any work
+    # an incomplete one among them is refused before any work
+    found = {run.path: (run, result_of(run).is_proxy) for run in (find_run(name, runs) for name in names)}
     other = parse_corpus(corpus, column=column) if corpus else None
-    with progress_of_analyses() as progress:
-        analyze(found, other, lambda text: console.print(text, style="dim"), progress=progress)
-    write_title_losses(found, other, lambda text: console.print(text, style="dim"))
-    target = write(found, results)
-    console.print(f"published to {target}; commit it")
+    for run, is_proxy in found.values():
+        if not is_proxy:
+            with progress_of_analyses() as progress:
+                analyze(run, other, announce, progress=progress)
+        write_title_losses(run, other, announce)
+        console.print(f"published to {write(run, results)}; commit it")

@@ -1,7 +1,8 @@
-"""The techniques of the ladder together, at a size that a laptop's CPU trains in an hour or so."""
+"""The techniques of the ladder together, at a size that a laptop's CPU trains in an hour or two."""
 
 from sevenepochs.experiment import Experiment
 from sevenepochs.objective.cross_entropy import CrossEntropy
+from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.recipes.to_best import title_rows
 
 
@@ -24,3 +25,15 @@ def laptop() -> Experiment:
             "objective": CrossEntropy(),
         }
     )
+
+
+def laptop_r_drop() -> Experiment:
+    """laptop with R-Drop of weight 2.
+
+    Hypothesis: laptop's training loss, dropout included, ends some 0.45 nats per token below its validation loss: there
+    is over-fitting to hold back at this size, too.
+    Reference: Liang et al. 2021, arXiv:2106.14448; -0.024 for 12 layers of 384 in the public runs.
+    Time: 1.85 x laptop.
+    Command: sevenepochs train laptop_r_drop
+    """
+    return laptop().replace("objective", RDrop(weight=2.0))

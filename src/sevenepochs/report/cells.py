@@ -82,6 +82,10 @@ CELLS = {
         "Line chart of training loss per token over the training steps, initial run and best recipe",
         lambda story: story.best.training_curve(),
     ),
+    "ladder_effects": Cell(
+        "The ladder's recipes with their exact losses, and the change at every rung with its interval",
+        lambda story: story.ladder(),
+    ),
     "where_loss_position": Cell(
         "Bar chart of the loss per token by the token's place in its title, run beside run",
         lambda story: story.where("position"),

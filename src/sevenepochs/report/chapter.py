@@ -15,6 +15,9 @@ from sevenepochs.plots import calibration, collapse, curves, data, memorisation,
 from sevenepochs.report.config_diff import config_diff
 from sevenepochs.report.fragments import command_for
 from sevenepochs.report.inputs import Published
+from sevenepochs.report.ladder_section import figure as ladder_figure
+from sevenepochs.report.ladder_section import longest, scale_of
+from sevenepochs.report.ladder_table import HEAD, rows
 from sevenepochs.report.shown import Shown, aligned
 from sevenepochs.report.story import PARTS, Story
 
@@ -122,6 +125,13 @@ class Chapters:
             rows.append([published.result.name, *(format_metric(name, figures[name]) for name in names)])
         return Shown(aligned(rows))
 
+    def ladder(self) -> Shown:
+        """What each technique of the ladder gave over the one before it, at the scale at which most were run."""
+        rungs = longest(self.story.ladders)
+        if not rungs:
+            return Shown("No two recipes of the ladder were run on these titles: sevenepochs ladder --dry-run")
+        return Shown(f"{scale_of(rungs)}\n\n{aligned([HEAD, *rows(rungs)])}", ladder_figure(rungs))
+
     def where(self, breakdown: str) -> Shown:
         """The loss by position in the title, by kind of title, and so on (`plots.where_loss`), all parts together."""
         return _where(cast(self.story), breakdown)
@@ -135,7 +145,7 @@ def cast(story: Story) -> list[Published]:
 def inputs_line(story: Story, origin: str) -> str:
     """Which results something was made from; the report reads it back to tell whether a notebook is up to date."""
     named = [f"{key}={f'{p.result.name}@{p.digest}' if p else 'missing'}" for key, p in story.parts.items()]
-    return f"inputs ({origin}): {' '.join(named)}"
+    return f"inputs ({origin}): {' '.join(named)} all={story.digest}"
 
 
 def _called(published: Published) -> str:

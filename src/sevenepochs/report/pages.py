@@ -21,6 +21,7 @@ from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.config_diff import config_diff, n_changes
 from sevenepochs.report.excerpt import excerpt
 from sevenepochs.report.inputs import Published
+from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words
 from sevenepochs.report.negatives import log_text, negatives
 from sevenepochs.report.notebooks import Notebook, notebooks_folder, read_notebooks, shipped_folder
 from sevenepochs.report.story import PARTS, Story
@@ -72,7 +73,7 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     templates = shipped_folder("site")
     log = log_text()
     downloads = {} if log is None else {"downloads/log.md.txt": log}
-    for published in (*story.everything, *story.elsewhere):
+    for published in (*story.everything, *story.proxies, *story.elsewhere):
         downloads |= _downloads(published)
     texts = {f"{page}.md": page_text for page, page_text in _render(templates, story, found, log).items()}
     texts["myst.yml"] = _myst_yml(story, found)
@@ -155,6 +156,8 @@ def _values(story: Story, notebooks: list[Notebook], log: str | None, references
         "references_list": bibliography(references),
         "file_meaning": _FILE_MEANING,
         "ladder_table": tables.ladder(story.everything),
+        "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
+        "proxy_words": proxy_words([p.result for p in (*story.everything, *story.proxies)]),
         "n_runs": str(len(story.everything)),
         "elsewhere_table": tables.ladder(story.elsewhere) if story.elsewhere else "",
         "metrics_table": tables.metrics(),
@@ -163,7 +166,7 @@ def _values(story: Story, notebooks: list[Notebook], log: str | None, references
         "notebooks": [{"name": n.name, "title": n.title, "redrawn": n.redrawn} for n in notebooks],
         "downloads": [
             {"result": p.result.name, "files": sorted(name.rpartition("/")[2] for name in _downloads(p))}
-            for p in (*story.everything, *story.elsewhere)
+            for p in (*story.everything, *story.proxies, *story.elsewhere)
         ],
     }
 

@@ -1,22 +1,23 @@
-"""The README's figures from results/: loss curves of the story's and the record recipes, and the ladder. No torch.
+"""The README's figures from results/. No torch.
 
-Both are drawn for the set of titles that most recipes were run on, from full runs only.
+Loss curves of the story's and the record recipes: full runs, on the titles that most recipes were run on. The ladder:
+the one with most rungs, at either scale.
 """
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 from sevenepochs.analysis.compare import exact
 from sevenepochs.analysis.ladder import Rung
 from sevenepochs.errors import UserError
 from sevenepochs.plots import curves as curves_plot
-from sevenepochs.plots import ladder as ladder_plot
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.report.ladder_section import figure as ladder_figure
+from sevenepochs.report.ladder_section import longest
 from sevenepochs.results_folder import Result
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
@@ -39,7 +40,7 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
             of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
     if not of_titles:
         return {}
-    titles, chosen = max(of_titles.items(), key=lambda item: len({r.facts["recipe"] for r in item[1]}))
+    chosen = max(of_titles.values(), key=lambda some: len({r.facts["recipe"] for r in some}))
     corpus = chosen[0].facts["corpus"]
     name = corpus.get("recognised") or corpus["name"]
     found = {
@@ -47,13 +48,8 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
             {label: _curve(result) for label, result in _shown(chosen).items()}, title=f"Exact validation loss, {name}"
         )
     }
-    rungs = [rung for rung in rungs_of.get(titles, []) if rung.results]
-    if len(rungs) >= 2:
-        found[LADDER_FIGURE] = ladder_plot.figure(
-            [_rung(rung) for rung in rungs],
-            title=f"The ladder, {name}",
-            footnote="Intervals: 95 %, over titles and, where several seeds were run, over seeds.",
-        )
+    if rungs := longest(rungs_of):
+        found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
 
 
@@ -77,11 +73,3 @@ def _curve(result: Result) -> list[dict[str, str]]:
             return [row for row in csv.DictReader(stream) if row["event"] == "evaluation"]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read ({error}); publish the run again") from None
-
-
-def _rung(rung: Rung) -> dict[str, Any]:
-    row: dict[str, Any] = {"label": rung.recipe, "exact_val_loss": rung.mean}
-    if rung.pair is not None and rung.pair.own_rows.widest is not None:
-        interval = rung.pair.own_rows.widest
-        row |= {"difference": rung.pair.own_rows.value, "low": interval.low, "high": interval.high}
-    return row

@@ -5,22 +5,16 @@ the ladder with each recipe's measured effect. `make readme` runs this file, whi
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-from sevenepochs.analysis.ladder import Rung, ladder
-from sevenepochs.analysis.noise import NoiseFloor, read_floors
-from sevenepochs.errors import UserError
+from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
-from sevenepochs.recipes.ladder import LADDER
-from sevenepochs.report.ladder_table import HEAD as LADDER_HEAD
-from sevenepochs.report.ladder_table import markdown_line, rows
+from sevenepochs.report.ladder_section import ladder_section, ladders, proxy_check_section
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
 from sevenepochs.results_folder import Result, list_results
-from sevenepochs.title_losses import TitleLosses
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -58,33 +52,6 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     return "\n".join(lines)
 
 
-def ladders(results: list[Result], floors: list[NoiseFloor]) -> dict[str, list[Rung]]:
-    """The ladder of every set of titles with a result, by the titles' hash: full runs first, then proxies."""
-    of_titles: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))):
-        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
-    return {titles: ladder(LADDER, some, _published_losses, floors) for titles, some in of_titles.items()}
-
-
-def ladder_section(rungs_of: Mapping[str, list[Rung]]) -> str:
-    """Markdown: one table for every ladder with at least two recipes; those that were not run are named below it."""
-    blocks = []
-    for rungs in rungs_of.values():
-        there = [rung for rung in rungs if rung.results]
-        if len(there) < 2:
-            continue
-        first = there[0].results[0]
-        corpus = first.facts["corpus"]
-        name = corpus.get("recognised") or corpus.get("of") or corpus["name"]
-        scale = "at proxy scale, on development titles" if first.is_proxy else "full runs"
-        lines = [markdown_line(LADDER_HEAD), markdown_line(["---"] * len(LADDER_HEAD))]
-        lines += [markdown_line([f"`{cells[0]}`", *cells[1:]]) for cells in rows(there)]
-        missing = [f"`{rung.recipe}`" for rung in rungs if not rung.results]
-        block = f"{name}, {scale}:\n\n" + "\n".join(lines)
-        blocks.append(block + (f"\n\nNot run yet: {', '.join(missing)}." if missing else ""))
-    return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
-
-
 def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     """Rewrite the tables in the README; with `check`, only say whether they are up to date.
 
@@ -105,6 +72,11 @@ def update_looking_inside(page: Path, results_root: Path, *, check: bool = False
     return update_page(page, parts, check=check)
 
 
+def update_choosing(page: Path, results_root: Path, *, check: bool = False) -> bool:
+    """The same for what docs/choosing.md says of the proxy."""
+    return update_page(page, {"proxy": proxy_check_section(list_results(results_root))}, check=check)
+
+
 def draw_figures(folder: Path, results_root: Path) -> list[Path]:
     """Draw the README's figures into a folder.
 
@@ -118,13 +90,6 @@ def draw_figures(folder: Path, results_root: Path) -> list[Path]:
         (folder / name).write_text(svg, encoding="utf-8", newline="\n")
         files.append(folder / name)
     return files
-
-
-def _published_losses(result: Result) -> TitleLosses:
-    losses = result.title_losses()
-    if losses is None:
-        raise UserError("losses by title not published")
-    return losses
 
 
 def _cells(result: Result) -> list[str]:
@@ -149,6 +114,7 @@ if __name__ == "__main__":
     is_check = "--check" in sys.argv
     is_current = update(Path("README.md"), Path("results"), check=is_check)
     is_current &= update_looking_inside(Path("docs/looking-inside.md"), Path("results"), check=is_check)
+    is_current &= update_choosing(Path("docs/choosing.md"), Path("results"), check=is_check)
     is_current &= update_performance(Path("docs/performance.md"), Path("results"), check=is_check)
     if not is_check:
         draw_figures(Path("docs/figures"), Path("results"))

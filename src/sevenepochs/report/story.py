@@ -1,16 +1,23 @@
 """Which result plays which part: the stock run, the optimizer step, the RoPE step, and the best one.
 
-All parts stand on the same validation titles; results on other titles are kept apart and never compared with them.
+All parts stand on the same validation titles; results on other titles are kept apart and never compared with them,
+those of the same corpus at proxy scale included.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from sevenepochs.analysis.ladder import Rung
+from sevenepochs.analysis.noise import NoiseFloor, read_floors
+from sevenepochs.corpus.development import NAME_SUFFIX
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.report.inputs import Published
+from sevenepochs.report.ladder_section import ladders
 from sevenepochs.results_folder import Result
 
 
@@ -43,11 +50,13 @@ class Story:
     Attributes:
         parts: by `Part.key`, and "best"; None where the run is missing.
         everything: every result on the story's validation titles, highest exact loss first.
-        elsewhere: results on other titles, by name.
+        proxies: results at proxy scale on the story's corpus, by name.
+        elsewhere: other results on other titles, by name.
     """
 
     parts: dict[str, Published | None]
     everything: tuple[Published, ...]
+    proxies: tuple[Published, ...]
     elsewhere: tuple[Published, ...]
 
     @classmethod
@@ -76,10 +85,14 @@ class Story:
             chosen = by_titles[titles_sha256(next(iter(given.values())))]
         parts = {part.key: _cast(part, chosen) for part in PARTS}
         falling = sorted(chosen, key=lambda p: (-exact(p), p.result.name))
+        others = [p for p in published if titles_sha256(p) != titles_sha256(chosen[0])]
+        name = chosen[0].result.facts["corpus"]["name"] + NAME_SUFFIX
+        proxies = tuple(p for p in others if p.result.is_proxy and p.result.facts["corpus"]["name"] == name)
         return cls(
             {**parts, "best": _best(falling), **given},
             tuple(falling),
-            tuple(p for p in published if titles_sha256(p) != titles_sha256(chosen[0])),
+            proxies,
+            tuple(p for p in others if p not in proxies),
         )
 
     @property
@@ -91,6 +104,23 @@ class Story:
     def shown(self) -> Published:
         """The best run, or any: the example where one run has to serve."""
         return self.parts["best"] or self.any
+
+    @cached_property
+    def ladders(self) -> dict[str, list[Rung]]:
+        """The ladder of the full runs and that of the proxies, by their titles' hash."""
+        return ladders([p.result for p in (*self.everything, *self.proxies)], self._floors)
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells two stories with the same parts apart: of all results and seed deviations, 12 hex digits."""
+        named = [f"{p.result.name}@{p.digest}" for p in (*self.everything, *self.proxies)]
+        return hashlib.sha256("\n".join([*named, *map(repr, self._floors)]).encode()).hexdigest()[:12]
+
+    @cached_property
+    def _floors(self) -> list[NoiseFloor]:
+        paths = [p.result.path for p in (*self.everything, *self.proxies)]
+        roots = sorted({path.parent for path in paths if path is not None})
+        return [floor for root in roots for floor in read_floors(root)]
 
     @property
     def is_sample(self) -> bool:

@@ -1,0 +1,69 @@
+"""The ladder of published results: full runs and proxies apart, and whether the second predict the first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.report.ladder_section import (
+    figure,
+    ladder_section,
+    ladders,
+    longest,
+    proxy_check_section,
+    proxy_words,
+)
+from sevenepochs.report.story import Story
+from sevenepochs.results_folder import list_results
+
+FULL = {"baseline": 2.0, "adamw": 1.5, "muon": 1.4}
+PROXY = {"baseline": 2.5, "adamw": 1.8, "muon": 1.9, "small_steps": 1.7}
+
+
+@pytest.fixture()
+def both_scales(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path) -> Path:
+    for recipe, exact in FULL.items():
+        copy_as(published_tiny, tmp_path, recipe, exact=exact)
+    for recipe, exact in PROXY.items():
+        copy_as(published_tiny, tmp_path, recipe, exact=exact, proxy=True)
+    return tmp_path
+
+
+def test_each_scale_has_a_table_of_its_own(both_scales: Path) -> None:
+    full, proxy = ladder_section(ladders(list_results(both_scales), [])).split("at proxy scale, on development titles")
+    assert full.index("full runs") < full.index("| `adamw` | 1 | 1.5000")
+    assert "| `adamw` | 1 | 1.8000" in proxy and "1.8000" not in full and "1.5000" not in proxy
+    assert "`small_steps`" in full.split("Not run yet")[1] and "`small_steps`" not in proxy.split("Not run yet")[1]
+
+
+def test_the_figure_is_of_the_scale_with_most_rungs(both_scales: Path) -> None:
+    pytest.importorskip("matplotlib")
+    rungs = longest(ladders(list_results(both_scales), []))
+    assert [rung.recipe for rung in rungs] == list(PROXY)
+    assert "at proxy scale" in figure(rungs)
+
+
+def test_one_recipe_is_no_ladder(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path) -> None:
+    copy_as(published_tiny, tmp_path, "baseline")
+    assert longest(ladders(list_results(tmp_path), [])) == [] and longest({}) == []
+
+
+def test_the_proxy_is_judged_by_the_recipes_that_were_run_at_both_scales(both_scales: Path) -> None:
+    results = list_results(both_scales)
+    section = proxy_check_section(results)
+    assert "the proxy orders 2 of 3 pairs as full size does (3 recipes" in section
+    assert "| `muon - adamw` | -0.1000 | +0.1000 | disagree |" in section and "small_steps" not in section
+    assert section.startswith("On ") and proxy_words(results) in section
+    alone = [result for result in results if not result.is_proxy]
+    assert "unchecked" in proxy_check_section(alone) and proxy_words(alone) == ""
+
+
+def test_a_story_keeps_its_proxies_apart_and_knows_when_one_came(
+    both_scales: Path, published_tiny: Path, copy_as: Callable[..., Path]
+) -> None:
+    before = Story.of(list_results(both_scales))
+    assert {p.result.facts["recipe"] for p in before.everything} == set(FULL)
+    assert {p.result.facts["recipe"] for p in before.proxies} == {f"{name}-proxy" for name in PROXY}
+    assert before.elsewhere == () and len(before.ladders) == 2
+    copy_as(published_tiny, both_scales, "plateau", exact=1.6, proxy=True)
+    assert Story.of(list_results(both_scales)).digest != before.digest
