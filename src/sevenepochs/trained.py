@@ -27,7 +27,7 @@ from sevenepochs.tokenizer.base import Tokenizer
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run made: `model` holds its final weights, in fp32 on the CPU and in eval mode."""
+    """What a run made: `model` holds its final weights, folded, in fp32 on the CPU and in eval mode."""
 
     run: Run
     experiment: Experiment
@@ -108,8 +108,9 @@ def rebuild(run: Run, tensors: Tensors, where: str) -> TrainedRun:
     experiment = Experiment.from_dict(run.config)
     tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
     with _NothingDrawn():
-        model = experiment.replace("model.init", Unset()).build_model(tokenizer.vocab_size)
+        model = experiment.replace("model.init", Unset()).build_model(tokenizer)
     load_model_tensors(model, tensors, where)
+    model.fold()
     return TrainedRun(run, experiment, tokenizer, model.eval())
 
 

@@ -16,7 +16,7 @@ def drawn(finished_run: Run) -> Callable[[Experiment], TrainedRun]:
 
     def draw(experiment: Experiment) -> TrainedRun:
         tokenizer = load_trained(finished_run).tokenizer
-        model = experiment.build_model(tokenizer.vocab_size).eval()
+        model = experiment.build_model(tokenizer).eval()
         generator = torch.Generator().manual_seed(3)
         with torch.no_grad():
             for parameter in model.parameters():

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sevenepochs.trained import TrainedRun
 
+# Trained weights do not remember how they were drawn, and a trained embedding is a table (GPTModel.fold).
+_FORGOTTEN = {"init", "embedding"}
 _MODULE = "modeling_sevenepochs"
 _AUTO_MAP = {
     "AutoConfig": f"{_MODULE}.SevenEpochsConfig",
@@ -38,7 +40,7 @@ def to_custom(trained: TrainedRun) -> PreTrainedModel:
     config = SevenEpochsConfig(
         vocab_size=trained.model.vocab_size,
         block_size=trained.model.block_size,
-        model=_without_init(trained.experiment.model),
+        model=_remembered(trained.experiment.model),
         auto_map=_AUTO_MAP,
         **special_ids(trained.tokenizer),
     )
@@ -57,7 +59,7 @@ def _check_known(model: GPT) -> None:
 
     for slot, config in [("model", model), *_slots(model)]:
         kind = kind_of(type(config))
-        if kind not in FIELDS or not _settings(config) <= FIELDS[kind]:
+        if kind not in FIELDS or not _settings(config) - _FORGOTTEN <= FIELDS[kind]:
             raise UserError(
                 f"--to hf: slot {slot} holds {kind}, which neither GPT-2 nor our code for transformers knows; "
                 "--to onnx takes every model"
@@ -71,11 +73,9 @@ def _settings(config: Config) -> set[str]:
 
 def _slots(config: Config, prefix: str = "model") -> list[tuple[str, Config]]:
     inner = {f"{prefix}.{name}": value for name, value in vars(config).items() if isinstance(value, Config)}
-    inner.pop("model.init", None)  # trained weights do not remember it
+    inner = {name: value for name, value in inner.items() if name.removeprefix("model.") not in _FORGOTTEN}
     return [pair for name, value in inner.items() for pair in [(name, value), *_slots(value, name)]]
 
 
-def _without_init(model: GPT) -> dict[str, Any]:
-    plain = model.to_dict()
-    del plain["init"]
-    return plain
+def _remembered(model: GPT) -> dict[str, Any]:
+    return {name: value for name, value in model.to_dict().items() if name not in _FORGOTTEN}

@@ -177,7 +177,7 @@ SLOTS = {
 FIELDS: dict[str, set[str]] = {
     "model.gpt:GPT": {
         *("n_layer", "n_head", "d_model", "embedding_dropout", "attention", "position", "norm", "mlp", "residual"),
-        *("head", "init"),
+        "head",
     },
     "model.position.learned:Learned": set(),
     "model.position.none:NoPosition": set(),

@@ -5,6 +5,7 @@ B batch, T position in the row, D model, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -17,6 +18,8 @@ from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
+from sevenepochs.model.embedding import EmbeddingConfig
+from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.head import HeadConfig
 from sevenepochs.model.head.tied import Tied
 from sevenepochs.model.init import InitConfig, Normal
@@ -44,6 +47,7 @@ class GPT(Config):
     n_head: int = 8
     d_model: int = 512
     embedding_dropout: float = 0.1
+    embedding: EmbeddingConfig = field(default_factory=Table)
     attention: AttentionConfig = field(default_factory=Causal)
     position: PositionConfig = field(default_factory=Learned)
     norm: NormConfig = field(default_factory=LayerNorm)
@@ -62,15 +66,19 @@ class GPT(Config):
         if self.d_model % self.n_head:
             raise UserError(f"model.d_model = {self.d_model} is not a multiple of model.n_head = {self.n_head}")
 
-    def build(self, vocab_size: int, block_size: int, seed: int) -> GPTModel:
-        """A freshly initialised model on the CPU. `block_size`: the longest row it will see.
+    def build(self, vocab_size: int, block_size: int, seed: int, texts: Sequence[str] | None = None) -> GPTModel:
+        """A freshly initialised model on the CPU.
+
+        Args:
+            block_size: the longest row it will see.
+            texts: of the tokens, for an embedding that reads them.
 
         Raises:
             UserError: this machine's memory cannot hold it.
         """
         self._check_memory(vocab_size)
         try:
-            model = GPTModel(self, vocab_size, block_size)
+            model = GPTModel(self, vocab_size, block_size, texts)
         except RuntimeError as error:
             if "allocate memory" not in str(error):
                 raise
@@ -93,13 +101,13 @@ class GPT(Config):
 class GPTModel(nn.Module):
     """`forward` gives hidden states; `logits` projects them. `vocab_size` and `block_size` are read by scorers."""
 
-    def __init__(self, config: GPT, vocab_size: int, block_size: int) -> None:
+    def __init__(self, config: GPT, vocab_size: int, block_size: int, texts: Sequence[str] | None = None) -> None:
         super().__init__()
         c = config
         self.vocab_size = vocab_size
         self.block_size = block_size
         self.titles = c.titles
-        self.embedding = nn.Embedding(vocab_size, c.d_model)
+        self.embedding = c.embedding.build(vocab_size, c.d_model, texts)
         self.position = c.position.build(block_size, c.d_model)
         self.dropout = Dropout(c.embedding_dropout)
         self.blocks = nn.ModuleList(_block(c, block_size) for _ in range(c.n_layer))
@@ -135,6 +143,17 @@ class GPTModel(nn.Module):
         finally:
             self.train(was_training)
         return trace
+
+    def fold(self) -> None:
+        """For reading only: the embedding's parts, if it has any, become the table that they add up to."""
+        apart = self.get_submodule("embedding")
+        if isinstance(apart, nn.Embedding):
+            return
+        whole = nn.Embedding.from_pretrained(self.embedding.weight.detach().clone(), freeze=False)
+        for module in [*self.modules()]:
+            for name, child in [*module.named_children()]:
+                if child is apart:
+                    setattr(module, name, whole)
 
     def logits(self, h_BTD: Tensor) -> Tensor:
         """Hidden states to logits_BTV."""

@@ -1,6 +1,7 @@
 """The techniques of the ladder together, at a size that a laptop's CPU trains in an hour or two."""
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.recipes.to_best import title_rows
@@ -37,3 +38,15 @@ def laptop_r_drop() -> Experiment:
     Command: sevenepochs train laptop_r_drop
     """
     return laptop().replace("objective", RDrop(weight=2.0))
+
+
+def laptop_words() -> Experiment:
+    """laptop whose token vectors are sums: of the word, of its case and space, and of the token's own.
+
+    Hypothesis: two thirds of the tokens have relatives that differ by case or space only, and most are rare; what one
+    learns serves all of them, as input and as target.
+    Reference: never tried in public; factored language models, Bilmes & Kirchhoff 2003.
+    Time: as laptop.
+    Command: sevenepochs train laptop_words
+    """
+    return laptop().replace("model.embedding", WordParts())

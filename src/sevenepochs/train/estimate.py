@@ -12,6 +12,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
+from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.train import machine
 
 # What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
@@ -36,7 +37,8 @@ def estimate(
     Raises:
         UserError: the corpus cannot be read, or is too small.
     """
-    n_steps = vocab_size = None
+    n_steps = None
+    tokenizer: Tokenizer | int | None
     validation_share = 0.0  # validation tokens over training tokens
     source = "counted on the corpus"
     corpus = experiment.corpus
@@ -44,14 +46,14 @@ def estimate(
         data = experiment.load_data(announce)
         batches = experiment.build_batches(data)
         n_steps = batches.steps_per_epoch * experiment.training.epochs
-        vocab_size = data.tokenizer.vocab_size
+        tokenizer = data.tokenizer
         validation_share = len(data.validation.ids_N) / len(data.train_ids)
     else:
         source = "unknown: the hub corpus is not cached"
-        vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
-    if vocab_size is None:
+        tokenizer = getattr(experiment.tokenizer, "vocab_size", None)
+    if tokenizer is None:
         raise UserError("the vocabulary is known only with the corpus; add --corpus")
-    model = experiment.build_model(vocab_size)
+    model = experiment.build_model(tokenizer)
     tokens = experiment.batches.batch_size * experiment.batches.block_size
     flop = experiment.step_flop(model)
     facts: dict[str, Any] = {

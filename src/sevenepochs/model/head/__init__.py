@@ -8,13 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sevenepochs.config import Config
+from sevenepochs.model.embedding import Embedding
 
 
 class HeadConfig(Config, ABC):
     """Slot `model.head`."""
 
     @abstractmethod
-    def build(self, embedding: nn.Embedding) -> nn.Module:
+    def build(self, embedding: Embedding) -> nn.Module:
         """A module h_BTD -> logits_BTV; it may share the embedding's weights."""
 
 

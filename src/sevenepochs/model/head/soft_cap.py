@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sevenepochs.config import check_range
 from sevenepochs.errors import UserError
+from sevenepochs.model.embedding import Embedding
 from sevenepochs.model.head import HeadConfig, LinearHead
 from sevenepochs.model.head.tied import Tied
 
@@ -24,7 +25,7 @@ class SoftCap(HeadConfig):
     def __post_init__(self) -> None:
         check_range("head.cap", self.cap, 1e-3, 1e6)
 
-    def build(self, embedding: nn.Embedding) -> nn.Module:
+    def build(self, embedding: Embedding) -> nn.Module:
         head = self.of.build(embedding)
         if not isinstance(head, LinearHead):
             raise UserError(f"model.head.of = {type(self.of).__name__}: a soft cap goes on a head that is a LinearHead")

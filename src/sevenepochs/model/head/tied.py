@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from sevenepochs.model.embedding import Embedding
 from sevenepochs.model.head import HeadConfig, LinearHead
 
 
 @dataclass(frozen=True)
 class Tied(HeadConfig):
-    def build(self, embedding: nn.Embedding) -> nn.Module:
+    def build(self, embedding: Embedding) -> nn.Module:
         return TiedHead(embedding)
 
 
 class TiedHead(LinearHead):
-    def __init__(self, embedding: nn.Embedding) -> None:
+    def __init__(self, embedding: Embedding) -> None:
         super().__init__()
         self.embedding = embedding
 
