@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -85,15 +85,12 @@ class Experiment(Config):
     def build_batches(self, data: Data) -> TrainingBatches:
         return self.batches.build(data.train_ids, data.tokenizer.eos_id, self.training.seed)
 
-    def build_model(self, tokenizer: Tokenizer | int) -> GPTModel:
+    def build_model(self, vocab_size: int, texts: Sequence[str] | None = None) -> GPTModel:
         """A freshly initialised model on the CPU, in training mode.
 
         Args:
-            tokenizer: or the size of its vocabulary, with which an embedding that reads tokens does what it can.
+            texts: of the tokens (`Tokenizer.texts`), for an embedding that reads them.
         """
-        vocab_size, texts = (tokenizer, None) if isinstance(tokenizer, int) else (tokenizer.vocab_size, None)
-        if self.model.embedding.reads_texts and not isinstance(tokenizer, int):
-            texts = [tokenizer.show(id) for id in range(vocab_size)]
         # the stock geometry is scored whatever the recipe trains with, so rows of 128 must fit
         block_size = max(self.batches.block_size, STOCK_BLOCK_SIZE)
         return self.model.build(vocab_size, block_size, self.training.seed, texts)

@@ -19,6 +19,7 @@ from typing import Any
 from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run
+from sevenepochs.run_folder.later_fields import with_later_fields
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
 
@@ -95,9 +96,10 @@ class Result:
             facts = json.loads(file.read_text(encoding="utf-8"))
             version = facts["schema_version"]
             facts["recipe"], facts["corpus"]["name"], facts["seed"], facts["figures"]["exact_val_loss"]
+            facts["config"] = with_later_fields(facts["config"])
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {error}") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{file} is damaged ({error}); publish the run again") from None
         if version != SCHEMA_VERSION:
             raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
@@ -120,7 +122,7 @@ def result_of(run: Run) -> Result:
         raise UserError(
             f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.name})"
         )
-    config, environment, certificate = run.config, run.environment, run.certificate or {}
+    config, environment, certificate = with_later_fields(run.config), run.environment, run.certificate or {}
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
@@ -177,7 +179,7 @@ def publish(run: Run, root: Path) -> Path:
         "result.json": _json(result.facts),
         "curve.csv": _curve(run),
         "certificate.json": _json(run.certificate),
-        **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run)},
+        **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run, result.is_proxy)},
     }
     size = sum(len(text.encode()) for text in files.values())
     if size > MAX_BYTES:
@@ -199,9 +201,11 @@ def publish(run: Run, root: Path) -> Path:
     return target
 
 
-def _publishable_analyses(run: Run) -> Iterator[tuple[str, Any]]:
-    """What analysis/ holds, but for files that say that they hold text of the corpus."""
+def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]:
+    """What analysis/ holds, but for files that say that they hold text of the corpus; of a proxy the losses alone."""
     for name in run.analysis_names():
+        if is_proxy and name != TITLE_LOSSES:
+            continue
         data = run.analysis(name)
         if not (isinstance(data, dict) and data.get("keep_local")):
             yield name, data

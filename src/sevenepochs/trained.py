@@ -16,6 +16,7 @@ from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
+from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.init import InitConfig
 from sevenepochs.model.weights import from_snapshot, load_model_tensors
@@ -27,7 +28,7 @@ from sevenepochs.tokenizer.base import Tokenizer
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run made: `model` holds its final weights, folded, in fp32 on the CPU and in eval mode."""
+    """What a run made: `model` holds its final weights (an embedding table), in fp32 on the CPU and in eval mode."""
 
     run: Run
     experiment: Experiment
@@ -108,9 +109,9 @@ def rebuild(run: Run, tensors: Tensors, where: str) -> TrainedRun:
     experiment = Experiment.from_dict(run.config)
     tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
     with _NothingDrawn():
-        model = experiment.replace("model.init", Unset()).build_model(tokenizer)
+        as_kept = experiment.replace_all({"model.init": Unset(), "model.embedding": Table()})  # `reading_tensors`
+        model = as_kept.build_model(tokenizer.vocab_size)
     load_model_tensors(model, tensors, where)
-    model.fold()
     return TrainedRun(run, experiment, tokenizer, model.eval())
 
 

@@ -19,7 +19,7 @@ def reader(request: pytest.FixtureRequest, shrink: Callable[[Experiment], Experi
     """A recipe's model, small, with weights large enough that every part has a say."""
     experiment = shrink(load_recipe(request.param))
     tokenizer = load_trained(finished_run).tokenizer
-    model = experiment.build_model(tokenizer).eval()
+    model = experiment.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

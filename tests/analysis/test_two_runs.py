@@ -27,7 +27,11 @@ def other(finished_run: Run, tiny: Experiment) -> Reader:
     words = ("Show HN: compilers", "Ask HN: Who is hiring?", "naïve “naïve” 漢字 漢字")
     tokenizer = BPE(vocab_size=320, trained_on="train").build(Split(words * 3, ()))
     experiment = tiny.replace("tokenizer.vocab_size", 320)
-    return Reader.of(TrainedRun(finished_run, experiment, tokenizer, experiment.build_model(tokenizer).eval()))
+    return Reader.of(
+        TrainedRun(
+            finished_run, experiment, tokenizer, experiment.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
+        )
+    )
 
 
 def nats(reader: Reader, text: str) -> float:

@@ -74,7 +74,7 @@ def _check(tiny, tmp_path, reference, vocab_size, batch_size, block_size, optimi
 
     data = experiment.load_data()
     ids_N, validation = data.validation.ids_N, data.validation
-    model = experiment.build_model(data.tokenizer)
+    model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
     load_model_tensors(model, run.load_model_tensors(), "model")
     rows = stock_rows(len(ids_N), block_size)
     truth = exact_val_loss(exact_log_probs(TorchScorer(model), ids_N, validation.eos_id, rows), validation.n_chars)

@@ -1,24 +1,37 @@
-"""Token vectors as sums of parts: which tokens are one word, what they share, and what a finished run keeps of it."""
+"""Token vectors as sums of parts: which tokens are one word, what they share, and what a run keeps of it."""
 
+import os
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.embedding.word_parts import SumOfParts, WordParts, form, word
 from sevenepochs.model.gpt import GPT, n_matmul_parameters
 from sevenepochs.model.head.soft_cap import SoftCap
 from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.model.weights import load_model_tensors, reading_tensors
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.protocol.scoring import exact_log_probs
-from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.laptop import laptop_words
-from sevenepochs.train.trainer import run_training
-from sevenepochs.trained import load_trained
+from sevenepochs.run_folder import Run
+from sevenepochs.train.hooks import Progress, Watcher
+from sevenepochs.train.interrupt import Interrupted
+from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.trained import load_snapshot, load_trained
 
 TEXTS = ["<eos>", "the", " the", " The", " THE", "a", " a", "A", ":", " ", "\\xe2", " iPhone"]
+
+
+class StopAtOnce(Watcher):
+    def stepped(self, progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def parts(d_model: int = 4, texts: list[str] | None = TEXTS) -> SumOfParts:
@@ -93,27 +106,26 @@ def test_through_the_tied_head_gradients_are_those_of_the_loss_over_all_logits(h
         torch.testing.assert_close(a, b)
 
 
-def test_folded_it_is_a_table_and_the_same_model() -> None:
+def test_read_back_it_is_a_table_and_the_same_model() -> None:
     config = GPT(n_layer=1, n_head=1, d_model=8, embedding=WordParts(), head=SoftCap())
     model = config.build(len(TEXTS), 8, seed=0, texts=TEXTS).eval()
+    kept = replace(config, embedding=Table()).build(len(TEXTS), 8, seed=1).eval()
+    load_model_tensors(kept, reading_tensors(model), "the model")
     x_BT = torch.arange(8)[None]
-    before = model.logits(model(x_BT))
-    n_products = n_matmul_parameters(model)
-    model.fold()
-    torch.testing.assert_close(model.logits(model(x_BT)), before)
-    names = set(dict(model.named_parameters()))
-    assert "embedding.weight" in names and not any("word" in name or "own" in name for name in names)
-    assert n_matmul_parameters(model) == n_products
+    torch.testing.assert_close(kept.logits(kept(x_BT)), model.logits(model(x_BT)))
+    assert n_matmul_parameters(kept) == n_matmul_parameters(model)
 
 
-def test_without_texts_each_token_is_a_word() -> None:
-    assert parts(texts=None).word_V.tolist() == list(range(len(TEXTS)))
+def test_the_texts_of_all_tokens_are_needed() -> None:
+    with pytest.raises(ValueError, match="texts of all 12 tokens"):
+        parts(texts=None)
 
 
-def test_a_run_keeps_its_words_and_is_read_back(shrink: Callable[[Experiment], Experiment], tmp_path: Path) -> None:
-    assert load_recipe("laptop_words") == laptop_words()
-    experiment = shrink(laptop_words()).replace("training.epochs", 1)
-    run = run_training(experiment, "words", tmp_path)
+def test_a_run_is_read_back_and_goes_on_to_the_same_bits(
+    shrink: Callable[[Experiment], Experiment], tmp_path: Path
+) -> None:
+    experiment = shrink(laptop_words()).replace_all({"training.epochs": 2, "training.snapshots": True})
+    run = run_training(experiment, "words", tmp_path / "whole")
     trained = load_trained(run)
     data = trained.load_data()
     log_probs_N = exact_log_probs(
@@ -122,4 +134,12 @@ def test_a_run_keeps_its_words_and_is_read_back(shrink: Callable[[Experiment], E
     assert run.summary is not None
     exact = -log_probs_N.sum() / data.validation.n_chars
     assert exact == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-6)
-    assert {"embedding.own.weight", "embedding.word_V"} <= run.load_model_tensors().keys()
+    tensors = run.load_model_tensors()
+    assert "embedding.weight" in tensors and not any("word" in name for name in tensors)
+    load_snapshot(run, run.snapshot_steps()[-1])
+
+    with pytest.raises(Interrupted) as stopped:
+        run_training(experiment, "words", tmp_path / "parts", StopAtOnce())
+    resumed = resume_training(Run(stopped.value.run_path), experiment)
+    for name, array in resumed.load_model_tensors().items():
+        np.testing.assert_array_equal(array, tensors[name])

@@ -49,13 +49,13 @@ def loud(model):
 def violation(experiment, data):
     # ends inside a title, as the part that the certificate scores may
     ids_N, eos_id = data.validation.ids_N[:-1][:SCORED_TOKENS], data.tokenizer.eos_id
-    model = loud(experiment.build_model(data.tokenizer))
+    model = loud(experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()))
     return causality_violation(TorchScorer(model), ids_N, eos_id, experiment.batches.scoring_rows(ids_N, eos_id))
 
 
 def scores(experiment, data, reseed_with):
     """Log-probabilities of the validation stream, twice from one model."""
-    model = loud(experiment.build_model(data.tokenizer))
+    model = loud(experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()))
     for step in reseed_with:
         reseed(model, seed=1, step=step)
         yield exact_log_probs(
@@ -115,7 +115,7 @@ def test_its_scoring_rows_give_every_target_once(experiment, data):
 
 def test_read_in_pieces_it_is_the_same(experiment, data):
     """Through the key/value cache, as samplers and the page read."""
-    model = loud(experiment.build_model(data.tokenizer)).eval()
+    model = loud(experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())).eval()
     ids = torch.from_numpy(data.validation.ids_N[:40].astype(np.int64)).view(2, 20)
     past = model.new_past(2)
     with torch.no_grad():
@@ -125,7 +125,7 @@ def test_read_in_pieces_it_is_the_same(experiment, data):
 
 
 def test_two_steps_are_finite_and_begin_at_chance(experiment, data):
-    model = experiment.build_model(data.tokenizer).train()
+    model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()).train()
     optimizer = experiment.optimizer.build(model)
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]

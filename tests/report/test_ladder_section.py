@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.report.ladder_section import (
-    figure,
-    ladder_section,
-    ladders,
-    longest,
-    proxy_check_section,
-    proxy_words,
-)
+from sevenepochs.analysis.ladder import Rung, published_losses
+from sevenepochs.analysis.ladder import ladders as all_ladders
+from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.report.ladder_section import figure, ladder_section, longest, proxy_check_section, proxy_words
 from sevenepochs.report.story import Story
 from sevenepochs.results_folder import list_results
 
 FULL = {"baseline": 2.0, "adamw": 1.5, "muon": 1.4}
 PROXY = {"baseline": 2.5, "adamw": 1.8, "muon": 1.9, "small_steps": 1.7}
+
+
+def ladders(root: Path) -> dict[str, list[Rung]]:
+    return all_ladders(LADDER, list_results(root), published_losses)
 
 
 @pytest.fixture()
@@ -30,7 +30,7 @@ def both_scales(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Pa
 
 
 def test_each_scale_has_a_table_of_its_own(both_scales: Path) -> None:
-    full, proxy = ladder_section(ladders(list_results(both_scales), [])).split("at proxy scale, on development titles")
+    full, proxy = ladder_section(ladders(both_scales)).split("at proxy scale, on development titles")
     assert full.index("full runs") < full.index("| `adamw` | 1 | 1.5000")
     assert "| `adamw` | 1 | 1.8000" in proxy and "1.8000" not in full and "1.5000" not in proxy
     assert "`small_steps`" in full.split("Not run yet")[1] and "`small_steps`" not in proxy.split("Not run yet")[1]
@@ -38,14 +38,14 @@ def test_each_scale_has_a_table_of_its_own(both_scales: Path) -> None:
 
 def test_the_figure_is_of_the_scale_with_most_rungs(both_scales: Path) -> None:
     pytest.importorskip("matplotlib")
-    rungs = longest(ladders(list_results(both_scales), []))
+    rungs = longest(ladders(both_scales))
     assert [rung.recipe for rung in rungs] == list(PROXY)
     assert "at proxy scale" in figure(rungs)
 
 
 def test_one_recipe_is_no_ladder(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path) -> None:
     copy_as(published_tiny, tmp_path, "baseline")
-    assert longest(ladders(list_results(tmp_path), [])) == [] and longest({}) == []
+    assert longest(ladders(tmp_path)) == [] and longest({}) == []
 
 
 def test_the_proxy_is_judged_by_the_recipes_that_were_run_at_both_scales(both_scales: Path) -> None:
@@ -67,3 +67,14 @@ def test_a_story_keeps_its_proxies_apart_and_knows_when_one_came(
     assert before.elsewhere == () and len(before.ladders) == 2
     copy_as(published_tiny, both_scales, "plateau", exact=1.6, proxy=True)
     assert Story.of(list_results(both_scales)).digest != before.digest
+
+
+def test_proxies_are_no_story_where_a_full_run_is(
+    published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path
+) -> None:
+    for recipe in ("muon", "plateau", "rotary"):
+        copy_as(published_tiny, tmp_path, recipe, proxy=True)
+    assert len(Story.of(list_results(tmp_path)).everything) == 3
+    copy_as(published_tiny, tmp_path, "laptop")
+    story = Story.of(list_results(tmp_path))
+    assert [p.result.facts["recipe"] for p in story.everything] == ["laptop"] and len(story.proxies) == 3

@@ -37,7 +37,7 @@ def stock_size_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "titles.txt").write_text("\n".join([*HEADLINES, *titles] * 2))
     experiment = adamw().replace("corpus", FileCorpus(path=str(folder / "titles.txt")))
     data = experiment.load_data()
-    model = experiment.build_model(data.tokenizer)
+    model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
     assert sum(parameter.numel() for parameter in model.parameters()) == 27_172_864
     with RunWriter.create(folder, "adamw", 1) as writer:
         writer.write_json(layout.CONFIG, experiment.to_dict())

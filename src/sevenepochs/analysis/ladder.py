@@ -86,6 +86,43 @@ def ladder(
     return rungs
 
 
+def ladders(
+    recipes: Sequence[str],
+    results: Iterable[Result],
+    losses_of: Callable[[Result], TitleLosses],
+    floors: Iterable[NoiseFloor] = (),
+) -> dict[str, list[Rung]]:
+    """The ladder of every set of titles with a result, by the titles' hash: full runs first, then proxies.
+
+    Args and errors as for `ladder`.
+    """
+    floors = list(floors)
+    of_titles: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))):
+        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    return {titles: ladder(recipes, some, losses_of, floors) for titles, some in of_titles.items()}
+
+
+def published_losses(result: Result) -> TitleLosses:
+    """A `losses_of` for published results.
+
+    Raises:
+        UserError: it was published without them, or they are damaged.
+    """
+    losses = result.title_losses()
+    if losses is None:
+        raise UserError("losses by title not published")
+    return losses
+
+
+def mean_losses(results: Iterable[Result]) -> dict[str, float]:
+    """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name."""
+    losses: dict[str, list[float]] = {}
+    for result in results:
+        losses.setdefault(plain_name(result), []).append(exact(result))
+    return {name: math.fsum(values) / len(values) for name, values in losses.items()}
+
+
 def plain_name(result: Result) -> str:
     """The recipe's name, also of a run at proxy scale."""
     return str(result.facts["recipe"]).removesuffix(PROXY_SUFFIX)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from scipy import stats
+
+from sevenepochs.analysis.ladder import mean_losses
+from sevenepochs.corpus.development import NAME_SUFFIX
+from sevenepochs.results_folder import Result
 
 ENOUGH_PAIRS = 3
 
@@ -68,3 +72,18 @@ def proxy_check(full: Mapping[str, float], proxy: Mapping[str, float]) -> ProxyC
         tau = float(found.statistic) if math.isfinite(found.statistic) else None
         p_value = float(found.pvalue) if len(recipes) >= 3 and tau is not None else None
     return ProxyCheck(recipes, pairs, tau, p_value)
+
+
+def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
+    """By corpus, where two recipes or more were run at both scales."""
+    of_corpus: dict[tuple[str, str], tuple[list[Result], list[Result]]] = {}
+    for result in results:
+        of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
+    checks = {key[0]: proxy_check(*map(mean_losses, scales)) for key, scales in sorted(of_corpus.items())}
+    return {name: check for name, check in checks.items() if check.pairs}
+
+
+def full_corpus(result: Result) -> tuple[str, str]:
+    """Name and file hash of the corpus that a result's titles are of, at either scale."""
+    corpus = result.facts["corpus"]
+    return str(corpus["name"]).removesuffix(NAME_SUFFIX), str(corpus.get("file_sha256"))

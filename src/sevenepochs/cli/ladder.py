@@ -51,9 +51,10 @@ def ladder(
         results: Where published results and measured seed deviations are.
         json: Print the table as JSON.
     """
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan
+    from sevenepochs.analysis.ladder import mean_losses
+    from sevenepochs.campaign.jobs import done, execute, jobs_for, plan
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
-    from sevenepochs.cli.ladder_views import means, show_check, show_plan, show_table
+    from sevenepochs.cli.ladder_views import show_check, show_plan, show_table
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.train.hooks import Watcher
     from sevenepochs.train.interrupt import Interrupted
@@ -62,10 +63,10 @@ def ladder(
     wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
     if check_proxy:
         full, small = (
-            means(plan([j for n, e in wanted.items() for j in jobs_for(n, e, seeds, proxy=p)], runs, results))
-            for p in (False, True)
+            [j for name, e in wanted.items() for j in jobs_for(name, e, seeds, proxy=p)] for p in (False, True)
         )
-        show_check(full, small, json)
+        of_full, of_small = (mean_losses(done(plan(jobs, runs, results))) for jobs in (full, small))
+        show_check(of_full, of_small, json)
         return
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then

@@ -54,11 +54,12 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     from sevenepochs.analysis.ladder import ladder as line_up
     from sevenepochs.analysis.noise import read_floors
     from sevenepochs.analysis.title_losses import title_losses
+    from sevenepochs.campaign.jobs import done
     from sevenepochs.cli.console import console
     from sevenepochs.recipes.catalog import list_recipes
     from sevenepochs.report.ladder_table import log_lines, rows, to_json
 
-    found = [one.result for one in planned if one.result is not None]
+    found = done(planned)
     corpus = next(iter(one.job.experiment.corpus for one in planned), None)
     rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_floors(results))
     if json:
@@ -90,18 +91,6 @@ def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
         table.add_row(*row, style="bold" if counts else None if rung.results else "dim")
     console.print(table)
     console.print("effect: against the rung above that was run, with the half-width of its 95 % interval", style="dim")
-
-
-def means(planned: list[Planned]) -> dict[str, float]:
-    """Mean exact loss by recipe, of those that are done."""
-    from sevenepochs.analysis.compare import exact
-    from sevenepochs.analysis.ladder import plain_name
-
-    losses: dict[str, list[float]] = {}
-    for one in planned:
-        if one.result is not None:
-            losses.setdefault(plain_name(one.result), []).append(exact(one.result))
-    return {name: sum(values) / len(values) for name, values in losses.items()}
 
 
 def show_check(full: dict[str, float], small: dict[str, float], json: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sevenepochs.trained import TrainedRun
 
-# Trained weights do not remember how they were drawn, and a trained embedding is a table (GPTModel.fold).
+# Trained weights do not remember how they were drawn, and a trained embedding is a table (`reading_tensors`).
 _FORGOTTEN = {"init", "embedding"}
 _MODULE = "modeling_sevenepochs"
 _AUTO_MAP = {
@@ -59,7 +59,8 @@ def _check_known(model: GPT) -> None:
 
     for slot, config in [("model", model), *_slots(model)]:
         kind = kind_of(type(config))
-        if kind not in FIELDS or not _settings(config) - _FORGOTTEN <= FIELDS[kind]:
+        known = FIELDS.get(kind, set()) | (_FORGOTTEN if slot == "model" else set())
+        if kind not in FIELDS or not _settings(config) <= known:
             raise UserError(
                 f"--to hf: slot {slot} holds {kind}, which neither GPT-2 nor our code for transformers knows; "
                 "--to onnx takes every model"

@@ -52,7 +52,7 @@ def is_gpt2(model: GPT) -> bool:
         residual=PreNorm(dropout=getattr(model.residual, "dropout", 0.0)),
         head=Tied(),
     )
-    # an embedding in parts is a table by now (GPTModel.fold)
+    # an embedding in parts is a table by now (`reading_tensors`)
     return dataclasses.replace(model, init=same.init, embedding=same.embedding) == same
 
 

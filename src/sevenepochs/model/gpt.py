@@ -144,17 +144,6 @@ class GPTModel(nn.Module):
             self.train(was_training)
         return trace
 
-    def fold(self) -> None:
-        """For reading only: the embedding's parts, if it has any, become the table that they add up to."""
-        apart = self.get_submodule("embedding")
-        if isinstance(apart, nn.Embedding):
-            return
-        whole = nn.Embedding.from_pretrained(self.embedding.weight.detach().clone(), freeze=False)
-        for module in [*self.modules()]:
-            for name, child in [*module.named_children()]:
-                if child is apart:
-                    setattr(module, name, whole)
-
     def logits(self, h_BTD: Tensor) -> Tensor:
         """Hidden states to logits_BTV."""
         return self.head(h_BTD)

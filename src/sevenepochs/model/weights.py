@@ -15,6 +15,12 @@ def model_tensors(model: GPTModel) -> dict[str, np.ndarray]:
     return {name: to_numpy(tensor) for name, tensor in _named_once(model).items()}
 
 
+def reading_tensors(model: GPTModel) -> dict[str, np.ndarray]:
+    """`model_tensors` for whoever only reads the model: an embedding in parts is the table that they add up to, so that
+    reading needs neither the parts nor what they were made from."""
+    return {name: to_numpy(tensor) for name, tensor in _read_once(model).items()}
+
+
 def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: str) -> None:
     """Fill a model of the same shape.
 
@@ -38,10 +44,10 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
 
 
 def snapshot_tensors(model: GPTModel) -> dict[str, np.ndarray]:
-    """The weights at half the size: matrices in bf16, as bytes, because numpy has no such type; the rest in fp32."""
+    """`reading_tensors` at half the size: matrices in bf16, as bytes (numpy has no such type); the rest in fp32."""
     return {
         name: to_numpy(tensor.detach().bfloat16().contiguous().view(torch.uint8) if _halved(tensor) else tensor)
-        for name, tensor in _named_once(model).items()
+        for name, tensor in _read_once(model).items()
     }
 
 
@@ -55,6 +61,11 @@ def from_snapshot(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _halved(tensor: Tensor) -> bool:
     return tensor.dim() >= 2 and tensor.dtype == torch.float32
+
+
+def _read_once(model: GPTModel) -> dict[str, Tensor]:
+    rest = {name: tensor for name, tensor in _named_once(model).items() if not name.startswith("embedding.")}
+    return {"embedding.weight": model.embedding.weight, **rest}
 
 
 def _named_once(model: GPTModel) -> dict[str, Tensor]:

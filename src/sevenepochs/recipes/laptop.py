@@ -1,4 +1,4 @@
-"""The techniques of the ladder together, at a size that a laptop's CPU trains in an hour or two."""
+"""The techniques of the ladder together, at a size that a laptop's CPU trains in one to three hours."""
 
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.embedding.word_parts import WordParts

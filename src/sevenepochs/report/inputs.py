@@ -15,6 +15,8 @@ from typing import Any
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import Result, list_results, publish
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.title_losses import NAME as TITLE_LOSSES
+from sevenepochs.title_losses import TitleLosses
 
 
 def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
@@ -89,6 +91,16 @@ class Published:
         content = [self.result.facts, self.curve, self.certificate, self.analyses]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @cached_property
+    def title_losses(self) -> TitleLosses | None:
+        """Losses title by title; None where they were not published.
+
+        Raises:
+            UserError: they are damaged.
+        """
+        data = self.analyses.get(TITLE_LOSSES)
+        return None if data is None else TitleLosses.from_json(data, f"{TITLE_LOSSES}.json of {self.result.name}")
 
     @cached_property
     def evaluations(self) -> list[dict[str, Any]]:

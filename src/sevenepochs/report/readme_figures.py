@@ -26,7 +26,7 @@ _MOST_CURVES = 6
 
 
 def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, str]:
-    """SVG texts by file name; without a full result there are none, without two rungs no ladder.
+    """SVG texts by file name; without a full result there are no curves, without two rungs no ladder.
 
     Args:
         rungs_of: the ladder of each set of titles, by the titles' hash.
@@ -38,16 +38,14 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     for result in results:
         if not result.is_proxy:
             of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
-    if not of_titles:
-        return {}
-    chosen = max(of_titles.values(), key=lambda some: len({r.facts["recipe"] for r in some}))
-    corpus = chosen[0].facts["corpus"]
-    name = corpus.get("recognised") or corpus["name"]
-    found = {
-        CURVES: curves_plot.figure(
-            {label: _curve(result) for label, result in _shown(chosen).items()}, title=f"Exact validation loss, {name}"
+    found = {}
+    if of_titles:
+        chosen = max(of_titles.values(), key=lambda some: len({r.facts["recipe"] for r in some}))
+        corpus = chosen[0].facts["corpus"]
+        found[CURVES] = curves_plot.figure(
+            {label: _curve(result) for label, result in _shown(chosen).items()},
+            title=f"Exact validation loss, {corpus.get('recognised') or corpus['name']}",
         )
-    }
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found

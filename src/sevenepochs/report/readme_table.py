@@ -7,9 +7,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from sevenepochs.analysis.ladder import Rung, ladders, published_losses
 from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
-from sevenepochs.report.ladder_section import ladder_section, ladders, proxy_check_section
+from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
@@ -61,7 +63,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     results = list_results(results_root)
     sections = {"results": table([r for r in results if not r.is_proxy])}
     if "<!-- ladder:start -->" in readme.read_text(encoding="utf-8"):
-        sections["ladder"] = ladder_section(ladders(results, read_floors(results_root)))
+        sections["ladder"] = ladder_section(_ladders(results, results_root))
     return update_page(readme, sections, check=check)
 
 
@@ -85,11 +87,15 @@ def draw_figures(folder: Path, results_root: Path) -> list[Path]:
     """
     results = list_results(results_root)
     files = []
-    for name, svg in figures(results, ladders(results, read_floors(results_root))).items():
+    for name, svg in figures(results, _ladders(results, results_root)).items():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(svg, encoding="utf-8", newline="\n")
         files.append(folder / name)
     return files
+
+
+def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]:
+    return ladders(LADDER, results, published_losses, read_floors(results_root))
 
 
 def _cells(result: Result) -> list[str]:

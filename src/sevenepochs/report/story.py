@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sevenepochs.analysis.ladder import Rung
+from sevenepochs.analysis.ladder import Rung, ladders
 from sevenepochs.analysis.noise import NoiseFloor, read_floors
-from sevenepochs.corpus.development import NAME_SUFFIX
+from sevenepochs.analysis.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.ladder_section import ladders
 from sevenepochs.results_folder import Result
+from sevenepochs.title_losses import TitleLosses
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Story:
     def of(cls, results: Sequence[Result], cast: Mapping[str, str] | None = None) -> Story:
         """Cast the results.
 
-        The story is told on the corpus that has most of its parts (then most results, then the first name); a part
-        with several seeds shows the official one.
+        The story is told on the titles that have most of its parts (then full runs, most results, the first name); a
+        part with several seeds shows the official one.
 
         Args:
             cast: names of results by `Part.key` (or "best"), for those that play a part whatever their recipe; their
@@ -79,15 +80,15 @@ class Story:
         by_titles: dict[str, list[Published]] = {}
         for one in published:
             by_titles.setdefault(titles_sha256(one), []).append(one)
-        chosen = min(by_titles.values(), key=lambda group: (-_n_parts(group), -len(group), group[0].result.name))
+        chosen = min(by_titles.values(), key=_told_last)
         given = {key: p for key, name in (cast or {}).items() for p in published if p.result.name == name}
         if given:
             chosen = by_titles[titles_sha256(next(iter(given.values())))]
         parts = {part.key: _cast(part, chosen) for part in PARTS}
         falling = sorted(chosen, key=lambda p: (-exact(p), p.result.name))
         others = [p for p in published if titles_sha256(p) != titles_sha256(chosen[0])]
-        name = chosen[0].result.facts["corpus"]["name"] + NAME_SUFFIX
-        proxies = tuple(p for p in others if p.result.is_proxy and p.result.facts["corpus"]["name"] == name)
+        corpus = full_corpus(chosen[0].result)
+        proxies = tuple(p for p in others if p.result.is_proxy and full_corpus(p.result) == corpus)
         return cls(
             {**parts, "best": _best(falling), **given},
             tuple(falling),
@@ -108,16 +109,25 @@ class Story:
     @cached_property
     def ladders(self) -> dict[str, list[Rung]]:
         """The ladder of the full runs and that of the proxies, by their titles' hash."""
-        return ladders([p.result for p in (*self.everything, *self.proxies)], self._floors)
+        losses = {p.result.name: p.title_losses for p in (*self.everything, *self.proxies)}
+
+        def losses_of(result: Result) -> TitleLosses:
+            if (found := losses[result.name]) is None:
+                raise UserError("losses by title not published")
+            return found
+
+        results = [p.result for p in (*self.everything, *self.proxies)]
+        return ladders(LADDER, results, losses_of, self.floors)
 
     @cached_property
     def digest(self) -> str:
-        """What tells two stories with the same parts apart: of all results and seed deviations, 12 hex digits."""
+        """What tells two stories with the same parts apart, 12 hex digits: of what `ladders` and `everything` hold."""
         named = [f"{p.result.name}@{p.digest}" for p in (*self.everything, *self.proxies)]
-        return hashlib.sha256("\n".join([*named, *map(repr, self._floors)]).encode()).hexdigest()[:12]
+        return hashlib.sha256("\n".join([*named, *map(repr, self.floors)]).encode()).hexdigest()[:12]
 
     @cached_property
-    def _floors(self) -> list[NoiseFloor]:
+    def floors(self) -> list[NoiseFloor]:
+        """Seed deviations that were measured beside these results."""
         paths = [p.result.path for p in (*self.everything, *self.proxies)]
         roots = sorted({path.parent for path in paths if path is not None})
         return [floor for root in roots for floor in read_floors(root)]
@@ -144,6 +154,11 @@ def _cast(part: Part, group: list[Published]) -> Published | None:
         if seeds:
             return min(seeds, key=lambda p: (p.result.facts["seed"] != OFFICIAL_SEED, p.result.facts["seed"]))
     return None
+
+
+def _told_last(group: list[Published]) -> tuple[int, bool, int, str]:
+    """Sorts groups of results on the same titles, the story's own first; proxies are it only where nothing else is."""
+    return -_n_parts(group), group[0].result.is_proxy, -len(group), group[0].result.name
 
 
 def _n_parts(group: list[Published]) -> int:

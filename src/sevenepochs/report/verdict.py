@@ -3,10 +3,7 @@ and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sevenepochs.analysis.compare import exact, group, pair_groups, recipe_key
-from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.analysis.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
@@ -25,24 +22,23 @@ def verdict(story: Story, before: Published, after: Published) -> str:
             f" {format_metric('val_loss_difference', abs(new - old), unit=True).lstrip('+')}, to"
             f" {format_metric('val_loss_ratio', new / old)} of what it was."
         )
-    if title_losses(before) is None or title_losses(after) is None:
+    losses = {p.result.name: p.title_losses for p in story.everything}
+    if before.title_losses is None or after.title_losses is None:
         return (
             f"{moved} It is one run each, and their losses title by title were not published: whether a difference of"
             " this size could be the seed's doing, these two numbers cannot tell."
         )
-    groups = {recipe_key(g.results[0]): g for g in group(p.result for p in _with_losses(story))}
+
+    def losses_of(result: Result) -> TitleLosses:
+        found = losses[result.name]
+        assert found is not None, "only results that have them are grouped"
+        return found
+
+    with_losses = [p.result for p in story.everything if p.title_losses is not None]
+    groups = {recipe_key(g.results[0]): g for g in group(with_losses)}
     first, second = (groups[recipe_key(p.result)] for p in (before, after))
-    pair = pair_groups(first, second, _losses_of, _floors(story))
+    pair = pair_groups(first, second, losses_of, story.floors)
     return f"{moved} {_drawn_again(pair.own_rows)} In one line: {pair.verdict.words}."
-
-
-def title_losses(published: Published) -> TitleLosses | None:
-    """The run's losses title by title; None where they were not published.
-
-    Raises:
-        UserError: they are damaged.
-    """
-    return published.result.title_losses()
 
 
 def _drawn_again(difference: PairedDifference) -> str:
@@ -60,19 +56,3 @@ def _drawn_again(difference: PairedDifference) -> str:
         f"With {difference.n_titles:,} titles drawn again and again, the difference lies between {low} and {high}"
         f" nats/char in 95 of 100 draws, {judged} {share} of the titles have a lower loss than before."
     )
-
-
-def _with_losses(story: Story) -> list[Published]:
-    return [p for p in story.everything if title_losses(p) is not None]
-
-
-def _losses_of(result: Result) -> TitleLosses:
-    losses = result.title_losses()
-    assert losses is not None, "only results that have them are grouped"
-    return losses
-
-
-def _floors(story: Story) -> list[NoiseFloor]:
-    """Seed deviations that were measured beside these results."""
-    roots: dict[Path, None] = {p.result.path.parent: None for p in story.everything if p.result.path is not None}
-    return [floor for root in roots for floor in read_floors(root)]

@@ -11,7 +11,6 @@ from sevenepochs.report import tables
 from sevenepochs.report.chapter import cast
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
-from sevenepochs.report.verdict import title_losses
 
 _RARE = ("times_0", "times_1_to_9", "times_10_to_99")  # kinds of analysis.where_loss
 
@@ -43,7 +42,7 @@ def sentences(story: Story) -> dict[str, str] | None:
 def kinds_tables(story: Story) -> str:
     """One table for each way of sorting titles into kinds: how many there are, and each run's loss on them; "" where no
     run was published with its losses title by title."""
-    runs = [(p, losses) for p in cast(story) if (losses := title_losses(p)) is not None and losses.groupings]
+    runs = [(p, losses) for p in cast(story) if (losses := p.title_losses) is not None and losses.groupings]
     if not runs:
         return ""
     head = ["", "titles", "of the characters", *(f"`{p.result.facts['recipe']}`" for p, _ in runs)]

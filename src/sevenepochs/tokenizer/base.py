@@ -109,6 +109,10 @@ class Tokenizer:
             return piece
         return bytes(_BYTE_OF_LETTER[letter] for letter in piece).decode(errors="backslashreplace")
 
+    def texts(self) -> list[str]:
+        """Every token as `show` gives it, by id."""
+        return [self.show(id) for id in range(self.vocab_size)]
+
     def is_text(self, id: int) -> bool:
         """Whether a token is text by itself, and not a part of a character."""
         return "\N{REPLACEMENT CHARACTER}" not in self.decode([id])

@@ -13,7 +13,7 @@ from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import FinalFigures, are_stock, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
-from sevenepochs.model.weights import model_tensors
+from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
@@ -58,7 +58,7 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     rows = batches.scoring_rows(ids_N, validation.eos_id)
     violation = causality_violation(scorer_fp32, ids_N, validation.eos_id, rows)
     writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, violation)))
-    writer.save_model(model_tensors(outcome.model))
+    writer.save_model(reading_tensors(outcome.model))
     writer.finish(
         {
             "figures": final_fp32.figures,

@@ -12,7 +12,6 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
-from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.train import machine
 
 # What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
@@ -37,8 +36,7 @@ def estimate(
     Raises:
         UserError: the corpus cannot be read, or is too small.
     """
-    n_steps = None
-    tokenizer: Tokenizer | int | None
+    n_steps = vocab_size = texts = None
     validation_share = 0.0  # validation tokens over training tokens
     source = "counted on the corpus"
     corpus = experiment.corpus
@@ -46,14 +44,14 @@ def estimate(
         data = experiment.load_data(announce)
         batches = experiment.build_batches(data)
         n_steps = batches.steps_per_epoch * experiment.training.epochs
-        tokenizer = data.tokenizer
+        vocab_size, texts = data.tokenizer.vocab_size, data.tokenizer.texts()
         validation_share = len(data.validation.ids_N) / len(data.train_ids)
     else:
         source = "unknown: the hub corpus is not cached"
-        tokenizer = getattr(experiment.tokenizer, "vocab_size", None)
-    if tokenizer is None:
+        vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
+    if vocab_size is None or (texts is None and experiment.model.embedding.reads_texts):
         raise UserError("the vocabulary is known only with the corpus; add --corpus")
-    model = experiment.build_model(tokenizer)
+    model = experiment.build_model(vocab_size, texts)
     tokens = experiment.batches.batch_size * experiment.batches.block_size
     flop = experiment.step_flop(model)
     facts: dict[str, Any] = {

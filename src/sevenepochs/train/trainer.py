@@ -123,7 +123,7 @@ class _Training:
         self.batches = experiment.build_batches(data)
         self.rows = experiment.scoring_rows(data)
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
-        self.model = experiment.build_model(data.tokenizer)
+        self.model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
         _check_memory(self.model)
         self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps, ranks.count)
         ranks.check_devices(self.machine.device)

@@ -12,11 +12,11 @@ from sevenepochs.config import Config
 
 
 class Embedding(Protocol):
-    """A module x_BT -> x_BTD; `nn.Embedding` is one."""
+    """A module x_BT -> x_BTD that gives each token its row of `weight`; `nn.Embedding` is one."""
 
     @property
     def weight(self) -> Tensor:
-        """The vector of each token (V, D)."""
+        """The vector of each token (V, D); it may be computed anew at every call, so ask when it is needed."""
 
     def __call__(self, x_BT: Tensor) -> Tensor: ...
 
@@ -31,5 +31,8 @@ class EmbeddingConfig(Config, ABC):
         """The module.
 
         Args:
-            texts: the vocabulary as `Tokenizer.show` gives it; None where only its size is known.
+            texts: `Tokenizer.texts`; None where only the vocabulary's size is known.
+
+        Raises:
+            ValueError: the texts are needed.
         """

@@ -27,25 +27,27 @@ from sevenepochs.model.embedding import Embedding, EmbeddingConfig
 @dataclass(frozen=True)
 class WordParts(EmbeddingConfig):
     """Parts are drawn alike and the sum is divided by the root of their number: tokens begin with the variance of a
-    table, and with a third of it in common where they are one word. Without texts each token is a word."""
+    table, and with a third of it in common where they are one word. Under Adam each part moves by the learning rate, so
+    a token can move by up to sqrt(3) times as much as a row of a table."""
 
     reads_texts: ClassVar[bool] = True
 
     def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
-        known = [f"{n}" for n in range(vocab_size)] if texts is None else texts
-        return SumOfParts(d_model, numbered(map(word, known)), numbered(map(form, known)))
+        if texts is None or len(texts) != vocab_size:
+            raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
+        return SumOfParts(d_model, numbered(map(word, texts)), numbered(map(form, texts)))
 
 
 class SumOfParts(nn.Module):
-    """`word_V` and `form_V` say which word and form each token has; they are kept with the weights."""
+    """`word_V` and `form_V` say which word and form each token has."""
 
     def __init__(self, d_model: int, word_V: Tensor, form_V: Tensor) -> None:
         super().__init__()
         self.own = nn.Embedding(len(word_V), d_model)
         self.word = nn.Embedding(int(word_V.max()) + 1, d_model)
         self.form = nn.Embedding(int(form_V.max()) + 1, d_model)
-        self.register_buffer("word_V", word_V)
-        self.register_buffer("form_V", form_V)
+        self.register_buffer("word_V", word_V, persistent=False)
+        self.register_buffer("form_V", form_V, persistent=False)
         self.scale = 1 / math.sqrt(3)
 
     @property
@@ -63,7 +65,8 @@ def word(text: str) -> str:
 
 
 def form(text: str) -> tuple[bool, str]:
-    """Whether a space comes first, and the case: none, lower, Title, UPPER or miXed."""
+    """Whether a space comes first, and the case: none, lower, Title, UPPER or miXed. Special tokens and parts of
+    characters, which are written "<eos>" and "\\xe2", count as lower."""
     bare = text.removeprefix(" ")
     if bare.lower() == bare.upper():
         case = "none"
