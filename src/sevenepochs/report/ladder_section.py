@@ -32,10 +32,8 @@ def ladder_section(rungs_of: Mapping[str, Sequence[Rung]]) -> str:
 
 def scale_of(rungs: Sequence[Rung]) -> str:
     """On which titles, and at which scale, a ladder was run."""
-    first = next(rung.results[0] for rung in rungs if rung.results)
-    corpus = first.facts["corpus"]
-    name = corpus.get("recognised") or corpus.get("of") or corpus["name"]
-    return f"{name}, {'at proxy scale, on development titles' if first.is_proxy else 'full runs'}"
+    name, is_proxy = _titles(rungs)
+    return f"{name}, {'at proxy scale, on development titles' if is_proxy else 'full runs'}"
 
 
 def longest(rungs_of: Mapping[str, Sequence[Rung]]) -> list[Rung]:
@@ -51,8 +49,10 @@ def figure(rungs: Sequence[Rung]) -> str:
     Raises:
         UserError: matplotlib is not installed.
     """
-    footnote = "Intervals: 95 %, over titles and, where several seeds were run, over seeds."
-    return plot.figure([_drawn(rung) for rung in rungs], title=f"The ladder, {scale_of(rungs)}", footnote=footnote)
+    name, is_proxy = _titles(rungs)
+    title = f"The ladder{' at proxy scale' if is_proxy else ''}, {name}"
+    footnote = "intervals over titles, and seeds where there are several"
+    return plot.figure([_drawn(rung) for rung in rungs], title=title, footnote=footnote)
 
 
 def pair_rows(check: ProxyCheck) -> list[list[str]]:
@@ -78,6 +78,13 @@ def proxy_check_section(results: Iterable[Result]) -> str:
 def proxy_words(results: Iterable[Result]) -> str:
     """The sentence alone; "" where no two recipes were run at both scales."""
     return "; ".join(check.words for check in proxy_checks(results).values())
+
+
+def _titles(rungs: Sequence[Rung]) -> tuple[str, bool]:
+    """What the titles are called, and whether they are a proxy's."""
+    first = next(rung.results[0] for rung in rungs if rung.results)
+    corpus = first.facts["corpus"]
+    return str(corpus.get("recognised") or corpus.get("of") or corpus["name"]), first.is_proxy
 
 
 def _table(head: list[str], cells: list[list[str]]) -> str:
