@@ -138,7 +138,7 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     assert first["against"] is None and second["against"] == "baseline" and second["ratio"] < 1
     assert second["verdict"].startswith("no claim yet: adamw is lower by")
     names = [run.recipe for run in list_runs(Path("runs"))]
-    assert names == ["baseline-proxy", "adamw-proxy"]
+    assert sorted(names) == ["adamw-proxy", "baseline-proxy"]  # both may have begun in one second
     assert {run.corpus["name"] for run in list_runs(Path("runs"))} == {"sample-200-proxy"}
 
     assert main(["noise", "adamw", "--train", "2", "--json", *options]) == 0
