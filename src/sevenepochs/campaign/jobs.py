@@ -68,7 +68,7 @@ def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path) -> list[Plann
     return [_planned(job, runs, done) for job in jobs]
 
 
-def done(planned: Iterable[Planned]) -> list[Result]:
+def results_of(planned: Iterable[Planned]) -> list[Result]:
     """What there is of it."""
     return [one.result for one in planned if one.result is not None]
 

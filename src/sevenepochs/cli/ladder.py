@@ -52,7 +52,7 @@ def ladder(
         json: Print the table as JSON.
     """
     from sevenepochs.analysis.ladder import mean_losses
-    from sevenepochs.campaign.jobs import done, execute, jobs_for, plan
+    from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
     from sevenepochs.cli.ladder_views import show_check, show_plan, show_table
     from sevenepochs.cli.options import experiment_from
@@ -62,11 +62,12 @@ def ladder(
     names = _between(recipes or _ladder(), start, stop)
     wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
     if check_proxy:
-        full, small = (
-            [j for name, e in wanted.items() for j in jobs_for(name, e, seeds, proxy=p)] for p in (False, True)
-        )
-        of_full, of_small = (mean_losses(done(plan(jobs, runs, results))) for jobs in (full, small))
-        show_check(of_full, of_small, json)
+
+        def means(at_proxy: bool) -> dict[str, float]:
+            jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=at_proxy)]
+            return mean_losses(results_of(plan(jobs, runs, results)))
+
+        show_check(means(False), means(True), json)
         return
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then

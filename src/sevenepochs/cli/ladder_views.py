@@ -54,12 +54,12 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     from sevenepochs.analysis.ladder import ladder as line_up
     from sevenepochs.analysis.noise import read_floors
     from sevenepochs.analysis.title_losses import title_losses
-    from sevenepochs.campaign.jobs import done
+    from sevenepochs.campaign.jobs import results_of
     from sevenepochs.cli.console import console
     from sevenepochs.recipes.catalog import list_recipes
     from sevenepochs.report.ladder_table import log_lines, rows, to_json
 
-    found = done(planned)
+    found = results_of(planned)
     corpus = next(iter(one.job.experiment.corpus for one in planned), None)
     rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_floors(results))
     if json:

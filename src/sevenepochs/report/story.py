@@ -109,15 +109,19 @@ class Story:
     @cached_property
     def ladders(self) -> dict[str, list[Rung]]:
         """The ladder of the full runs and that of the proxies, by their titles' hash."""
-        losses = {p.result.name: p.title_losses for p in (*self.everything, *self.proxies)}
-
-        def losses_of(result: Result) -> TitleLosses:
-            if (found := losses[result.name]) is None:
-                raise UserError("losses by title not published")
-            return found
-
         results = [p.result for p in (*self.everything, *self.proxies)]
-        return ladders(LADDER, results, losses_of, self.floors)
+        return ladders(LADDER, results, self.losses_of, self.floors)
+
+    def losses_of(self, result: Result) -> TitleLosses:
+        """The losses title by title of one of the story's results or proxies.
+
+        Raises:
+            UserError: they were not published, or are damaged.
+        """
+        published = next(p for p in (*self.everything, *self.proxies) if p.result.name == result.name)
+        if published.title_losses is None:
+            raise UserError("losses by title not published")
+        return published.title_losses
 
     @cached_property
     def digest(self) -> str:

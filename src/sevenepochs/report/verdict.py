@@ -8,8 +8,6 @@ from sevenepochs.analysis.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
-from sevenepochs.results_folder import Result
-from sevenepochs.title_losses import TitleLosses
 
 
 def verdict(story: Story, before: Published, after: Published) -> str:
@@ -22,22 +20,15 @@ def verdict(story: Story, before: Published, after: Published) -> str:
             f" {format_metric('val_loss_difference', abs(new - old), unit=True).lstrip('+')}, to"
             f" {format_metric('val_loss_ratio', new / old)} of what it was."
         )
-    losses = {p.result.name: p.title_losses for p in story.everything}
     if before.title_losses is None or after.title_losses is None:
         return (
             f"{moved} It is one run each, and their losses title by title were not published: whether a difference of"
             " this size could be the seed's doing, these two numbers cannot tell."
         )
-
-    def losses_of(result: Result) -> TitleLosses:
-        found = losses[result.name]
-        assert found is not None, "only results that have them are grouped"
-        return found
-
     with_losses = [p.result for p in story.everything if p.title_losses is not None]
     groups = {recipe_key(g.results[0]): g for g in group(with_losses)}
     first, second = (groups[recipe_key(p.result)] for p in (before, after))
-    pair = pair_groups(first, second, losses_of, story.floors)
+    pair = pair_groups(first, second, story.losses_of, story.floors)
     return f"{moved} {_drawn_again(pair.own_rows)} In one line: {pair.verdict.words}."
 
 
