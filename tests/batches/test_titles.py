@@ -61,6 +61,8 @@ def test_each_epoch_of_title_rows_has_every_target_once_with_its_own_context(len
 def test_scoring_rows_of_whole_titles(lengths, block_size):
     ids = stream(lengths)
     rows = TitleRows(block_size=block_size).scoring_rows(ids, EOS)
+    of_a_stream = ShuffledStream(block_size=block_size, scored_by="titles").scoring_rows(ids, EOS)
+    assert all(map(np.array_equal, rows, of_a_stream))
     check_rows(rows, len(ids))
     begins = {0, *(np.flatnonzero(ids == EOS) + 1).tolist()}
     for start, first, stop in zip(*(column.tolist() for column in rows), strict=True):

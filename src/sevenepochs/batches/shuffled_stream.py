@@ -8,30 +8,40 @@ epoch, less than one batch, is not trained on in that epoch, and the next epoch 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.stream import check_one_batch
-from sevenepochs.batches.title_pieces import find_titles, positions_of
-from sevenepochs.config import check_range
+from sevenepochs.batches.title_pieces import find_titles, positions_of, rows_of_whole_titles
+from sevenepochs.config import check_choice, check_range
 from sevenepochs.protocol.budget import STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 from sevenepochs.protocol.rows import Rows, stock_rows
+
+ScoredBy = Literal["stream", "titles"]
 
 
 @dataclass(frozen=True)
 class ShuffledStream(BatchesConfig):
+    """`scored_by`: "stream" scores in rows cut as the training's are; "titles" in rows of whole titles, so that the
+    model has learnt to read a title that lost its beginning and yet is not asked to."""
+
     batch_size: int = STOCK_BATCH_SIZE
     block_size: int = STOCK_BLOCK_SIZE
+    scored_by: ScoredBy = "stream"
 
     def __post_init__(self) -> None:
         check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
         check_range("batches.block_size", self.block_size, 1, 1_000_000)
+        check_choice("batches.scored_by", self.scored_by, ScoredBy)
 
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         return ShuffledStreamBatches(ids, eos_id, seed, self.batch_size, self.block_size)
 
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
+        if self.scored_by == "titles":
+            return rows_of_whole_titles(ids, eos_id, self.block_size)
         return stock_rows(len(ids), self.block_size)
 
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sevenepochs.protocol.rows import Rows
+
 
 class Titles(NamedTuple):
     """`start_N`: stream position of a title's first target; `length_N`: its targets."""
@@ -33,6 +35,24 @@ def find_titles_of_part(ids: np.ndarray, eos_id: int) -> Titles:
         end_N = np.append(end_N, len(ids))
     start_N = np.concatenate(([0], end_N[:-1]))
     return Titles(start_N, end_N - start_N)
+
+
+def rows_of_whole_titles(ids: np.ndarray, eos_id: int, block_size: int) -> Rows:
+    """Scoring rows: as many whole titles as fit, in order. The later rows of a long title begin inside it, as far back
+    as fits, and score what the rows before have not. A part of a stream may be scored too: the certificate does."""
+    titles = find_titles_of_part(ids, eos_id)
+    rows: list[tuple[int, int, int]] = []
+    for start, length in zip(titles.start_N.tolist(), titles.length_N.tolist(), strict=True):
+        stop = start + length
+        if rows and stop - rows[-1][0] <= block_size:
+            rows[-1] = (*rows[-1][:2], stop)
+            continue
+        first = start
+        while first < stop:
+            end = min(stop, first + block_size)
+            rows.append((max(start, end - block_size), first, end))
+            first = end
+    return Rows(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
 
 
 def positions_of(titles: Titles, order: np.ndarray) -> np.ndarray:

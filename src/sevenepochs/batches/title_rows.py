@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenepochs.batches import BatchesConfig, TrainingBatches
-from sevenepochs.batches.title_pieces import find_titles, find_titles_of_part, ranges
+from sevenepochs.batches.title_pieces import find_titles, ranges, rows_of_whole_titles
 from sevenepochs.config import check_range
 from sevenepochs.protocol.rows import Rows
 
@@ -41,21 +41,7 @@ class TitleRows(BatchesConfig):
         return TitleRowsBatches(ids, eos_id, seed, self.batch_size, self.block_size)
 
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
-        """As many whole titles as fit, in order. The later rows of a long title begin inside it, as far back as fits,
-        and score what the rows before have not. A part of a stream may be scored too: the certificate does."""
-        titles = find_titles_of_part(ids, eos_id)
-        rows: list[tuple[int, int, int]] = []
-        for start, length in zip(titles.start_N.tolist(), titles.length_N.tolist(), strict=True):
-            stop = start + length
-            if rows and stop - rows[-1][0] <= self.block_size:
-                rows[-1] = (*rows[-1][:2], stop)
-                continue
-            first = start
-            while first < stop:
-                end = min(stop, first + self.block_size)
-                rows.append((max(start, end - self.block_size), first, end))
-                first = end
-        return Rows(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+        return rows_of_whole_titles(ids, eos_id, self.block_size)
 
 
 class TitleRowsBatches:
