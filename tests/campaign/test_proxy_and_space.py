@@ -79,7 +79,7 @@ def test_the_default_space_is_what_the_recipe_has(shrink: Callable[[Experiment],
     }
     without = adamw().replace_all(dict.fromkeys(space["dropout"].paths, 0.0))
     [everywhere] = [dimension for dimension in default_space(without) if dimension.name == "dropout"]
-    assert set(everywhere.paths) == {*space["dropout"].paths, "model.mlp.dropout"}
+    assert set(everywhere.paths) == {*space["dropout"].paths, "model.output_dropout", "model.mlp.dropout"}
     assert space["model.n_head"].choices == (6, 8, 10) and space["optimizer.lr"].log
     assert space["optimizer.lr"].low < 5e-4 < space["optimizer.lr"].high
 
@@ -101,7 +101,7 @@ def test_values_reach_all_their_settings_and_more_heads_mean_more_width() -> Non
     assert (changed.model.n_head, changed.model.d_model) == (10, 640)
     fields = numeric_fields(changed)
     rates = {path: value for path, value in fields.items() if path.endswith("dropout")}
-    assert rates.pop("model.mlp.dropout") == 0.0 and set(rates.values()) == {0.2}
+    assert rates.pop("model.mlp.dropout") == rates.pop("model.output_dropout") == 0.0 and set(rates.values()) == {0.2}
     assert fields["optimizer.lr"] == 1e-3
     new = changes(adamw(), space, values)
     assert adamw().replace_all({key: str(value) for key, value in new.items()}) == changed

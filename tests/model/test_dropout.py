@@ -133,10 +133,25 @@ def test_evaluation_is_the_identity():
     assert Dropout(0.0)(x) is x
 
 
+@pytest.mark.parametrize("name", ["embedding_dropout", "output_dropout"])
 @pytest.mark.parametrize("p", [-0.1, 1.0, 1.5, float("nan")])
-def test_rates_outside_the_range(p):
-    with pytest.raises(UserError, match="embedding_dropout"):
-        GPT(embedding_dropout=p)
+def test_rates_outside_the_range(p, name):
+    with pytest.raises(UserError, match=name):
+        GPT(**{name: p})
+
+
+def test_output_dropout_falls_on_what_the_head_reads_and_leaves_other_sites_their_masks():
+    plain, dropped = (
+        GPT(n_layer=2, n_head=2, d_model=16, output_dropout=p).build(20, 8, seed=0).train() for p in (0.0, 0.25)
+    )
+    x_BT = torch.arange(16).view(2, 8)
+    for model in (plain, dropped):
+        reseed(model, 1337, 3)
+    whole_BTD, h_BTD = plain(x_BT), dropped(x_BT)
+    kept = h_BTD != 0
+    torch.testing.assert_close(h_BTD[kept], whole_BTD[kept] / 0.75)
+    assert 0 < int((~kept).sum()) < 128  # a quarter of 256, give or take
+    torch.testing.assert_close(dropped.eval()(x_BT), plain.eval()(x_BT))
 
 
 # ---- keys ----

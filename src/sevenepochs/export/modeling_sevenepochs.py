@@ -176,8 +176,8 @@ SLOTS = {
 # Every kind that this file understands, with the settings that it reads: the exporter refuses all others.
 FIELDS: dict[str, set[str]] = {
     "model.gpt:GPT": {
-        *("n_layer", "n_head", "d_model", "embedding_dropout", "attention", "position", "norm", "mlp", "residual"),
-        "head",
+        *("n_layer", "n_head", "d_model", "embedding_dropout", "output_dropout"),
+        *("attention", "position", "norm", "mlp", "residual", "head"),
     },
     "model.position.learned:Learned": set(),
     "model.position.none:NoPosition": set(),
@@ -211,6 +211,7 @@ class SevenEpochsForCausalLM(PreTrainedModel, GenerationMixin):
             for _ in range(model["n_layer"])
         )
         self.norm = self._slot("norm")
+        self.output_dropout = nn.Dropout(model["output_dropout"])
         self.post_init()
 
     def _slot(self, name: str) -> nn.Module:
@@ -251,7 +252,7 @@ class SevenEpochsForCausalLM(PreTrainedModel, GenerationMixin):
         for block in self.blocks:
             attention, mlp = block.children()
             h_BTD = mlp(attention(h_BTD, position_ids, mask_B1TS))
-        logits_BTV = F.linear(self.norm(h_BTD), self.embedding.weight)
+        logits_BTV = F.linear(self.output_dropout(self.norm(h_BTD)), self.embedding.weight)
         loss = None
         if labels is not None:
             loss = F.cross_entropy(logits_BTV[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten())

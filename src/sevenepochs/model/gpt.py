@@ -39,7 +39,8 @@ from sevenepochs.model.titles import Titles
 class GPT(Config):
     """Slot `model`. The defaults are the stock model: 27,172,864 parameters with 16,000 tokens and rows of 128.
 
-    `embedding_dropout` falls on the sum of token and position vectors. `titles`: None when a row is one text to the
+    `embedding_dropout` falls on the sum of token and position vectors, `output_dropout` on what the head reads (Merity
+    et al. 2018, arXiv:1708.02182, on the last layer of an LSTM). `titles`: None when a row is one text to the
     model, `<eos>` included; `skip`: None for no short cuts past blocks. Both as stock.
     """
 
@@ -47,6 +48,7 @@ class GPT(Config):
     n_head: int = 8
     d_model: int = 512
     embedding_dropout: float = 0.1
+    output_dropout: float = 0.0
     embedding: EmbeddingConfig = field(default_factory=Table)
     attention: AttentionConfig = field(default_factory=Causal)
     position: PositionConfig = field(default_factory=Learned)
@@ -63,6 +65,7 @@ class GPT(Config):
         check_range("model.n_head", self.n_head, 1, 1000)
         check_range("model.d_model", self.d_model, 1, 100_000)
         check_rate("model.embedding_dropout", self.embedding_dropout)
+        check_rate("model.output_dropout", self.output_dropout)
         if self.d_model % self.n_head:
             raise UserError(f"model.d_model = {self.d_model} is not a multiple of model.n_head = {self.n_head}")
 
@@ -114,6 +117,7 @@ class GPTModel(nn.Module):
         self.norm = c.norm.build(c.d_model)
         self.head = c.head.build(self.embedding)
         self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
+        self.output_dropout = Dropout(c.output_dropout) if c.output_dropout else nn.Identity()
 
     def forward(self, x_BT: Tensor, past: Past | None = None) -> Tensor:
         """Token ids to normalised hidden states h_BTD.
@@ -162,7 +166,7 @@ class GPTModel(nn.Module):
             _note(h_BTD, context)
         if context.past is not None:
             context.past.length += x_BT.shape[1]
-        return self.norm(h_BTD)
+        return self.output_dropout(self.norm(h_BTD))
 
     def _check_continues(self, x_BT: Tensor, past: Past) -> None:
         assert not self.training, "a past is for evaluation: its keys would be those of other dropout masks"

@@ -8,7 +8,12 @@ from typing import Any
 _LATER: dict[str, dict[str, Any]] = {
     "experiment:Experiment": {"averaging": {"kind": "averaging.last:LastWeights"}},
     "settings:Training": {"snapshots": False},
-    "model.gpt:GPT": {"embedding": {"kind": "model.embedding.table:Table"}, "titles": None, "skip": None},
+    "model.gpt:GPT": {
+        "embedding": {"kind": "model.embedding.table:Table"},
+        "output_dropout": 0.0,
+        "titles": None,
+        "skip": None,
+    },
     "model.attention.causal:Causal": {"qk_norm": None, "value_residual": None, "gate": None},
     "model.mlp.gelu:Gelu": {"dropout": 0.0},
 }
