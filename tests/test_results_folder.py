@@ -10,11 +10,13 @@ import pytest
 from sevenepochs.analysis.names import DESCRIPTIONS
 from sevenepochs.analysis.standard import analyze
 from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.performance import update_performance
 from sevenepochs.report.readme_table import table, update, update_choosing, update_looking_inside
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
+from sevenepochs.train.trainer import run_training
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,26 @@ def test_publishing_again_replaces_the_result_whole(finished_run: Run, published
     assert publish(finished_run, published.parent) == published
     assert not (published / "stale.json").exists()
     assert [p.name for p in published.parent.iterdir()] == [published.name]
+
+
+def test_a_run_with_other_settings_does_not_take_a_results_place(
+    tiny: Experiment, finished_run: Run, published: Path, tmp_path: Path
+) -> None:
+    """Both are called recipe, corpus and seed."""
+    changed = run_training(tiny.replace("optimizer.lr", 1e-5), "tiny", tmp_path)
+    before = {file: file.read_bytes() for file in published.rglob("*.json")}
+    with pytest.raises(UserError, match="other settings or titles"):
+        publish(changed, published.parent)
+    assert {file: file.read_bytes() for file in published.rglob("*.json")} == before
+    assert [p.name for p in published.parent.iterdir()] == [published.name]
+    (published / "result.json").write_text("{")  # a damaged result is replaced
+    publish(finished_run, published.parent)
+
+
+def test_what_a_killed_publish_left_is_no_result(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published, tmp_path / published.name)
+    shutil.copytree(published, tmp_path / f".{published.name}.partial")
+    assert [result.path for result in list_results(tmp_path)] == [tmp_path / published.name]
 
 
 def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
@@ -93,6 +115,23 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
     readme.write_text("no markers")
     with pytest.raises(UserError, match="results:start"):
         update(readme, published.parent)
+
+
+def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(published: Path) -> None:
+    def made(recipe: str, loss: float, day: int, **changes: object) -> Result:
+        facts = json.loads((published / "result.json").read_text())
+        facts["figures"]["exact_val_loss"] = loss
+        facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
+        return Result(None, facts | changes)
+
+    broken = {"certificate_clean": False, "certificate_broken": ["epochs"]}
+    results = [made("a", 1.5, 1), made("b", 1.2, 3), made("c", 1.3, 4), made("d", 1.0, 2, **broken)]
+    below = table(results, ()).rpartition("\n\n")[2].splitlines()
+    assert below == [
+        "`d_sample-100_s1337` broke a rule of the protocol: epochs.",
+        "Lowest on sample-100: `b`, 1.2000. "
+        "Published full runs that had looked at these validation titles before it: 2.",
+    ]
 
 
 def test_the_committed_readme_is_up_to_date() -> None:

@@ -107,8 +107,18 @@ class Result:
 
 
 def list_results(root: Path) -> list[Result]:
-    """All results below `root`, by name; a damaged one raises."""
-    return [Result.read(file.parent) for file in sorted(root.glob("*/result.json"))]
+    """All results below `root`, by name; a damaged one raises. What a killed `publish` left half-written is none."""
+    return [Result.read(file.parent) for file in sorted(root.glob("[!.]*/result.json"))]
+
+
+def recipe_key(result: Result) -> str:
+    """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
+    the corpus, and how the machine executes it."""
+    config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
+    ignored = ("seed", "device", "precision", "compile")
+    config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
+    titles = result.facts["corpus"]["split"]["validation_titles_sha256"]
+    return json.dumps([result.facts["recipe"], titles, config], sort_keys=True)
 
 
 def result_of(run: Run) -> Result:
@@ -172,9 +182,11 @@ def publish(run: Run, root: Path) -> Path:
     """Write results/<recipe>_<corpus>_s<seed>/ from a complete run; an older result of that name is replaced whole.
 
     Raises:
-        UserError: the run is not complete, the folder cannot be written, or the result would exceed 200 kB.
+        UserError: the run is not complete, the older result is of other settings or titles, the folder cannot be
+            written, or the result would exceed 200 kB.
     """
     result = result_of(run)
+    _check_replaces_its_like(result, root / result.name)
     files = {
         "result.json": _json(result.facts),
         "curve.csv": _curve(run),
@@ -199,6 +211,19 @@ def publish(run: Run, root: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         raise UserError(f"cannot write {target}: {error.strerror}; choose another folder with --results") from None
     return target
+
+
+def _check_replaces_its_like(result: Result, target: Path) -> None:
+    """The name says recipe, corpus and seed; a run with changed settings has the same one."""
+    try:
+        older = Result.read(target)
+    except UserError:
+        return  # nothing there, or damaged
+    if recipe_key(older) != recipe_key(result):
+        raise UserError(
+            f"{target} was made with other settings or titles than this run ({result.facts['run']}); publish it into "
+            f"another folder (--results), or delete {target.name} first if this is to stand in its place"
+        )
 
 
 def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]:

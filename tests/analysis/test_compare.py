@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sevenepochs.analysis.compare import Group, by_recipe, exact, group, pair_groups
-from sevenepochs.analysis.ladder import ladder
+from sevenepochs.analysis.ladder import ladder, mean_losses
 from sevenepochs.analysis.noise import NoiseFloor, floor_for, noise_floor, read_floors, store
 from sevenepochs.analysis.paired_parts import by_kind
 from sevenepochs.analysis.proxy_check import proxy_check
@@ -52,7 +52,7 @@ def made(
 
 def losses(shift: float, seed: int) -> TitleLosses:
     grouping = Grouping("half", ("first", "second", "none"), (np.arange(N_TITLES) >= N_TITLES // 2).astype(int))
-    return TitleLosses(BASE + shift * CHARS + NOISE[seed], CHARS, None, {"half": grouping})
+    return TitleLosses(BASE + shift * CHARS + NOISE[seed % 10], CHARS, None, {"half": grouping})
 
 
 def losses_of(result: Result) -> TitleLosses:
@@ -60,7 +60,8 @@ def losses_of(result: Result) -> TitleLosses:
 
 
 def floor(sd: float, recipe: str = "a", titles: str = "t") -> NoiseFloor:
-    return NoiseFloor(recipe, "c", titles, (1, 2, 3), (1.0 - sd, 1.0, 1.0 + sd), "cpu fp32")
+    of_recipe = noise_floor([made(recipe, seed, titles=titles) for seed in (1, 2, 3)])
+    return dataclasses.replace(of_recipe, exact_val_losses=(1.0 - sd, 1.0, 1.0 + sd))
 
 
 def paired(n_seeds: int, shift: float, floors: tuple[NoiseFloor, ...] = (), **how: Any) -> Any:
@@ -112,7 +113,7 @@ def test_a_second_seed_takes_no_claim_away() -> None:
 
 def test_a_floor_of_two_seeds_makes_no_claim() -> None:
     """Two seeds lie within a quarter of their true deviation of each other in one case of five."""
-    of_two = NoiseFloor("a", "c", "t", (1, 2), (1.0, 1.0005), "cpu fp32")
+    of_two = dataclasses.replace(floor(0.1), seeds=(1, 2), exact_val_losses=(1.0, 1.0005))
     alone = paired(1, -0.01, (of_two,))
     assert not alone.verdict.counts and alone.verdict.words.startswith("no claim yet")
     assert "2 seeds of a" in alone.verdict.words
@@ -161,11 +162,12 @@ def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
     store(measured, tmp_path)
     store(noise_floor([made("a", 1), made("a", 2)]), tmp_path)
     store(noise_floor([made("b", 1), made("b", 2)]), tmp_path)
+    store(noise_floor([made("b", seed, lr=2.0) for seed in (1, 2, 3)]), tmp_path)
     kept = read_floors(tmp_path)
-    assert [(f.recipe, f.n) for f in kept] == [("a", 2), ("b", 2)]
+    assert sorted((f.recipe, f.n) for f in kept) == [("a", 2), ("b", 2), ("b", 3)]
     assert json.loads((tmp_path / "noise.json").read_text())["floors"][0]["sd"] == pytest.approx(kept[0].sd)
     assert read_floors(tmp_path / "nowhere") == []
-    (tmp_path / "noise.json").write_text('{"schema_version": 1, "floors": [{}]}')
+    (tmp_path / "noise.json").write_text('{"schema_version": 2, "floors": [{}]}')
     with pytest.raises(UserError, match="damaged"):
         read_floors(tmp_path)
     with pytest.raises(UserError, match="one seed only"):
@@ -174,11 +176,25 @@ def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
 
 def test_the_floor_of_a_compared_recipe_goes_before_others() -> None:
     floors = [floor(0.5, "z"), floor(0.1, "a"), floor(0.2, "b"), floor(9.0, "a", "other")]
-    found = floor_for(made("a", 1), ("a", "b"), floors)
+    found = floor_for([made("a", 1), made("b", 1)], floors)
     assert found is not None and found.recipe == "b"
-    other = floor_for(made("a", 1), ("x",), floors)
+    other = floor_for([made("x", 1)], floors)
     assert other is not None and other.recipe == "z"
-    assert floor_for(made("a", 1, titles="third"), ("a",), floors) is None
+    changed = floor_for([made("b", 1, lr=2.0)], floors)
+    assert changed is not None and changed.recipe == "z"  # b's floor is of other settings
+    assert floor_for([made("a", 1, titles="third")], floors) is None
+
+
+def test_a_rung_is_one_configuration() -> None:
+    """Of several the official seed's, or the newest: their mean would be nobody's."""
+    plain, changed = [made("a", 1337), made("a", 1338)], [made("a", seed, 5.0, lr=2.0) for seed in (1338, 1339, 1340)]
+    for results in ([*plain, *changed], [*changed, *plain]):
+        [rung] = ladder(("a",), results, losses_of)
+        assert rung.results == tuple(plain)
+        assert mean_losses(results) == {"a": rung.mean}
+    old, new = made("a", 1337), made("a", 1337, lr=2.0)
+    new.facts["created_utc"] = "2999"
+    assert ladder(("a",), [new, old], losses_of)[0].results == (new,)
 
 
 def test_the_ladder_compares_each_rung_with_the_one_before_that_was_run() -> None:
@@ -203,11 +219,14 @@ def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
     none = proxy_check({"a": 1.0}, {"a": 2.0})
     assert none.pairs == () and "unchecked" in none.words
     two = proxy_check({"a": 1.0, "b": 0.9}, {"a": 2.0, "b": 1.8, "c": 1.0})
-    assert two.n_agreeing == 1 and "1 pair cannot show" in two.words and two.p_value is None
+    assert two.n_agreeing == 1 and "2 recipes cannot show" in two.words and two.p_value is None
     three = proxy_check({"a": 1.0, "b": 0.9, "c": 0.8}, {"a": 2.0, "b": 1.7, "c": 1.8})
     assert three.n_agreeing == 2 and len(three.pairs) == 3
     assert three.kendall_tau == pytest.approx(1 / 3) and three.p_value == pytest.approx(1.0)
-    assert "2 of 3 pairs" in three.words
+    assert "2 of 3 pairs" in three.words and "3 recipes cannot show" in three.words
+    losses = {name: float(n) for n, name in enumerate("abcde")}
+    five = proxy_check(losses, losses)
+    assert five.p_value == pytest.approx(2 / 120) and "cannot" not in five.words
 
 
 def test_of_a_seed_run_twice_the_newest_counts() -> None:

@@ -84,6 +84,20 @@ def test_a_stopped_job_goes_on_to_the_bit_identical_result(tiny: Experiment, fin
     assert done.result.figures == result_of(finished_run).figures
 
 
+def test_a_job_that_another_process_took_meanwhile_is_not_run_again(
+    tiny: Experiment, finished_run: Run, tmp_path: Path
+) -> None:
+    """Two terminals with one ladder; or one recipe named twice for its noise floor."""
+    jobs = jobs_for("tiny", tiny.replace("training.epochs", 1), 1, proxy=False)
+    planned = plan([*jobs, *jobs], tmp_path, tmp_path)
+    assert [one.state for one in planned] == ["to do", "to do"]
+    first, again = execute(planned, tmp_path, Watcher())
+    assert first.result is not None and first.result == again.result and len(list_runs(tmp_path)) == 1
+    # and a run that was begun in one precision is not gone on with in another
+    fp32 = Job("tiny", tiny.replace("training.precision", "bf16"))
+    assert plan([fp32], finished_run.path.parent, tmp_path)[0].state == "to do"
+
+
 def test_every_job_is_compiled_however_many_came_before(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +193,9 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
         (["ladder", "baseline", "adamw", "--from", "adamw", "--to", "baseline"], "comes after"),
         (["ladder", "adamw", "adamw"], "named twice"),
         (["ladder", "adamw", "--seeds", "0"], "at least 1"),
+        (["ladder", "adamw", "--set", "training.seed=3"], "no effect here"),
+        (["noise", "adamw", "--train", "3", "--set", "training.seed = 3"], "no effect here"),
+        (["ladder", "adamw", "--json", "--log"], "choose one of them"),
         (["noise"], "--train 3"),
         (["noise", "--train", "3"], "name the recipe"),
         (["compare", "baseline"], "at least two"),
@@ -199,6 +216,65 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_recipe_in_a_file_of_another_folder_is_a_rung(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/own.py").write_text(
+        "from sevenepochs.experiment import Experiment\n"
+        "from sevenepochs.recipes.adamw import adamw\n\n\n"
+        "def slower() -> Experiment:\n"
+        '    return adamw().replace("optimizer.lr", 1e-4)\n'
+    )
+    command = ["ladder", "adamw", "mine/own.py:slower", "--corpus", "sample:200", "--proxy", "--json", *SETTINGS]
+    for _ in range(2):
+        assert main(command) == 0
+        _, own = json.loads(capsys.readouterr().out)
+        assert own["recipe"] == "own.py:slower" and own["n"] == 1 and own["against"] == "adamw"
+    assert len(list_runs(Path("runs"))) == 2
+
+
+def test_a_ladder_on_several_corpora_is_refused_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("other.py").write_text(
+        "from sevenepochs.experiment import Experiment\n"
+        "from sevenepochs.recipes.demo import demo_adamw\n\n\n"
+        "def fewer() -> Experiment:\n"
+        '    return demo_adamw().replace("corpus.n_titles", 200)\n'
+    )
+    assert main(["ladder", "demo_adamw", "other.py:fewer"]) == 2
+    assert "other titles" in capsys.readouterr().err and not Path("runs").exists()
+
+
+def test_a_dry_run_downloads_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sevenepochs.corpus.hub import HubCorpus
+
+    def load(self: HubCorpus) -> None:
+        raise AssertionError("nothing may be fetched")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(HubCorpus, "to_fetch", lambda self: "426 MB")
+    monkeypatch.setattr(HubCorpus, "load", load)
+    assert main(["ladder", "baseline", "--dry-run", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert row == {"run": "baseline", "seed": 1337, "state": "to do", "seconds": None}
+
+
+def test_a_search_that_is_opened_again_does_not_repeat_its_proposals(tiny: Experiment, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    from sevenepochs.campaign.search import Search
+    from sevenepochs.campaign.space import parse_dimension
+
+    experiment = tiny.replace("corpus.n_titles", 200)
+    search = Search("tiny", experiment, (parse_dimension("optimizer.lr=1e-4..1e-2", experiment),), tmp_path)
+    assert len({search.open().ask().suggest_float("x", 0, 1) for _ in range(3)}) == 3
+
+
 def test_a_search_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +291,11 @@ def test_a_search_goes_on_where_it_was_stopped(
         search.run(2, StopAt(2))
     [stopped] = list_runs(search.folder)
     assert stopped.state == "interrupted" and search.trials(search.open()) == []
+    monkeypatch.setattr("sevenepochs.run_folder.lock._live_pid", lambda content: 1)
+    with pytest.raises(UserError, match="held by process 1"):
+        search.run(2, Watcher())
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     command = ["search", "adamw", "--corpus", "sample:200", *SETTINGS, *(w for v in vary for w in ("--vary", v))]
     assert main([*command, "--trials", "2", "--survivors", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

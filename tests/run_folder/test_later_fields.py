@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.analysis.compare import recipe_key
 from sevenepochs.experiment import Experiment
 from sevenepochs.report.config_diff import n_changes
-from sevenepochs.results_folder import list_results
+from sevenepochs.results_folder import list_results, recipe_key
 from sevenepochs.run_folder.later_fields import _LATER, with_later_fields
 
 PUBLISHED = list_results(Path(__file__).parents[2] / "results")

@@ -6,7 +6,6 @@ one group, its seeds; each group is paired with the first one, seed by seed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,8 @@ from sevenepochs.analysis.noise import NoiseFloor, floor_for
 from sevenepochs.analysis.paired import PairedDifference, paired_difference
 from sevenepochs.analysis.paired_verdict import Verdict, verdict
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.results_folder import Result, recipe_key
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -115,6 +115,21 @@ def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:
     return [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
 
 
+def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict[str, tuple[Result, ...]]:
+    """The seeds of each name, of one configuration only: where a name has several, that of the official seed stands,
+    and of several such the newest."""
+    found: dict[str, tuple[Result, ...]] = {}
+    for members in by_recipe(results):
+        name = name_of(members[0])
+        found[name] = max(found.get(name, members), members, key=_standing)
+    return found
+
+
+def _standing(members: tuple[Result, ...]) -> tuple[bool, str]:
+    official = [result for result in members if int(result.facts["seed"]) == OFFICIAL_SEED]
+    return bool(official), max(str(result.facts["created_utc"]) for result in official or members)
+
+
 def pair_groups(
     first: Group,
     second: Group,
@@ -143,7 +158,7 @@ def pair_groups(
     seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
     own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
     rows_differ = any(a.facts["rows"] != b.facts["rows"] for a, b in chosen)
-    floor = floor_for(chosen[0][0], (first.name, second.name), floors)
+    floor = floor_for((*first.results, *second.results), floors)
     return Pair(
         first=first.name,
         second=second.name,
@@ -162,15 +177,6 @@ def exact(result: Result) -> float:
     value = result.figures["exact_val_loss"]
     assert value is not None, "the exact loss always exists"
     return value
-
-
-def recipe_key(result: Result) -> str:
-    """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
-    the corpus, and how the machine executes it."""
-    config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
-    ignored = ("seed", "device", "precision", "compile")
-    config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
-    return json.dumps([result.facts["recipe"], _titles(result), config], sort_keys=True)
 
 
 def _under_stock_rows(

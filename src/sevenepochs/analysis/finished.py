@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from sevenepochs.analysis.compare import recipe_key
+from sevenepochs.analysis.compare import by_recipe
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result, list_results, result_of
+from sevenepochs.results_folder import Result, list_results, recipe_key, result_of
 from sevenepochs.run_folder import Run, find_run, list_runs
 
 
@@ -39,11 +39,8 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
 def same_recipe(result: Result, among: list[Result]) -> list[Result]:
     """Those that differ from `result` in their seed only, one a seed (the newest), by seed; itself among them."""
     key = recipe_key(result)
-    by_seed = {}
-    for other in sorted(among, key=lambda r: str(r.facts["created_utc"])):
-        if recipe_key(other) == key:
-            by_seed[int(other.facts["seed"])] = other
-    return [by_seed[seed] for seed in sorted(by_seed)]
+    [seeds] = by_recipe(other for other in among if recipe_key(other) == key)
+    return list(seeds)
 
 
 def finished_runs(root: Path) -> list[Result]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sevenepochs.analysis.compare import Group, Pair, exact, pair_groups
+from sevenepochs.analysis.compare import Group, Pair, by_name, exact, pair_groups
 from sevenepochs.analysis.noise import NoiseFloor
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import PROXY_SUFFIX, Result
@@ -49,28 +49,27 @@ def ladder(
     """The rungs of these recipes, from results on one set of titles.
 
     Args:
-        results: any order; those of other recipes are passed over. One configuration a recipe.
+        results: any order; those of other recipes are passed over, and so are other configurations of one of these
+            (`compare.by_name`).
 
     Raises:
         UserError: results on several sets of titles.
     """
     floors = list(floors)
-    by_recipe: dict[str, list[Result]] = {}
-    for result in results:
-        by_recipe.setdefault(plain_name(result), []).append(result)
-    chosen = [result for name in recipes for result in by_recipe.get(name, ())]
+    chosen = [result for result in results if plain_name(result) in recipes]
     titles = {result.facts["corpus"]["split"]["validation_titles_sha256"] for result in chosen}
     if len(titles) > 1:
         raise UserError("a ladder needs runs on one set of titles; these are on several")
+    seeds_of = by_name(chosen, plain_name)
     rungs: list[Rung] = []
     first_mean: float | None = None
     before: Group | None = None
     for name in recipes:
-        members = sorted(by_recipe.get(name, ()), key=lambda r: int(r.facts["seed"]))
+        members = seeds_of.get(name, ())
         if not members:
             rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
             continue
-        here = Group(name, tuple(members))
+        here = Group(name, members)
         losses = [exact(result) for result in members]
         mean = math.fsum(losses) / len(losses)
         first_mean = mean if first_mean is None else first_mean
@@ -116,11 +115,9 @@ def published_losses(result: Result) -> TitleLosses:
 
 
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
-    """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name."""
-    losses: dict[str, list[float]] = {}
-    for result in results:
-        losses.setdefault(plain_name(result), []).append(exact(result))
-    return {name: math.fsum(values) / len(values) for name, values in losses.items()}
+    """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
+    several configurations of a recipe one counts (`compare.by_name`)."""
+    return {name: math.fsum(map(exact, seeds)) / len(seeds) for name, seeds in by_name(results, plain_name).items()}
 
 
 def plain_name(result: Result) -> str:

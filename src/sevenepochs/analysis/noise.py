@@ -7,6 +7,7 @@ times the measured value, so a floor of three seeds is an order of magnitude and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
@@ -18,17 +19,23 @@ import numpy as np
 
 from sevenepochs.analysis.paired import Interval, sd_interval
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result
+from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_key
 
 FILE = "noise.json"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """Seed deviation of one recipe on one set of validation titles, nats per character."""
+    """Seed deviation of one recipe on one set of validation titles, nats per character.
+
+    Attributes:
+        configuration: digest of what its runs share (`results_folder.recipe_key`): the name alone would let a recipe
+            with changed settings stand for the plain one.
+    """
 
     recipe: str
+    configuration: str
     corpus: str
     validation_titles_sha256: str
     seeds: tuple[int, ...]
@@ -63,9 +70,10 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
     by_seed = {int(result.facts["seed"]): result for result in results}
     first = results[0].facts
     if len(by_seed) < 2:
+        plain = str(first["recipe"]).removesuffix(PROXY_SUFFIX)
         raise UserError(
             f"{first['recipe']} has been run with one seed only ({first['seed']}); the seed deviation needs at least "
-            f"two: sevenepochs noise {first['recipe']} --train 3"
+            f"two: sevenepochs noise {plain}{' --proxy' if results[0].is_proxy else ''} --train 3"
         )
     seeds = sorted(by_seed)
     losses = [by_seed[seed].figures["exact_val_loss"] for seed in seeds]
@@ -73,6 +81,7 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
     devices = sorted({f"{r.facts['machine'].get('device')} {r.facts['machine'].get('precision')}" for r in results})
     return NoiseFloor(
         recipe=str(first["recipe"]),
+        configuration=_digest(results[0]),
         corpus=str(first["corpus"]["name"]),
         validation_titles_sha256=str(first["corpus"]["split"]["validation_titles_sha256"]),
         seeds=tuple(seeds),
@@ -81,13 +90,18 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
     )
 
 
-def floor_for(result: Result, recipes: Iterable[str], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
-    """The floor to judge by on a result's titles: the largest of those measured on one of the compared recipes, else
-    the largest of any recipe's; None where nobody measured one."""
-    titles = result.facts["corpus"]["split"]["validation_titles_sha256"]
+def floor_for(results: Sequence[Result], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
+    """The floor to judge these results by, which are on the same titles: the largest of those measured on one of their
+    configurations, else the largest of any recipe's on these titles; None where nobody measured one."""
+    titles = results[0].facts["corpus"]["split"]["validation_titles_sha256"]
     there = [floor for floor in floors if floor.validation_titles_sha256 == titles]
-    own = [floor for floor in there if floor.recipe in set(recipes)]
+    compared = set(map(_digest, results))
+    own = [floor for floor in there if floor.configuration in compared]
     return max(own or there, key=lambda floor: floor.sd, default=None)
+
+
+def _digest(result: Result) -> str:
+    return hashlib.sha256(recipe_key(result).encode()).hexdigest()[:12]
 
 
 def read_floors(results_root: Path) -> list[NoiseFloor]:
@@ -100,7 +114,10 @@ def read_floors(results_root: Path) -> list[NoiseFloor]:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["schema_version"] != _SCHEMA_VERSION:
-            raise UserError(f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}")
+            raise UserError(
+                f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}; "
+                "delete it and measure again: sevenepochs noise"
+            )
         return [_floor(entry) for entry in data["floors"]]
     except FileNotFoundError:
         return []
@@ -111,14 +128,14 @@ def read_floors(results_root: Path) -> list[NoiseFloor]:
 
 
 def store(floor: NoiseFloor, results_root: Path) -> Path:
-    """Put a floor into results/noise.json in place of an older one of that recipe, corpus and machine.
+    """Put a floor into results/noise.json in place of an older one of that configuration and machine.
 
     Raises:
         UserError: the file is damaged or cannot be written.
     """
-    key = (floor.recipe, floor.validation_titles_sha256, floor.device)
-    others = [old for old in read_floors(results_root) if (old.recipe, old.validation_titles_sha256, old.device) != key]
-    rows = sorted([*others, floor], key=lambda f: (f.corpus, f.recipe, f.device))
+    key = (floor.configuration, floor.device)
+    others = [old for old in read_floors(results_root) if (old.configuration, old.device) != key]
+    rows = sorted([*others, floor], key=lambda f: (f.corpus, f.recipe, f.configuration, f.device))
     file = results_root / FILE
     data = {"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "floors": [to_json(row) for row in rows]}
     partial = file.with_name(f".{FILE}.partial")
@@ -140,5 +157,6 @@ def _floor(entry: dict[str, Any]) -> NoiseFloor:
     seeds, losses = tuple(map(int, entry["seeds"])), tuple(map(float, entry["exact_val_losses"]))
     if len(seeds) != len(losses) or len(seeds) < 2:
         raise ValueError(f"{len(losses)} losses for {len(seeds)} seeds")
-    texts = {name: str(entry[name]) for name in ("recipe", "corpus", "validation_titles_sha256", "device")}
+    names = ("recipe", "configuration", "corpus", "validation_titles_sha256", "device")
+    texts = {name: str(entry[name]) for name in names}
     return NoiseFloor(**texts, seeds=seeds, exact_val_losses=losses)

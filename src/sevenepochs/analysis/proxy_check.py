@@ -14,7 +14,7 @@ from sevenepochs.analysis.ladder import mean_losses
 from sevenepochs.corpus.development import NAME_SUFFIX
 from sevenepochs.results_folder import Result
 
-ENOUGH_PAIRS = 3
+TRUSTED_BELOW = 0.05  # p value; of fewer than five recipes even perfect agreement stays above it
 
 
 class RankedPair(NamedTuple):
@@ -55,8 +55,8 @@ class ProxyCheck:
         if self.p_value is not None:
             text += f", p = {self.p_value:.2f} if scales had nothing in common"
         text += ")"
-        if n < ENOUGH_PAIRS:
-            text += f"; {n} pair{'' if n == 1 else 's'} cannot show that it can be trusted"
+        if self.p_value is None or self.p_value >= TRUSTED_BELOW:
+            text += f"; {len(self.recipes)} recipes cannot show that it can be trusted"
         return text
 
 

@@ -1,8 +1,9 @@
 """Jobs: a recipe with a seed that is to be run, and what of it is there already.
 
 A job is done when a complete run or a published result has its name, configuration, seed and titles. The configuration
-is compared as the present package reads it, so that a field which came later counts with its default; the device,
-precision and compilation are how a machine executes it and do not count.
+is compared as the present package reads it, so that a field which came later counts with its default; device and
+compilation are how a machine executes it and do not count. The precision counts as it was asked for ("auto" is one on
+all machines): a run that was begun in one is not gone on with in another.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.run_folder.writer import recipe_label
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.trainer import resume_training, run_training
 
@@ -51,9 +53,14 @@ class Planned:
 
 
 def jobs_for(name: str, experiment: Experiment, n_seeds: int, *, proxy: bool) -> list[Job]:
-    """The jobs of one recipe: the official seed and those that follow it."""
+    """The jobs of one recipe: the official seed and those that follow it.
+
+    Args:
+        name: a recipe's, or `path/file.py:function`; runs are called after the last part.
+    """
     if n_seeds < 1:
         raise UserError(f"{n_seeds} seeds; at least 1 is needed")
+    name = recipe_label(name)
     if proxy:
         name, experiment = proxy_name(name), at_proxy_scale(experiment)
     return [
@@ -61,11 +68,30 @@ def jobs_for(name: str, experiment: Experiment, n_seeds: int, *, proxy: bool) ->
     ]
 
 
-def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path) -> list[Planned]:
-    """What is there of each job: the newest run decides among several, a complete one always."""
+def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path, *, may_download: bool = True) -> list[Planned]:
+    """What is there of each job: the newest run decides among several, a complete one always.
+
+    Args:
+        may_download: whether a hub corpus that is not cached may be fetched, to know its titles; otherwise its jobs
+            count as to do.
+    """
+    jobs = list(jobs)
+    if not may_download and any(job.experiment.corpus.to_fetch() is not None for job in jobs):
+        return [Planned(job, "to do") for job in jobs]
     runs = list_runs(runs_root)
     done = [*published_results(results_root), *finished_runs(runs_root)]
     return [_planned(job, runs, done) for job in jobs]
+
+
+def check_titles(jobs: Iterable[Job]) -> None:
+    """Raise UserError unless all jobs have the same titles, before hours of training show that they cannot be compared:
+    recipes' own corpora differ."""
+    titles = [(titles_of(job.experiment.corpus), job.name) for job in jobs]
+    other = next((name for found, name in titles if found != titles[0][0]), None)
+    if other is not None:
+        raise UserError(
+            f"{titles[0][1]} and {other} have other titles, so they cannot be compared; name one corpus with --corpus"
+        )
 
 
 def results_of(planned: Iterable[Planned]) -> list[Result]:
@@ -81,8 +107,9 @@ def execute(
 ) -> list[Planned]:
     """Run what is not done, in order; returns the same jobs with what has become of them.
 
-    A run whose loss is not finite, or that does not fit into the GPU, is left as failed and the next one starts; a run
-    that another process writes is left alone.
+    Each is looked for again when its turn comes: another process may have begun or finished it. A run whose loss is not
+    finite, or that does not fit into the GPU, is left as failed and the next one starts; a run that another process
+    writes is left alone.
 
     Args:
         announce: told before each run which of `planned` it is.
@@ -93,6 +120,10 @@ def execute(
     """
     finished = []
     for index, one in enumerate(planned):
+        if one.state not in ("to do", "resume"):
+            finished.append(one)
+            continue
+        one = _planned(one.job, list_runs(runs_root), finished_runs(runs_root))
         if one.state not in ("to do", "resume"):
             finished.append(one)
             continue
@@ -142,10 +173,10 @@ def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
 
 
 def config_key(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's configuration but for its corpus (titles are compared instead) and its execution."""
+    """An experiment's configuration but for its corpus (titles are compared instead), device and compilation."""
     config = experiment.to_dict()
     del config["corpus"]
-    for name in ("device", "precision", "compile"):
+    for name in ("device", "compile"):
         del config["training"][name]
     return config
 

@@ -21,6 +21,7 @@ from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, apply, changes
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.run_folder.lock import Lock
 from sevenepochs.train.hooks import Watcher
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _JOURNAL = "optuna.log"
 _ERROR = "error"  # attribute of a trial that failed by its own settings; one that was stopped has none
 _SPACE = "search.json"
+_LOCK = "search.lock"
 _SAMPLER_SEED = 1337
 _NO_RESULTS = "no published results"  # a trial is looked for in the search's own folder only
 
@@ -86,14 +88,16 @@ class Search:
         except json.JSONDecodeError as error:
             raise UserError(f"{file} is damaged ({error}); choose another folder with --folder") from None
         backend = optuna.storages.journal.JournalFileBackend(str(self.folder / _JOURNAL))
-        return optuna.create_study(
+        study = optuna.create_study(
             study_name=self.recipe,
             storage=optuna.storages.JournalStorage(backend),
-            # the seed fixes the first proposals; after a restart the sampler goes on from what the study holds
-            sampler=optuna.samplers.TPESampler(seed=_SAMPLER_SEED, multivariate=True, n_startup_trials=8),
             direction="minimize",
             load_if_exists=True,
         )
+        # the seed fixes the first proposals; one that is begun again must not propose what the study holds already
+        seed = _SAMPLER_SEED + len(study.trials)
+        study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
+        return study
 
     def run(
         self,
@@ -104,11 +108,29 @@ class Search:
         """Go on until `n_trials` trials are finished, those of earlier sessions counted.
 
         Raises:
-            UserError: as `open`, or a run cannot be started at all.
+            UserError: as `open`, another process goes on with this search, or a run cannot be started at all.
             Interrupted: the same call goes on with the run that was stopped.
         """
-        optuna = _optuna()
         study = self.open()
+        try:
+            lock = Lock(self.folder / _LOCK)
+        except BlockingIOError as error:
+            raise UserError(
+                f"the search in {self.folder} is {error}; wait for it, or name another folder with --folder"
+            ) from None
+        try:
+            self._go_on(study, n_trials, watcher, announce)
+        finally:
+            lock.release()
+
+    def _go_on(
+        self,
+        study: optuna.Study,
+        n_trials: int,
+        watcher: Watcher,
+        announce: Callable[[int, dict[str, float | int]], None],
+    ) -> None:
+        optuna = _optuna()
         self._requeue(study)
         if not study.trials:
             study.enqueue_trial(self.start())  # the recipe as it is: what every proposal has to beat

@@ -20,6 +20,7 @@ from sevenepochs.experiment import Experiment
 _DROPOUT = (0.0, 0.3)
 _FACTOR_LR = 4.0
 _FACTOR_DECAY = 5.0
+_DECAY = 0.1  # the most, where the recipe has none
 _FACTOR_WEIGHT = 3.0
 
 
@@ -55,7 +56,8 @@ def default_space(experiment: Experiment) -> list[Dimension]:
         if path == "objective.weight" and value:
             texts.append(_around(path, value, _FACTOR_WEIGHT))
         elif name == "weight_decay" and path.startswith("optimizer"):
-            texts.append(_around(path, value or 0.02, _FACTOR_DECAY))
+            # a logarithmic range has no place for 0, and the first trial is the recipe as it is
+            texts.append(_around(path, value, _FACTOR_DECAY) if value else f"{path}=0..{_DECAY}")
         elif name == "lr" and path.startswith("optimizer"):
             texts.append(_around(path, value, _FACTOR_LR))
     found = [dimension for text in texts for dimension in [_parse_or_none(text, experiment)] if dimension is not None]

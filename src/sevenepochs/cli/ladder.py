@@ -52,13 +52,18 @@ def ladder(
         json: Print the table as JSON.
     """
     from sevenepochs.analysis.ladder import mean_losses
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan, results_of
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
     from sevenepochs.cli.ladder_views import show_check, show_plan, show_table
-    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.cli.options import experiment_from, refuse_seed
+    from sevenepochs.errors import UserError
+    from sevenepochs.run_folder.writer import recipe_label
     from sevenepochs.train.hooks import Watcher
     from sevenepochs.train.interrupt import Interrupted
 
+    refuse_seed(settings, "--seeds")
+    if log and json:
+        raise UserError("--log prints Markdown and --json prints JSON: choose one of them")
     names = _between(recipes or _ladder(), start, stop)
     wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
     if check_proxy:
@@ -71,10 +76,11 @@ def ladder(
         return
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
-    planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results)
+    planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results, may_download=not dry_run)
     if dry_run:
-        show_plan(planned)
+        show_plan(planned, json)
         return
+    check_titles(jobs)
     out = errors if json else console
     n_done = sum(one.state == "done" for one in planned)
     out.print(f"{len(planned)} runs: {n_done} done, {len(planned) - n_done} to go", style="dim")
@@ -88,7 +94,7 @@ def ladder(
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
-    show_table(names, planned, results, json=json, log=log)
+    show_table(tuple(map(recipe_label, names)), planned, results, json=json, log=log)
 
 
 def _ladder() -> tuple[str, ...]:

@@ -10,36 +10,50 @@ if TYPE_CHECKING:
     from sevenepochs.campaign.jobs import Planned
 
 
-def show_plan(planned: list[Planned]) -> None:
+def show_plan(planned: list[Planned], json: bool) -> None:
     """What would be run, and how long it would take here."""
+    import json as json_module
+
     from rich.table import Table
 
     from sevenepochs.cli.console import console, duration
-    from sevenepochs.train.estimate import estimate
 
+    seconds = _seconds_left(planned)
+    if json:
+        rows = [
+            {"run": one.job.name, "seed": one.job.seed, "state": one.state, "seconds": left}
+            for one, left in zip(planned, seconds, strict=True)
+        ]
+        print(json_module.dumps(rows, indent=1))
+        return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "seed", "state", "time here"):
         table.add_column(column, justify="right" if column in ("seed", "time here") else "left")
-    facts_of: dict[str, dict[str, Any]] = {}
-    total, unknown = 0.0, False
-    for one in planned:
-        shown = "-"
-        if one.state in ("to do", "resume"):
-            if one.job.name not in facts_of:  # seeds take equal time
-                facts_of[one.job.name] = estimate(one.job.experiment)
-            facts = facts_of[one.job.name]
-            if facts["seconds"] is None:
-                unknown = True
-                shown = "unknown without the corpus"
-            else:
-                seconds = facts["seconds"] * (1 - _n_steps_done(one) / facts["n_steps"])
-                total += seconds
-                shown = f"about {duration(seconds)}"
+    for one, left in zip(planned, seconds, strict=True):
+        shown = "unknown without the corpus" if left is None else f"about {duration(left)}" if left else "-"
         table.add_row(one.job.name, str(one.job.seed), one.state, shown)
     console.print(table)
-    console.print(
-        f"about {duration(total)} in all{' without the unknown ones' if unknown else ''}; nothing was trained"
-    )
+    total = sum(left for left in seconds if left is not None)
+    unknown = " without the unknown ones" if None in seconds else ""
+    console.print(f"about {duration(total)} in all{unknown}; nothing was trained")
+
+
+def _seconds_left(planned: list[Planned]) -> list[float | None]:
+    """Of each run: 0 where nothing is to be done, None where it is unknown without the corpus."""
+    from sevenepochs.train.estimate import estimate
+
+    facts_of: dict[str, dict[str, Any]] = {}
+    seconds: list[float | None] = []
+    for one in planned:
+        if one.state not in ("to do", "resume"):
+            seconds.append(0.0)
+            continue
+        if one.job.name not in facts_of:  # seeds take equal time
+            facts_of[one.job.name] = estimate(one.job.experiment)
+        facts = facts_of[one.job.name]
+        whole = facts["seconds"]
+        seconds.append(None if whole is None else whole * (1 - _n_steps_done(one) / facts["n_steps"]))
+    return seconds
 
 
 def _n_steps_done(one: Planned) -> int:

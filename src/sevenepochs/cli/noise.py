@@ -46,13 +46,14 @@ def noise(
     from sevenepochs.analysis.compare import by_recipe
     from sevenepochs.analysis.finished import finished_runs, published_results, select
     from sevenepochs.analysis.noise import noise_floor, store, to_json
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan
+    from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
     from sevenepochs.campaign.proxy import proxy_name
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
-    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
     from sevenepochs.train.hooks import Watcher
 
+    refuse_seed(settings, "--train")
     if train:
         if not recipes:
             raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
@@ -64,7 +65,9 @@ def noise(
             )
         ]
         watcher = Watcher() if json else ConsoleWatcher()
-        measured = [one.result for one in execute(plan(jobs, runs, results), runs, watcher) if one.result is not None]
+        measured = results_of(execute(plan(jobs, runs, results), runs, watcher))
+        if not measured:
+            raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")
     elif recipes:
         names = [proxy_name(text) if proxy else text for text in recipes]
         measured = [result for text in names for result in select(text, runs, results)]

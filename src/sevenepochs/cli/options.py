@@ -29,6 +29,16 @@ Settings = Annotated[
 ]
 
 
+def refuse_seed(settings: tuple[str, ...], option: str) -> None:
+    """For commands that run several seeds of their own.
+
+    Raises:
+        UserError: a setting names the seed, which would be overwritten.
+    """
+    if any(setting.partition("=")[0].strip() == "training.seed" for setting in settings):
+        raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
+
+
 def experiment_from(
     recipe: str,
     corpus: str | None,

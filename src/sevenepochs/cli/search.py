@@ -86,8 +86,8 @@ def search(
         return
     _show(done, importances)
     console.print(
-        "\nTo confirm in full; a difference between trials that is smaller than the proxy's seed deviation "
-        f"(sevenepochs noise {recipe} --proxy --train 3) is chance:"
+        "\nTo confirm in full; the best of many trials is partly luck, and two trials that differ by less than four "
+        f"times the proxy's seed deviation (sevenepochs noise {recipe} --proxy --train 3) may differ by chance alone:"
     )
     for command in commands:
         console.print(f"  {command}", markup=False, soft_wrap=True)

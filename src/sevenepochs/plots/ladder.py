@@ -21,7 +21,8 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
 
     Args:
         rungs: from the first to the last: `label`, `exact_val_loss`, and for all but the first, where they were
-            measured, `difference` to the rung before and its interval `low`, `high` (nats per character).
+            measured, `difference` to the rung before, its interval `low`, `high` (nats per character), and `counts`:
+            whether it may be claimed.
     """
     unit = METRICS["exact_val_loss"].unit
 
@@ -53,7 +54,8 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
             sure = rung.get("high") is not None and rung["high"] < 0
             worse = rung.get("low") is not None and rung["low"] > 0
             colour, marker = (GREEN, "o") if sure else (VERMILLION, "s") if worse else (FAINT, "D")
-            steps.scatter([value], [place], color=colour, marker=marker, s=34, zorder=2)
+            filling = colour if rung.get("counts") else "white"
+            steps.scatter([value], [place], facecolor=filling, edgecolor=colour, marker=marker, s=34, zorder=2)
             if rung.get("low") is not None:
                 steps.hlines(place, rung["low"], rung["high"], color=colour, linewidth=1.8)
             steps.annotate(
@@ -76,7 +78,7 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
         steps.set_title("Change and 95 % interval")
         for panel in (axes, steps):
             panel.grid(visible=False, axis="y")
-        kinds = "circle: lower, the interval leaves out 0; diamond: undecided; square: higher"
+        kinds = "circle: lower, the interval leaves out 0; diamond: undecided; square: higher; hollow: no claim yet"
         note(axes, f"{kinds}{'; ' + footnote if footnote else ''}")
 
     return draw(

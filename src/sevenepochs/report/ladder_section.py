@@ -98,4 +98,5 @@ def _drawn(rung: Rung) -> dict[str, Any]:
     if rung.pair is not None and rung.pair.own_rows.widest is not None:
         interval = rung.pair.own_rows.widest
         row |= {"difference": rung.pair.own_rows.value, "low": interval.low, "high": interval.high}
+        row["counts"] = rung.pair.verdict.counts
     return row

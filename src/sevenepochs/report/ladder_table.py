@@ -25,7 +25,7 @@ def rows(rungs: Sequence[Rung]) -> list[list[str]]:
             format_metric("val_loss_ratio", rung.ratio),
             _effect(rung),
             _stock_effect(rung),
-            _short_verdict(rung),
+            _short_verdict(rung) + _broken(rung),
         ]
         for rung in rungs
     ]
@@ -104,6 +104,11 @@ def _short_verdict(rung: Rung) -> str:
     if own.n_pairs < SEEDS_TO_CLAIM and own.over_titles is not None and own.over_titles.excludes_zero:
         return "not yet: too few seeds"
     return "no difference"
+
+
+def _broken(rung: Rung) -> str:
+    rules = sorted({rule for result in rung.results for rule in result.facts.get("certificate_broken") or []})
+    return f"; broke a rule: {', '.join(rules)}" if rules else ""
 
 
 def _hypothesis(docstring: str) -> str:

@@ -7,11 +7,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from sevenepochs.analysis.compare import exact
 from sevenepochs.analysis.ladder import Rung, ladders, published_losses
 from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
+from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
@@ -43,15 +45,40 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
         "machine",
         "commit",
     ]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [markdown_line(head), markdown_line(["---"] * len(head))]
     names = [*expected, *sorted({str(r.facts["recipe"]) for r in results} - set(expected))]
     for name in names:
         rows = [result for result in results if result.facts["recipe"] == name]
         for result in sorted(rows, key=lambda r: (r.facts["corpus"]["name"], r.facts["seed"])):
-            lines.append(_line(_cells(result)))
+            lines.append(markdown_line(_cells(result)))
         if not rows:
-            lines.append(_line([f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]))
-    return "\n".join(lines)
+            lines.append(markdown_line([f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]))
+    return "\n".join([*lines, *_notes(results)])
+
+
+def _notes(results: list[Result]) -> list[str]:
+    """Below the table: which certificates are broken, and how many looks at the validation titles a record had."""
+    notes = []
+    for result in results:
+        if not result.facts["certificate_clean"]:
+            broken = ", ".join(result.facts["certificate_broken"] or ["no certificate"])
+            notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
+    of_titles: dict[str, list[Result]] = {}
+    for result in results:
+        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    for on_titles in of_titles.values():
+        fair = [r for r in on_titles if r.facts["certificate_clean"] and r.facts["track"] == "single"]
+        if not fair:
+            continue
+        record = min(fair, key=exact)
+        corpus = record.facts["corpus"]
+        before = sum(str(r.facts["created_utc"]) < str(record.facts["created_utc"]) for r in on_titles)
+        notes.append(
+            f"Lowest on {corpus.get('recognised') or corpus['name']}: `{record.facts['recipe']}`, "
+            f"{format_metric('exact_val_loss', exact(record))}. Published full runs that had looked at these "
+            f"validation titles before it: {before}."
+        )
+    return ["", *notes] if notes else []
 
 
 def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
@@ -110,10 +137,6 @@ def _cells(result: Result) -> list[str]:
         result.machine,
         f"{(facts.get('commit') or 'unknown')[:8]}{'+' if facts.get('dirty') else ''}",
     ]
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class RunWriter:
             UserError: `root` cannot be written to, is not a folder, or its disk is full.
         """
         created = (now or datetime.now(UTC)).astimezone(UTC)
-        recipe = re.split(r"[/\\]", recipe)[-1]  # a path would tell about the machine
+        recipe = recipe_label(recipe)
         name = f"{created:%Y%m%dT%H%M%SZ}_{re.sub(r'[^A-Za-z0-9._-]+', '-', recipe)}_s{seed}"
         advice = "choose another folder for runs, or make room or permissions there"
         if root.exists() and not root.is_dir():
@@ -203,6 +203,12 @@ class RunWriter:
         if checkpoint.exists(self.path):
             return f"nothing lost: make room, then resume from the last checkpoint with: sevenepochs resume {self.name}"
         return "there is no checkpoint yet: make room, then train again"
+
+
+def recipe_label(recipe: str) -> str:
+    """What runs of a recipe are called: its name, or the last part of `path/file.py:function`, since a path would tell
+    about the machine."""
+    return re.split(r"[/\\]", recipe)[-1]
 
 
 def write_analysis(run: Run, name: str, data: Any) -> Path:
