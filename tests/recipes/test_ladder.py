@@ -41,6 +41,11 @@ def test_the_ends_and_the_middle():
     assert len(set(LADDER)) == len(LADDER) <= len(list_recipes())
 
 
+def test_the_best_is_the_small_recipe_with_one_technique_more():
+    """Reached from the ladder and from laptop_words, against which it was measured."""
+    assert load_recipe(BEST) == load_recipe("laptop_words").replace("objective", RDrop(weight=2.0))
+
+
 def test_the_public_recipe_as_published():
     """Written down a second time, from its description and not from the steps that lead to it."""
     got = load_recipe(PUBLIC_BEST)

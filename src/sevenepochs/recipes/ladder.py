@@ -1,7 +1,7 @@
 """The ladder from the stock program to our best recipe: names only, so that reading it needs no torch."""
 
 PUBLIC_BEST = "public_best"
-BEST = "best"
+BEST = "laptop_words_r_drop"
 
 # Each recipe is the one before it with one change.
 LADDER: tuple[str, ...] = (
@@ -25,7 +25,6 @@ LADDER: tuple[str, ...] = (
     "scaled_init",
     "reshuffled",
     "title_rows",
-    "smaller_steps",
-    "wide",
+    "words",
     BEST,
 )

@@ -1,9 +1,10 @@
-"""The ladder's upper part: from public_best to our candidate, one change a step. Publicly none of these was tried on
-top of that recipe. NOT MEASURED in full yet: see docs/log.md before believing any of it."""
+"""The ladder's upper part: from public_best towards our best (laptop.py), one change a step. Publicly none of these was
+tried on top of that recipe. NOT MEASURED in full yet: see docs/log.md before believing any of it."""
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.batches.title_rows import TitleRows
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.model.init.scaled import ScaledResidual
 from sevenepochs.recipes.to_public_best import public_best
 
@@ -41,36 +42,13 @@ def title_rows() -> Experiment:
     return reshuffled().replace("batches", TitleRows(batch_size=16, block_size=256))
 
 
-def smaller_steps() -> Experiment:
-    """title_rows with 2,048 tokens a step: 8 rows of 256.
+def words() -> Experiment:
+    """title_rows whose token vectors are sums: of the word, of its case and space, and of the token's own.
 
-    Hypothesis: as small_steps; at 4,096 the optimum is not reached yet. Twice the steps at the same rate is also twice
-    the decay of Muon's matrices (in sum 4.4 instead of 2.2 of a matrix): beside it, run
-    --set optimizer.weight_decay=0.05 to tell the two apart.
-    Reference: public runs, corrected for the dropped tail: 4,096 to 2,048 is another -0.0065.
-    Time: 1.2 x title_rows: twice as many Newton-Schulz iterations.
-    Command: sevenepochs train smaller_steps
+    Hypothesis: two thirds of the tokens have relatives that differ by case or space only, and most are rare; what one
+    learns serves all of them, as input and as target.
+    Reference: never tried in public; factored language models, Bilmes & Kirchhoff 2003.
+    Time: as title_rows.
+    Command: sevenepochs train words
     """
-    return title_rows().replace("batches.batch_size", 8)
-
-
-def wide() -> Experiment:
-    """smaller_steps with 10 heads and d 640 instead of 8 and 512.
-
-    Hypothesis: what R-Drop holds back from over-fitting can be larger.
-    Reference: with R-Drop 2, 512 to 640 is +0.0023 in the public runs; with weight 4 it is -0.0038 (next step).
-    Time: 1.5 x smaller_steps; 69 million parameters.
-    Command: sevenepochs train wide
-    """
-    return smaller_steps().replace_all({"model.n_head": 10, "model.d_model": 640})
-
-
-def best() -> Experiment:
-    """Our candidate, NOT MEASURED YET: wide with R-Drop of weight 4.
-
-    Hypothesis: the wider model wants the stronger pull; decay 0.1 was never tried at this width either.
-    Reference: R-Drop 4 at d 640 without decay is the best single public measurement before decay (1.1448).
-    Time: 7 PFLOP: two hours where 1 TFLOP/s is reached, a few minutes on a large GPU.
-    Command: sevenepochs train best
-    """
-    return wide().replace("objective.weight", 4.0)
+    return title_rows().replace("model.embedding", WordParts())
