@@ -39,8 +39,24 @@ def test_compilation_where_it_pays(monkeypatch):
 
 def test_the_choices_are_plain_values():
     facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
-    assert facts.keys() == {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs"}
+    expected = {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs", "libraries"}
+    assert facts.keys() == expected
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())
+
+
+def test_fp32_on_a_gpu_is_fp32(monkeypatch):
+    on_a_gpu = dataclasses.replace(machine.resolve(Training(device="cpu"), 1e10), device="cuda")
+    was = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
+    try:
+        torch.set_float32_matmul_precision("high")
+        machine.prepare(on_a_gpu)
+        assert torch.get_float32_matmul_precision() == "highest"
+        monkeypatch.setenv("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1")
+        with pytest.raises(UserError, match="unset it"):
+            machine.prepare(on_a_gpu)
+    finally:
+        torch.set_float32_matmul_precision(was[0])
+        torch.use_deterministic_algorithms(was[1])
 
 
 def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch):

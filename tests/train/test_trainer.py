@@ -203,6 +203,19 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
     assert run.state == "failed" and run.failure["step"] == 5
 
 
+def test_a_gpu_that_is_too_small_for_the_final_figures_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
+    from sevenepochs.train import trainer
+
+    def too_large(*arguments):
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 9 GB).\nAnd a page of advice")
+
+    monkeypatch.setattr(trainer, "conclude", too_large)
+    with pytest.raises(UserError, match=r"out of memory on cpu; MPS .* 9 GB\)\. Try a smaller"):
+        run_training(tiny, "x", tmp_path)
+    (run,) = list_runs(tmp_path)
+    assert run.state == "failed" and run.failure is not None
+
+
 def test_a_last_update_that_breaks_the_weights_leaves_no_complete_run(tiny, tmp_path):
     """No training loss follows it, so the validation loss has to tell."""
     last = tiny.build_batches(tiny.load_data()).steps_per_epoch

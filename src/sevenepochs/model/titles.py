@@ -42,7 +42,7 @@ class Titles(Config):
     def enter(self, ids_BS: Tensor, n_tokens: int, context: Context) -> None:
         """Tell the context each token's title and position; `ids_BS` is the whole row, its last `n_tokens` are new."""
         is_eos_BS = ids_BS == self.eos_id
-        title_BS = is_eos_BS.cumsum(-1)
+        title_BS = is_eos_BS.long().cumsum(-1)
         if self.eos == "closes":
             title_BS = title_BS - is_eos_BS.long()
         if self.mask:

@@ -17,6 +17,7 @@ from sevenepochs.settings import Training
 
 # Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.
 _COMPILE_PAYS_FLOP = 1e14
+_TF32_OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"  # some GPU images set it
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Machine:
     why: str
     processes: int = 1
     graphs: bool = False  # CUDA graphs
+    libraries: str | None = None  # CUDA's and cuDNN's versions
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,12 +64,20 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
         f"{why_precision}; {why_compiled}",
         processes,
         graphs=device == "cuda" and settings.compile == "graphs",
+        libraries=f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if device == "cuda" else None,
     )
 
 
 def prepare(machine: Machine) -> None:
-    """Process-wide settings for the run: an empty compiler, bit-identical reruns on CPU, and freed memory kept for the
-    next step."""
+    """Process-wide settings for the run: an empty compiler, fp32 that is fp32, bit-identical reruns on CPU, and freed
+    memory kept for the next step.
+
+    Raises:
+        UserError: the environment asks for TF32, which would round what is reported as fp32 to 10 bits.
+    """
+    if machine.device == "cuda" and os.environ.get(_TF32_OVERRIDE, "0") != "0":
+        raise UserError(f"{_TF32_OVERRIDE} is set, so fp32 products would be TF32; unset it (results rank by fp32)")
+    torch.set_float32_matmul_precision("highest")
     # torch compiles one function for 8 kinds of models and shapes; in a process that trains many, the ninth and all
     # later ones would run uncompiled, which it only warns of
     torch.compiler.reset()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.environment import EARLIER, earlier_environments, environment_facts
@@ -178,12 +177,8 @@ class _Training:
         self.started = time.monotonic()
         with StopRequests(self._promise_to_stop) as stop:
             try:
-                self._loop(stop)
-            except torch.OutOfMemoryError as error:
-                raise self._failed(
-                    f"out of memory on {self.machine.device_name or self.machine.device}",
-                    f"{str(error).splitlines()[0]} Try a smaller batches.batch_size or model",
-                ) from None
+                with self._out_of_memory_fails():
+                    self._loop(stop)
             finally:
                 self.watcher.finished()
             elapsed_seconds = self._elapsed_seconds()
@@ -191,13 +186,25 @@ class _Training:
             try:
                 if stop.requested:
                     raise KeyboardInterrupt
-                with self.average.in_place():  # these are the weights that the run leaves
+                with self._out_of_memory_fails(), self.average.in_place():  # the weights that the run leaves
                     if isinstance(self.writer, RunWriter):
                         conclude(self._outcome(elapsed_seconds), self.writer, self.watcher)
                 self.ranks.wait()
                 return Run(self.writer.path)
             except KeyboardInterrupt:
                 raise Interrupted(self.writer.path) from None
+
+    @contextlib.contextmanager
+    def _out_of_memory_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            if "out of memory" not in str(error):  # torch.OutOfMemoryError on CUDA, a plain one on MPS
+                raise
+            raise self._failed(
+                f"out of memory on {self.machine.device_name or self.machine.device}",
+                f"{str(error).splitlines()[0]} Try a smaller batches.batch_size or model",
+            ) from None
 
     def _promise_to_stop(self) -> None:
         self.watcher.message("stopping after this step, with everything saved; once more to stop without saving")
