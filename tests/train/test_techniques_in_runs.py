@@ -13,6 +13,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.ladder import BEST
 from sevenepochs.run_folder import Run
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.interrupt import Interrupted
@@ -23,8 +24,8 @@ SMALL = {"corpus": SampleCorpus(n_titles=40), "model.n_layer": 1}
 
 @pytest.fixture(scope="module")
 def best(shrink):
-    """The candidate made small, with an average on top: R-Drop, title rows, Muon, a Unigram tokenizer."""
-    return shrink(load_recipe("best")).replace_all(
+    """The best recipe made small, with an average on top: R-Drop, title rows, word parts, Muon, a Unigram tokenizer."""
+    return shrink(load_recipe(BEST)).replace_all(
         {**SMALL, "averaging": EMA(decay=0.9), "tokenizer.trained_on": "train"}
     )
 

@@ -78,7 +78,7 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
         steps.set_title("Change and 95 % interval")
         for panel in (axes, steps):
             panel.grid(visible=False, axis="y")
-        kinds = "circle: lower, the interval leaves out 0; diamond: undecided; square: higher; hollow: no claim yet"
+        kinds = "circle: lower, square: higher, diamond: the interval holds 0; hollow: no claim yet"
         note(axes, f"{kinds}{'; ' + footnote if footnote else ''}")
 
     return draw(
@@ -88,4 +88,4 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
 
 def _beyond(value: float) -> float:
     """A limit with room for a label beyond the farthest change."""
-    return max(1.6 * _LINEAR, 2.2 * value)
+    return max(1.6 * _LINEAR, 3 * value)

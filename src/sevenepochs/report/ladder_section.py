@@ -51,7 +51,7 @@ def figure(rungs: Sequence[Rung]) -> str:
     """
     name, is_proxy = _titles(rungs)
     title = f"The ladder{' at proxy scale' if is_proxy else ''}, {name}"
-    footnote = "intervals over titles, and seeds where there are several"
+    footnote = "over titles, and seeds where several"
     return plot.figure([_drawn(rung) for rung in rungs], title=title, footnote=footnote)
 
 
