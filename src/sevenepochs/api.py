@@ -113,11 +113,10 @@ def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
     from sevenepochs.report.opening import story_recipes
 
     own = result_of(run)
-    titles = own.facts["corpus"]["split"]["validation_titles_sha256"]
     found = {own.name: run}
     for other in finished_runs(run.path.resolve().parent):
         is_sibling = other.facts["recipe"] in story_recipes() and other.facts["recipe"] != run.recipe
-        if is_sibling and other.facts["corpus"]["split"]["validation_titles_sha256"] == titles and other.run:
+        if is_sibling and other.titles == own.titles and other.run:
             found[other.name] = other.run
     return list(found.values()), {subject: own.name}
 

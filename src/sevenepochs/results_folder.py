@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,17 @@ class Result:
     def figures(self) -> dict[str, float | None]:
         """The fp32 figures, by which results rank."""
         return dict(self.facts["figures"])
+
+    @property
+    def titles(self) -> str:
+        """Hash of its validation titles: only results that share it can be compared."""
+        return str(self.facts["corpus"]["split"]["validation_titles_sha256"])
+
+    @property
+    def titles_name(self) -> str:
+        """What people call the titles: the dataset version where it is recognised, else the corpus's name."""
+        corpus = self.facts["corpus"]
+        return str(corpus.get("recognised") or corpus.get("of") or corpus["name"])
 
     @property
     def is_proxy(self) -> bool:
@@ -111,14 +122,21 @@ def list_results(root: Path) -> list[Result]:
     return [Result.read(file.parent) for file in sorted(root.glob("[!.]*/result.json"))]
 
 
+def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Results by the hash of their validation titles, in the order of their first mention."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.titles, []).append(result)
+    return found
+
+
 def recipe_key(result: Result) -> str:
     """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
     the corpus, and how the machine executes it."""
     config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
     ignored = ("seed", "device", "precision", "compile")
     config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
-    titles = result.facts["corpus"]["split"]["validation_titles_sha256"]
-    return json.dumps([result.facts["recipe"], titles, config], sort_keys=True)
+    return json.dumps([result.facts["recipe"], result.titles, config], sort_keys=True)
 
 
 def result_of(run: Run) -> Result:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from sevenepochs.analysis.noise import NoiseFloor, floor_for
 from sevenepochs.analysis.paired import PairedDifference, paired_difference
 from sevenepochs.analysis.paired_verdict import Verdict, verdict
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
-from sevenepochs.results_folder import Result, recipe_key
+from sevenepochs.results_folder import Result, by_titles, recipe_key
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -84,8 +83,7 @@ def compare(results: list[Result]) -> Comparison:
     """
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
-    titles = {result.facts["corpus"]["split"]["validation_titles_sha256"] for result in results}
-    return Comparison(tuple(sorted(results, key=exact)), results[0], comparable=len(titles) == 1)
+    return Comparison(tuple(sorted(results, key=exact)), results[0], comparable=len(by_titles(results)) == 1)
 
 
 def group(results: Iterable[Result]) -> list[Group]:
@@ -152,7 +150,7 @@ def pair_groups(
             "seed in common, so they cannot be paired; train one with the other's seed (--seed)"
         )
     for a, b in chosen:
-        if _titles(a) != _titles(b):
+        if a.titles != b.titles:
             raise UserError(f"{a.name} and {b.name} were validated on different titles, so they cannot be paired")
     losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
     seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
@@ -193,10 +191,6 @@ def _under_stock_rows(
 
 def _with_seed(members: Group, seed: int) -> Result:
     return members.results[members.seeds.index(seed)]
-
-
-def _titles(result: Result) -> Any:
-    return result.facts["corpus"]["split"]["validation_titles_sha256"]
 
 
 def _listed(seeds: Iterable[int]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from sevenepochs.analysis.compare import Group, Pair, by_name, exact, pair_groups
 from sevenepochs.analysis.noise import NoiseFloor
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import PROXY_SUFFIX, Result
+from sevenepochs.results_folder import PROXY_SUFFIX, Result, by_titles
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -57,8 +57,7 @@ def ladder(
     """
     floors = list(floors)
     chosen = [result for result in results if plain_name(result) in recipes]
-    titles = {result.facts["corpus"]["split"]["validation_titles_sha256"] for result in chosen}
-    if len(titles) > 1:
+    if len(by_titles(chosen)) > 1:
         raise UserError("a ladder needs runs on one set of titles; these are on several")
     seeds_of = by_name(chosen, plain_name)
     rungs: list[Rung] = []
@@ -96,9 +95,7 @@ def ladders(
     Args and errors as for `ladder`.
     """
     floors = list(floors)
-    of_titles: dict[str, list[Result]] = {}
-    for result in sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))):
-        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    of_titles = by_titles(sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))))
     return {titles: ladder(recipes, some, losses_of, floors) for titles, some in of_titles.items()}
 
 

@@ -83,7 +83,7 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
         recipe=str(first["recipe"]),
         configuration=_digest(results[0]),
         corpus=str(first["corpus"]["name"]),
-        validation_titles_sha256=str(first["corpus"]["split"]["validation_titles_sha256"]),
+        validation_titles_sha256=results[0].titles,
         seeds=tuple(seeds),
         exact_val_losses=tuple(float(loss) for loss in losses if loss is not None),
         device=", ".join(devices),
@@ -93,8 +93,7 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
 def floor_for(results: Sequence[Result], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
     """The floor to judge these results by, which are on the same titles: the largest of those measured on one of their
     configurations, else the largest of any recipe's on these titles; None where nobody measured one."""
-    titles = results[0].facts["corpus"]["split"]["validation_titles_sha256"]
-    there = [floor for floor in floors if floor.validation_titles_sha256 == titles]
+    there = [floor for floor in floors if floor.validation_titles_sha256 == results[0].titles]
     compared = set(map(_digest, results))
     own = [floor for floor in there if floor.configuration in compared]
     return max(own or there, key=lambda floor: floor.sd, default=None)

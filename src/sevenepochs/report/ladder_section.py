@@ -83,8 +83,7 @@ def proxy_words(results: Iterable[Result]) -> str:
 def _titles(rungs: Sequence[Rung]) -> tuple[str, bool]:
     """What the titles are called, and whether they are a proxy's."""
     first = next(rung.results[0] for rung in rungs if rung.results)
-    corpus = first.facts["corpus"]
-    return str(corpus.get("recognised") or corpus.get("of") or corpus["name"]), first.is_proxy
+    return first.titles_name, first.is_proxy
 
 
 def _table(head: list[str], cells: list[list[str]]) -> str:

@@ -18,7 +18,7 @@ from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
-from sevenepochs.results_folder import Result
+from sevenepochs.results_folder import Result, by_titles
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
 _SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))
@@ -34,17 +34,13 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     Raises:
         UserError: matplotlib is not installed, or a curve.csv is damaged.
     """
-    of_titles: dict[str, list[Result]] = {}
-    for result in results:
-        if not result.is_proxy:
-            of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
+    of_titles = by_titles(result for result in results if not result.is_proxy)
     found = {}
     if of_titles:
         chosen = max(of_titles.values(), key=lambda some: len({r.facts["recipe"] for r in some}))
-        corpus = chosen[0].facts["corpus"]
         found[CURVES] = curves_plot.figure(
             {label: _curve(result) for label, result in _shown(chosen).items()},
-            title=f"Exact validation loss, {corpus.get('recognised') or corpus['name']}",
+            title=f"Exact validation loss, {chosen[0].titles_name}",
         )
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)

@@ -18,7 +18,7 @@ from sevenepochs.report.looking_inside_tables import collapse_table, memorisatio
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, list_results
+from sevenepochs.results_folder import Result, by_titles, list_results
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -63,18 +63,14 @@ def _notes(results: list[Result]) -> list[str]:
         if not result.facts["certificate_clean"]:
             broken = ", ".join(result.facts["certificate_broken"] or ["no certificate"])
             notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
-    of_titles: dict[str, list[Result]] = {}
-    for result in results:
-        of_titles.setdefault(result.facts["corpus"]["split"]["validation_titles_sha256"], []).append(result)
-    for on_titles in of_titles.values():
+    for on_titles in by_titles(results).values():
         fair = [r for r in on_titles if r.facts["certificate_clean"] and r.facts["track"] == "single"]
         if not fair:
             continue
         record = min(fair, key=exact)
-        corpus = record.facts["corpus"]
         before = sum(str(r.facts["created_utc"]) < str(record.facts["created_utc"]) for r in on_titles)
         notes.append(
-            f"Lowest on {corpus.get('recognised') or corpus['name']}: `{record.facts['recipe']}`, "
+            f"Lowest on {record.titles_name}: `{record.facts['recipe']}`, "
             f"{format_metric('exact_val_loss', exact(record))}. Published full runs that had looked at these "
             f"validation titles before it: {before}."
         )
@@ -127,11 +123,10 @@ def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]
 
 def _cells(result: Result) -> list[str]:
     facts = result.facts
-    corpus = facts["corpus"]
     return [
         f"`{facts['recipe']}`",
         str(facts["seed"]),
-        str(corpus.get("recognised") or corpus["name"]),
+        result.titles_name,
         *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),
         f"{facts['elapsed_seconds'] / 60:.0f} min",
         result.machine,

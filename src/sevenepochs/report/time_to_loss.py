@@ -40,10 +40,10 @@ def passings(results: list[Result]) -> list[Passing]:
     stock_of: dict[str, Result] = {}
     for result in sorted(results, key=lambda r: int(r.facts["seed"])):
         if result.facts["recipe"] == STOCK and not result.is_proxy:
-            stock_of.setdefault(_titles(result), result)
-    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and _titles(r) in stock_of]
-    found = [_passing(result, stock_of[_titles(result)]) for result in others]
-    return sorted(found, key=lambda p: (_titles(p.result), float("inf") if p.seconds is None else p.seconds))
+            stock_of.setdefault(result.titles, result)
+    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and r.titles in stock_of]
+    found = [_passing(result, stock_of[result.titles]) for result in others]
+    return sorted(found, key=lambda p: (p.result.titles, float("inf") if p.seconds is None else p.seconds))
 
 
 def time_to_loss_table(found: list[Passing]) -> tuple[list[str], list[list[str]]]:
@@ -90,10 +90,6 @@ def _evaluations(result: Result) -> list[tuple[int, float, float]]:
     if not found:
         raise UserError(f"{file} holds no evaluation; publish the run again")
     return found
-
-
-def _titles(result: Result) -> str:
-    return str(result.facts["corpus"]["split"]["validation_titles_sha256"])
 
 
 def _minutes(seconds: float) -> str:
