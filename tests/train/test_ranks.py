@@ -110,6 +110,34 @@ def test_rows_that_cannot_be_shared_are_refused_in_one_line(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
 
 
+ABORTS_AT_EXIT = """
+import atexit, os, sys
+from sevenepochs.cli.processes import in_processes, leave
+
+def verb():
+    atexit.register(os.abort)
+    print("done")
+
+if __name__ == "__main__":
+    if sys.argv[1] == "nproc":
+        in_processes(2, verb, {})
+    else:
+        verb()
+        leave(2)
+"""
+
+
+@pytest.mark.parametrize(("launcher", "code"), [("nproc", 0), ("torchrun", 2)])
+def test_what_aborts_at_exit_does_not_make_a_finished_run_a_failure(launcher: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(ABORTS_AT_EXIT)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), launcher], capture_output=True, text=True, timeout=400,
+        env=environment() | ({"WORLD_SIZE": "2"} if launcher == "torchrun" else {}),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert done.stdout.split() == ["done"] * (2 if launcher == "nproc" else 1)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("launcher", ["nproc", "torchrun"])
 def test_interrupted_and_resumed(launcher: str, tmp_path: Path) -> None:

@@ -99,7 +99,9 @@ def guarded(action: Callable[[], Any]) -> int:
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main())
+    from sevenepochs.cli.processes import leave
+
+    leave(main())
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 
 def speaks() -> bool:
@@ -17,6 +18,20 @@ def speaks() -> bool:
 def is_started() -> bool:
     """Whether this process is one of several already, by `in_processes` or torchrun."""
     return "WORLD_SIZE" in os.environ
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with that exit code.
+
+    One of several goes without taking the interpreter apart: gloo's threads can abort it there, with its run complete
+    and on disk (github.com/pytorch/pytorch/issues/190489), and the launcher then reports a failure.
+    """
+    if not is_started():
+        sys.exit(code)
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def in_processes(n_processes: int, verb: Callable[..., None], arguments: dict[str, Any]) -> None:
@@ -55,4 +70,4 @@ def _run(
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n_processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(threads)
-    sys.exit(guarded(lambda: verb(**arguments)))
+    leave(guarded(lambda: verb(**arguments)))
