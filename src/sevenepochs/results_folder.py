@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ def result_of(run: Run) -> Result:
         "seed": run.seed,
         "run": run.name,
         "created_utc": run.info["created_utc"],
-        "command": _command(run.recipe, run.seed, config),
+        "command": _command(run, run.recipe, config["corpus"]),
         "corpus": corpus,
         **summary,
         "track": certificate.get("track"),
@@ -254,18 +255,18 @@ def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]
             yield name, data
 
 
-def _command(recipe: str, seed: int, config: dict[str, Any]) -> str:
-    """The command that repeats the run, but for overrides, which the config holds."""
-    corpus = config["corpus"]
+def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
+    """The command that repeats the run."""
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
-        inner = {**config, "corpus": corpus["of"]}
-        return f"{_command(recipe.removesuffix(PROXY_SUFFIX), seed, inner)} --proxy"
+        return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'])} --proxy"
     kind = corpus["kind"].partition(":")[2]
     source = {
         "HubCorpus": f"hub --revision {corpus.get('revision')}",
         "SampleCorpus": f"sample:{corpus.get('n_titles')}",
     }
-    return f"sevenepochs train {recipe} --corpus {source.get(kind, corpus.get('path'))} --seed {seed}"
+    command = f"sevenepochs train {recipe} --corpus {source.get(kind, corpus.get('path'))} --seed {run.seed}"
+    # runs of before 26 November 2026 do not tell what was changed; their config does
+    return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in run.info.get("settings", []))])
 
 
 def _curve(run: Run) -> str:

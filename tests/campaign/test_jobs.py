@@ -175,13 +175,15 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     [run] = [run for run in list_runs(Path("runs")) if run.recipe == "baseline-proxy"]
     assert main(["publish", run.name, "adamw-proxy_s1338", run.name]) == 0
     assert capsys.readouterr().out.count("published to") == 2
+    commands = {Result.read(path).facts["command"] for path in Path("results").glob("*_s1338")}
+    assert commands == {f"sevenepochs train adamw --corpus sample:200 --seed 1338 {' '.join(SETTINGS)} --proxy"}
     assert len(list(Path("results").glob("*-proxy_s*"))) == 2
     result = Result.read(Path("results/baseline-proxy_sample-200-proxy_s1337"))
     losses = result.title_losses()
     assert result.is_proxy and losses is not None and run.summary is not None
     assert result.path is not None and [f.name for f in result.path.glob("analysis/*")] == ["title_losses.json"]
     assert losses.exact_val_loss == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-4)
-    assert result.facts["command"].endswith("--corpus sample:200 --seed 1337 --proxy")
+    assert result.facts["command"].endswith("--set training.compile=off --proxy")
     assert main(["ladder", "baseline", "adamw", "--check-proxy", "--corpus", "sample:200", *SETTINGS]) == 0
     assert "the proxy's ranking is unchecked" in capsys.readouterr().out
 
@@ -301,6 +303,9 @@ def test_a_search_goes_on_where_it_was_stopped(
     found = json.loads(capsys.readouterr().out)
     assert len(found["trials"]) == 2 and len(list_runs(search.folder)) == 2  # the stopped run went on
     assert {run.recipe for run in list_runs(search.folder)} == {proxy_name("adamw")}
+    assert all(
+        any(setting.startswith("optimizer.lr=") for setting in run.info["settings"]) for run in list_runs(search.folder)
+    )
     best, worse = found["trials"]
     assert best["loss"] <= worse["loss"]
     start = next(t for t in found["trials"] if t["settings"]["optimizer.lr"] == pytest.approx(5e-4))

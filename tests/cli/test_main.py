@@ -101,6 +101,9 @@ def test_show_does_not_download(
     assert main(["show", "baseline", *settings]) == 0
     printed = capsys.readouterr().out
     assert "27,172,864" in printed and "FLOPs a step      1.37e+12" in printed and "426 MB" in printed
+    assert main(["show", "laptop_words", *settings]) == 0  # word parts: the vocabulary decides the parameters
+    printed = capsys.readouterr().out
+    assert "parameters, time  known once" in printed and "FLOPs" not in printed
 
 
 @pytest.mark.parametrize("source", ["sample:500", "file"])

@@ -31,6 +31,12 @@ def test_a_recipe_from_a_file_leaves_no_folder_names_behind(root):
     assert Run(writer.path).recipe == "my recipes.py:fast"
 
 
+def test_settings_are_kept_without_folders_and_what_the_run_tells_anyway(root):
+    settings = ["optimizer.lr=3e-3", "optimizer=/elsewhere/somebody/mine.py:Fast", "training.seed=5", "corpus.path=/a"]
+    writer = RunWriter.create(root, "adamw", 5, settings, now=NOON)
+    assert Run(writer.path).info["settings"] == ["optimizer.lr=3e-3", "optimizer=mine.py:Fast"]
+
+
 def test_facts_known_from_the_start(writer):
     run = Run(writer.path)
     assert (run.recipe, run.seed, run.state) == ("adamw", 1337, "running")

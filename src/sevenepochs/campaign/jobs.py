@@ -32,10 +32,11 @@ State = Literal["done", "resume", "running", "failed", "to do"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run to have. `name` is what its folder is called after."""
+    """One run to have. `name` is what its folder is called after; `settings` (KEY=VALUE) were added to the recipe."""
 
     name: str
     experiment: Experiment
+    settings: tuple[str, ...] = ()
 
     @property
     def seed(self) -> int:
@@ -52,11 +53,14 @@ class Planned:
     run: Run | None = None
 
 
-def jobs_for(name: str, experiment: Experiment, n_seeds: int, *, proxy: bool) -> list[Job]:
+def jobs_for(
+    name: str, experiment: Experiment, n_seeds: int, settings: tuple[str, ...] = (), *, proxy: bool
+) -> list[Job]:
     """The jobs of one recipe: the official seed and those that follow it.
 
     Args:
         name: a recipe's, or `path/file.py:function`; runs are called after the last part.
+        settings: KEY=VALUE that made the experiment of the recipe.
     """
     if n_seeds < 1:
         raise UserError(f"{n_seeds} seeds; at least 1 is needed")
@@ -64,7 +68,8 @@ def jobs_for(name: str, experiment: Experiment, n_seeds: int, *, proxy: bool) ->
     if proxy:
         name, experiment = proxy_name(name), at_proxy_scale(experiment)
     return [
-        Job(name, experiment.replace("training.seed", seed)) for seed in range(OFFICIAL_SEED, OFFICIAL_SEED + n_seeds)
+        Job(name, experiment.replace("training.seed", seed), settings)
+        for seed in range(OFFICIAL_SEED, OFFICIAL_SEED + n_seeds)
     ]
 
 
@@ -139,7 +144,7 @@ def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
         if one.run is not None:
             run = resume_training(one.run, job.experiment, watcher)
         else:
-            run = run_training(job.experiment, job.name, runs_root, watcher)
+            run = run_training(job.experiment, job.name, runs_root, watcher, job.settings)
     except UserError as error:
         failed = one.run or next((run for run in list_runs(runs_root) if run.path not in before), None)
         if failed is None or failed.state != "failed":

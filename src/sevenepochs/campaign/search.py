@@ -53,12 +53,14 @@ class Search:
 
     Attributes:
         folder: holds the journal, the space and the trials' run folders.
+        settings: KEY=VALUE that made the experiment of the recipe.
     """
 
     recipe: str
     experiment: Experiment
     dimensions: tuple[Dimension, ...]
     folder: Path
+    settings: tuple[str, ...] = ()
 
     def open(self) -> optuna.Study:
         """The study, new or as it was left.
@@ -143,8 +145,10 @@ class Search:
                 trial.set_user_attr(_ERROR, str(error))  # values that do not fit together
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue
-            announce(trial.number, changes(self.experiment, self.dimensions, values))
-            job = Job(proxy_name(self.recipe), at_proxy_scale(experiment))
+            changed = changes(self.experiment, self.dimensions, values)
+            announce(trial.number, changed)
+            settings = (*self.settings, *(f"{key}={value}" for key, value in changed.items()))
+            job = Job(proxy_name(self.recipe), at_proxy_scale(experiment), settings)
             [done] = execute(plan([job], self.folder, Path(_NO_RESULTS)), self.folder, watcher)
             if done.result is None:
                 trial.set_user_attr(_ERROR, f"the run is {done.state}")

@@ -69,12 +69,12 @@ def ladder(
     if check_proxy:
 
         def means(at_proxy: bool) -> dict[str, float]:
-            jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=at_proxy)]
+            jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=at_proxy)]
             return mean_losses(results_of(plan(jobs, runs, results)))
 
         show_check(means(False), means(True), json)
         return
-    jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, proxy=proxy)]
+    jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
     planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results, may_download=not dry_run)
     if dry_run:

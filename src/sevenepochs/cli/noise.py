@@ -61,7 +61,7 @@ def noise(
             job
             for name in recipes
             for job in jobs_for(
-                name, experiment_from(name, corpus, column, revision, None, settings), train, proxy=proxy
+                name, experiment_from(name, corpus, column, revision, None, settings), train, settings, proxy=proxy
             )
         ]
         watcher = Watcher() if json else ConsoleWatcher()

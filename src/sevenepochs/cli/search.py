@@ -64,7 +64,7 @@ def search(
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
     name = Path(recipe.replace(":", "-")).name
-    found = Search(name, experiment, tuple(dimensions), folder or Path("searches") / name)
+    found = Search(name, experiment, tuple(dimensions), folder or Path("searches") / name, settings)
     out = errors if json else console
 
     def announce(number: int, values: dict[str, float | int]) -> None:

@@ -37,17 +37,20 @@ def show(
     if json:
         print(json_module.dumps({"config": experiment.to_dict(), **facts}, indent=1))
         return
-    for known in list_recipes():
-        if known.name == recipe:
-            console.print(known.docstring + "\n", markup=False)
+    for listed in list_recipes():
+        if listed.name == recipe:
+            console.print(listed.docstring + "\n", markup=False)
     console.print(json_module.dumps(experiment.to_dict(), indent=1), markup=False)
-    console.print(f"\nparameters        {facts['parameters']:,}")
+    console.print()
+    known = facts["parameters"] is not None  # else the embedding depends on the vocabulary that the corpus makes
+    if known:
+        console.print(f"parameters        {facts['parameters']:,}")
     console.print(f"tokens a step     {facts['tokens_per_step']:,}")
     if facts["n_steps"] is None:
-        console.print(f"FLOPs a step      {facts['flop_per_step']:.3g}")
-        console.print(
-            "steps, time       known once the corpus is here: add --corpus PATH, or hub (a download of 426 MB)"
-        )
+        if known:
+            console.print(f"FLOPs a step      {facts['flop_per_step']:.3g}")
+        console.print(f"{'steps, time' if known else 'parameters, time':18}known once the corpus is here:")
+        console.print(" " * 18 + "add --corpus PATH, or hub (a download of 426 MB)")
         return
     console.print(f"steps             {facts['n_steps']:,} ({facts['steps_source']})")
     console.print(f"FLOPs             {facts['training_flop']:.3g} for training, {facts['flop_per_step']:.3g} a step")

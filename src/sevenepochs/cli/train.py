@@ -65,7 +65,7 @@ def train(
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
-    _report(run_training(experiment, recipe, runs, watcher))
+    _report(run_training(experiment, recipe, runs, watcher, settings))
 
 
 def resume(

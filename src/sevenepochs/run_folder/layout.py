@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SCHEMA_VERSION = 1  # raised when a reader of the old layout would misread the new one
 
-RUN = "run.json"  # schema version, recipe, seed, creation time; written first, so its presence makes a folder a run
+RUN = "run.json"  # schema version, recipe and settings, seed, creation time; written first: it makes a folder a run
 CONFIG = "config.json"  # the resolved experiment, loadable
 ENVIRONMENT = "environment.json"  # versions, machine, commit, diff
 CORPUS = "corpus.json"  # fingerprints of the titles and the split

@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -32,11 +32,15 @@ class RunWriter:
         self._lock: Lock | None = lock
 
     @classmethod
-    def create(cls, root: Path, recipe: str, seed: int, now: datetime | None = None) -> Self:
+    def create(
+        cls, root: Path, recipe: str, seed: int, settings: Sequence[str] = (), now: datetime | None = None
+    ) -> Self:
         """A new folder below `root`; never one that exists (a collision gets the suffix -2, -3, ...).
 
         Args:
             recipe: the recipe's name, or `path/file.py:function`, of which the folders are left out.
+            settings: KEY=VALUE that were asked for on top of the recipe; kept but for seed and corpus, which the run
+                has in any case, and without the folders of files.
             now: the run's time, with its zone; the present by default.
 
         Raises:
@@ -57,6 +61,7 @@ class RunWriter:
                     "schema_version": layout.SCHEMA_VERSION,
                     "recipe": recipe,
                     "seed": seed,
+                    "settings": [_without_folders(setting) for setting in settings if not _is_told(setting)],
                     "created_utc": created.isoformat(timespec="seconds"),
                 }
                 storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
@@ -209,6 +214,16 @@ def recipe_label(recipe: str) -> str:
     """What runs of a recipe are called: its name, or the last part of `path/file.py:function`, since a path would tell
     about the machine."""
     return re.split(r"[/\\]", recipe)[-1]
+
+
+def _is_told(setting: str) -> bool:
+    key = setting.partition("=")[0].strip()
+    return key == "training.seed" or key.partition(".")[0] == "corpus"
+
+
+def _without_folders(setting: str) -> str:
+    key, equals, value = setting.partition("=")
+    return key + equals + recipe_label(value)
 
 
 def write_analysis(run: Run, name: str, data: Any) -> Path:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
@@ -26,7 +25,8 @@ def estimate(
     """Parameters, steps, FLOPs and seconds of a run.
 
     Args:
-        may_download: whether a hub corpus that is not cached may be fetched; otherwise the steps stay unknown (None).
+        may_download: whether a hub corpus that is not cached may be fetched; otherwise the steps stay unknown (None),
+            and all that follows from the vocabulary where only the corpus tells it.
 
     Returns:
         `parameters`, `tokens_per_step`, `n_steps`, `steps_source`, `flop_per_step`, `training_flop`, `seconds`,
@@ -49,21 +49,21 @@ def estimate(
     else:
         source = "unknown: the hub corpus is not cached"
         vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
-    if vocab_size is None or (texts is None and experiment.model.embedding.reads_texts):
-        raise UserError("the vocabulary is known only with the corpus; add --corpus")
-    model = experiment.build_model(vocab_size, texts)
-    tokens = experiment.batches.batch_size * experiment.batches.block_size
-    flop = experiment.step_flop(model)
     facts: dict[str, Any] = {
-        "parameters": n_parameters(model),
-        "tokens_per_step": tokens,
+        "parameters": None,
+        "tokens_per_step": experiment.batches.batch_size * experiment.batches.block_size,
         "n_steps": n_steps,
         "steps_source": source,
-        "flop_per_step": flop,
+        "flop_per_step": None,
         "training_flop": None,
         "seconds": None,
         "time_source": None,
     }
+    if vocab_size is None or (texts is None and experiment.model.embedding.reads_texts):
+        return facts
+    model = experiment.build_model(vocab_size, texts)
+    facts["parameters"] = n_parameters(model)
+    flop = facts["flop_per_step"] = experiment.step_flop(model)
     if n_steps is not None:
         resolved = machine.resolve(experiment.training, flop * n_steps)
         rate = _product_rate(resolved.device, resolved.precision)

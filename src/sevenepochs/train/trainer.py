@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,13 @@ _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
 
 
-def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watcher | None = None) -> Run:
+def run_training(
+    experiment: Experiment, recipe: str, root: Path, watcher: Watcher | None = None, settings: Sequence[str] = ()
+) -> Run:
     """Train from the start into a new run folder below `root` and return it complete.
+
+    Args:
+        settings: KEY=VALUE that made the experiment of the recipe; kept, so that the run can tell its command.
 
     Raises:
         UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
@@ -56,7 +61,7 @@ def run_training(experiment: Experiment, recipe: str, root: Path, watcher: Watch
     with ranks.together():
         data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message))
         training = _Training(experiment, data, watcher, ranks)  # what does not fit is refused before a folder exists
-        with _one_writes(ranks, lambda: RunWriter.create(root, recipe, experiment.training.seed)) as writer:
+        with _one_writes(ranks, lambda: RunWriter.create(root, recipe, experiment.training.seed, settings)) as writer:
             writer.write_json(layout.CONFIG, experiment.to_dict())
             writer.write_text(layout.TOKENIZER, data.tokenizer.json)
             writer.write_json(
