@@ -4,6 +4,9 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
+from sevenepochs.model.dropout import reseed
+from sevenepochs.objective.cross_entropy import CrossEntropy
+from sevenepochs.recipes.baseline import baseline
 from sevenepochs.settings import Training
 from sevenepochs.train import machine
 
@@ -69,3 +72,35 @@ def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch)
         assert not torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(was)
+
+
+def test_a_cpu_step_keeps_little_for_its_backward_pass():
+    model = baseline().replace_all({"model.n_layer": 2, "model.d_model": 64, "model.n_head": 2}).build_model(100)
+    x_BT = torch.arange(8 * 32).view(8, 32) % 100
+    resolved = machine.resolve(Training(device="cpu"), 1e10)
+
+    def kept_bytes_and_gradients(device):
+        machine.prepare(dataclasses.replace(resolved, device=device))
+        kept = {}
+
+        def keep(tensor):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        loss_of = torch.compile(lambda: CrossEntropy().loss(model, x_BT, x_BT), backend="aot_eager_decomp_partition")
+        model.zero_grad()
+        reseed(model, 1, 1)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = loss_of()
+        loss.backward()
+        return sum(kept.values()), [parameter.grad.clone() for parameter in model.parameters()]
+
+    was = torch.are_deterministic_algorithms_enabled()
+    try:
+        usual_bytes, usual = kept_bytes_and_gradients("cuda")
+        fewer_bytes, same = kept_bytes_and_gradients("cpu")
+    finally:
+        torch.use_deterministic_algorithms(was)
+    assert fewer_bytes < 0.8 * usual_bytes
+    for one, other in zip(usual, same, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)

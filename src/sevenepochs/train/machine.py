@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+import torch._functorch.config as functorch_config
 
 from sevenepochs.errors import UserError
 from sevenepochs.hardware import bf16_unit
@@ -69,8 +70,8 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
 
 
 def prepare(machine: Machine) -> None:
-    """Process-wide settings for the run: an empty compiler, fp32 that is fp32, bit-identical reruns on CPU, and freed
-    memory kept for the next step.
+    """Process-wide settings for the run: an empty compiler, fp32 that is fp32, bit-identical reruns on CPU, and there
+    as little memory traffic as can be.
 
     Raises:
         UserError: the environment asks for TF32, which would round what is reported as fp32 to 10 bits.
@@ -83,6 +84,10 @@ def prepare(machine: Machine) -> None:
     torch.compiler.reset()
     # said either way: a process may train on a CPU first, and cuBLAS refuses to be asked without more settings
     torch.use_deterministic_algorithms(machine.device == "cpu")
+    # On a CPU a stored element costs more than its arithmetic, so the backward pass computes again what is neither a
+    # product nor a reduction: 2 cores with AVX512-BF16, steps of 4.4 s and 2.1 GB became 4.0 s and 1.4 GB. GPUs are
+    # what torch's own choice was made for.
+    functorch_config.aggressive_recomputation = machine.device == "cpu"
     if machine.device == "cpu":
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
         _keep_freed_pages()
