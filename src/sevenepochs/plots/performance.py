@@ -58,13 +58,14 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
     by_block = [row for row in rows if row["d_model"] == most["d_model"]]
 
     def build(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2)
+        left, right = figure.subplots(1, 2, sharey=True)  # what little the block size costs is to look little
         _over(left, by_width, rate, "d_model", f"block size {most['block_size']}")
         _over(right, by_block, rate, "block_size", f"d_model {most['d_model']}")
+        _decimal_ticks(left)
         left.set_ylabel("seconds a step")
         left.set_title("Over the model's width")
         right.set_title("Over the block size")
-        note(left, f"dashed: what the arithmetic alone would cost at the stock shape's rate; {machine}")
+        note(left, f"dashed: the arithmetic at the stock shape's rate; {machine}")
 
     return draw(build, 3.6, "Seconds of a training step over the model's width and over the block size")
 
@@ -116,12 +117,15 @@ def _over(axes: Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, 
     axes.set_xticks(places, [str(place) for place in places])
     axes.minorticks_off()
     axes.margins(x=0.3, y=0.15)
+    axes.set_xlabel(f"{key.replace('_', ' ') if key != 'd_model' else key} ({fixed})")
+
+
+def _decimal_ticks(axes: Axes) -> None:
+    """1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text."""
     low, high = axes.get_ylim()
-    # matplotlib writes powers of ten as formulas, which our text is not
     ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xlabel(f"{key.replace('_', ' ') if key != 'd_model' else key} ({fixed})")
 
 
 def _count(rows: Sequence[Mapping[str, Any]], key: str) -> dict[int, int]:
