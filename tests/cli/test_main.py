@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sevenepochs.cli.console import console
 from sevenepochs.cli.main import main
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
@@ -62,7 +63,15 @@ def test_train_runs_compare_eval_publish_from_start_to_end(
     by_name = {row["name"]: row for row in compared["results"]}
     assert by_name["baseline_sample-100_s5"]["difference"] == 0.0
     assert by_name["adamw_sample-100_s1337"]["difference"] < 0.0
-    assert main(["compare", "baseline", "adamw"]) == 0
+    exact = {f"{row['figures']['exact_val_loss']:.4f}" for row in compared["results"]}
+    for columns, n_lines in ((40, 2), (80, 1), (200, 2)):  # a block a run, a column a run, a line a run
+        monkeypatch.setattr(console, "_width", columns)
+        assert main(["compare", "baseline", "adamw"]) == 0
+        table = capsys.readouterr().out.partition(" against ")[0].splitlines()
+        assert sum(any(figure in line for figure in exact) for line in table) == n_lines
+        assert all(sum(figure in line for line in table) == 1 for figure in exact) and "…" not in "".join(table)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
     assert main(["eval", "adamw", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))["figures"]
     summary = Run(next(tmp_path.glob("runs/*adamw*"))).summary

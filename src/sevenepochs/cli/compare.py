@@ -46,7 +46,7 @@ def compare(
     from sevenepochs.analysis.finished import select
     from sevenepochs.analysis.noise import read_floors
     from sevenepochs.analysis.title_losses import title_losses
-    from sevenepochs.cli.compare_views import figures_table, pair_row, parts_table, print_pair, row
+    from sevenepochs.cli.compare_views import pair_row, parts_table, print_figures, print_pair, row
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
@@ -79,7 +79,7 @@ def compare(
         }
         print(json_module.dumps(data, indent=1))
         return
-    console.print(figures_table(comparison))
+    print_figures(comparison)
     if not comparison.comparable:
         console.print("Not comparable: these runs were validated on different titles.", style="red")
     for pair, found in zip(pairs, parts, strict=True):

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from sevenepochs.analysis.compare import Comparison, Pair
     from sevenepochs.analysis.paired_parts import Part
 
+_NARROW = 14  # columns of a terminal for a result in the turned table: a name is folded, a number never
+
 
 def print_pair(pair: Pair) -> None:
     """The difference, its intervals and the verdict."""
@@ -66,29 +68,57 @@ def pair_row(pair: Pair, parts: list[Part]) -> dict[str, Any]:
     }
 
 
-def figures_table(comparison: Comparison) -> Table:
-    """All figures, one row a result."""
+def print_figures(comparison: Comparison) -> None:
+    """All figures, a line a result; where that is too wide for the terminal, a column a result, as many as fit."""
     from rich.table import Table
 
+    from sevenepochs.cli.console import console
+
+    head, lines = _figures(comparison)
+    whole = Table(box=None, pad_edge=False)
+    for column in head:
+        whole.add_column(column, justify="left" if column in ("run", "rows", "certificate") else "right", no_wrap=True)
+    for line in lines:
+        whole.add_row(*line)
+    unlimited = console.options.update(max_width=10_000)
+    if console.measure(whole, options=unlimited).maximum <= console.width:
+        console.print(whole)
+        return
+    at_once = max(1, (console.width - max(map(len, head))) // (_NARROW + 1))
+    for start in range(0, len(lines), at_once):
+        if start:
+            console.print()
+        some = lines[start : start + at_once]
+        turned = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=False)
+        turned.add_column(no_wrap=True)
+        for _ in some:
+            turned.add_column(justify="right", overflow="fold", max_width=_NARROW)
+        for label, *cells in zip(head, *some, strict=True):
+            turned.add_row(label, *cells, style="bold" if label == "run" else None)
+        console.print(turned)
+
+
+def _figures(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The table's head, and one line a result."""
     from sevenepochs.metrics import METRICS, format_metric
 
-    table = Table(box=None, pad_edge=False)
     names = [name for name in METRICS if any(name in r.figures for r in comparison.results)]
-    for column in ("run", *(METRICS[name].label for name in names), "difference", "ratio", "rows", "certificate"):
-        table.add_column(column, justify="left" if column in ("run", "rows", "certificate") else "right")
+    lines = []
     for result in comparison.results:
         is_reference = result is comparison.reference
-        table.add_row(
-            result.name,
-            *(format_metric(name, result.figures.get(name)) for name in names),
-            "reference" if is_reference else format_metric("val_loss_difference", comparison.difference(result)),
-            "" if is_reference else format_metric("val_loss_ratio", comparison.ratio(result)),
-            str(result.facts["rows"]),
-            "clean"
-            if result.facts["certificate_clean"]
-            else f"broken: {', '.join(result.facts['certificate_broken'] or ['?'])}",
+        lines.append(
+            [
+                result.name,
+                *(format_metric(name, result.figures.get(name)) for name in names),
+                "reference" if is_reference else format_metric("val_loss_difference", comparison.difference(result)),
+                "" if is_reference else format_metric("val_loss_ratio", comparison.ratio(result)),
+                str(result.facts["rows"]),
+                "clean"
+                if result.facts["certificate_clean"]
+                else f"broken: {', '.join(result.facts['certificate_broken'] or ['?'])}",
+            ]
         )
-    return table
+    return ["run", *(METRICS[name].label for name in names), "difference", "ratio", "rows", "certificate"], lines
 
 
 def parts_table(parts: list[Part]) -> Table:

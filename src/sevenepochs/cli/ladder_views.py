@@ -99,7 +99,8 @@ def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in HEAD:
         side: Literal["left", "right"] = "left" if column in ("recipe", "verdict") else "right"
-        table.add_column(column, justify=side, no_wrap=column == "effect")
+        overflow: Literal["fold", "ellipsis"] = "fold" if column == "recipe" else "ellipsis"
+        table.add_column(column, justify=side, no_wrap=column == "effect", overflow=overflow)
     for rung, row in zip(rungs, cells, strict=True):
         counts = rung.pair is not None and rung.pair.verdict.counts
         table.add_row(*row, style="bold" if counts else None if rung.results else "dim")
