@@ -13,9 +13,11 @@ from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import reference_of_run
 from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log
+from sevenepochs.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import publish
 from sevenepochs.run_folder import Run, layout
+from sevenepochs.train.trainer import run_training
 
 
 def only(path, reference=None):
@@ -31,6 +33,15 @@ def test_a_run_folder_is_exact(finished_run):
     assert audit.coverage.fraction.value == pytest.approx(figures["val_scored_fraction"])
     assert audit.track == "single" and not audit.marks
     assert audit.group.startswith("sample-100 ")
+
+
+def test_a_run_with_padding_trained_on_what_its_certificate_says(tiny, tmp_path):
+    """Its log has steps and whole rows: more than seven epochs' worth, and another number of batches."""
+    run = run_training(tiny.replace("batches", TitleRows(batch_size=2, block_size=32)), "x", tmp_path)
+    audit = only(run.path)
+    assert audit.epochs_trained == 7 and audit.tokens_trained == run.certificate["training"]["tokens_used"]
+    assert audit.n_steps * 2 * 32 > audit.token_budget
+    assert not {"batch-mismatch", "token-budget"} & {finding.rule for finding in audit.findings}
 
 
 def test_its_result_says_the_same(finished_run, tmp_path):

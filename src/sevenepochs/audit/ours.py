@@ -20,7 +20,7 @@ from sevenepochs.run_folder import Run, layout
 
 _LOSSY_RULE = "tokenizer loses nothing"  # as the certificate calls it
 # The certificate judges these from what the trainer observed, so what the log suggests is left out.
-_JUDGED_BY_CERTIFICATE = {"epochs", "seed", "titles", "token-budget", "dataset-unknown"}
+_JUDGED_BY_CERTIFICATE = {"epochs", "seed", "titles", "token-budget", "batch-mismatch", "dataset-unknown"}
 
 
 def audit_own_run(run: Run) -> RunAudit:
@@ -41,6 +41,11 @@ def audit_own_run(run: Run) -> RunAudit:
     audit = audit_run(log.runs[-1], log.notes, reference, run.name)
     certificate = run.certificate or {}
     kept = tuple(finding for finding in audit.findings if finding.rule not in _JUDGED_BY_CERTIFICATE)
+    training = certificate.get("training") or {}
+    tokens, per_epoch = (training.get(key) for key in ("tokens_used", "train_tokens"))
+    if isinstance(tokens, int) and isinstance(per_epoch, int) and per_epoch:
+        # counted by the trainer; the log knows steps and full rows alone, padding among them
+        audit = replace(audit, tokens_trained=tokens, epochs_trained=tokens / per_epoch)
     return _exact(
         replace(audit, source="run folder", findings=kept),
         corpus,

@@ -42,7 +42,8 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "exact (nats/char)", "started"):
-        table.add_column(column, justify="right" if column.startswith("exact") else "left")
+        # a name that is cut cannot be asked for
+        table.add_column(column, justify="right" if column.startswith("exact") else "left", overflow="fold")
     for row in rows:
         age = f"{duration(row['age_seconds'])} ago" if row["age_seconds"] is not None else "-"
         table.add_row(row["run"], row["state"], format_metric("exact_val_loss", row["exact_val_loss"]), age)
