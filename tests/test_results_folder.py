@@ -9,6 +9,7 @@ import pytest
 
 from sevenepochs.analysis.names import DESCRIPTIONS
 from sevenepochs.analysis.standard import analyze
+from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
@@ -35,6 +36,15 @@ def test_a_published_result_reads_back(finished_run: Run, published: Path) -> No
     # every standard analysis but the one that holds titles, which stays in the run folder
     published_names = {f.stem for f in (published / "analysis").iterdir()}
     assert published_names == set(DESCRIPTIONS) - {"extreme_titles"}
+
+
+def test_the_command_is_one_for_a_shell(tiny: Experiment, tmp_path: Path) -> None:
+    titles = tmp_path / "my titles.csv"
+    titles.write_text("a,b\n" + "\n".join(f"{i},title number {i}" for i in range(100)))
+    there = tiny.replace("corpus", FileCorpus(str(titles), "b"))
+    run = run_training(there, "my recipes.py:fast", tmp_path / "runs", settings=["a=1 2"])
+    command = "sevenepochs train 'my recipes.py:fast' --corpus 'my titles.csv' --column b --seed 1337 --set 'a=1 2'"
+    assert result_of(run).facts["command"] == command
 
 
 def test_the_curve_has_every_evaluation_and_the_last_step(finished_run: Run, published: Path) -> None:

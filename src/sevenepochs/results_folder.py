@@ -256,7 +256,8 @@ def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]
 
 
 def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
-    """The command that repeats the run."""
+    """The command that repeats the run. One that was started from Python, or before 26 November 2026, does not tell
+    what was changed in its recipe; its config does."""
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
         return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'])} --proxy"
     kind = corpus["kind"].partition(":")[2]
@@ -264,8 +265,10 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
         "HubCorpus": f"hub --revision {corpus.get('revision')}",
         "SampleCorpus": f"sample:{corpus.get('n_titles')}",
     }
-    command = f"sevenepochs train {recipe} --corpus {source.get(kind, corpus.get('path'))} --seed {run.seed}"
-    # runs of before 26 November 2026 do not tell what was changed; their config does
+    told = source.get(kind) or shlex.quote(str(corpus.get("path")))
+    if corpus.get("column"):
+        told += f" --column {shlex.quote(corpus['column'])}"
+    command = f"sevenepochs train {shlex.quote(recipe)} --corpus {told} --seed {run.seed}"
     return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in run.info.get("settings", []))])
 
 

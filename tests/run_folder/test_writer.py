@@ -31,10 +31,17 @@ def test_a_recipe_from_a_file_leaves_no_folder_names_behind(root):
     assert Run(writer.path).recipe == "my recipes.py:fast"
 
 
-def test_settings_are_kept_without_folders_and_what_the_run_tells_anyway(root):
-    settings = ["optimizer.lr=3e-3", "optimizer=/elsewhere/somebody/mine.py:Fast", "training.seed=5", "corpus.path=/a"]
+def test_settings_are_kept_but_for_folders_and_what_the_run_tells_anyway(root):
+    settings = [
+        "optimizer.lr=3e-3",
+        "corpus.words=/elsewhere/words.txt",
+        "training.seed=5",
+        "corpus.path=a",
+        "corpus.seed=3",
+    ]
     writer = RunWriter.create(root, "adamw", 5, settings, now=NOON)
-    assert Run(writer.path).info["settings"] == ["optimizer.lr=3e-3", "optimizer=mine.py:Fast"]
+    assert Run(writer.path).info["settings"] == ["optimizer.lr=3e-3", "corpus.seed=3"]
+    assert "settings" not in Run(RunWriter.create(root, "adamw", 5).path).info  # not known: not an empty list
 
 
 def test_facts_known_from_the_start(writer):

@@ -19,8 +19,10 @@ from sevenepochs.results_folder import Result
 from sevenepochs.run_folder import Run, layout
 
 _LOSSY_RULE = "tokenizer loses nothing"  # as the certificate calls it
+# Padding makes rows of whole titles look like more tokens than there are.
+_OF_FULL_ROWS = {"token-budget", "batch-mismatch"}
 # The certificate judges these from what the trainer observed, so what the log suggests is left out.
-_JUDGED_BY_CERTIFICATE = {"epochs", "seed", "titles", "token-budget", "batch-mismatch", "dataset-unknown"}
+_JUDGED_BY_CERTIFICATE = {"epochs", "seed", "titles", "dataset-unknown"} | _OF_FULL_ROWS
 
 
 def audit_own_run(run: Run) -> RunAudit:
@@ -34,7 +36,8 @@ def audit_own_run(run: Run) -> RunAudit:
     corpus = _corpus(run.corpus, run.name)
     if summary is None:
         audit = audit_run(log.runs[-1], log.notes, None, run.name)
-        kept = tuple(finding for finding in audit.findings if finding.rule not in ("titles", "dataset-unknown"))
+        known = {"titles", "dataset-unknown"} | _OF_FULL_ROWS
+        kept = tuple(finding for finding in audit.findings if finding.rule not in known)
         dataset = audit.dataset if audit.dataset.name is not None else replace(audit.dataset, name=corpus.name)
         return replace(audit, source="run folder", dataset=dataset, group=dataset.name, findings=kept)
     reference = reference_of_run(run)

@@ -23,14 +23,14 @@ def is_started() -> bool:
 def leave(code: int) -> NoReturn:
     """End this process with that exit code.
 
-    One of several goes without taking the interpreter apart: gloo's threads can abort it there, with its run complete
-    and on disk (github.com/pytorch/pytorch/issues/190489), and the launcher then reports a failure.
+    One of several goes without taking the interpreter apart: threads of torch can abort it there, with its run complete
+    and on disk (seen once in CI; github.com/pytorch/pytorch/issues/190489), and the launcher then reports a failure.
     """
     if not is_started():
         sys.exit(code)
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # full, gone, or closed from the start
+            stream.flush()
     os._exit(code)
 
 

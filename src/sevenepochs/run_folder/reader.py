@@ -46,7 +46,7 @@ class Run:
 
     @functools.cached_property
     def info(self) -> dict[str, Any]:
-        """What is known from the start: `schema_version`, `recipe`, `seed`, `created_utc`."""
+        """Known from the start: `schema_version`, `recipe`, `seed`, `created_utc`, and mostly its `settings`."""
         info = storage.read_json(self.path / layout.RUN, self._called(layout.RUN), "the folder cannot be read as a run")
         if not isinstance(info, dict) or info.get("schema_version") != layout.SCHEMA_VERSION:
             found = info.get("schema_version") if isinstance(info, dict) else None

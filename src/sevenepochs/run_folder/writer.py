@@ -16,6 +16,9 @@ from sevenepochs.run_folder import checkpoint, layout, storage
 from sevenepochs.run_folder.lock import Lock
 from sevenepochs.run_folder.reader import Run
 
+# corpus.json and the run's name have them
+_TOLD_BY_THE_RUN = {"training.seed", "corpus", *(f"corpus.{key}" for key in ("path", "column", "revision", "n_titles"))}
+
 
 class RunWriter:
     """The writing side of a run folder: `create` or `reopen` one, use it as a context manager or `close()` it.
@@ -33,14 +36,14 @@ class RunWriter:
 
     @classmethod
     def create(
-        cls, root: Path, recipe: str, seed: int, settings: Sequence[str] = (), now: datetime | None = None
+        cls, root: Path, recipe: str, seed: int, settings: Sequence[str] | None = None, now: datetime | None = None
     ) -> Self:
         """A new folder below `root`; never one that exists (a collision gets the suffix -2, -3, ...).
 
         Args:
             recipe: the recipe's name, or `path/file.py:function`, of which the folders are left out.
-            settings: KEY=VALUE that were asked for on top of the recipe; kept but for seed and corpus, which the run
-                has in any case, and without the folders of files.
+            settings: KEY=VALUE that were asked for on top of the recipe, None where that is not known; kept but for
+                what the run tells anyway (seed and corpus) and for values with a folder in them.
             now: the run's time, with its zone; the present by default.
 
         Raises:
@@ -61,9 +64,10 @@ class RunWriter:
                     "schema_version": layout.SCHEMA_VERSION,
                     "recipe": recipe,
                     "seed": seed,
-                    "settings": [_without_folders(setting) for setting in settings if not _is_told(setting)],
                     "created_utc": created.isoformat(timespec="seconds"),
                 }
+                if settings is not None:
+                    facts["settings"] = [setting for setting in settings if _is_kept(setting)]
                 storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
             except BaseException:
                 shutil.rmtree(path, ignore_errors=True)
@@ -216,14 +220,9 @@ def recipe_label(recipe: str) -> str:
     return re.split(r"[/\\]", recipe)[-1]
 
 
-def _is_told(setting: str) -> bool:
-    key = setting.partition("=")[0].strip()
-    return key == "training.seed" or key.partition(".")[0] == "corpus"
-
-
-def _without_folders(setting: str) -> str:
-    key, equals, value = setting.partition("=")
-    return key + equals + recipe_label(value)
+def _is_kept(setting: str) -> bool:
+    key, _, value = setting.partition("=")
+    return key.strip() not in _TOLD_BY_THE_RUN and not re.search(r"[/\\]", value)
 
 
 def write_analysis(run: Run, name: str, data: Any) -> Path:

@@ -43,12 +43,17 @@ _SPEED_WINDOW_STEPS = 20
 
 
 def run_training(
-    experiment: Experiment, recipe: str, root: Path, watcher: Watcher | None = None, settings: Sequence[str] = ()
+    experiment: Experiment,
+    recipe: str,
+    root: Path,
+    watcher: Watcher | None = None,
+    settings: Sequence[str] | None = None,
 ) -> Run:
     """Train from the start into a new run folder below `root` and return it complete.
 
     Args:
-        settings: KEY=VALUE that made the experiment of the recipe; kept, so that the run can tell its command.
+        settings: KEY=VALUE that made the experiment of the recipe, None where that is not known; kept, so that the run
+            can tell its command.
 
     Raises:
         UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
