@@ -138,6 +138,28 @@ def test_what_aborts_at_exit_does_not_make_a_finished_run_a_failure(launcher: st
     assert done.stdout.split() == ["done"] * (2 if launcher == "nproc" else 1)
 
 
+SPEAKS_LATE = """
+import os, time
+from sevenepochs.cli.processes import in_processes
+from sevenepochs.errors import UserError
+
+def verb():
+    time.sleep(3 if os.environ["RANK"] == "0" else 0)
+    raise UserError("what is wrong")
+
+if __name__ == "__main__":
+    in_processes(2, verb, {})
+"""
+
+
+def test_a_mistake_is_said_also_when_the_silent_process_ends_first(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SPEAKS_LATE)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=400, env=environment()
+    )
+    assert (done.returncode, done.stderr) == (2, "error: what is wrong\n")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("launcher", ["nproc", "torchrun"])
 def test_interrupted_and_resumed(launcher: str, tmp_path: Path) -> None:

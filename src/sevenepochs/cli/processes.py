@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+_GRACE_SECONDS = 30.0  # for the others to save or say what they have to
+
 
 def speaks() -> bool:
     """Whether this process prints: of several that train together, the first one."""
@@ -37,7 +39,8 @@ def leave(code: int) -> NoReturn:
 def in_processes(n_processes: int, verb: Callable[..., None], arguments: dict[str, Any]) -> None:
     """Call `verb(**arguments)` in each of them, and leave with their exit code if it is not 0.
 
-    One that fails takes the others with it. Ctrl-C reaches all of them; they save and stop by themselves.
+    One that fails takes the others with it, at the latest half a minute later. Ctrl-C reaches all of them; they save
+    and stop by themselves.
     """
     from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
@@ -52,7 +55,8 @@ def in_processes(n_processes: int, verb: Callable[..., None], arguments: dict[st
     assert processes is not None, "join=False returns the processes"
     while True:
         try:
-            if processes.join():
+            # a mistake ends all of them by themselves, and the first one, which says it, may not be the first to end
+            if processes.join(grace_period=_GRACE_SECONDS):
                 return
         except KeyboardInterrupt:
             continue  # they have been told, too
