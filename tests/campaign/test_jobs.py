@@ -277,6 +277,16 @@ def test_a_search_that_is_opened_again_does_not_repeat_its_proposals(tiny: Exper
     assert len({search.open().ask().suggest_float("x", 0, 1) for _ in range(3)}) == 3
 
 
+def test_a_search_calls_its_runs_as_train_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text("from sevenepochs.recipes.adamw import adamw\n\n\ndef fast():\n    return adamw()\n")
+    options = ["--corpus", "sample:200", *SETTINGS, "--vary", "optimizer.lr=1e-4..1e-2", "--trials", "1"]
+    assert main(["search", "mine.py:fast", *options]) == 0
+    [run] = list_runs(Path("searches/mine.py-fast"))
+    assert result_of(run).facts["command"].startswith("sevenepochs train mine.py:fast --corpus sample:200 --seed 1337 ")
+
+
 def test_a_search_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ def search(
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.errors import UserError
+    from sevenepochs.run_folder.writer import recipe_label
     from sevenepochs.train.hooks import Watcher
     from sevenepochs.train.interrupt import Interrupted
 
@@ -63,8 +64,9 @@ def search(
     dimensions = [parse_dimension(text, experiment) for text in vary] or default_space(experiment)
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
-    name = Path(recipe.replace(":", "-")).name
-    found = Search(name, experiment, tuple(dimensions), folder or Path("searches") / name, settings)
+    name = recipe_label(recipe)
+    folder = folder or Path("searches") / name.replace(":", "-")
+    found = Search(name, experiment, tuple(dimensions), folder, settings)
     out = errors if json else console
 
     def announce(number: int, values: dict[str, float | int]) -> None:
