@@ -48,6 +48,13 @@ def test_the_choices_are_plain_values():
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())
 
 
+def test_evaluations_are_compiled_on_a_cpu_only():
+    on_a_cpu = machine.resolve(Training(device="cpu", compile="on"), 1e16)
+    assert on_a_cpu.compiles_evaluations
+    assert not dataclasses.replace(on_a_cpu, device="cuda").compiles_evaluations
+    assert not dataclasses.replace(on_a_cpu, compiled=False).compiles_evaluations
+
+
 def test_fp32_on_a_gpu_is_fp32(monkeypatch):
     on_a_gpu = dataclasses.replace(machine.resolve(Training(device="cpu"), 1e10), device="cuda")
     was = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()

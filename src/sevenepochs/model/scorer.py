@@ -21,13 +21,13 @@ class TorchScorer:
     `precision`: of the trunk and head products; logits are turned to fp32 before the softmax either way.
     """
 
-    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False, graphs: bool = False) -> None:
+    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False) -> None:
         self._model = model
         self._device = next(model.parameters()).device
         self._precision = precision
         self._log_probs: Callable[[Tensor, Tensor], Tensor] = self._forward
         if compiled:
-            self._log_probs = compile_fixed(self._forward, graphs)
+            self._log_probs = compile_fixed(self._forward)
 
     def log_probs(self, x_RT: np.ndarray, y_RT: np.ndarray) -> np.ndarray:
         was_training = self._model.training

@@ -47,7 +47,7 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
     validation, batches = outcome.data.validation, outcome.experiment.batches
     final = final_fp32 = final_figures(outcome.experiment, outcome.data, outcome.scorer)
-    if outcome.machine.precision == "fp32" and not outcome.machine.compiled:
+    if outcome.machine.precision == "fp32" and not outcome.machine.compiles_evaluations:
         scorer_fp32 = outcome.scorer
     else:
         watcher.message("final evaluation in fp32")

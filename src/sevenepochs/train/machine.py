@@ -35,6 +35,11 @@ class Machine:
     graphs: bool = False  # CUDA graphs
     libraries: str | None = None  # CUDA's and cuDNN's versions
 
+    @property
+    def compiles_evaluations(self) -> bool:
+        """Not on a GPU, which is done with all of a run's evaluations before their few shapes would be compiled."""
+        return self.compiled and self.device != "cuda"
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

@@ -149,7 +149,7 @@ class _Training:
         self.average = experiment.averaging.build(self.model, self.n_steps)
         how = self.machine.precision, self.machine.compiled, self.machine.graphs
         self.loss_of = loss_function(experiment.objective, self.model, *how)
-        self.scorer = TorchScorer(self.model, *how)
+        self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiles_evaluations)
         self.interim_scorer: Scorer = self.scorer
         if ranks.count > 1:
             ranks.check_divides(experiment.batches.batch_size)
