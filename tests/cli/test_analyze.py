@@ -54,6 +54,11 @@ def test_analyze_writes_json_and_figures_once_and_publish_takes_the_json(
     assert len(files) > 8 and len(titles[0]) > 10 and not any(title in text for title in titles)
 
 
+def test_publish_without_analyses_keeps_the_losses_by_title(run: Run, tmp_path: Path) -> None:
+    assert main(["publish", str(run.path), "--no-analyses", "--results", str(tmp_path / "results")]) == 0
+    assert [file.stem for file in (tmp_path / "results").glob("*/analysis/*")] == ["title_losses"]
+
+
 def test_what_is_there_is_shown_without_torch(run: Run) -> None:
     """A published or copied analysis needs no model to be looked at."""
     (run.path / "analysis").mkdir(exist_ok=True)

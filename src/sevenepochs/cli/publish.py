@@ -17,6 +17,7 @@ def publish(
     corpus: Corpus = None,
     column: Column = None,
     results: Folder = Path("results"),
+    analyses: bool = True,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
 ) -> None:
@@ -29,6 +30,7 @@ def publish(
         corpus: Where the runs' titles are now, if they moved.
         column: The column that holds the titles.
         results: Where results go.
+        analyses: Make the standard analyses first, minutes on a CPU; without, those that are there go along.
         load: A Python file with the runs' own recipe classes, if they have any.
         runs: Where run folders are.
     """
@@ -54,7 +56,7 @@ def publish(
     found = {run.path: (run, result_of(run).is_proxy) for run in (find_run(name, runs) for name in names)}
     other = parse_corpus(corpus, column=column) if corpus else None
     for run, is_proxy in found.values():
-        if not is_proxy:
+        if analyses and not is_proxy:
             with progress_of_analyses() as progress:
                 analyze(run, other, announce, progress=progress)
         write_title_losses(run, other, announce)
