@@ -1,4 +1,5 @@
-"""How much memory this process holds, and the most that it held: resident (Linux), or what CUDA has given out."""
+"""How much memory this process holds, and the most that it held: resident (Linux), or what torch took of the GPU, the
+pools of CUDA graphs included, which its allocator does not count as given out."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ def level_bytes(device: str = "cpu") -> int:
     if device == "cuda":
         import torch
 
-        return int(torch.cuda.memory_allocated())
+        return int(torch.cuda.memory_reserved())
     return _status("VmRSS")
 
 
@@ -19,7 +20,7 @@ def peak_bytes(device: str = "cpu") -> int:
     if device == "cuda":
         import torch
 
-        return int(torch.cuda.max_memory_allocated())
+        return int(torch.cuda.max_memory_reserved())
     return _status("VmHWM")
 
 

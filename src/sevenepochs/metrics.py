@@ -7,13 +7,16 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """What a figure is: its label for people, its unit, one line of meaning, and how many decimals are honest."""
+    """What a figure is: its label for people, its unit, one line of meaning, and how many decimals are honest.
+
+    `spec_below`: a bound, and the decimals of what is smaller."""
 
     name: str
     label: str
     unit: str
     meaning: str
     spec: str = ".4f"
+    spec_below: tuple[float, str] | None = None
 
 
 _ALL = [
@@ -59,7 +62,7 @@ _ALL = [
     Metric("grad_norm", "grad norm", "", "global L2 norm of the gradient before clipping", ".3f"),
     Metric("lr_multiplier", "lr x", "", "schedule's factor on every learning rate", ".4f"),
     Metric("tokens_per_second", "tokens/s", "tokens/s", "training targets a second", ",.0f"),
-    Metric("step_seconds", "s a step", "s", "wall time of one training step, its batch at hand", ".3f"),
+    Metric("step_seconds", "s a step", "s", "wall time of one training step, its batch at hand", "#.4g"),
     Metric("speed_ratio", "ours is faster by", "x", "another's seconds over ours, median over paired rounds", ".2f"),
     Metric("mfu", "MFU", "%", "a step's arithmetic over its time, as a share of the best square product's rate", ".1%"),
     Metric("product_tflops", "TFLOP/s", "TFLOP/s", "rate of a square matrix product", ".3g"),
@@ -67,7 +70,7 @@ _ALL = [
     Metric("memory_mib", "memory", "MiB", "resident memory of one process, or what CUDA holds", ",.0f"),
     Metric("preparation_seconds", "time", "s", "reading titles, training a tokenizer, encoding", ".1f"),
     Metric("elapsed_seconds", "time", "s", "wall time in training and evaluation, resumes added up", ".1f"),
-    Metric("elapsed_minutes", "time", "min", "the same in minutes", ",.0f"),
+    Metric("elapsed_minutes", "time", "min", "the same in minutes", ",.0f", (9.5, ".1f")),
     Metric("probability", "probability", "%", "what a model gives one token", ".2%"),
     Metric("share", "share", "%", "part of a whole", ".1%"),
     Metric("surprisal_bits", "surprisal", "bits", "-log2 of the probability that the truth was given", ".1f"),
@@ -95,7 +98,8 @@ def format_metric(name: str, value: float | int | None, *, unit: bool = False) -
     metric = METRICS[name]
     if value is None:
         return "-"
-    text = format(value, metric.spec)
+    bound, fine_spec = metric.spec_below or (0.0, metric.spec)
+    text = format(value, fine_spec if abs(value) < bound else metric.spec)
     if metric.unit == "%" and value > 0 and text == format(0.0, metric.spec):
         text = f"< {text.replace('0%', '1%')}"
     return f"{text} {metric.unit}" if unit and metric.unit and metric.unit != "%" else text

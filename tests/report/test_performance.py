@@ -114,6 +114,20 @@ def test_tables_say_what_was_measured_and_what_was_left_out() -> None:
     assert all(len(row) == len(head) for row in rows)
 
 
+def test_who_has_cuda_graphs_is_said_where_there_are_any() -> None:
+    def line(compile: str, device: str) -> str:
+        return step_line(record("step", {**STEP, "shape": {**SHAPE, "compile": compile, "device": device}}))
+
+    assert "compiled; square" in line("auto", "cpu") and "not compiled; square" in line("off", "cuda")
+    assert "compiled, ours with CUDA graphs; square" in line("auto", "cuda")
+    assert "compiled, nobody with CUDA graphs; square" in line("on", "cuda")
+
+
+def test_a_short_step_keeps_its_digits() -> None:
+    rows = [{**STEP["rows"][0], "seconds": [0.01124, 0.0112]}]
+    assert step_table(record("step", {**STEP, "rows": rows}))[1][0][1] == "0.01122"
+
+
 def test_each_kind_of_machine_has_a_file_of_its_own(results: Path) -> None:
     amx = {**CPU, "cpu_flags": ["amx_bf16", "avx512_bf16", "avx512f", "avx2"]}
     machines = [amx, {**amx, "onednn_max_cpu_isa": "AVX2"}, {"device": "cuda", "device_name": "NVIDIA H100 80GB HBM3"}]
@@ -196,5 +210,5 @@ def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) 
     assert (first.result, first.step, first.seconds, first.stock_seconds) == (better, 5, 240.0, 600.0)
     assert (second.result, second.step, second.seconds) == (never, None, None)
     head, rows = time_to_loss_table([first, second])
-    assert rows[0][3:] == ["1.5000", "5 of 9", "4", "10"] and rows[1][4:] == ["never", "-", "10"]
+    assert rows[0][3:] == ["1.5000", "5 of 9", "4.0", "10"] and rows[1][4:] == ["never", "-", "10"]
     assert len(head) == len(rows[0])

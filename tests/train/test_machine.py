@@ -41,6 +41,19 @@ def test_compilation_where_it_pays(monkeypatch):
     assert not without.compiled and "no C++ compiler" in without.why
 
 
+def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(machine, "bf16_unit", lambda device: "bf16 units")
+    monkeypatch.setattr(machine.shutil, "which", lambda name: "a compiler")
+
+    def has_graphs(compile, flop=1e16, processes=1):
+        return machine.resolve(Training(device="cuda", compile=compile), flop, processes).graphs
+
+    assert has_graphs("auto") and not has_graphs("auto", flop=1e10) and not has_graphs("auto", processes=2)
+    assert has_graphs("graphs", processes=2) and not has_graphs("on") and not has_graphs("off")
+
+
 def test_the_choices_are_plain_values():
     facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
     expected = {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs", "libraries"}

@@ -1,7 +1,7 @@
 """The ladder from the stock program to our best recipe: names only, so that reading it needs no torch."""
 
 PUBLIC_BEST = "public_best"
-BEST = "laptop_words_r_drop"
+BEST = "words"
 
 # Each recipe is the one before it with one change.
 LADDER: tuple[str, ...] = (
@@ -25,6 +25,5 @@ LADDER: tuple[str, ...] = (
     "scaled_init",
     "reshuffled",
     "title_rows",
-    "words",
     BEST,
 )

@@ -1,5 +1,4 @@
-"""The techniques of the ladder together, at a size that a laptop's CPU trains in one to three hours; the best of them
-is the ladder's last rung."""
+"""The techniques of the ladder together, at a size that a laptop's CPU trains in one to three hours."""
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment
@@ -40,7 +39,7 @@ def laptop_words() -> Experiment:
 
 
 def laptop_words_r_drop() -> Experiment:
-    """The best so far: words made small as laptop is, with R-Drop left on; that is laptop_words with R-Drop 2.
+    """The best for a CPU: words made small as laptop is, with R-Drop left on; that is laptop_words with R-Drop 2.
 
     Hypothesis: laptop_words' training loss, dropout included, ends some 0.5 nats per token below its validation loss:
     there is over-fitting to hold back at this size, too, and of it a small model has less.
@@ -75,14 +74,3 @@ def laptop_output_dropout() -> Experiment:
     Command: sevenepochs train laptop_output_dropout
     """
     return laptop_words().replace("model.output_dropout", 0.1)
-
-
-def laptop_train_tokenizer() -> Experiment:
-    """laptop_words_r_drop with the tokenizer trained on the training titles only.
-
-    Hypothesis: at most 0.003 worse; the stock program lets the tokenizer see validation text, and need not.
-    Reference: -0.005 (better) in one public run.
-    Time: as laptop_words_r_drop.
-    Command: sevenepochs train laptop_train_tokenizer
-    """
-    return laptop_words_r_drop().replace("tokenizer.trained_on", "train")

@@ -1,5 +1,5 @@
-"""The ladder's upper part: from public_best towards our best (laptop.py), one change a step. Publicly none of these was
-tried on top of that recipe. NOT MEASURED in full yet: see docs/log.md before believing any of it."""
+"""The ladder's upper part: from public_best to our best, one change a step. Publicly none of these was tried on top of
+that recipe. Which of the steps were measured in full: README, "Results"."""
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.batches.title_rows import TitleRows
@@ -43,7 +43,7 @@ def title_rows() -> Experiment:
 
 
 def words() -> Experiment:
-    """title_rows whose token vectors are sums: of the word, of its case and space, and of the token's own.
+    """The best so far: title_rows whose token vectors are sums of the word, of its case and space, and of its own.
 
     Hypothesis: two thirds of the tokens have relatives that differ by case or space only, and most are rare; what one
     learns serves all of them, as input and as target.
@@ -58,7 +58,7 @@ def train_tokenizer() -> Experiment:
     """words with the tokenizer trained on the training titles only.
 
     Hypothesis: at most 0.003 worse; the stock program lets the tokenizer see validation text, and need not.
-    Reference: -0.005 (better) in one public run.
+    Reference: -0.005 (better) in one public run; 0.006 worse here (docs/log.md).
     Time: as words.
     Command: sevenepochs train train_tokenizer
     """

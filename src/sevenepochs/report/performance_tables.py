@@ -11,7 +11,9 @@ from sevenepochs.report.bench_records import BenchRecord
 from sevenepochs.report.step_comparison import OURS, best_product_flops, contestants
 
 Table = tuple[list[str], list[list[str]]]
-_COMPILED = {"on": "compiled", "graphs": "compiled, with CUDA graphs", "off": "not compiled"}
+# `compile` of the shape; on a CPU there are no CUDA graphs to speak of
+_COMPILED = {"auto": "compiled", "on": "compiled", "graphs": "compiled", "off": "not compiled"}
+_GRAPHS = {"auto": ", ours with CUDA graphs", "on": ", nobody with CUDA graphs", "graphs": ", all with CUDA graphs"}
 STAGES = ("load", "tokenizer", "encode")
 
 
@@ -62,8 +64,13 @@ def step_line(record: BenchRecord) -> str:
     content = record.content
     return (
         f"{content['tokens_per_step']:,} tokens a step, {_tflop(content['flop_per_step'])}, "
-        f"{_COMPILED[content['shape']['compile']]}; {products_line(content['products'])}"
+        f"{_compiled(content['shape'])}; {products_line(content['products'])}"
     )
+
+
+def _compiled(shape: Mapping[str, Any]) -> str:
+    graphs = _GRAPHS.get(shape["compile"], "") if shape.get("device") == "cuda" else ""
+    return _COMPILED[shape["compile"]] + graphs
 
 
 def products_line(products: Sequence[Mapping[str, Any]]) -> str:
