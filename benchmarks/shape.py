@@ -14,8 +14,8 @@ import numpy as np
 class Shape:
     """The defaults are the stock model and step: 27 M parameters, 64 rows of 128 tokens.
 
-    `device` and `precision` may be "auto" until probe.py has said what that is here. `compile`: "auto" is what each one's
-    users get (ours with CUDA graphs on a GPU, the others without), "on", "off" and "graphs" are the same for everybody.
+    `device` and `precision` may be "auto" until probe.py has said what that is here. `compile`: "auto" is what each
+    one's users get (ours with CUDA graphs on a GPU, the others without), "on", "off" and "graphs" are for everybody.
     """
 
     vocab_size: int = 16_000
