@@ -69,7 +69,7 @@ def laptop_long_decay() -> Experiment:
 
     Hypothesis: the plateau gains 0.007 between 70 and 90 % of the steps and the decay 0.025 after them: most of what
     the last epochs learn is hidden by the rate's noise, and a rate that falls earlier uses them better.
-    Reference: Haegele et al. 2024, arXiv:2405.18392: 10 to 20 % are enough in one pass over much data; never tried here.
+    Reference: Haegele et al. 2024, arXiv:2405.18392: 10 to 20 % in one pass over much data; never tried here.
     Time: as laptop_words_r_drop.
     Command: sevenepochs train laptop_long_decay
     """
