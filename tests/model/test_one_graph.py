@@ -8,7 +8,7 @@ from sevenepochs.model.attention.output_gate import HeadGate
 from sevenepochs.model.attention.qk_norm import QKNorm
 from sevenepochs.model.attention.value_residual import ValueResidual
 from sevenepochs.model.dropout import reseed
-from sevenepochs.model.embedding.word_parts import WordParts
+from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.head.soft_cap import SoftCap
 from sevenepochs.model.mlp.swiglu import SwiGLU
@@ -22,7 +22,7 @@ from sevenepochs.objective.r_drop import RDrop
 EVERYTHING = GPT(
     n_layer=2, n_head=2, d_model=16, titles=Titles(restart_positions=True), skip=UNet(initial=0.1),
     attention=Causal(rotary=Rope(), qk_norm=QKNorm(), value_residual=ValueResidual(), gate=HeadGate()),
-    residual=StochasticDepth(of=LayerScale()), mlp=SwiGLU(dropout=0.1), head=SoftCap(), embedding=WordParts(),
+    residual=StochasticDepth(of=LayerScale()), mlp=SwiGLU(dropout=0.1), head=SoftCap(), embedding=LetterParts(),
 )  # fmt: skip
 IDS = torch.randint(0, 30, (4, 17), generator=torch.Generator().manual_seed(0))
 

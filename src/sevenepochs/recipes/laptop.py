@@ -2,6 +2,7 @@
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.to_best import title_rows, words
@@ -48,6 +49,18 @@ def laptop_words_r_drop() -> Experiment:
     Command: sevenepochs train laptop_words_r_drop
     """
     return words().replace_all(_SMALL)
+
+
+def laptop_letters() -> Experiment:
+    """laptop_words_r_drop whose words are sums, too: of a vector of their own and of their letter sequences.
+
+    Hypothesis: two thirds of the loss is on tokens met fewer than 1,000 times; a rare word begins with what words that
+    are spelt like it have learnt. 0.014 to 0.017 better after a tenth of a proxy run of a first draft.
+    Reference: never tried in public; Bojanowski et al. 2017, arXiv:1607.04606.
+    Time: 1.03 x laptop_words_r_drop.
+    Command: sevenepochs train laptop_letters
+    """
+    return laptop_words_r_drop().replace("model.embedding", LetterParts())
 
 
 def laptop_cut_titles() -> Experiment:

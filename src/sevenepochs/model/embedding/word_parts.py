@@ -53,7 +53,11 @@ class SumOfParts(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The table that the parts add up to."""
-        return self.scale * (self.own.weight + self.word(self.word_V) + self.form(self.form_V))
+        return self.scale * (self.own.weight + self.of_words()[self.word_V] + self.form(self.form_V))
+
+    def of_words(self) -> Tensor:
+        """What each word gives to all of its tokens, (W, D)."""
+        return self.word.weight
 
     def forward(self, x_BT: Tensor) -> Tensor:
         return F.embedding(x_BT, self.weight)

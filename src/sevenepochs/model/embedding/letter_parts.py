@@ -1,0 +1,83 @@
+"""A token's vector is a sum as in word_parts.py, and what a word gives to it is a sum in turn: of the word's own vector
+and of one for each sequence of letters in it that another word has, too.
+
+"programmer", "programmers" and "programming" are three words to `WordParts`; here they share most of their sequences,
+and so do years, and a rare word begins with what its relatives have learnt. Vectors of words as sums over sequences of
+letters: Bojanowski et al. 2017, "Enriching word vectors with subword information", arXiv:1607.04606, whose vectors are
+inputs and never targets; through the tied head these are both.
+
+V vocabulary, W words, D model, N letter sequences of all words one after another, S different sequences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sevenepochs.config import check_range
+from sevenepochs.errors import UserError
+from sevenepochs.model.embedding import Embedding, EmbeddingConfig
+from sevenepochs.model.embedding.word_parts import SumOfParts, form, numbered, word
+
+
+@dataclass(frozen=True)
+class LetterParts(EmbeddingConfig):
+    """Sequences of `shortest` to `longest` letters, the word's ends counted as letters. A word's sequences are divided
+    by the root of their number, so that long words do not begin longer than short ones."""
+
+    reads_texts: ClassVar[bool] = True
+    shortest: int = 3
+    longest: int = 4
+
+    def __post_init__(self) -> None:
+        check_range("embedding.shortest", self.shortest, 1, 100)
+        check_range("embedding.longest", self.longest, 1, 100)
+        if self.shortest > self.longest:
+            raise UserError(f"embedding.shortest = {self.shortest} is more than embedding.longest = {self.longest}")
+
+    def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
+        if texts is None or len(texts) != vocab_size:
+            raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
+        words = list(map(word, texts))
+        of_each = [sequences(text, self.shortest, self.longest) for text in dict.fromkeys(words)]
+        return SumOfLetters(d_model, numbered(words), numbered(map(form, texts)), of_each)
+
+
+class SumOfLetters(SumOfParts):
+    """`of_each`: the sequences of each word, in the order of the words' numbers."""
+
+    def __init__(self, d_model: int, word_V: Tensor, form_V: Tensor, of_each: Sequence[Sequence[str]]) -> None:
+        super().__init__(d_model, word_V, form_V)
+        n_words = Counter(sequence for one in of_each for sequence in one)
+        number = {sequence: index for index, sequence in enumerate(s for s, n in n_words.items() if n > 1)}
+        shared = [[number[sequence] for sequence in one if sequence in number] for one in of_each]
+        lengths = torch.tensor([len(one) for one in shared])
+        self.letters = nn.Embedding(max(1, len(number)), d_model)
+        self.register_buffer("letters_N", torch.tensor([*chain(*shared)], dtype=torch.int64), persistent=False)
+        self.register_buffer("first_W", lengths.cumsum(0) - lengths, persistent=False)
+        self.register_buffer("share_N", lengths.rsqrt().repeat_interleave(lengths), persistent=False)
+        self.scale = 1 / math.sqrt(4)
+
+    def of_words(self) -> Tensor:
+        letters_WD = F.embedding_bag(
+            self.letters_N, self.letters.weight, self.first_W, mode="sum", per_sample_weights=self.share_N
+        )
+        return self.word.weight + letters_WD
+
+
+def sequences(text: str, shortest: int, longest: int) -> list[str]:
+    """The different sequences of letters in a word, its ends marked; none where it has other signs than letters and
+    digits, as special tokens have."""
+    if not text.isalnum():
+        return []
+    marked = f"<{text}>"
+    every = (marked[start : start + n] for n in range(shortest, longest + 1) for start in range(len(marked) - n + 1))
+    return [sequence for sequence in dict.fromkeys(every) if sequence != marked]
