@@ -25,11 +25,14 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
     experiment: Experiment = baseline().replace("optimizer", AdamW(lr=5e-4))
     if objective is not None:
         experiment = experiment.replace("objective", objective)
+    # as `train` would, but on a CPU compiled like the others also where `train` would find no compiler
+    compile = "on" if (shape.compile, shape.device) == ("auto", "cpu") else shape.compile
     changes = {"model.n_layer": shape.n_layer, "model.n_head": shape.n_head, "model.d_model": shape.d_model,
                "model.embedding_dropout": shape.dropout, "model.attention.dropout": shape.dropout,
                "model.residual.dropout": shape.dropout, "batches.batch_size": shape.batch_size,
                "batches.block_size": shape.block_size, "training.precision": shape.precision,
-               "training.device": shape.device, "training.compile": shape.compile}  # fmt: skip
+               "training.device": shape.device,
+               "training.compile": compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
     resolved = machine.resolve(experiment.training, 1e18)

@@ -20,7 +20,7 @@ class Training(Config):
     `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
     run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
     `compile` "graphs": compiled, and on a GPU recorded once as CUDA graphs and replayed (elsewhere the same as "on");
-    "auto" takes them on a GPU that trains alone.
+    "auto" takes them where one process trains.
     `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
     that a title can be followed through training.
     """

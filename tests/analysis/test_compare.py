@@ -183,6 +183,10 @@ def test_the_floor_of_a_compared_recipe_goes_before_others() -> None:
     changed = floor_for([made("b", 1, lr=2.0)], floors)
     assert changed is not None and changed.recipe == "z"  # b's floor is of other settings
     assert floor_for([made("a", 1, titles="third")], floors) is None
+    of_two = dataclasses.replace(floor(0.0, "b"), seeds=(1, 2), exact_val_losses=(1.0, 3.0))
+    found = floor_for([made("a", 1), made("b", 1)], [floor(0.1, "a"), of_two])
+    assert found is not None and found.recipe == "a"  # of two seeds a deviation says little, however large
+    assert floor_for([made("b", 1)], [floor(0.1, "a"), of_two]) == of_two
 
 
 def test_a_rung_is_one_configuration() -> None:

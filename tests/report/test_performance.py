@@ -201,6 +201,19 @@ def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: in
     return Result(path, facts)
 
 
+def test_a_run_is_held_against_stock_on_a_machine_of_its_kind(tmp_path: Path) -> None:
+    on_a_cpu = run(tmp_path, "baseline", [(9, 2.0, 600.0)])
+    on_a_gpu = run(tmp_path, "baseline", [(9, 1.9, 30.0)], seed=1338)
+    fast, slow, other = (run(tmp_path, name, [(9, 1.0, 5.0)]) for name in ("fast", "slow", "other"))
+    for result in (on_a_gpu, fast):
+        result.facts["machine"] = {"device_name": "A GPU", "precision": "bf16"}
+    other.facts["machine"] = {"device_name": "Another", "precision": "bf16"}
+    against = {
+        passing.result.facts["recipe"]: passing.stock for passing in passings([on_a_gpu, slow, other, fast, on_a_cpu])
+    }
+    assert against == {"fast": on_a_gpu, "slow": on_a_cpu, "other": on_a_cpu}
+
+
 def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) -> None:
     stock = run(tmp_path, "baseline", [(1, 3.0, 10.0), (5, 2.0, 300.0), (9, 1.5, 600.0)])
     better = run(tmp_path, "adamw", [(1, 2.5, 10.0), (5, 1.5, 240.0), (9, 1.2, 500.0)])

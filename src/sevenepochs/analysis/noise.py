@@ -21,6 +21,7 @@ from sevenepochs.analysis.paired import Interval, sd_interval
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_key
 
+SEEDS_TO_CLAIM = 3  # of two, the deviation is too often far too small
 FILE = "noise.json"
 _SCHEMA_VERSION = 2
 
@@ -92,11 +93,14 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
 
 def floor_for(results: Sequence[Result], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
     """The floor to judge these results by, which are on the same titles: the largest of those measured on one of their
-    configurations, else the largest of any recipe's on these titles; None where nobody measured one."""
+    configurations, else the largest of any recipe's on these titles, floors of enough seeds before others; None where
+    nobody measured one."""
     there = [floor for floor in floors if floor.validation_titles_sha256 == results[0].titles]
     compared = set(map(_digest, results))
     own = [floor for floor in there if floor.configuration in compared]
-    return max(own or there, key=lambda floor: floor.sd, default=None)
+    found = own or there
+    enough = [floor for floor in found if floor.n >= SEEDS_TO_CLAIM]
+    return max(enough or found, key=lambda floor: floor.sd, default=None)
 
 
 def _digest(result: Result) -> str:

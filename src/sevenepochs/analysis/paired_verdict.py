@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenepochs.analysis.noise import NoiseFloor
+from sevenepochs.analysis.noise import SEEDS_TO_CLAIM, NoiseFloor
 from sevenepochs.analysis.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 
-SEEDS_TO_CLAIM = 3
 DEVIATIONS_TO_CLAIM = 4
 
 

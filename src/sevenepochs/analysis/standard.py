@@ -1,4 +1,4 @@
-"""The analyses that every published result carries, by the name of their JSON file."""
+"""The standard analyses of a run, which `publish` makes unless told not to, by the name of their JSON file."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def laptop_words_r_drop() -> Experiment:
     Hypothesis: laptop_words' training loss, dropout included, ends some 0.5 nats per token below its validation loss:
     there is over-fitting to hold back at this size, too, and of it a small model has less.
     Reference: Liang et al. 2021, arXiv:2106.14448; -0.024 for 12 layers of 384 in the public runs.
-    Time: 1.85 x laptop.
+    Time: 1.7 x laptop.
     Command: sevenepochs train laptop_words_r_drop
     """
     return words().replace_all(_SMALL)
@@ -66,7 +66,7 @@ def laptop_letters() -> Experiment:
 def laptop_cut_titles() -> Experiment:
     """laptop_words_r_drop trained on cut titles too: the reshuffled stream in rows of 256, scored in whole titles.
 
-    Hypothesis: trained on whole titles only, the model is lost where a stock row begins inside one: 0.018 between its
+    Hypothesis: trained on whole titles only, the model is lost where a stock row begins inside one: 0.017 between its
     own rows and stock rows, 0.003 for public_best. One title in twenty that lost its beginning teaches it that, and
     costs little elsewhere.
     Reference: never tried in public.

@@ -43,7 +43,7 @@ def title_rows() -> Experiment:
 
 
 def words() -> Experiment:
-    """The best so far: title_rows whose token vectors are sums of the word, of its case and space, and of its own.
+    """The best so far: title_rows whose token vectors are sums: of the word's, its case and space's, and its own.
 
     Hypothesis: two thirds of the tokens have relatives that differ by case or space only, and most are rare; what one
     learns serves all of them, as input and as target.

@@ -178,7 +178,7 @@ def public_best() -> Experiment:
     Hypothesis: decay keeps Muon's steps large beside the weights; it does nothing on the AdamW group.
     Reference: a public repository's last recipe; by the stock rule 1.1416 on the 2023 data and 1.1327 on the 2026
     data, 1.175 and 1.138 when the dropped tail is counted. 46,014,976 parameters.
-    Time: 5 PFLOP: an hour and a half where 1 TFLOP/s is reached, a minute and a half on an H100.
+    Time: 5 PFLOP: an hour and a half where 1 TFLOP/s is reached, some minutes on a large GPU.
     Command: sevenepochs train public_best
     """
     return no_bias().replace("optimizer.weight_decay", 0.1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sevenepochs.analysis.ladder import Rung
-from sevenepochs.analysis.paired_verdict import SEEDS_TO_CLAIM
+from sevenepochs.analysis.noise import SEEDS_TO_CLAIM
 from sevenepochs.metrics import format_metric
 
 HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "verdict"]

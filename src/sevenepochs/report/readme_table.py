@@ -128,7 +128,7 @@ def _cells(result: Result) -> list[str]:
         str(facts["seed"]),
         result.titles_name,
         *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),
-        f"{facts['elapsed_seconds'] / 60:.0f} min",
+        format_metric("elapsed_minutes", facts["elapsed_seconds"] / 60, unit=True),
         result.machine,
         f"{(facts.get('commit') or 'unknown')[:8]}{'+' if facts.get('dirty') else ''}",
     ]

@@ -32,17 +32,18 @@ class Passing:
 def passings(results: list[Result]) -> list[Passing]:
     """Every full run on titles that the stock recipe was run on too, stock itself left out; fastest first.
 
-    Where stock has several seeds, the first one stands for all.
+    Each is held against the first seed of stock on a machine of its kind, where there is none against the first seed.
 
     Raises:
         UserError: a curve is damaged.
     """
-    stock_of: dict[str, Result] = {}
+    stock_of: dict[tuple[str, str | None], Result] = {}
     for result in sorted(results, key=lambda r: int(r.facts["seed"])):
         if result.facts["recipe"] == STOCK and not result.is_proxy:
-            stock_of.setdefault(result.titles, result)
-    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and r.titles in stock_of]
-    found = [_passing(result, stock_of[result.titles]) for result in others]
+            stock_of.setdefault((result.titles, result.machine), result)
+            stock_of.setdefault((result.titles, None), result)
+    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and (r.titles, None) in stock_of]
+    found = [_passing(r, stock_of.get((r.titles, r.machine), stock_of[r.titles, None])) for r in others]
     return sorted(found, key=lambda p: (p.result.titles, float("inf") if p.seconds is None else p.seconds))
 
 

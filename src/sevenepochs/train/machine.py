@@ -37,7 +37,7 @@ class Machine:
 
     @property
     def compiles_evaluations(self) -> bool:
-        """Not on a GPU, which is done with all of a run's evaluations before their few shapes would be compiled."""
+        """Not on a GPU: all 22 of a stock run take 5.5 s uncompiled, about what compiling one of their shapes would."""
         return self.compiled and self.device != "cuda"
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,6 +60,7 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
     fast_bf16, why_precision = _bf16(device)
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
     compiled, why_compiled = _compiled(settings, device, training_flop)
+    graphs = _graphs(settings, device, compiled, processes)
     name = torch.cuda.get_device_name() if device == "cuda" else None
     return Machine(
         device,
@@ -67,9 +68,9 @@ def resolve(settings: Training, training_flop: float, processes: int = 1) -> Mac
         precision,
         compiled,
         torch.get_num_threads(),
-        f"{why_precision}; {why_compiled}",
+        f"{why_precision}; {why_compiled}{', replayed as CUDA graphs' if graphs else ''}",
         processes,
-        graphs=_graphs(settings, device, compiled, processes),
+        graphs=graphs,
         libraries=f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if device == "cuda" else None,
     )
 
@@ -116,7 +117,7 @@ def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bo
     names = ("g++", "clang++", "c++") if device == "cpu" else (os.environ.get("CC", "cc"), "gcc", "clang")
     if not any(shutil.which(name) for name in names):
         return False, "no C++ compiler found, so not compiled (several times slower; install g++ or clang)"
-    return True, "compiled (the first step takes a minute or two)"
+    return True, f"compiled (the first step takes {'a minute or two' if device == 'cpu' else 'half a minute'})"
 
 
 def _graphs(settings: Training, device: str, compiled: bool, processes: int) -> bool:

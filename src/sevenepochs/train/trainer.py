@@ -147,8 +147,9 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["peak_lr"] = group["lr"]
         self.average = experiment.averaging.build(self.model, self.n_steps)
-        how = self.machine.precision, self.machine.compiled, self.machine.graphs
-        self.loss_of = loss_function(experiment.objective, self.model, *how)
+        self.loss_of = loss_function(
+            experiment.objective, self.model, self.machine.precision, self.machine.compiled, self.machine.graphs
+        )
         self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiles_evaluations)
         self.interim_scorer: Scorer = self.scorer
         if ranks.count > 1:

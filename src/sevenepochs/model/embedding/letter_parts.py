@@ -54,6 +54,10 @@ class LetterParts(EmbeddingConfig):
 class SumOfLetters(SumOfParts):
     """`of_each`: the sequences of each word, in the order of the words' numbers."""
 
+    letters_N: Tensor
+    first_W: Tensor
+    share_N: Tensor
+
     def __init__(self, d_model: int, word_V: Tensor, form_V: Tensor, of_each: Sequence[Sequence[str]]) -> None:
         super().__init__(d_model, word_V, form_V)
         n_words = Counter(sequence for one in of_each for sequence in one)

@@ -41,6 +41,9 @@ class WordParts(EmbeddingConfig):
 class SumOfParts(nn.Module):
     """`word_V` and `form_V` say which word and form each token has."""
 
+    word_V: Tensor
+    form_V: Tensor
+
     def __init__(self, d_model: int, word_V: Tensor, form_V: Tensor) -> None:
         super().__init__()
         self.own = nn.Embedding(len(word_V), d_model)
