@@ -83,10 +83,12 @@ story.best.training_curve()
 
 # %% [markdown]
 # ## What it predicts
+#
+# Shown of the best run that was published with its analyses; the figure names it.
 
 # %%
 #| label: best_words
-story.best.predictions(0, 10)
+story.inside.predictions(0, 10)
 
 # %% [markdown]
 # ## Did it keep the rules?

@@ -64,14 +64,16 @@ story.first.predictions(0, 80)
 
 # %% [markdown]
 # ## What the best recipe predicts
+#
+# The best of those that were published with their analyses; the figure names it.
 
 # %%
 #| label: inside_best_10
-story.best.predictions(0, 10)
+story.inside.predictions(0, 10)
 
 # %%
 #| label: inside_best_80
-story.best.predictions(0, 80)
+story.inside.predictions(0, 80)
 
 # %% [markdown]
 # ## Where is the loss?
@@ -112,11 +114,11 @@ story.where("known")
 
 # %%
 #| label: best_memorisation
-story.best.memorisation()
+story.inside.memorisation()
 
 # %% [markdown]
 # ## Is it as sure as it should be?
 
 # %%
 #| label: best_calibration
-story.best.calibration()
+story.inside.calibration()

@@ -58,6 +58,20 @@ def read(story_results: Path, tmp_path: Path) -> Callable[..., list[Notebook]]:
     return write_and_read
 
 
+def test_what_is_looked_into_is_the_best_run_with_analyses(story_results: Path) -> None:
+    def names() -> list[str]:
+        parts = chapters_of(story_results).story.parts
+        return [published.result.facts["recipe"] for key in ("best", "inside") if (published := parts[key])]
+
+    assert names() == ["demo_adamw", "demo_adamw"]
+    (story_results / "demo_adamw_sample-100_s1337" / "analysis" / "where_loss.json").unlink()
+    assert names() == ["demo_adamw", "demo_sgd"]
+    assert "cannot be told" in str(chapters_of(story_results).inside.memorisation())  # of titles so few
+    (story_results / "demo_sgd_sample-100_s1337" / "analysis" / "where_loss.json").unlink()
+    assert names() == ["demo_adamw"]
+    assert "Looking inside: no run" in str(chapters_of(story_results).inside.memorisation())
+
+
 def test_up_to_date_and_foreign_notebooks_are_taken_byte_for_byte(
     read: Callable[..., list[Notebook]], story_results: Path
 ) -> None:

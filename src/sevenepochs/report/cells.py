@@ -104,10 +104,10 @@ CELLS = {
     ),
     "best_memorisation": Cell(
         "Chart of the best recipe's loss on known and on new titles, beside that of a table of token pairs",
-        lambda story: story.best.memorisation(),
+        lambda story: story.inside.memorisation(),
     ),
     "best_calibration": Cell(
         "Reliability diagram of the best recipe: how often it is right, by how sure it is",
-        lambda story: story.best.calibration(),
+        lambda story: story.inside.calibration(),
     ),
 }

@@ -94,7 +94,7 @@ class Chapter:
 
 
 class Chapters:
-    """The story as chapters `first`, `one`, `two` and `best`; shown, it names its inputs.
+    """The story as chapters `first`, `one`, `two`, `best` and `inside`; shown, it names its inputs.
 
     Args:
         origin: "results", or how else the runs came about; the notebook keeps it.
@@ -108,10 +108,14 @@ class Chapters:
             missing = f"{part.title}: not run yet. To run it: {command_for(part, story)}"
             chapters[part.key] = Chapter(part.title, parts[part.key], before, missing)
             before = parts[part.key] or before
-        best, first = parts["best"], parts["first"]
-        none = "Best recipe: no run of the single track has a clean certificate yet."
+        none = "no run of the single track has a clean certificate yet."
         self.first, self.one, self.two = (chapters[part.key] for part in PARTS)
-        self.best = Chapter("Best recipe", best, None if best is first else first, none)
+        self.best = self._after_first("Best recipe", "best", none)
+        self.inside = self._after_first("Looking inside", "inside", f"{none[:-1]} and its analyses.")
+
+    def _after_first(self, title: str, key: str, missing: str) -> Chapter:
+        run, first = self.story.parts[key], self.story.parts["first"]
+        return Chapter(title, run, None if run is first else first, f"{title}: {missing}")
 
     def __repr__(self) -> str:
         return f"{inputs_line(self.story, self.origin)}\n\n{self.overview()}"

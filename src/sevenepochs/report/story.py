@@ -49,7 +49,8 @@ class Story:
     """The results of one site or notebook.
 
     Attributes:
-        parts: by `Part.key`, and "best"; None where the run is missing.
+        parts: by `Part.key`, "best", and "inside", the best that was published with its analyses; None where the run is
+            missing.
         everything: every result on the story's validation titles, highest exact loss first.
         proxies: results at proxy scale on the story's corpus, by name.
         elsewhere: other results on other titles, by name.
@@ -90,7 +91,12 @@ class Story:
         corpus = full_corpus(chosen[0].result)
         proxies = tuple(p for p in others if p.result.is_proxy and full_corpus(p.result) == corpus)
         return cls(
-            {**parts, "best": _best(falling), **given},
+            {
+                **parts,
+                "best": _best(falling),
+                "inside": _best([p for p in falling if "where_loss" in p.analyses]),
+                **given,
+            },
             tuple(falling),
             proxies,
             tuple(p for p in others if p not in proxies),
