@@ -29,7 +29,6 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         )
         copied.set_title("Training titles word for word")
         copied.set_xlabel("share of titles (%)")
-        figure.legend(*copied.get_legend_handles_labels(), loc="outside upper right", ncols=2)
         mean, training_mean = data["mean_chars"], data["training_mean_chars"]
         _dots(
             lengths,
@@ -41,7 +40,7 @@ def figure(data: Mapping[str, Any], name: str | None = None) -> str:
         lengths.set_title("Mean length")
         lengths.set_xlabel("characters a title")
         text = "What it writes unprompted" + (f": {name}" if name else "")
-        heading(figure, text)
+        heading(figure, text, copied)
         note(
             copied,
             f"temperature {data['temperature']:g}, all tokens, seed {data['seed']}; {data['n_distinct']:,} of "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import re
 import warnings
 from collections.abc import Callable
@@ -38,6 +39,7 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 INK, FAINT = "#222222", "#666666"  # text and lesser text; both pass WCAG AA on white
 WIDTH_IN = 7.2
 ROW_IN = 0.26  # a bar with its label
+_LEGEND_COLUMNS = 4
 SOLID = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}  # a legend that lines end at
 
 _RC = {
@@ -127,9 +129,14 @@ def bars(axes: Axes, labels: list[str], values: list[float], texts: list[str], *
         axes.annotate(text, (value, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
-def heading(figure: Figure, text: str) -> None:
-    """What a figure of several parts is about, above all of them."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
+def heading(figure: Figure, text: str, legend_of: Axes | None = None) -> None:
+    """What a figure of several parts is about, above all of them; under it the legend of one of them, if given."""
+    handles, labels = legend_of.get_legend_handles_labels() if legend_of is not None else ([], [])
+    rows = math.ceil(len(labels) / _LEGEND_COLUMNS)
+    figure.suptitle(text + "\n" * rows, x=0.01, ha="left", fontsize=11, fontweight="bold")  # lines for the legend
+    if labels:
+        under_heading = 1 - 0.25 / figure.get_figheight()
+        figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.0, under_heading), ncols=_LEGEND_COLUMNS)
 
 
 def note(axes: Axes, text: str) -> None:

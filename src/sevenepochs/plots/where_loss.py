@@ -67,13 +67,11 @@ def figure(data: Mapping[str, Any] | Mapping[str, Mapping[str, Any]], name: str,
         shares.set_xlabel("share of all nats (%)")
         # over the whole width: long labels leave the axes little
         text = f"Loss by {what}" + (f": {run}" if run else "")
-        heading(figure, text)
-        if len(breakdowns) > 1:
-            figure.legend(loc="outside upper right", ncols=3)
+        heading(figure, text, axes if len(breakdowns) > 1 else None)
         note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")
 
     rows = len(labels) * max(1, len(breakdowns) * 0.8)
-    return draw(build, 1.5 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {what}")
+    return draw(build, 1.6 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {what}")
 
 
 def names(data: Mapping[str, Any]) -> Sequence[str]:
