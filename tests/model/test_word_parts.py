@@ -19,7 +19,7 @@ from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors, reading_tensors
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.protocol.scoring import exact_log_probs
-from sevenepochs.recipes.laptop import laptop_words
+from sevenepochs.recipes.laptop import laptop_letters, laptop_words
 from sevenepochs.run_folder import Run
 from sevenepochs.train.hooks import Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted
@@ -121,10 +121,11 @@ def test_the_texts_of_all_tokens_are_needed() -> None:
         parts(texts=None)
 
 
+@pytest.mark.parametrize("recipe", [laptop_words, laptop_letters])
 def test_a_run_is_read_back_and_goes_on_to_the_same_bits(
-    shrink: Callable[[Experiment], Experiment], tmp_path: Path
+    recipe: Callable[[], Experiment], shrink: Callable[[Experiment], Experiment], tmp_path: Path
 ) -> None:
-    experiment = shrink(laptop_words()).replace_all({"training.epochs": 2, "training.snapshots": True})
+    experiment = shrink(recipe()).replace_all({"training.epochs": 2, "training.snapshots": True})
     run = run_training(experiment, "words", tmp_path / "whole")
     trained = load_trained(run)
     data = trained.load_data()
@@ -135,7 +136,7 @@ def test_a_run_is_read_back_and_goes_on_to_the_same_bits(
     exact = -log_probs_N.sum() / data.validation.n_chars
     assert exact == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-6)
     tensors = run.load_model_tensors()
-    assert "embedding.weight" in tensors and not any("word" in name for name in tensors)
+    assert "embedding.weight" in tensors and not any("word" in name or "letters" in name for name in tensors)
     load_snapshot(run, run.snapshot_steps()[-1])
 
     with pytest.raises(Interrupted) as stopped:
