@@ -51,6 +51,15 @@ def test_a_words_vector_is_the_sum_of_its_own_and_its_sequences() -> None:
     torch.testing.assert_close(embedding(torch.tensor([2]))[0], token)
 
 
+def test_both_ways_to_add_up_give_the_same_and_so_do_their_gradients() -> None:
+    embedding = parts(d_model=8).double()
+    weighting_WD = torch.randn(embedding.word.weight.shape, dtype=torch.float64)
+    in_bags, added_up = embedding.letters_in_bags(), embedding.letters_added_up()
+    torch.testing.assert_close(added_up, in_bags)
+    found = [torch.autograd.grad((way * weighting_WD).sum(), embedding.letters.weight) for way in (in_bags, added_up)]
+    torch.testing.assert_close(*found)
+
+
 def test_what_one_word_learns_serves_those_spelt_like_it() -> None:
     embedding = parts()
     before_VD = embedding.weight.detach().clone()

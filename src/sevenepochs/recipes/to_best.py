@@ -4,6 +4,7 @@ that recipe. Which of the steps were measured in full: README, "Results"."""
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.batches.title_rows import TitleRows
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.model.init.scaled import ScaledResidual
 from sevenepochs.recipes.to_public_best import public_best
@@ -52,6 +53,18 @@ def words() -> Experiment:
     Command: sevenepochs train words
     """
     return title_rows().replace("model.embedding", WordParts())
+
+
+def letters() -> Experiment:
+    """words whose words are sums, too: of a vector of their own and of the letter sequences that they share.
+
+    Hypothesis: two thirds of the loss is on tokens met fewer than 1,000 times; a rare word begins with what words that
+    are spelt like it have learnt.
+    Reference: never tried in public; Bojanowski et al. 2017, arXiv:1607.04606.
+    Time: as words.
+    Command: sevenepochs train letters
+    """
+    return words().replace("model.embedding", LetterParts())
 
 
 def train_tokenizer() -> Experiment:
