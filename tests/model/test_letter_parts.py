@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
-from sevenepochs.model.embedding.letter_parts import LetterParts, SumOfLetters, sequences
+from sevenepochs.model.embedding.letter_parts import LetterParts, OthersLetterParts, SumOfLetters, sequences
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.model.gpt import GPT
 from sevenepochs.objective.cross_entropy import CrossEntropy
@@ -39,6 +39,15 @@ def test_only_what_two_words_have_is_a_part() -> None:
     # begin it, and the sequences of theirs alone (ers, spa) do not count; the years have <20 201 <201
     assert len(embedding.letters.weight) == 9 + 3
     assert embedding.first_W.tolist() == [0, 0, 9, 16, 23, 23, 26, 29, 29]
+
+
+def test_the_control_hands_the_same_sequences_to_other_words() -> None:
+    own, others = parts(), OthersLetterParts().build(len(TEXTS), 4, TEXTS)
+    assert isinstance(others, SumOfLetters)
+    assert sorted(others.letters_N.bincount().tolist()) == sorted(own.letters_N.bincount().tolist())
+    assert others.first_W.tolist() != own.first_W.tolist()
+    again = OthersLetterParts().build(len(TEXTS), 4, TEXTS)
+    assert isinstance(again, SumOfLetters) and torch.equal(again.letters_N, others.letters_N)
 
 
 def test_a_words_vector_is_the_sum_of_its_own_and_its_sequences() -> None:

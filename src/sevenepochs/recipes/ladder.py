@@ -1,7 +1,7 @@
 """The ladder from the stock program to our best recipe: names only, so that reading it needs no torch."""
 
 PUBLIC_BEST = "public_best"
-BEST = "words"
+BEST = "letters"  # the last rung; which recipe is the record is measured: recipes.RECORD_RECIPE
 
 # Each recipe is the one before it with one change.
 LADDER: tuple[str, ...] = (
@@ -25,5 +25,6 @@ LADDER: tuple[str, ...] = (
     "scaled_init",
     "reshuffled",
     "title_rows",
+    "words",
     BEST,
 )

@@ -2,7 +2,7 @@
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.embedding.letter_parts import LetterParts
+from sevenepochs.model.embedding.letter_parts import LetterParts, OthersLetterParts
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.to_best import title_rows, words
@@ -61,6 +61,18 @@ def laptop_letters() -> Experiment:
     Command: sevenepochs train laptop_letters
     """
     return laptop_words_r_drop().replace("model.embedding", LetterParts())
+
+
+def laptop_others_letters() -> Experiment:
+    """laptop_letters with each word's letter sequences given to another word: the control.
+
+    Hypothesis: no better than laptop_words_r_drop; if it is, more parameters or larger steps are what laptop_letters
+    gains by, and not spelling.
+    Reference: none.
+    Time: as laptop_letters.
+    Command: sevenepochs train laptop_others_letters
+    """
+    return laptop_letters().replace("model.embedding", OthersLetterParts())
 
 
 def laptop_cut_titles() -> Experiment:

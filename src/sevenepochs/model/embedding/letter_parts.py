@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,7 +49,20 @@ class LetterParts(EmbeddingConfig):
             raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
         words = list(map(word, texts))
         of_each = [sequences(text, self.shortest, self.longest) for text in dict.fromkeys(words)]
-        return SumOfLetters(d_model, numbered(words), numbered(map(form, texts)), of_each)
+        return SumOfLetters(d_model, numbered(words), numbered(map(form, texts)), self.handed_out(of_each))
+
+    def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
+        """Which word gets which sequences, given each word's own."""
+        return of_each
+
+
+@dataclass(frozen=True)
+class OthersLetterParts(LetterParts):
+    """The control: each word gets the sequences of another one, drawn once for all runs. Sums, rates and sizes are the
+    same, and spelling says nothing."""
+
+    def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
+        return [of_each[index] for index in np.random.default_rng(0).permutation(len(of_each))]
 
 
 class SumOfLetters(SumOfParts):
