@@ -103,11 +103,11 @@ CELLS = {
         lambda story: story.where("known"),
     ),
     "best_memorisation": Cell(
-        "Chart of the best recipe's loss on known and on new titles, beside that of a table of token pairs",
+        "Chart of the best analysed run's loss on known and on new titles, beside that of a table of token pairs",
         lambda story: story.inside.memorisation(),
     ),
     "best_calibration": Cell(
-        "Reliability diagram of the best recipe: how often it is right, by how sure it is",
+        "Reliability diagram of the best analysed run: how often it is right, by how sure it is",
         lambda story: story.inside.calibration(),
     ),
 }

@@ -11,8 +11,7 @@ from sevenepochs.report.bench_records import BenchRecord
 from sevenepochs.report.step_comparison import OURS, best_product_flops, contestants
 
 Table = tuple[list[str], list[list[str]]]
-# `compile` of the shape; on a CPU there are no CUDA graphs to speak of
-_COMPILED = {"auto": "compiled", "on": "compiled", "graphs": "compiled", "off": "not compiled"}
+# by `compile` of a shape on a GPU
 _GRAPHS = {"auto": ", ours with CUDA graphs", "on": ", nobody with CUDA graphs", "graphs": ", all with CUDA graphs"}
 STAGES = ("load", "tokenizer", "encode")
 
@@ -69,8 +68,9 @@ def step_line(record: BenchRecord) -> str:
 
 
 def _compiled(shape: Mapping[str, Any]) -> str:
-    graphs = _GRAPHS.get(shape["compile"], "") if shape.get("device") == "cuda" else ""
-    return _COMPILED[shape["compile"]] + graphs
+    if shape["compile"] == "off":
+        return "not compiled"
+    return f"compiled{_GRAPHS[shape['compile']] if shape.get('device') == 'cuda' else ''}"
 
 
 def products_line(products: Sequence[Mapping[str, Any]]) -> str:

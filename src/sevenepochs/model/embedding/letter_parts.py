@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from sevenepochs.config import check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.embedding import Embedding, EmbeddingConfig
-from sevenepochs.model.embedding.word_parts import SumOfParts, form, numbered, word
+from sevenepochs.model.embedding.word_parts import SumOfParts, all_texts, form, numbered, word
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ class LetterParts(EmbeddingConfig):
             raise UserError(f"embedding.shortest = {self.shortest} is more than embedding.longest = {self.longest}")
 
     def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
-        if texts is None or len(texts) != vocab_size:
-            raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
+        texts = all_texts(texts, vocab_size)
         words = list(map(word, texts))
         of_each = [sequences(text, self.shortest, self.longest) for text in dict.fromkeys(words)]
         return SumOfLetters(d_model, numbered(words), numbered(map(form, texts)), self.handed_out(of_each))

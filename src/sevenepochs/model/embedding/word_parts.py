@@ -33,8 +33,7 @@ class WordParts(EmbeddingConfig):
     reads_texts: ClassVar[bool] = True
 
     def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
-        if texts is None or len(texts) != vocab_size:
-            raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
+        texts = all_texts(texts, vocab_size)
         return SumOfParts(d_model, numbered(map(word, texts)), numbered(map(form, texts)))
 
 
@@ -64,6 +63,17 @@ class SumOfParts(nn.Module):
 
     def forward(self, x_BT: Tensor) -> Tensor:
         return F.embedding(x_BT, self.weight)
+
+
+def all_texts(texts: Sequence[str] | None, vocab_size: int) -> Sequence[str]:
+    """The texts, where there is one for each token.
+
+    Raises:
+        ValueError: they are missing, or of another vocabulary.
+    """
+    if texts is None or len(texts) != vocab_size:
+        raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
+    return texts
 
 
 def word(text: str) -> str:
