@@ -21,5 +21,5 @@ def test_the_record_recipe_is_drawn_however_many_rungs_were_run(
     svg = figures(list_results(tmp_path), {})[CURVES]
     (title,) = re.findall("<title>.* of (.*)</title>", svg)
     drawn = title.split(", ")
-    assert {"baseline", "adamw", "rope", RECORD_RECIPE} <= set(drawn)
+    assert {"baseline", "adamw", "rope", RECORD_RECIPE, *LADDER[-2:]} == set(drawn), "then the ladder from its top"
     assert len(set(drawn)) == len(drawn) == 6

@@ -1,6 +1,6 @@
 """The ladder from the stock program to our best recipe: names only, so that reading it needs no torch."""
 
-PUBLIC_BEST = "public_best"
+PUBLIC_BEST = "public_best"  # beside the ladder
 BEST = "letters"  # the last rung; which recipe is the record is measured: recipes.RECORD_RECIPE
 
 # Each recipe is the one before it with one change.
@@ -13,18 +13,19 @@ LADDER: tuple[str, ...] = (
     "rotary",
     "rms_norm",
     "unigram",
-    "deep",
-    "dropout",
+    "narrow",
+    "no_attention_dropout",
     "title_mask",
     "long_rows",
     "head_gate",
     "layer_scale",
-    "r_drop",
     "no_bias",
-    PUBLIC_BEST,
+    "muon_decay",
     "scaled_init",
     "reshuffled",
-    "title_rows",
-    "words",
+    "laptop",
+    "laptop_words",
+    "laptop_words_r_drop",
+    "laptop_letters",
     BEST,
 )

@@ -48,11 +48,12 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
 
 
 def _shown(results: list[Result]) -> dict[str, Result]:
-    """One result a recipe, the official seed's if there is one; the story's and the record recipes before others."""
+    """One result a recipe, the official seed's if there is one; the story's and the record recipes before
+    others, and of these the upper rungs before the lower."""
     by_recipe: dict[str, Result] = {}
     for result in sorted(results, key=lambda r: r.facts["seed"] != OFFICIAL_SEED):
         by_recipe.setdefault(str(result.facts["recipe"]), result)
-    order = [*_SHOWN_FIRST, *(name for name in LADDER if name not in _SHOWN_FIRST)]
+    order = [*_SHOWN_FIRST, *(name for name in reversed(LADDER) if name not in _SHOWN_FIRST)]
     names = [name for name in order if name in by_recipe][:_MOST_CURVES]
     if not names:
         names = sorted(by_recipe, key=lambda name: exact(by_recipe[name]))[:_MOST_CURVES]

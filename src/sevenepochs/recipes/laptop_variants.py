@@ -1,0 +1,57 @@
+"""Beside the ladder, at the size of `laptop`: controls, and techniques that did not make it. The answers are in
+docs/log.md."""
+
+from sevenepochs.batches.shuffled_stream import ShuffledStream
+from sevenepochs.experiment import Experiment
+from sevenepochs.model.embedding.letter_parts import OthersLetterParts
+from sevenepochs.recipes.to_best import laptop_letters, laptop_words, laptop_words_r_drop
+
+
+def laptop_others_letters() -> Experiment:
+    """laptop_letters with each word's letter sequences given to another word: the control.
+
+    Hypothesis: no better than laptop_words_r_drop; if it is, more parameters or larger steps are what laptop_letters
+    gains by, and not spelling.
+    Reference: none.
+    Time: as laptop_letters.
+    Command: sevenepochs train laptop_others_letters
+    """
+    return laptop_letters().replace("model.embedding", OthersLetterParts())
+
+
+def laptop_cut_titles() -> Experiment:
+    """laptop_words_r_drop trained on cut titles too: the reshuffled stream in rows of 256, scored in whole titles.
+
+    Hypothesis: trained on whole titles only, the model is lost where a stock row begins inside one: 0.017 between its
+    own rows and stock rows, 0.003 for public_best. One title in twenty that lost its beginning teaches it that, and
+    costs little elsewhere.
+    Reference: never tried in public.
+    Time: as laptop_words_r_drop.
+    Command: sevenepochs train laptop_cut_titles
+    """
+    batches = ShuffledStream(batch_size=16, block_size=256, scored_by="titles")
+    return laptop_words_r_drop().replace("batches", batches)
+
+
+def laptop_long_decay() -> Experiment:
+    """laptop_words_r_drop with a decay over the last 30 % instead of 10 %.
+
+    Hypothesis: the plateau gains 0.007 between 70 and 90 % of the steps and the decay 0.025 after them: most of what
+    the last epochs learn is hidden by the rate's noise, and a rate that falls earlier uses them better.
+    Reference: Haegele et al. 2024, arXiv:2405.18392: 10 to 20 % in one pass over much data; never tried here.
+    Time: as laptop_words_r_drop.
+    Command: sevenepochs train laptop_long_decay
+    """
+    return laptop_words_r_drop().replace("schedule.decay", 0.3)
+
+
+def laptop_output_dropout() -> Experiment:
+    """laptop_words with dropout 0.1 on what the head reads, too.
+
+    Hypothesis: two thirds of the loss is on tokens met fewer than 1,000 times; their vectors as targets are learnt by
+    heart last of all, and nothing but the branches' dropout disturbs what is multiplied with them.
+    Reference: Merity et al. 2018, arXiv:1708.02182, at 0.4 in a smaller corpus; never tried in public here.
+    Time: as laptop_words.
+    Command: sevenepochs train laptop_output_dropout
+    """
+    return laptop_words().replace("model.output_dropout", 0.1)
