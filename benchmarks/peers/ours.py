@@ -9,6 +9,7 @@ from shape import Shape
 from torch import Tensor
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.model.dropout import share_rows
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
@@ -35,18 +36,21 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
                "training.compile": compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
-    resolved = machine.resolve(experiment.training, 1e18)
+    resolved = machine.resolve(experiment.training, 1e18, rows=shape.batch_size, block_size=shape.block_size)
     machine.prepare(resolved)
     model.to(resolved.device).train()
     optimizer = experiment.optimizer.build(model)
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
+    parts = resolved.micro_batches
+    share_rows(model, shape.batch_size // parts, shape.batch_size)
     loss_of = loss_function(experiment.objective, model, resolved.precision, resolved.compiled, resolved.graphs)
 
     def step(x_BT: Tensor, y_BT: Tensor, number: int) -> Tensor:
         result = training_step(
-            model, loss_of, optimizer, x_BT, y_BT, step=number, seed=shape.seed, lr_multiplier=1.0, grad_clip=1.0
-        )
+            model, loss_of, optimizer, x_BT, y_BT, step=number, seed=shape.seed, lr_multiplier=1.0, grad_clip=1.0,
+            loss_weights=(1 / parts,) * parts,
+        )  # fmt: skip
         return torch.tensor(result.loss)
 
     return step

@@ -135,7 +135,7 @@ def recipe_key(result: Result) -> str:
     """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
     the corpus, and how the machine executes it."""
     config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
-    ignored = ("seed", "device", "precision", "compile")
+    ignored = ("seed", "device", "precision", "compile", "micro_batches")
     config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
     return json.dumps([result.facts["recipe"], result.titles, config], sort_keys=True)
 

@@ -20,7 +20,10 @@ class Training(Config):
     `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
     run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
     `compile` "graphs": compiled, and on a GPU recorded once as CUDA graphs and replayed (elsewhere the same as "on");
-    "auto" takes them where one process trains.
+    "auto" takes them where one process trains without micro-batches.
+    `micro_batches`: how many parts each process's rows are cut into, one after the other. Their gradients add up to
+    that of the whole, to rounding, and what the backward pass needs is kept for one part at a time. None: steps of
+    8,192 tokens or more on a CPU are cut into parts of 2,048 or more, others are not cut.
     `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
     that a title can be followed through training.
     """
@@ -31,6 +34,7 @@ class Training(Config):
     device: Device = "auto"
     precision: Precision = "auto"
     compile: Compile = "auto"
+    micro_batches: int | None = None
     snapshots: bool = False
 
     def __post_init__(self) -> None:
@@ -38,6 +42,8 @@ class Training(Config):
         check_range("training.epochs", self.epochs, 1, 1000)
         if self.grad_clip is not None:
             check_range("training.grad_clip", self.grad_clip, 1e-9)
+        if self.micro_batches is not None:
+            check_range("training.micro_batches", self.micro_batches, 1, 2**20)
         check_choice("training.device", self.device, Device)
         check_choice("training.precision", self.precision, Precision)
         check_choice("training.compile", self.compile, Compile)

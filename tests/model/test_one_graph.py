@@ -7,7 +7,7 @@ from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.attention.output_gate import HeadGate
 from sevenepochs.model.attention.qk_norm import QKNorm
 from sevenepochs.model.attention.value_residual import ValueResidual
-from sevenepochs.model.dropout import reseed
+from sevenepochs.model.dropout import begin_at, reseed, share_rows
 from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.head.soft_cap import SoftCap
@@ -40,3 +40,15 @@ def test_one_graph(training):
     for step in (1, 2):  # other dropout keys, the same graph
         reseed(model, 1337, step)
         torch.testing.assert_close(traced(IDS[:, :-1], IDS[:, 1:]), loss(IDS[:, :-1], IDS[:, 1:]))
+
+
+def test_one_graph_for_all_parts_of_a_batch():
+    model = EVERYTHING.build(30, 16, seed=0, texts=[f"w{n}" for n in range(30)]).train()
+    share_rows(model, 1, 4)
+    counter = torch._dynamo.testing.CompileCounter()
+    traced = torch.compile(model, backend=counter, fullgraph=True, dynamic=False)
+    torch._dynamo.reset()
+    for row in range(4):
+        begin_at(model, row)
+        torch.testing.assert_close(traced(IDS[row : row + 1, 1:]), model(IDS[row : row + 1, 1:]))
+    assert counter.frame_count == 1

@@ -37,5 +37,5 @@ def test_the_defaults_are_those_of_the_classes(tiny: Experiment) -> None:
 
 
 def test_what_a_config_says_stays() -> None:
-    config = {"kind": "settings:Training", "snapshots": True, "seed": 3}
+    config = {"kind": "settings:Training", "snapshots": True, "micro_batches": 4, "seed": 3}
     assert with_later_fields(config) == config and with_later_fields({"a": {"kind": "x"}}) == {"a": {"kind": "x"}}

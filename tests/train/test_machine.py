@@ -52,11 +52,41 @@ def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
 
     assert has_graphs("auto") and not has_graphs("auto", flop=1e10) and not has_graphs("auto", processes=2)
     assert has_graphs("graphs", processes=2) and not has_graphs("on") and not has_graphs("off")
+    in_parts = Training(device="cuda", micro_batches=2)
+    assert not machine.resolve(in_parts, 1e16, rows=4, block_size=8192).graphs
+    with pytest.raises(UserError, match=r"'graphs' and training.micro_batches > 1: choose one"):
+        machine.resolve(dataclasses.replace(in_parts, compile="graphs"), 1e16, rows=4, block_size=8192)
+    assert machine.resolve(Training(device="cuda"), 1e16, rows=64, block_size=128).micro_batches == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "block_size", "asked", "expected"),
+    [
+        (64, 128, None, 4),  # stock
+        (16, 256, None, 1),
+        (16, 1024, None, 8),
+        (7, 2000, None, 1),  # seven parts of 2,000 would be too small
+        (7, 2048, None, 7),
+        (8, 16, 2, 2),
+        (64, 128, 1, 1),
+    ],
+)
+def test_large_steps_on_a_cpu_are_cut(rows, block_size, asked, expected):
+    settings = Training(device="cpu", micro_batches=asked)
+    resolved = machine.resolve(settings, 1e10, rows=rows, block_size=block_size)
+    assert resolved.micro_batches == expected
+    assert (f"{expected} micro-batches" in resolved.why) == (expected > 1)
+
+
+def test_rows_that_cannot_be_cut_are_refused():
+    with pytest.raises(UserError, match=r"training.micro_batches = 3 does not divide the 64 rows"):
+        machine.resolve(Training(device="cpu", micro_batches=3), 1e10, rows=64, block_size=128)
 
 
 def test_the_choices_are_plain_values():
     facts = machine.resolve(Training(device="cpu"), 1e10).to_dict()
-    expected = {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs", "libraries"}
+    expected = {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs", "libraries",
+                "micro_batches"}  # fmt: skip
     assert facts.keys() == expected
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())
 

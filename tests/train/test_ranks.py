@@ -71,7 +71,8 @@ def test_shares_and_weights() -> None:
     y_BT = np.array([[1, 2], [3, -100], [-100, -100], [4, 5]])
     ranks = [Ranks(rank, 2) for rank in range(2)]
     assert np.array_equal(np.concatenate([r.share(y_BT) for r in ranks]), y_BT)
-    assert [r.loss_weight(y_BT) for r in ranks] == [3 * 2 / 5, 2 * 2 / 5]
+    assert [r.loss_weights(y_BT) for r in ranks] == [[3 * 2 / 5], [2 * 2 / 5]]
+    assert [r.loss_weights(y_BT, 2) for r in ranks] == [[2 * 2 / 5, 1 * 2 / 5], [0, 2 * 2 / 5]]
     with pytest.raises(UserError, match="cannot be shared equally by 3 processes"):
         Ranks(0, 3).check_divides(64)
 
@@ -89,13 +90,14 @@ def test_two_processes_train_as_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     recipe = ["adamw", "--corpus", "sample:60", *WORDS]
     assert main(["train", *recipe, "--runs", str(tmp_path / "one")]) == 0
     capsys.readouterr()
-    done = sevenepochs_command("train", *recipe, "--nproc", "2", "--runs", str(tmp_path / "two"))
+    done = sevenepochs_command("train", *recipe, "--nproc", "2", "--set", "training.micro_batches=2",
+                               "--runs", str(tmp_path / "two"))  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "2 processes" in done.stdout and done.stdout.count("certificate: clean") == 1
     [one], [two] = list_runs(tmp_path / "one"), list_runs(tmp_path / "two")
     assert two.state == "complete" and two.certificate is not None and two.certificate["clean"]
     assert curve(two) == pytest.approx(curve(one), abs=2e-5)
-    assert two.environment["run"]["processes"] == 2
+    assert (two.environment["run"]["processes"], two.environment["run"]["micro_batches"]) == (2, 2)
     assert one.summary is not None and two.summary is not None
     assert two.summary["figures"] == pytest.approx(one.summary["figures"], abs=2e-5)
 

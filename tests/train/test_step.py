@@ -3,10 +3,13 @@ import math
 import pytest
 import torch
 
+from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import GPT
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.objective.cross_entropy import CrossEntropy
+from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.optim.sgd import SGD
+from sevenepochs.train.ranks import ALONE
 from sevenepochs.train.step import loss_function, training_step
 
 IDS = torch.randint(0, 30, (4, 9), generator=torch.Generator().manual_seed(0))
@@ -61,6 +64,32 @@ def test_a_step_can_be_replayed_on_its_own(model):
     assert step_once(model, step=5) == first
     model.load_state_dict(state)
     assert step_once(model, step=6) != first  # other dropout masks
+
+
+@pytest.mark.parametrize("objective", [CrossEntropy(), RDrop()])
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_a_step_in_micro_batches_is_the_step_of_the_whole(model, objective, parts):
+    """With dropout on, padding that leaves one part without a target, and parts that count unequally."""
+    x_BT, y_BT = IDS[:, :-1], IDS[:, 1:].clone()
+    y_BT[0, 3:], y_BT[1] = -100, -100
+    optimizer = SGD(lr=0.5).build(model)
+    optimizer.param_groups[0]["peak_lr"] = 0.0  # the weights stay
+    loss_of = loss_function(objective, model, "fp32", compiled=False)
+
+    def gradients(loss_weights):
+        share_rows(model, len(x_BT) // len(loss_weights), len(x_BT))
+        result = training_step(
+            model, loss_of, optimizer, x_BT, y_BT,
+            step=3, seed=7, lr_multiplier=1.0, grad_clip=None, loss_weights=loss_weights,
+        )  # fmt: skip
+        return result, [p.grad.clone() for p in model.parameters()]
+
+    weights = ALONE.loss_weights(y_BT.numpy(), parts)
+    assert sum(weights) == pytest.approx(1) and (parts != 4 or weights[1] == 0)
+    (whole, expected), (cut, got) = gradients((1.0,)), gradients(weights)
+    assert tuple(cut) == pytest.approx(tuple(whole), rel=1e-5)
+    for one, other in zip(got, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", ["loss", "gradient"])

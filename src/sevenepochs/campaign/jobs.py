@@ -1,9 +1,9 @@
 """Jobs: a recipe with a seed that is to be run, and what of it is there already.
 
 A job is done when a complete run or a published result has its name, configuration, seed and titles. The configuration
-is compared as the present package reads it, so that a field which came later counts with its default; device and
-compilation are how a machine executes it and do not count. The precision counts as it was asked for ("auto" is one on
-all machines): a run that was begun in one is not gone on with in another.
+is compared as the present package reads it, so that a field which came later counts with its default; device,
+compilation and micro-batches are how a machine executes it and do not count. The precision counts as it was asked for
+("auto" is one on all machines): a run that was begun in one is not gone on with in another.
 """
 
 from __future__ import annotations
@@ -178,10 +178,11 @@ def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
 
 
 def config_key(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's configuration but for its corpus (titles are compared instead), device and compilation."""
+    """An experiment's configuration but for its corpus (titles are compared instead), device, compilation and
+    micro-batches."""
     config = experiment.to_dict()
     del config["corpus"]
-    for name in ("device", "compile"):
+    for name in ("device", "compile", "micro_batches"):
         del config["training"][name]
     return config
 

@@ -26,9 +26,9 @@ _UNIFORM_BITS = 24
 
 
 class Share(NamedTuple):
-    """The rows that this process holds of a batch of `n_rows_in_all`: `n_rows` from `first_row` on."""
+    """The rows that a pass sees of a batch of `n_rows_in_all`: `n_rows` from `first_row` on."""
 
-    first_row: int
+    first_row: int | Tensor
     n_rows: int
     n_rows_in_all: int
 
@@ -40,17 +40,21 @@ class Dropout(nn.Module):
     """
 
     key: Tensor
+    first_row: Tensor
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.share: Share | None = None
+        self.n_rows: tuple[int, int] | None = None  # of a pass and of the batch, where they differ
         self.register_buffer("key", torch.zeros(2, dtype=torch.int32), persistent=False)
+        # a tensor, so that one compiled graph serves every part of a batch
+        self.register_buffer("first_row", torch.zeros((), dtype=torch.int32), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
-        return torch.where(keep_mask(x, self.key, self.p, self.share), x * (1.0 / (1.0 - self.p)), 0.0)
+        share = None if self.n_rows is None else Share(self.first_row, *self.n_rows)
+        return torch.where(keep_mask(x, self.key, self.p, share), x * (1.0 / (1.0 - self.p)), 0.0)
 
 
 def keep_mask(x: Tensor, key: Tensor, p: float, share: Share | None = None) -> Tensor:
@@ -78,7 +82,7 @@ def _mix(h: Tensor) -> Tensor:
 
 def reseed(model: nn.Module, seed: int, step: int) -> None:
     """Give every Dropout in `model` its key for this (seed, step); the site is its order in `model.modules()`."""
-    sites = [module for module in model.modules() if isinstance(module, Dropout)]
+    sites = _sites(model)
     if not sites:
         return
     # SeedSequence mixes (seed, step) well and is stable across NumPy versions by its documented guarantee
@@ -87,11 +91,20 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
     torch._foreach_copy_([site.key for site in sites], list(upload(keys, sites[0].key.device)))
 
 
-def share_rows(model: nn.Module, share: Share) -> None:
-    """From now on the model sees only these rows of each batch."""
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.share = share
+def share_rows(model: nn.Module, n_rows: int, n_rows_in_all: int) -> None:
+    """From now on a pass sees `n_rows` rows of each batch; `begin_at` says which."""
+    for site in _sites(model):
+        site.n_rows = (n_rows, n_rows_in_all) if n_rows < n_rows_in_all else None
+
+
+def begin_at(model: nn.Module, first_row: int) -> None:
+    """The next pass sees the batch from this row on."""
+    for site in _sites(model):
+        site.first_row.fill_(first_row)
+
+
+def _sites(model: nn.Module) -> list[Dropout]:
+    return [module for module in model.modules() if isinstance(module, Dropout)]
 
 
 def check_rate(where: str, p: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 _LATER: dict[str, dict[str, Any]] = {
     "experiment:Experiment": {"averaging": {"kind": "averaging.last:LastWeights"}},
-    "settings:Training": {"snapshots": False},
+    "settings:Training": {"snapshots": False, "micro_batches": None},
     "model.gpt:GPT": {
         "embedding": {"kind": "model.embedding.table:Table"},
         "output_dropout": 0.0,

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, distributed, nn
 
 from sevenepochs.errors import UserError
-from sevenepochs.model.dropout import Share
 from sevenepochs.protocol.scoring import Scorer
 
 Outcome = TypeVar("Outcome")
@@ -88,23 +87,19 @@ class Ranks:
                 "--set training.device=cpu"
             )
 
-    def rows(self, batch_size: int) -> Share:
-        """Which rows of a batch are this process's."""
-        n_rows = batch_size // self.count
-        return Share(self.rank * n_rows, n_rows, batch_size)
-
     def share(self, array: np.ndarray) -> np.ndarray:
         """This process's rows of a batch."""
-        first, n_rows, _ = self.rows(len(array))
-        return array[first : first + n_rows]
+        return np.split(array, self.count)[self.rank]
 
-    def loss_weight(self, y_BT: np.ndarray) -> float:
-        """What makes the mean over processes of their mean losses the mean over all targets, padding being uneven.
+    def loss_weights(self, y_BT: np.ndarray, micro_batches: int = 1) -> list[float]:
+        """What makes the mean over processes of the weighted sums of their parts' mean losses the mean over all
+        targets, padding being uneven. One weight for each part of this process's rows.
 
         Args:
             y_BT: the whole batch's targets.
         """
-        return float((self.share(y_BT) >= 0).sum()) * self.count / float((y_BT >= 0).sum())
+        n_targets = float((y_BT >= 0).sum())
+        return [float((part >= 0).sum()) * self.count / n_targets for part in np.split(self.share(y_BT), micro_batches)]
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace each gradient by its mean over the processes, in one message."""

@@ -1,18 +1,21 @@
 """One training step: forward, backward, clip, update, on one screen.
 
-B batch, T position in the row.
+A batch may be cut into micro-batches whose gradients add up: the same step to rounding, as the masks and the weights of
+the targets are those of the whole batch, with what is kept for the backward pass of one part only.
+
+B batch, b micro-batch, T position in the row.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sevenepochs.model.dropout import reseed
+from sevenepochs.model.dropout import begin_at, reseed
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import autocast, compile_fixed
 from sevenepochs.objective import ObjectiveConfig
@@ -56,25 +59,33 @@ def training_step(
     lr_multiplier: float,
     grad_clip: float | None,
     ranks: Ranks = ALONE,
-    loss_weight: float = 1.0,
+    loss_weights: Sequence[float] = (1.0,),
 ) -> StepResult:
     """Update the model once. (seed, step) decide the dropout masks, so a step can be replayed on its own.
 
-    With several processes, x_BT and y_BT are this one's rows, and `loss_weight` is `Ranks.loss_weight` of the batch.
+    With several processes, x_BT and y_BT are this one's rows. `loss_weights`: `Ranks.loss_weights` of the batch, one
+    for each micro-batch; where a pass sees less than the whole batch, `share_rows` must have told the model.
 
     A non-finite loss or gradient leaves weights and optimizer untouched; the caller sees it in the result.
     """
     reseed(model, seed, step)
     optimizer.zero_grad(set_to_none=True)  # before the forward pass, which makes the head's gradient already
-    loss = loss_of(x_BT, y_BT)
-    if ranks.count > 1:
-        loss = loss * loss_weight
-    loss.backward()
+    is_whole = ranks.count == len(loss_weights) == 1
+    losses = []
+    for part, weight in enumerate(loss_weights):
+        x_bT, y_bT = (array_BT.chunk(len(loss_weights))[part] for array_BT in (x_BT, y_BT))
+        if not is_whole:
+            begin_at(model, ranks.rank * len(x_BT) + part * len(x_bT))
+        loss = loss_of(x_bT, y_bT)
+        if not is_whole:
+            loss = loss * weight
+        loss.backward()
+        losses.append(loss.detach())
     ranks.average_gradients(model.parameters())
-    loss = ranks.mean(loss)
+    loss = ranks.mean(torch.stack(losses).sum())
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
     # one transfer: the only time that the host waits for the device
-    result = StepResult(*torch.stack((loss.detach(), norm)).tolist())
+    result = StepResult(*torch.stack((loss, norm)).tolist())
     if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
         for group in optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_multiplier

@@ -134,7 +134,11 @@ class _Training:
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
         self.model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
         _check_memory(self.model)
-        self.machine = machine.resolve(settings, experiment.step_flop(self.model) * self.n_steps, ranks.count)
+        batch_size, block_size = experiment.batches.batch_size, experiment.batches.block_size
+        ranks.check_divides(batch_size)
+        rows = batch_size // ranks.count
+        flop = experiment.step_flop(self.model) * self.n_steps
+        self.machine = machine.resolve(settings, flop, ranks.count, rows, block_size)
         ranks.check_devices(self.machine.device)
         machine.prepare(self.machine)
         processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
@@ -152,9 +156,8 @@ class _Training:
         )
         self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiles_evaluations)
         self.interim_scorer: Scorer = self.scorer
+        share_rows(self.model, rows // self.machine.micro_batches, batch_size)
         if ranks.count > 1:
-            ranks.check_divides(experiment.batches.batch_size)
-            share_rows(self.model, ranks.rows(experiment.batches.batch_size))
             self.interim_scorer = SharedScorer(self.scorer, ranks)
         self.floor = data.corpus.floor(data.split.validation)
         self.step = 0
@@ -214,7 +217,7 @@ class _Training:
                 raise
             raise self._failed(
                 f"out of memory on {self.machine.device_name or self.machine.device}",
-                f"{str(error).splitlines()[0]} Try a smaller batches.batch_size or model",
+                f"{str(error).splitlines()[0]} Try training.micro_batches=4, or a smaller batches.batch_size or model",
             ) from None
 
     def _promise_to_stop(self) -> None:
@@ -260,7 +263,7 @@ class _Training:
             lr_multiplier=multiplier,
             grad_clip=settings.grad_clip,
             ranks=self.ranks,
-            loss_weight=self.ranks.loss_weight(arrays[1]),
+            loss_weights=self.ranks.loss_weights(arrays[1], self.machine.micro_batches),
         )
         if not (np.isfinite(result.loss) and np.isfinite(result.grad_norm)):
             self._save(self.step - 1)  # the weights are those before this step
