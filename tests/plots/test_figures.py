@@ -12,12 +12,14 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.figure import Figure
+
 from sevenepochs.analysis.case import Case
 from sevenepochs.analysis.standard import ANALYSES
 from sevenepochs.errors import UserError
 from sevenepochs.plots import attention, curves, ladder, next_token, performance, title, where_loss
 from sevenepochs.plots.registry import WITH_FIGURES, figures
-from sevenepochs.plots.style import PALETTE, percent, token_label
+from sevenepochs.plots.style import PALETTE, draw, heading, percent, token_label
 from sevenepochs.run_folder import Run
 
 PLACE: dict[str, Any] = {
@@ -139,6 +141,24 @@ def test_two_runs_share_one_figure(contents: dict[str, Any]) -> None:
     svg = where_loss.figure({"one": contents["where_loss"], "other": other}, "prefix")
     assert {"one", "other"} <= set(texts(svg))
     assert PALETTE[0].lower() in svg and PALETTE[1].lower() in svg
+
+
+@pytest.mark.parametrize("n_runs", [1, 4, 9])
+def test_the_legend_lies_between_heading_and_axes(n_runs: int) -> None:
+    def build(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for axes, name in ((left, "left"), (right, "right")):
+            axes.set_title(name)
+            for run in range(n_runs):
+                axes.plot([0, 1], [run, run], label=f"run {run}")
+        heading(figure, "about them all", left)
+
+    height_of = {
+        "".join(element.itertext()): float(re.findall(r"[\d.]+", element.attrib["transform"])[-1])
+        for element in ET.fromstring(draw(build, 3.0, "x")).iter("{http://www.w3.org/2000/svg}text")
+    }
+    runs = [height_of[f"run {run}"] for run in range(n_runs)]
+    assert height_of["about them all"] + 9 < min(runs) and max(runs) + 9 < height_of["left"] == height_of["right"]
 
 
 def test_labels() -> None:
