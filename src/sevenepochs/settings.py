@@ -43,7 +43,7 @@ class Training(Config):
         if self.grad_clip is not None:
             check_range("training.grad_clip", self.grad_clip, 1e-9)
         if self.micro_batches is not None:
-            check_range("training.micro_batches", self.micro_batches, 1, 2**20)
+            check_range("training.micro_batches", self.micro_batches, 1, 1_000_000)
         check_choice("training.device", self.device, Device)
         check_choice("training.precision", self.precision, Precision)
         check_choice("training.compile", self.compile, Compile)

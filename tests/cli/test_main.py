@@ -99,6 +99,9 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
     assert facts["config"]["optimizer"]["kind"] == "optim.sgd:SGD"
     matmul_parameters = 12 * 16**2 + 300 * 16
     assert facts["flop_per_step"] == (6 * matmul_parameters + 12 * 1 * 16 * 32) * 8 * 32
+    # what `train` takes, and what it refuses
+    command = ["show", "baseline", "--corpus", "sample:100", *SETTINGS, "--set"]
+    assert (main([*command, "training.micro_batches=4"]), main([*command, "training.micro_batches=3"])) == (0, 2)
 
 
 @pytest.mark.parametrize("settings", [[], ["--set", "corpus=corpus.development:Development"]], ids=["full", "proxy"])

@@ -19,7 +19,7 @@ from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors, reading_tensors
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.protocol.scoring import exact_log_probs
-from sevenepochs.recipes.laptop import laptop_letters, laptop_words
+from sevenepochs.recipes.to_best import laptop_letters, laptop_words
 from sevenepochs.run_folder import Run
 from sevenepochs.train.hooks import Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted

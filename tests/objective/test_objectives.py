@@ -68,7 +68,7 @@ def test_padding_is_not_scored(model):
 
 
 def test_nothing_but_padding_is_a_loss_of_zero(model):
-    """Of several processes one may hold none of a short batch's rows; a NaN from it would stop all of them."""
+    """A part of a batch, one process's or a micro-batch, may hold none of its titles; a NaN from it would stop all."""
     for objective in (CrossEntropy(), RDrop()):
         loss = objective.loss(model, X_BT, torch.full_like(Y_BT, -100))
         assert loss == 0.0

@@ -43,7 +43,7 @@ def test_the_ends_and_the_middle():
 
 
 @pytest.mark.parametrize("name", [BEST, RECORD_RECIPE])
-def test_the_record_and_the_best_are_no_larger_than_the_public_recipe(name):
+def test_the_record_and_the_best_have_the_public_recipes_layers(name):
     """What they gain over it is not bought with size; parts that words share are added up to one vector a token."""
     ours, public = load_recipe(name).model, load_recipe(PUBLIC_BEST).model
     assert (ours.n_layer, ours.n_head, ours.d_model, ours.mlp) == (

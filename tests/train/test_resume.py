@@ -53,6 +53,22 @@ def short(tiny):
     return tiny.replace_all({"corpus": SampleCorpus(n_titles=40), "model.n_layer": 1})
 
 
+@pytest.mark.parametrize(
+    ("then", "speaks"),
+    [({}, False), ({"micro_batches": None}, False), ({"threads": 99}, True), ({"micro_batches": 8}, True)],
+    ids=["as it is", "before there were micro-batches", "other threads", "other parts"],
+)
+def test_a_resume_on_another_machine_says_so(short, tmp_path, monkeypatch, then, speaks):
+    with pytest.raises(Interrupted) as caught:
+        run_training(short, "x", tmp_path, Signals(1))
+    run, watcher = Run(caught.value.run_path), Messages()
+    tensors, state = run.load_checkpoint()
+    state["machine"] = {key: value for key, value in {**state["machine"], **then}.items() if value or key not in then}
+    monkeypatch.setattr(Run, "load_checkpoint", lambda self: (tensors, state))
+    resume_training(run, Experiment.from_dict(run.config), watcher)
+    assert any("differ from the checkpoint's" in message for message in watcher.messages) == speaks
+
+
 @pytest.fixture(scope="module", params=OPTIMIZERS)
 def uninterrupted(request, short, tmp_path_factory, outcome):
     optimizer = OPTIMIZERS[request.param]

@@ -24,9 +24,10 @@ SMALL = {"corpus": SampleCorpus(n_titles=40), "model.n_layer": 1}
 
 @pytest.fixture(scope="module")
 def best(shrink):
-    """The best recipe made small, with an average on top: R-Drop, title rows, word parts, Muon, a Unigram tokenizer."""
+    """The best recipe made small, with an average on top: R-Drop, title rows, word parts, Muon, a Unigram tokenizer; in
+    micro-batches."""
     return shrink(load_recipe(BEST)).replace_all(
-        {**SMALL, "averaging": EMA(decay=0.9), "tokenizer.trained_on": "train"}
+        {**SMALL, "averaging": EMA(decay=0.9), "tokenizer.trained_on": "train", "training.micro_batches": 2}
     )
 
 

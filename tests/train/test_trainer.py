@@ -185,6 +185,23 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path):
     assert run.state == "failed"
 
 
+def test_a_batch_of_other_rows_is_one_clear_line(tiny, tmp_path, monkeypatch):
+    """Batches of a user's own; the weights of parts and the places of masks count on the rows."""
+    build = type(tiny.batches).build
+
+    def cut_short(*arguments):
+        batches = build(*arguments)
+        whole = batches.batch
+        monkeypatch.setattr(batches, "batch", lambda step: [array[: 7 if step == 3 else 8] for array in whole(step)])
+        return batches
+
+    monkeypatch.setattr(type(tiny.batches), "build", cut_short)
+    with pytest.raises(UserError, match=r"step 3: the batch has 7 rows and not batches.batch_size = 8; fill it"):
+        run_training(tiny, "x", tmp_path)
+    (run,) = list_runs(tmp_path)
+    assert run.state == "failed"
+
+
 def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
     from sevenepochs.train import trainer
 
@@ -195,7 +212,7 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(trainer, "training_step", too_large)
     with pytest.raises(
-        UserError, match=r"step 5: out of memory on cpu; .* 2 GiB\. Try training.micro_batches=4, or a smaller"
+        UserError, match=r"step 5: out of memory on cpu; .* 2 GiB\. Try training.micro_batches=2, or a smaller"
     ) as caught:
         run_training(tiny, "x", tmp_path)
     assert "advice" not in str(caught.value)
@@ -210,7 +227,7 @@ def test_a_gpu_that_is_too_small_for_the_final_figures_is_one_clear_line_too(tin
         raise RuntimeError("MPS backend out of memory (MPS allocated: 9 GB).\nAnd a page of advice")
 
     monkeypatch.setattr(trainer, "conclude", too_large)
-    with pytest.raises(UserError, match=r"out of memory on cpu; MPS .* 9 GB\)\. Try "):
+    with pytest.raises(UserError, match=r"out of memory on cpu; MPS .* 9 GB\)\. Try a smaller"):
         run_training(tiny, "x", tmp_path)
     (run,) = list_runs(tmp_path)
     assert run.state == "failed" and run.failure is not None

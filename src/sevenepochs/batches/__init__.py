@@ -18,7 +18,8 @@ class TrainingBatches(Protocol):
     targets_per_step: int
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets x_BT, y_BT (int64) of a step, counted from 1. A target of -100 is padding."""
+        """Inputs and targets x_BT, y_BT (int64) of a step, counted from 1. Always `batch_size` rows; a target of -100
+        is padding."""
         ...
 
 

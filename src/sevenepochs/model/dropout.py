@@ -35,6 +35,7 @@ class Share(NamedTuple):
 
 class Dropout(nn.Module):
     """Zeroes each element with probability `p` in training mode and scales the rest by 1/(1-p); identity in eval mode.
+    The input's first dimension are the rows of the batch.
 
     `reseed` must be called with a new key before each training step (the trainer does, for the whole model).
     """
@@ -45,7 +46,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.n_rows: tuple[int, int] | None = None  # of a pass and of the batch, where they differ
+        self.rows_of: tuple[int, int] | None = None  # a pass and the batch, where they differ
         self.register_buffer("key", torch.zeros(2, dtype=torch.int32), persistent=False)
         # a tensor, so that one compiled graph serves every part of a batch
         self.register_buffer("first_row", torch.zeros((), dtype=torch.int32), persistent=False)
@@ -53,12 +54,12 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
-        share = None if self.n_rows is None else Share(self.first_row, *self.n_rows)
+        share = None if self.rows_of is None else Share(self.first_row, *self.rows_of)
         return torch.where(keep_mask(x, self.key, self.p, share), x * (1.0 / (1.0 - self.p)), 0.0)
 
 
 def keep_mask(x: Tensor, key: Tensor, p: float, share: Share | None = None) -> Tensor:
-    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. Fewer than 2**31 elements.
+    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. For batches below 2**31 elements.
 
     With `share`, the part of the whole batch's mask that belongs to these rows; x may hold them several times over.
     """
@@ -94,13 +95,14 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
 def share_rows(model: nn.Module, n_rows: int, n_rows_in_all: int) -> None:
     """From now on a pass sees `n_rows` rows of each batch; `begin_at` says which."""
     for site in _sites(model):
-        site.n_rows = (n_rows, n_rows_in_all) if n_rows < n_rows_in_all else None
+        site.rows_of = (n_rows, n_rows_in_all) if n_rows < n_rows_in_all else None
 
 
 def begin_at(model: nn.Module, first_row: int) -> None:
     """The next pass sees the batch from this row on."""
-    for site in _sites(model):
-        site.first_row.fill_(first_row)
+    if first_rows := [site.first_row for site in _sites(model)]:
+        torch._foreach_zero_(first_rows)
+        torch._foreach_add_(first_rows, first_row)
 
 
 def _sites(model: nn.Module) -> list[Dropout]:

@@ -18,4 +18,8 @@ class ObjectiveConfig(Config, ABC):
 
     @abstractmethod
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
-        """Scalar to minimise, nats per token. Targets of -100 are padding and do not count."""
+        """Scalar to minimise, nats per token: a mean over the targets, of which -100 are padding and do not count.
+
+        It is asked for parts of a batch, too, and they are added up by their numbers of targets; a part may have none,
+        and its loss is 0 then.
+        """

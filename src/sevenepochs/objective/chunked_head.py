@@ -42,7 +42,7 @@ def mean_loss(model: GPTModel, h_KBTD: Tensor, y_BT: Tensor, loss_of: LogitLoss)
     """
     y_N = y_BT.flatten()
     h_KND = h_KBTD.flatten(1, 2)
-    # one at least: a process among several may hold nothing but padding, whose loss is 0
+    # one at least: a part of a batch may hold nothing but padding, whose loss is 0
     n_scored = (y_N >= 0).sum().clamp(min=1)
     if isinstance(model.head, LinearHead):
         total: Tensor = _ChunkedHead.apply(h_KND, model.head.weight_VD, y_N, model.head, loss_of)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sevenepochs.errors import UserError, nearest
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes import RECORD_RECIPE
+from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
@@ -39,7 +40,7 @@ def list_recipes() -> list[RecipeInfo]:
                 assert isinstance(node, ast.FunctionDef)
                 docstring = ast.get_docstring(node) or ""
                 found.append(RecipeInfo(node.name, file.stem, docstring.partition("\n")[0], docstring))
-    story = [*LADDER[:2], "rope", *LADDER[2:]]
+    story = [*LADDER[:2], "rope", *LADDER[2:], RECORD_RECIPE, PUBLIC_BEST]
     return sorted(found, key=lambda r: (story.index(r.name) if r.name in story else len(story), r.name))
 
 

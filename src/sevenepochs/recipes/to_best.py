@@ -1,5 +1,5 @@
-"""The ladder's upper part: from `laptop` to our best, one change a step. Publicly none of these but R-Drop was
-tried. Which of the steps were measured in full: README, "Results"."""
+"""The ladder's upper part: from `laptop` to our best, one change a step. Publicly none of these but R-Drop and
+the size was tried. Which of the steps were measured in full: README, "Results"."""
 
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.embedding.letter_parts import LetterParts
@@ -22,7 +22,7 @@ def laptop_words() -> Experiment:
 
 
 def laptop_words_r_drop() -> Experiment:
-    """The best in full on a CPU so far: laptop_words with R-Drop of weight 2.
+    """laptop_words with R-Drop of weight 2.
 
     Hypothesis: predictions that do not depend on which units are dropped are those that hold on new titles;
     laptop_words' training loss, dropout included, ends some 0.5 nats per token below its validation loss.
@@ -37,7 +37,7 @@ def laptop_letters() -> Experiment:
     """laptop_words_r_drop whose words are sums, too: of a vector of their own and of their letter sequences.
 
     Hypothesis: two thirds of the loss is on tokens met fewer than 1,000 times; a rare word begins with what words that
-    are spelt like it have learnt. 0.014 to 0.017 better after a tenth of a proxy run of a first draft.
+    are spelt like it have learnt. A first draft without R-Drop was 0.014 better after a tenth of a proxy run.
     Reference: never tried in public; Bojanowski et al. 2017, arXiv:1607.04606.
     Time: 1.03 x laptop_words_r_drop.
     Command: sevenepochs train laptop_letters
@@ -48,10 +48,9 @@ def laptop_letters() -> Experiment:
 def letters() -> Experiment:
     """laptop_letters at the public recipe's size: 12 layers x 8 heads, d 512, dropout 0.2.
 
-    Hypothesis: R-Drop and more dropout hold a model of thrice the work, and with them size pays.
-    Reference: words at this size is 0.014 below laptop_words_r_drop (docs/log.md); in the public runs, with R-Drop,
-    12 layers of 512 are 0.007 below 12 of 384.
-    Time: two minutes on a large GPU, six to seven hours (estimated) on 2 cores with AVX512-BF16.
+    Hypothesis: as words, which is 0.014 below laptop_words_r_drop (docs/log.md), and spelling helps at this size too.
+    Reference: in the public runs, with R-Drop, 12 layers of 512 are 0.007 below 12 of 384.
+    Time: as words.
     Command: sevenepochs train letters
     """
     return laptop_letters().replace_all(PUBLIC_SIZE)

@@ -1,5 +1,6 @@
-"""Beside the ladder: public_best with one technique exchanged or added, a way to train with AdamW, and larger models
-for a GPU. Each is a question; the answers are in docs/log.md once they are measured."""
+"""Beside the ladder: public_best with one technique exchanged or added, a way to train with AdamW, the last rung
+without its letters and what is derived from that, and larger models for a GPU. The answers are in docs/log.md once they
+are measured."""
 
 from sevenepochs.averaging.ema import EMA
 from sevenepochs.averaging.tail import Tail
@@ -180,9 +181,9 @@ def tail_average() -> Experiment:
 def words() -> Experiment:
     """The best so far: laptop_words_r_drop at the public recipe's size: 12 layers x 8 heads, d 512, dropout 0.2.
 
-    Hypothesis: as letters, without their letters.
-    Reference: as letters.
-    Time: as letters.
+    Hypothesis: R-Drop and more dropout hold a model of thrice the work, and with them size pays.
+    Reference: in the public runs, with R-Drop, 12 layers of 512 are 0.007 below 12 of 384.
+    Time: two minutes on a large GPU, six to seven hours (estimated) on 2 cores with AVX512-BF16.
     Command: sevenepochs train words
     """
     return laptop_words_r_drop().replace_all(PUBLIC_SIZE)

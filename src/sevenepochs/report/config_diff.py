@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-_NOT_A_CHANGE = ("corpus", "training.seed", "training.device", "training.precision", "training.compile")
+_NOT_A_CHANGE = (
+    "corpus",
+    "training.seed",
+    "training.device",
+    "training.precision",
+    "training.compile",
+    "training.micro_batches",
+)
 
 
 def config_diff(before: dict[str, Any], after: dict[str, Any]) -> str:

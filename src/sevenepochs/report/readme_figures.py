@@ -49,7 +49,7 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
 
 def _shown(results: list[Result]) -> dict[str, Result]:
     """One result a recipe, the official seed's if there is one; the story's and the record recipes before
-    others, and of these the upper rungs before the lower."""
+    others, which come from the ladder's top down."""
     by_recipe: dict[str, Result] = {}
     for result in sorted(results, key=lambda r: r.facts["seed"] != OFFICIAL_SEED):
         by_recipe.setdefault(str(result.facts["recipe"]), result)

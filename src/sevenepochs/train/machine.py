@@ -18,9 +18,10 @@ from sevenepochs.settings import Training
 
 # Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.
 _COMPILE_PAYS_FLOP = 1e14
-# Each part costs another addition of all gradients: on 2 cores with AVX512-BF16 a stock step takes 1 % longer in four
-# parts of 2,048 tokens, and needs 0.85 GB instead of 1.4; in sixteen of 512, 17 % longer for another 0.13 GB. The step
-# of `laptop_letters`, half as many tokens, takes 2 % longer in two parts and saves 0.3 GB of 1.4: not worth it.
+# Each part costs another addition of all gradients: compiled, on 2 cores with AVX512-BF16, a stock step takes 1 to 3 %
+# longer in four parts of 2,048 tokens and needs 0.87 GB instead of 1.4; in sixteen of 512, 17 % longer for another
+# 0.13 GB. The step of `laptop_letters`, half as many tokens, takes 2 % longer in two parts and saves 0.3 GB of 1.4: not
+# worth it. Small and uncompiled models are not measured.
 _CUT_FROM_TOKENS = 8192
 _TOKENS_OF_A_MICRO_BATCH = 2048
 _TF32_OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"  # some GPU images set it
@@ -50,13 +51,11 @@ class Machine:
         return asdict(self)
 
 
-def resolve(
-    settings: Training, training_flop: float, processes: int = 1, rows: int = 1, block_size: int = 1
-) -> Machine:
+def resolve(settings: Training, training_flop: float, batch_size: int, block_size: int, processes: int = 1) -> Machine:
     """Choose what the settings leave to "auto".
 
     Args:
-        rows: each process's rows of a batch, of `block_size` tokens.
+        batch_size: rows of `block_size` tokens, which the processes share equally.
 
     Raises:
         UserError: a device was asked for that is not there, or the rows cannot be cut as asked.
@@ -71,7 +70,7 @@ def resolve(
     fast_bf16, why_precision = _bf16(device)
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
     compiled, why_compiled = _compiled(settings, device, training_flop)
-    micro_batches = _micro_batches(settings, device, rows, block_size)
+    micro_batches = _micro_batches(settings, device, batch_size // processes, block_size)
     graphs = _graphs(settings, device, compiled, processes, micro_batches)
     name = torch.cuda.get_device_name() if device == "cuda" else None
     return Machine(
@@ -137,9 +136,10 @@ def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bo
 def _micro_batches(settings: Training, device: str, rows: int, block_size: int) -> int:
     if settings.micro_batches is not None:
         if rows % settings.micro_batches:
+            choices = ", ".join(str(n) for n in range(1, rows + 1) if rows % n == 0)
             raise UserError(
-                f"training.micro_batches = {settings.micro_batches} does not divide the {rows} rows that a process has "
-                "of a batch"
+                f"training.micro_batches = {settings.micro_batches} does not divide the rows that a process has of a "
+                f"batch, {rows}; choose one of {choices}"
             )
         return settings.micro_batches
     if device != "cpu" or rows * block_size < _CUT_FROM_TOKENS:

@@ -70,10 +70,11 @@ def training_step(
     """
     reseed(model, seed, step)
     optimizer.zero_grad(set_to_none=True)  # before the forward pass, which makes the head's gradient already
-    is_whole = ranks.count == len(loss_weights) == 1
+    n_parts = len(loss_weights)
+    is_whole = ranks.count == n_parts == 1
     losses = []
-    for part, weight in enumerate(loss_weights):
-        x_bT, y_bT = (array_BT.chunk(len(loss_weights))[part] for array_BT in (x_BT, y_BT))
+    parts = zip(x_BT.chunk(n_parts), y_BT.chunk(n_parts), loss_weights, strict=True)
+    for part, (x_bT, y_bT, weight) in enumerate(parts):
         if not is_whole:
             begin_at(model, ranks.rank * len(x_BT) + part * len(x_bT))
         loss = loss_of(x_bT, y_bT)

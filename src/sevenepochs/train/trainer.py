@@ -136,9 +136,8 @@ class _Training:
         _check_memory(self.model)
         batch_size, block_size = experiment.batches.batch_size, experiment.batches.block_size
         ranks.check_divides(batch_size)
-        rows = batch_size // ranks.count
         flop = experiment.step_flop(self.model) * self.n_steps
-        self.machine = machine.resolve(settings, flop, ranks.count, rows, block_size)
+        self.machine = machine.resolve(settings, flop, batch_size, block_size, ranks.count)
         ranks.check_devices(self.machine.device)
         machine.prepare(self.machine)
         processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
@@ -150,13 +149,13 @@ class _Training:
         self.optimizer = experiment.optimizer.build(self.model)
         for group in self.optimizer.param_groups:
             group["peak_lr"] = group["lr"]
+        share_rows(self.model, batch_size // ranks.count // self.machine.micro_batches, batch_size)
         self.average = experiment.averaging.build(self.model, self.n_steps)
         self.loss_of = loss_function(
             experiment.objective, self.model, self.machine.precision, self.machine.compiled, self.machine.graphs
         )
         self.scorer = TorchScorer(self.model, self.machine.precision, self.machine.compiles_evaluations)
         self.interim_scorer: Scorer = self.scorer
-        share_rows(self.model, rows // self.machine.micro_batches, batch_size)
         if ranks.count > 1:
             self.interim_scorer = SharedScorer(self.scorer, ranks)
         self.floor = data.corpus.floor(data.split.validation)
@@ -173,9 +172,10 @@ class _Training:
         checkpoint.restore(self.model, self.optimizer, self.average, tensors)
         self.step, self.tokens_used = state["step"], state["tokens_used"]
         self.elapsed_before = state["elapsed_seconds"]
-        if state["machine"] != self.machine.to_dict():
+        if machine.Machine(**state["machine"]) != self.machine:  # what came later has its default there
             self.watcher.message(
-                "the machine, precision or threads differ from the checkpoint's: the result may differ in bits"
+                "the machine, precision, threads or micro-batches differ from the checkpoint's: "
+                "the result may differ in bits"
             )
         if earlier := earlier_environments(environment, self.environment):
             self.environment[EARLIER] = earlier
@@ -191,7 +191,7 @@ class _Training:
         self.started = time.monotonic()
         with StopRequests(self._promise_to_stop) as stop:
             try:
-                with self._out_of_memory_fails():
+                with self._out_of_memory_fails(self._smaller_parts()):
                     self._loop(stop)
             finally:
                 self.watcher.finished()
@@ -209,7 +209,7 @@ class _Training:
                 raise Interrupted(self.writer.path) from None
 
     @contextlib.contextmanager
-    def _out_of_memory_fails(self) -> Iterator[None]:
+    def _out_of_memory_fails(self, otherwise: str = "") -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
@@ -217,8 +217,12 @@ class _Training:
                 raise
             raise self._failed(
                 f"out of memory on {self.machine.device_name or self.machine.device}",
-                f"{str(error).splitlines()[0]} Try training.micro_batches=4, or a smaller batches.batch_size or model",
+                f"{str(error).splitlines()[0]} Try {otherwise}a smaller batches.batch_size or model",
             ) from None
+
+    def _smaller_parts(self) -> str:
+        parts = 2 * self.machine.micro_batches
+        return f"training.micro_batches={parts}, or " if self.experiment.batches.batch_size % parts == 0 else ""
 
     def _promise_to_stop(self) -> None:
         self.watcher.message("stopping after this step, with everything saved; once more to stop without saving")
@@ -250,6 +254,11 @@ class _Training:
     def _train_one(self) -> dict[str, float]:
         settings = self.experiment.training
         arrays = self.batches.batch(self.step)
+        if len(arrays[0]) != (batch_size := self.experiment.batches.batch_size):
+            raise self._failed(
+                f"the batch has {len(arrays[0])} rows and not batches.batch_size = {batch_size}",
+                "fill it with rows of padding (targets of -100)",
+            )
         x_BT, y_BT = (upload(self.ranks.share(array), self.machine.device) for array in arrays)
         multiplier = self.experiment.schedule.multiplier(self.step, self.n_steps)
         result = training_step(
