@@ -179,7 +179,7 @@ def tail_average() -> Experiment:
 
 
 def words() -> Experiment:
-    """The best so far: laptop_words_r_drop at the public recipe's size: 12 layers x 8 heads, d 512, dropout 0.2.
+    """laptop_words_r_drop at the public recipe's size: 12 layers x 8 heads, d 512, dropout 0.2.
 
     Hypothesis: R-Drop and more dropout hold a model of thrice the work, and with them size pays.
     Reference: in the public runs, with R-Drop, 12 layers of 512 are 0.007 below 12 of 384.
