@@ -36,7 +36,7 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
                "training.compile": compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
-    resolved = machine.resolve(experiment.training, 1e18, shape.batch_size, shape.block_size)
+    resolved = machine.resolve(experiment.training, shape.flop, 10**6, shape.batch_size, shape.block_size)
     machine.prepare(resolved)
     model.to(resolved.device).train()
     optimizer = experiment.optimizer.build(model)

@@ -20,6 +20,7 @@ from typing import Any
 from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run
+from sevenepochs.run_folder.execution import EXECUTION_FIELDS
 from sevenepochs.run_folder.later_fields import with_later_fields
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
@@ -135,7 +136,7 @@ def recipe_key(result: Result) -> str:
     """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
     the corpus, and how the machine executes it."""
     config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
-    ignored = ("seed", "device", "precision", "compile", "micro_batches")
+    ignored = ("seed", "precision", *EXECUTION_FIELDS)
     config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
     return json.dumps([result.facts["recipe"], result.titles, config], sort_keys=True)
 

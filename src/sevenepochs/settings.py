@@ -23,7 +23,7 @@ class Training(Config):
     "auto" takes them where one process trains without micro-batches.
     `micro_batches`: how many parts each process's rows are cut into, one after the other. Their gradients add up to
     that of the whole, to rounding, and what the backward pass needs is kept for one part at a time. None: steps of
-    8,192 tokens or more on a CPU are cut into parts of 2,048 or more, others are not cut.
+    8,192 tokens or more on a CPU are cut into parts of 2,048 or more unless the model is small; others are not cut.
     `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
     that a title can be followed through training.
     """

@@ -1,5 +1,6 @@
 """A config that was written before a setting existed is that of a run with its default."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from sevenepochs.experiment import Experiment
 from sevenepochs.report.config_diff import n_changes
 from sevenepochs.results_folder import list_results, recipe_key
+from sevenepochs.run_folder.execution import EXECUTION_FIELDS
 from sevenepochs.run_folder.later_fields import _LATER, with_later_fields
+from sevenepochs.settings import Training
 
 PUBLISHED = list_results(Path(__file__).parents[2] / "results")
 
@@ -39,3 +42,7 @@ def test_the_defaults_are_those_of_the_classes(tiny: Experiment) -> None:
 def test_what_a_config_says_stays() -> None:
     config = {"kind": "settings:Training", "snapshots": True, "micro_batches": 4, "seed": 3}
     assert with_later_fields(config) == config and with_later_fields({"a": {"kind": "x"}}) == {"a": {"kind": "x"}}
+
+
+def test_the_execution_fields_are_settings_of_training() -> None:
+    assert set(EXECUTION_FIELDS) <= {field.name for field in dataclasses.fields(Training)}

@@ -23,6 +23,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.run_folder.execution import EXECUTION_FIELDS
 from sevenepochs.run_folder.writer import recipe_label
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.trainer import resume_training, run_training
@@ -178,11 +179,11 @@ def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
 
 
 def config_key(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's configuration but for its corpus (titles are compared instead), device, compilation and
-    micro-batches."""
+    """An experiment's configuration but for its corpus (titles are compared instead) and how a machine carries
+    it out."""
     config = experiment.to_dict()
     del config["corpus"]
-    for name in ("device", "compile", "micro_batches"):
+    for name in EXECUTION_FIELDS:
         del config["training"][name]
     return config
 

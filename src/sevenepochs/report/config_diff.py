@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_NOT_A_CHANGE = (
-    "corpus",
-    "training.seed",
-    "training.device",
-    "training.precision",
-    "training.compile",
-    "training.micro_batches",
-)
+from sevenepochs.run_folder.execution import EXECUTION_FIELDS
+
+_NOT_A_CHANGE = ("corpus", *(f"training.{name}" for name in ("seed", "precision", *EXECUTION_FIELDS)))
 
 
 def config_diff(before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -21,8 +21,10 @@ _COMPILE_PAYS_FLOP = 1e14
 # Each part costs another addition of all gradients: compiled, on 2 cores with AVX512-BF16, a stock step takes 1 to 3 %
 # longer in four parts of 2,048 tokens and needs 0.87 GB instead of 1.4; in sixteen of 512, 17 % longer for another
 # 0.13 GB. The step of `laptop_letters`, half as many tokens, takes 2 % longer in two parts and saves 0.3 GB of 1.4: not
-# worth it. Small and uncompiled models are not measured.
+# worth it. The stock step at width 256 (0.45 TFLOP) takes 2 % longer in four parts, at width 128 (0.17) 19 %.
+# Uncompiled models are not measured.
 _CUT_FROM_TOKENS = 8192
+_CUT_FROM_FLOP = 3e11
 _TOKENS_OF_A_MICRO_BATCH = 2048
 _TF32_OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"  # some GPU images set it
 
@@ -51,10 +53,13 @@ class Machine:
         return asdict(self)
 
 
-def resolve(settings: Training, training_flop: float, batch_size: int, block_size: int, processes: int = 1) -> Machine:
+def resolve(
+    settings: Training, step_flop: float, n_steps: int, batch_size: int, block_size: int, processes: int = 1
+) -> Machine:
     """Choose what the settings leave to "auto".
 
     Args:
+        step_flop: arithmetic of one step, all processes together.
         batch_size: rows of `block_size` tokens, which the processes share equally.
 
     Raises:
@@ -69,8 +74,8 @@ def resolve(settings: Training, training_flop: float, batch_size: int, block_siz
         raise UserError(f"training.device = {device!r}: torch sees no such device here (there is: {present})")
     fast_bf16, why_precision = _bf16(device)
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
-    compiled, why_compiled = _compiled(settings, device, training_flop)
-    micro_batches = _micro_batches(settings, device, batch_size // processes, block_size)
+    compiled, why_compiled = _compiled(settings, device, step_flop * n_steps)
+    micro_batches = _micro_batches(settings, device, step_flop / processes, batch_size // processes, block_size)
     graphs = _graphs(settings, device, compiled, processes, micro_batches)
     name = torch.cuda.get_device_name() if device == "cuda" else None
     return Machine(
@@ -133,7 +138,7 @@ def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bo
     return True, f"compiled (the first step takes {'a minute or two' if device == 'cpu' else 'half a minute'})"
 
 
-def _micro_batches(settings: Training, device: str, rows: int, block_size: int) -> int:
+def _micro_batches(settings: Training, device: str, flop: float, rows: int, block_size: int) -> int:
     if settings.micro_batches is not None:
         if rows % settings.micro_batches:
             choices = ", ".join(str(n) for n in range(1, rows + 1) if rows % n == 0)
@@ -142,7 +147,7 @@ def _micro_batches(settings: Training, device: str, rows: int, block_size: int) 
                 f"batch, {rows}; choose one of {choices}"
             )
         return settings.micro_batches
-    if device != "cpu" or rows * block_size < _CUT_FROM_TOKENS:
+    if device != "cpu" or rows * block_size < _CUT_FROM_TOKENS or flop < _CUT_FROM_FLOP:
         return 1
     # the smallest part that is large enough, of those that cut the rows evenly
     large_enough = (n for n in range(1, rows) if rows % n == 0 and n * block_size >= _TOKENS_OF_A_MICRO_BATCH)
