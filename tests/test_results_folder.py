@@ -136,10 +136,11 @@ def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_re
 
     broken = {"certificate_clean": False, "certificate_broken": ["epochs"]}
     results = [made("a", 1.5, 1), made("b", 1.2, 3), made("c", 1.3, 4), made("d", 1.0, 2, **broken)]
+    results += [made("b", 1.4, 5, seed=1338), made("c", 1.1, 6, seed=1338)]  # the lowest of all is no official seed's
     below = table(results, ()).rpartition("\n\n")[2].splitlines()
     assert below == [
         "`d_sample-100_s1337` broke a rule of the protocol: epochs.",
-        "Lowest on sample-100: `b`, 1.2000. "
+        "Lowest on sample-100: `b`, 1.2000 (1.3000 over 2 seeds). "
         "Published full runs that had looked at these validation titles before it: 2.",
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sevenepochs.analysis.compare import Group, by_recipe, exact, group, pair_groups
+from sevenepochs.analysis.compare import Group, by_recipe, group, pair_groups
 from sevenepochs.analysis.ladder import ladder, mean_losses
 from sevenepochs.analysis.noise import NoiseFloor, floor_for, noise_floor, read_floors, store
 from sevenepochs.analysis.paired_parts import by_kind
@@ -157,7 +157,7 @@ def test_kinds_add_up_and_their_intervals_are_wider_than_single_ones() -> None:
 def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
     measured = noise_floor([made("a", seed) for seed in (3, 1, 2)])
     assert measured.seeds == (1, 2, 3) and measured.mean == pytest.approx(np.mean(measured.exact_val_losses))
-    assert measured.exact_val_losses == tuple(exact(made("a", seed)) for seed in (1, 2, 3))
+    assert measured.exact_val_losses == tuple(made("a", seed).exact for seed in (1, 2, 3))
     assert measured.sd_interval[0] < measured.sd < measured.sd_interval[1]
     store(measured, tmp_path)
     store(noise_floor([made("a", 1), made("a", 2)]), tmp_path)

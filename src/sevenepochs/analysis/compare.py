@@ -33,11 +33,11 @@ class Comparison:
         """Exact loss minus the reference's, nats per character."""
         if not self.comparable:
             return None
-        return exact(result) - exact(self.reference)
+        return result.exact - self.reference.exact
 
     def ratio(self, result: Result) -> float | None:
         """Exact loss over the reference's."""
-        return exact(result) / exact(self.reference) if self.comparable else None
+        return result.exact / self.reference.exact if self.comparable else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def compare(results: list[Result]) -> Comparison:
     """
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
-    return Comparison(tuple(sorted(results, key=exact)), results[0], comparable=len(by_titles(results)) == 1)
+    return Comparison(
+        tuple(sorted(results, key=lambda result: result.exact)), results[0], comparable=len(by_titles(results)) == 1
+    )
 
 
 def group(results: Iterable[Result]) -> list[Group]:
@@ -168,13 +170,6 @@ def pair_groups(
         noise=floor,
         verdict=verdict(first.name, second.name, own, floor),
     )
-
-
-def exact(result: Result) -> float:
-    """A result's exact loss, nats per character."""
-    value = result.figures["exact_val_loss"]
-    assert value is not None, "the exact loss always exists"
-    return value
 
 
 def _under_stock_rows(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sevenepochs.analysis.compare import Group, Pair, by_name, exact, pair_groups
+from sevenepochs.analysis.compare import Group, Pair, by_name, pair_groups
 from sevenepochs.analysis.noise import NoiseFloor
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import PROXY_SUFFIX, Result, by_titles
@@ -69,7 +69,7 @@ def ladder(
             rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
             continue
         here = Group(name, members)
-        losses = [exact(result) for result in members]
+        losses = [result.exact for result in members]
         mean = math.fsum(losses) / len(losses)
         first_mean = mean if first_mean is None else first_mean
         pair, unpaired = None, ""
@@ -114,7 +114,8 @@ def published_losses(result: Result) -> TitleLosses:
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
     """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
     several configurations of a recipe one counts (`compare.by_name`)."""
-    return {name: math.fsum(map(exact, seeds)) / len(seeds) for name, seeds in by_name(results, plain_name).items()}
+    recipes = by_name(results, plain_name).items()
+    return {name: math.fsum(seed.exact for seed in seeds) / len(seeds) for name, seeds in recipes}
 
 
 def plain_name(result: Result) -> str:

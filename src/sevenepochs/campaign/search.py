@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sevenepochs.analysis.compare import exact
 from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, apply, changes
@@ -155,7 +154,7 @@ class Search:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue
             trial.set_user_attr("run", done.result.facts["run"])
-            study.tell(trial, exact(done.result))
+            study.tell(trial, done.result.exact)
 
     def trials(self, study: optuna.Study) -> list[Trial]:
         """Finished trials, best first; failed ones last."""

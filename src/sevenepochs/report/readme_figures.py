@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sevenepochs.analysis.compare import exact
 from sevenepochs.analysis.ladder import Rung
 from sevenepochs.errors import UserError
 from sevenepochs.plots import curves as curves_plot
@@ -56,7 +55,7 @@ def _shown(results: list[Result]) -> dict[str, Result]:
     order = [*_SHOWN_FIRST, *(name for name in reversed(LADDER) if name not in _SHOWN_FIRST)]
     names = [name for name in order if name in by_recipe][:_MOST_CURVES]
     if not names:
-        names = sorted(by_recipe, key=lambda name: exact(by_recipe[name]))[:_MOST_CURVES]
+        names = sorted(by_recipe, key=lambda name: by_recipe[name].exact)[:_MOST_CURVES]
     return {name: by_recipe[name] for name in names}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sevenepochs.analysis.compare import exact
 from sevenepochs.analysis.ladder import Rung, ladders, published_losses
 from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
@@ -18,7 +17,7 @@ from sevenepochs.report.looking_inside_tables import collapse_table, memorisatio
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, by_titles, list_results
+from sevenepochs.results_folder import Result, by_titles, list_results, recipe_key, record
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -64,15 +63,16 @@ def _notes(results: list[Result]) -> list[str]:
             broken = ", ".join(result.facts["certificate_broken"] or ["no certificate"])
             notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
     for on_titles in by_titles(results).values():
-        fair = [r for r in on_titles if r.facts["certificate_clean"] and r.facts["track"] == "single"]
-        if not fair:
+        lowest = record(on_titles)
+        if lowest is None:
             continue
-        record = min(fair, key=exact)
-        before = sum(str(r.facts["created_utc"]) < str(record.facts["created_utc"]) for r in on_titles)
+        seeds = [r.exact for r in on_titles if recipe_key(r) == recipe_key(lowest)]
+        mean = f" ({format_metric('exact_val_loss', sum(seeds) / len(seeds))} over {len(seeds)} seeds)"
+        before = sum(str(r.facts["created_utc"]) < str(lowest.facts["created_utc"]) for r in on_titles)
         notes.append(
-            f"Lowest on {record.titles_name}: `{record.facts['recipe']}`, "
-            f"{format_metric('exact_val_loss', exact(record))}. Published full runs that had looked at these "
-            f"validation titles before it: {before}."
+            f"Lowest on {lowest.titles_name}: `{lowest.facts['recipe']}`, "
+            f"{format_metric('exact_val_loss', lowest.exact)}{mean if len(seeds) > 1 else ''}. Published full runs "
+            f"that had looked at these validation titles before it: {before}."
         )
     return ["", *notes] if notes else []
 

@@ -15,10 +15,9 @@ from sevenepochs.analysis.ladder import Rung, ladders
 from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.analysis.proxy_check import full_corpus
 from sevenepochs.errors import UserError
-from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.inputs import Published
-from sevenepochs.results_folder import Result
+from sevenepochs.results_folder import Result, record, told
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -86,7 +85,7 @@ class Story:
         if given:
             chosen = by_titles[titles_sha256(next(iter(given.values())))]
         parts = {part.key: _cast(part, chosen) for part in PARTS}
-        falling = sorted(chosen, key=lambda p: (-exact(p), p.result.name))
+        falling = sorted(chosen, key=lambda p: (-p.result.exact, p.result.name))
         others = [p for p in published if titles_sha256(p) != titles_sha256(chosen[0])]
         corpus = full_corpus(chosen[0].result)
         proxies = tuple(p for p in others if p.result.is_proxy and full_corpus(p.result) == corpus)
@@ -153,16 +152,11 @@ def titles_sha256(published: Published) -> str:
     return published.result.titles
 
 
-def exact(published: Published) -> float:
-    """The exact loss, nats per character."""
-    return float(published.result.facts["figures"]["exact_val_loss"])
-
-
 def _cast(part: Part, group: list[Published]) -> Published | None:
     for recipe in part.recipes:
-        seeds = [p for p in group if p.result.facts["recipe"] == recipe]
+        seeds = {p.result.name: p for p in group if p.result.facts["recipe"] == recipe}
         if seeds:
-            return min(seeds, key=lambda p: (p.result.facts["seed"] != OFFICIAL_SEED, p.result.facts["seed"]))
+            return seeds[told(p.result for p in seeds.values()).name]
     return None
 
 
@@ -175,7 +169,6 @@ def _n_parts(group: list[Published]) -> int:
     return sum(_cast(part, group) is not None for part in PARTS)
 
 
-def _best(falling: list[Published]) -> Published | None:
-    """The lowest exact loss of the single track under a clean certificate."""
-    fair = [p for p in falling if p.result.facts["track"] == "single" and p.result.facts["certificate_clean"]]
-    return fair[-1] if fair else None
+def _best(group: list[Published]) -> Published | None:
+    lowest = record(p.result for p in group)
+    return next((p for p in group if p.result is lowest), None)

@@ -3,7 +3,7 @@ and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
 
-from sevenepochs.analysis.compare import exact, group, pair_groups
+from sevenepochs.analysis.compare import group, pair_groups
 from sevenepochs.analysis.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
@@ -13,7 +13,7 @@ from sevenepochs.results_folder import recipe_key
 
 def verdict(story: Story, before: Published, after: Published) -> str:
     """Sentences on two recipes on the same validation titles; all their seeds count."""
-    old, new = exact(before.result), exact(after.result)
+    old, new = before.result.exact, after.result.exact
     moved = "The exact loss is the same to the last digit."
     if new != old:
         moved = (
