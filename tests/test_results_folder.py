@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.performance import update_performance
-from sevenepochs.report.readme_table import table, update, update_choosing, update_looking_inside
+from sevenepochs.report.readme_table import headline, table, update, update_choosing, update_looking_inside
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
 from sevenepochs.train.trainer import run_training
+
+Made = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -127,13 +130,20 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
         update(readme, published.parent)
 
 
-def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(published: Path) -> None:
-    def made(recipe: str, loss: float, day: int, **changes: object) -> Result:
+@pytest.fixture()
+def made(published: Path) -> Made:
+    """made(recipe, loss, day, **facts): a fair result."""
+
+    def make(recipe: str, loss: float, day: int = 1, **changes: object) -> Result:
         facts = json.loads((published / "result.json").read_text())
         facts["figures"]["exact_val_loss"] = loss
         facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
         return Result(None, facts | changes)
 
+    return make
+
+
+def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(made: Made) -> None:
     broken = {"certificate_clean": False, "certificate_broken": ["epochs"]}
     results = [made("a", 1.5, 1), made("b", 1.2, 3), made("c", 1.3, 4), made("d", 1.0, 2, **broken)]
     results += [made("b", 1.4, 5, seed=1338), made("c", 1.1, 6, seed=1338)]  # the lowest of all is no official seed's
@@ -143,6 +153,17 @@ def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_re
         "Lowest on sample-100: `b`, 1.2000 (1.3000 over 2 seeds). "
         "Published full runs that had looked at these validation titles before it: 2.",
     ]
+
+
+def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(made: Made) -> None:
+    assert headline([]) == headline([made("a", 1.0)]) == ""  # nothing to set it against
+    stock = [made("baseline", 2.0), made("baseline", 1.9, seed=1338)]
+    beside = headline([*stock, made("a", 1.0), made("a", 0.9, seed=1338), made("b", 0.8, track="ensemble")])
+    assert beside.startswith(
+        "So far to **1.0000** nats per character, with `a`: 0.5000 of the stock recipe's 2.0000 on"
+    )
+    assert "public" not in beside
+    assert "public recipe reaches 1.5000 (" in headline([*stock, made("a", 1.0), made("public_best", 1.5)])
 
 
 def test_the_committed_readme_is_up_to_date() -> None:

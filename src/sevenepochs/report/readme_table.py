@@ -1,5 +1,6 @@
-"""The README's tables, generated between markers from results/, so that no number there is typed: all full results, and
-the ladder with each recipe's measured effect. `make readme` runs this file, which fills pages of docs/ too. No torch.
+"""What the README has between markers, generated from results/ so that no number there is typed: the record in a
+sentence, all full results, and the ladder with each recipe's measured effect. `make readme` runs this file, which fills
+pages of docs/ too. No torch.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from pathlib import Path
 from sevenepochs.analysis.ladder import Rung, ladders, published_losses
 from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, by_titles, list_results, recipe_key, record
+from sevenepochs.results_folder import Result, by_titles, list_results, recipe_key, record, told
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -77,15 +78,42 @@ def _notes(results: list[Result]) -> list[str]:
     return ["", *notes] if notes else []
 
 
+def headline(results: list[Result]) -> str:
+    """The answer in a sentence: the record on the titles with most results, beside the stock recipe and the best public
+    one there; "" without a record and a stock run."""
+    chosen = max(by_titles(results).values(), key=len, default=[])
+    lowest = record(chosen)
+    stock, public = (
+        [r for r in chosen if r.facts["recipe"] == name and r.facts["certificate_clean"]]
+        for name in (LADDER[0], PUBLIC_BEST)
+    )
+    if lowest is None or not stock:
+        return ""
+    lowest_loss, stock_loss = lowest.exact, told(stock).exact
+    ratio = format_metric("exact_val_loss", lowest_loss / stock_loss)
+    text = (
+        f"So far to **{format_metric('exact_val_loss', lowest_loss)}** nats per character, with "
+        f"`{lowest.facts['recipe']}`: {ratio} of the stock recipe's {format_metric('exact_val_loss', stock_loss)} on "
+        f"the same titles"
+    )
+    if public:
+        text += f", where the best honest public recipe reaches {format_metric('exact_val_loss', told(public).exact)}"
+    return f"{text} ([results](#results))."
+
+
 def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
-    """Rewrite the tables in the README; with `check`, only say whether they are up to date.
+    """Rewrite what is generated in the README; with `check`, only say whether they are up to date.
 
     Raises:
         UserError: the results' markers are missing, or a result is damaged.
     """
     results = list_results(results_root)
-    sections = {"results": table([r for r in results if not r.is_proxy])}
-    if "<!-- ladder:start -->" in readme.read_text(encoding="utf-8"):
+    full = [r for r in results if not r.is_proxy]
+    sections = {"results": table(full)}
+    text = readme.read_text(encoding="utf-8")
+    if "<!-- headline:start -->" in text:
+        sections["headline"] = headline(full)
+    if "<!-- ladder:start -->" in text:
         sections["ladder"] = ladder_section(_ladders(results, results_root))
     return update_page(readme, sections, check=check)
 
