@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sevenepochs.metrics import format_metric
@@ -23,49 +23,51 @@ _ROWS = (
 
 
 def collapse_table(results: list[Result]) -> str:
-    """One column a full result that carries the analysis, in bits per token."""
-    found = _published(results, "collapse")
-    lines = [*_head("figure", found), markdown_line(["verdict", *(content["sentence"] for _, content in found)])]
-    for label, key, metric in _ROWS:
-        cells = [f"{content[key]:,}" if metric is None else format_metric(metric, content[key]) for _, content in found]
-        lines.append(markdown_line([label, *cells]))
+    """One row a full result that carries the analysis, the highest exact loss first; in bits per token."""
+    lines = _head([*(label for label, _, _ in _ROWS), "verdict"])
+    for result, content in _published(results, "collapse"):
+        cells = [
+            f"{content[key]:,}" if metric is None else format_metric(metric, content[key]) for _, key, metric in _ROWS
+        ]
+        lines.append(markdown_line([_named(result), *cells, content["sentence"]]))
     return "\n".join(lines)
 
 
 def memorisation_table(results: list[Result]) -> str:
-    """One row a kind of title and one column a full result: its loss over that of token pairs, with the interval."""
+    """One row a full result, the highest exact loss first; one column a kind of title, with the loss over that of token
+    pairs and its interval, and the exact loss of all titles and of those that do not occur in training."""
     found = _published(results, "memorisation")
     kinds = {kind["name"]: kind["label"] for _, content in found for kind in content["kinds"]}
-    lines = _head("title occurs in training", found)
-    for name, label in kinds.items():
-        of_runs = [next((kind for kind in content["kinds"] if kind["name"] == name), None) for _, content in found]
+    lines = _head([*kinds.values(), "word for word over those that do not", "exact", "of those that do not", "verdict"])
+    for result, content in found:
+        there = {kind["name"]: kind for kind in content["kinds"]}
         cells = [
-            _ratio(kind["ratio_to_pairs"], kind["interval"], kind["n_titles"]) if kind else "-" for kind in of_runs
+            _ratio(kind["ratio_to_pairs"], kind["interval"]) if (kind := there.get(name)) else "-" for name in kinds
         ]
-        lines.append(markdown_line([label, *cells]))
-    quotients = [content["met_to_new"] for _, content in found]
-    cells = [_ratio(one["ratio"], one["interval"]) if one else "-" for one in quotients]
-    lines.append(markdown_line(["word for word over those that do not", *cells]))
-    lines.append(markdown_line(["verdict", *(content["verdict"].replace("_", " ") for _, content in found)]))
+        quotient = content["met_to_new"]
+        cells.append(_ratio(quotient["ratio"], quotient["interval"]) if quotient else "-")
+        losses = (content["exact_val_loss"], content["exact_val_loss_of_new"])
+        cells += [format_metric("exact_val_loss", loss) for loss in losses]
+        lines.append(markdown_line([_named(result), *cells, content["verdict"].replace("_", " ")]))
     return "\n".join(lines)
 
 
 def _published(results: list[Result], analysis: str) -> list[tuple[Result, dict[str, Any]]]:
-    """The full results that carry an analysis, each with its content."""
+    """The full results that carry an analysis, each with its content, the highest exact loss first."""
     files = [(result, result.path / "analysis" / f"{analysis}.json") for result in results if result.path is not None]
-    return [
-        (result, json.loads(file.read_text(encoding="utf-8")))
-        for result, file in files
-        if not result.is_proxy and file.is_file()
-    ]
+    found = [(result, file) for result, file in files if not result.is_proxy and file.is_file()]
+    found.sort(key=lambda one: -one[0].exact)
+    return [(result, json.loads(file.read_text(encoding="utf-8"))) for result, file in found]
 
 
-def _head(first: str, found: Sequence[tuple[Result, Mapping[str, Any]]]) -> list[str]:
-    names = [f"`{result.name}`, {str(result.facts['commit'])[:8]}" for result, _ in found]
-    return [markdown_line([first, *names]), markdown_line(["---"] * (1 + len(names)))]
+def _head(columns: Sequence[str]) -> list[str]:
+    return [markdown_line(["run", *columns]), markdown_line(["---"] * (1 + len(columns)))]
 
 
-def _ratio(value: float, interval: Sequence[float] | None, n_titles: int | None = None) -> str:
+def _named(result: Result) -> str:
+    return f"`{result.name}`, {str(result.facts['commit'])[:8]}"
+
+
+def _ratio(value: float, interval: Sequence[float] | None) -> str:
     ends = " to ".join(format_metric("ratio_to_pairs", end) for end in interval or ())
-    notes = ", ".join(part for part in (ends, f"{n_titles:,} titles" if n_titles is not None else "") if part)
-    return format_metric("ratio_to_pairs", value) + (f" ({notes})" if notes else "")
+    return format_metric("ratio_to_pairs", value) + (f" ({ends})" if ends else "")
