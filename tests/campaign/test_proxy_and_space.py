@@ -107,6 +107,12 @@ def test_values_reach_all_their_settings_and_more_heads_mean_more_width() -> Non
     assert adamw().replace_all({key: str(value) for key, value in new.items()}) == changed
 
 
+def test_three_digits_of_a_continuous_value_are_enough() -> None:
+    space = [parse_dimension(text, adamw()) for text in ("optimizer.lr=1e-4..1e-2:log", "optimizer.beta2=0.95,0.9995")]
+    values = {"optimizer.lr": 0.00017430090399853568, "optimizer.beta2": 0.9995}
+    assert changes(adamw(), space, values) == {"optimizer.lr": 0.000174, "optimizer.beta2": 0.9995}
+
+
 def test_ranges_are_parsed() -> None:
     dimension = parse_dimension("optimizer.lr=1e-4..1e-2:log", adamw())
     assert (dimension.low, dimension.high, dimension.log, dimension.whole) == (1e-4, 1e-2, True, False)

@@ -104,12 +104,15 @@ def apply(experiment: Experiment, dimensions: Sequence[Dimension], values: Mappi
 def changes(
     experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]
 ) -> dict[str, float | int]:
-    """Dotted paths with their new values, as `--set` takes them."""
+    """Dotted paths with their new values, as `--set` takes them: of continuous ones three digits, more mean nothing."""
     new: dict[str, float | int] = {}
     for dimension in dimensions:
         value = values[dimension.name]
-        for path in dimension.paths:
-            new[path] = round(value) if dimension.whole else value
+        if dimension.whole:
+            value = round(value)
+        elif not dimension.choices and dimension.step is None:
+            value = float(f"{value:.3g}")
+        new |= dict.fromkeys(dimension.paths, value)
     if "model.n_head" in new and "model.d_model" not in new:
         new["model.d_model"] = int(new["model.n_head"]) * (experiment.model.d_model // experiment.model.n_head)
     return new
