@@ -12,6 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# What oneDNN, which multiplies bf16 matrices for torch, may be held to below each unit (ONEDNN_MAX_CPU_ISA).
+_BELOW_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+_BELOW_AMX = (*_BELOW_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
+
 
 def physical_memory_bytes() -> int | None:
     """The main memory of this machine; None where the system does not say (Windows)."""
@@ -30,12 +34,17 @@ def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
 
 
 def bf16_unit(device: torch.device) -> str | None:
-    """Its name. GPUs are asked; CPUs need AMX or AVX512-BF16; of others (mps) nothing is measured, so none."""
+    """Its name. GPUs are asked; CPUs need AMX or AVX512-BF16, and oneDNN must not be held to less; of others (mps)
+    nothing is measured, so none."""
     if device.type == "cuda":
         return "bf16 units" if torch.cuda.is_bf16_supported(including_emulation=False) else None
     if device.type == "cpu":
+        held_to = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
         # private names, so absent ones count as no
-        for name, probe in (("AMX", "_is_amx_tile_supported"), ("AVX512-BF16", "_is_avx512_bf16_supported")):
-            if getattr(torch.cpu, probe, lambda: False)():
+        for name, probe, below in (
+            ("AMX", "_is_amx_tile_supported", _BELOW_AMX),
+            ("AVX512-BF16", "_is_avx512_bf16_supported", _BELOW_BF16),
+        ):
+            if held_to not in below and getattr(torch.cpu, probe, lambda: False)():
                 return name
     return None

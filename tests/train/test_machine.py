@@ -5,6 +5,7 @@ import torch
 import torch._functorch.config as functorch_config
 
 from sevenepochs.errors import UserError
+from sevenepochs.hardware import bf16_unit
 from sevenepochs.model.dropout import reseed
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.baseline import baseline
@@ -26,6 +27,19 @@ def test_precision_follows_the_hardware_and_says_so(monkeypatch, has_bf16, preci
     assert resolved.precision == precision
     assert ("AVX512-BF16" in resolved.why) is has_bf16
     assert machine.resolve(Training(device="cpu", precision="fp32"), 1e10, 1, 8, 128).precision == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("held_to", "unit"),
+    [(None, "AMX"), ("AVX512_CORE_BF16", "AVX512-BF16"), ("avx2", None), ("AVX512_CORE", None), ("ALL", "AMX")],
+)
+def test_a_unit_that_onednn_is_held_from_is_none(monkeypatch, held_to, unit):
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: True, raising=False)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    if held_to:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held_to)
+    assert bf16_unit(torch.device("cpu")) == unit
 
 
 def test_compilation_where_it_pays(monkeypatch):
