@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, replace
 
 import torch
-from shape import Shape
+from shape import LONG_RUN_STEPS, Shape
 
 from sevenepochs.settings import Training
 from sevenepochs.train import machine
@@ -26,7 +26,7 @@ def main(shape_json: str) -> None:
     shape = Shape.from_json(shape_json)
     torch.set_num_threads(shape.threads)
     settings = Training(device=shape.device, precision=shape.precision)  # type: ignore[arg-type]
-    resolved = machine.resolve(settings, shape.flop, 10**6, shape.batch_size, shape.block_size)
+    resolved = machine.resolve(settings, shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
     shape = replace(shape, device=resolved.device, precision=resolved.precision)
     rates = product_rates(shape.device, torch.bfloat16 if shape.precision == "bf16" else torch.float32)
     products = [{"size": size, "flop_per_second": rate} for size, rate in rates.items()]

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
+LONG_RUN_STEPS = 10**6  # what "auto" means is asked for a run that is worth compiling
+
 
 @dataclass(frozen=True)
 class Shape:

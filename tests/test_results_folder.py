@@ -150,20 +150,24 @@ def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_re
     below = table(results, ()).rpartition("\n\n")[2].splitlines()
     assert below == [
         "`d_sample-100_s1337` broke a rule of the protocol: epochs.",
-        "Lowest on sample-100: `b`, 1.2000 (1.3000 over 2 seeds). "
+        "Best recipe on sample-100: `b`, 1.2000 with seed 1337, 1.3000 on average over 2 seeds. "
         "Published full runs that had looked at these validation titles before it: 2.",
     ]
 
 
 def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(made: Made) -> None:
     assert headline([]) == headline([made("a", 1.0)]) == ""  # nothing to set it against
-    stock = [made("baseline", 2.0), made("baseline", 1.9, seed=1338)]
-    beside = headline([*stock, made("a", 1.0), made("a", 0.9, seed=1338), made("b", 0.8, track="ensemble")])
-    assert beside.startswith(
-        "So far to **1.0000** nats per character, with `a`: 0.5000 of the stock recipe's 2.0000 on"
-    )
+    stock = [made("baseline", 2.0), made("baseline", 1.8, seed=1338)]
+    seeds = [made("a", 1.0), made("a", 0.9, seed=1338), made("a", 0.5, seed=1339, certificate_clean=False)]
+    beside = headline([*stock, *seeds, made("b", 0.99, seed=1338), made("c", 0.8, track="ensemble")])
+    assert "**0.9900** nats per character (`b`, one seed), 0.5211 of the 1.9000 that the stock" in beside
     assert "public" not in beside
-    assert "public recipe reaches 1.5000 (" in headline([*stock, made("a", 1.0), made("public_best", 1.5)])
+    public = made("public_best", 1.5)
+    for result, loss in ((public, 1.52), (seeds[0], None)):
+        result.facts["figures"]["exact_val_loss_stock_rows"] = loss
+    beside = headline([*stock, *seeds, public])
+    assert "**0.9500** nats per character (`a`, mean of 2 seeds), 0.5000 of the 1.9000 that the stock" in beside
+    assert "recipe reaches 1.5000 there; scored in the same rows, `a` differs from it by -0.5200." in beside
 
 
 def test_the_committed_readme_is_up_to_date() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from shape import Shape
+from shape import LONG_RUN_STEPS, Shape
 from torch import Tensor
 
 from sevenepochs.experiment import Experiment
@@ -36,7 +36,7 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
                "training.compile": compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
-    resolved = machine.resolve(experiment.training, shape.flop, 10**6, shape.batch_size, shape.block_size)
+    resolved = machine.resolve(experiment.training, shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
     machine.prepare(resolved)
     model.to(resolved.device).train()
     optimizer = experiment.optimizer.build(model)

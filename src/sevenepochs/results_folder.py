@@ -21,7 +21,7 @@ from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.run_folder import Run
-from sevenepochs.run_folder.execution import EXECUTION_FIELDS
+from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
 from sevenepochs.run_folder.later_fields import with_later_fields
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
@@ -142,24 +142,29 @@ def recipe_key(result: Result) -> str:
     """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
     the corpus, and how the machine executes it."""
     config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
-    ignored = ("seed", "precision", *EXECUTION_FIELDS)
-    config["training"] = {key: value for key, value in config["training"].items() if key not in ignored}
+    config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
     return json.dumps([result.facts["recipe"], result.titles, config], sort_keys=True)
 
 
-def told(seeds: Iterable[Result]) -> Result:
-    """The one that speaks for runs of a recipe: the official seed's, else that of the lowest. The luckiest would tell
-    the better a story, the more seeds were run."""
-    return min(seeds, key=lambda result: (result.facts["seed"] != OFFICIAL_SEED, result.facts["seed"]))
+def official_first(seeds: Iterable[Result]) -> list[Result]:
+    """In the order in which runs speak for their recipe: the official seed's, then the smallest seed's. The luckiest
+    would tell the better a story, the more seeds were run."""
+    return sorted(seeds, key=lambda result: (result.facts["seed"] != OFFICIAL_SEED, result.facts["seed"]))
 
 
-def record(results: Iterable[Result]) -> Result | None:
-    """The lowest exact loss of the single track under a clean certificate; a recipe counts with one seed (`told`)."""
+def record(results: Iterable[Result]) -> list[Result]:
+    """The results of the recipe with the lowest exact loss, single track under a clean certificate, `official_first`:
+    recipes are ranked by the first. Empty where there is none."""
     recipes: dict[str, list[Result]] = {}
     for result in results:
         if result.facts["track"] == "single" and result.facts["certificate_clean"]:
             recipes.setdefault(recipe_key(result), []).append(result)
-    return min(map(told, recipes.values()), key=lambda result: result.exact, default=None)
+    return min(map(official_first, recipes.values()), key=lambda seeds: seeds[0].exact, default=[])
+
+
+def most_recipes(results: Iterable[Result]) -> list[Result]:
+    """The results on the titles that most recipes were run on."""
+    return max(by_titles(results).values(), key=lambda some: len({r.facts["recipe"] for r in some}), default=[])
 
 
 def result_of(run: Run) -> Result:

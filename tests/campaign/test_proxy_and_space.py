@@ -108,9 +108,17 @@ def test_values_reach_all_their_settings_and_more_heads_mean_more_width() -> Non
 
 
 def test_three_digits_of_a_continuous_value_are_enough() -> None:
-    space = [parse_dimension(text, adamw()) for text in ("optimizer.lr=1e-4..1e-2:log", "optimizer.beta2=0.95,0.9995")]
-    values = {"optimizer.lr": 0.00017430090399853568, "optimizer.beta2": 0.9995}
-    assert changes(adamw(), space, values) == {"optimizer.lr": 0.000174, "optimizer.beta2": 0.9995}
+    for text, proposed, expected in (
+        ("optimizer.lr=1e-4..1e-2:log", 0.00017430090399853568, 0.000174),
+        ("optimizer.beta2=0.99..0.9999", 0.999612345, 0.99961),
+        ("optimizer.beta2=0.99..0.9999", 0.9999, 0.9999),
+        ("optimizer.beta2=0.95,0.999512", 0.999512, 0.999512),
+        ("*dropout=0..0.3", 0.0, 0.0),
+        ("*dropout=0..0.3", 0.12345, 0.123),
+    ):
+        dimension = parse_dimension(text, adamw())
+        new = changes(adamw(), [dimension], {dimension.name: proposed})
+        assert set(new.values()) == {expected}, text
 
 
 def test_ranges_are_parsed() -> None:

@@ -8,7 +8,7 @@ import pytest
 from sevenepochs.experiment import Experiment
 from sevenepochs.report.config_diff import n_changes
 from sevenepochs.results_folder import list_results, recipe_key
-from sevenepochs.run_folder.execution import EXECUTION_FIELDS
+from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
 from sevenepochs.run_folder.later_fields import _LATER, with_later_fields
 from sevenepochs.settings import Training
 
@@ -44,5 +44,5 @@ def test_what_a_config_says_stays() -> None:
     assert with_later_fields(config) == config and with_later_fields({"a": {"kind": "x"}}) == {"a": {"kind": "x"}}
 
 
-def test_the_execution_fields_are_settings_of_training() -> None:
-    assert set(EXECUTION_FIELDS) <= {field.name for field in dataclasses.fields(Training)}
+def test_what_is_not_of_a_recipe_are_settings_of_training() -> None:
+    assert set(NOT_OF_A_RECIPE) <= {field.name for field in dataclasses.fields(Training)}

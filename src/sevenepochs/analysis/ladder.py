@@ -114,8 +114,8 @@ def published_losses(result: Result) -> TitleLosses:
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
     """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
     several configurations of a recipe one counts (`compare.by_name`)."""
-    recipes = by_name(results, plain_name).items()
-    return {name: math.fsum(seed.exact for seed in seeds) / len(seeds) for name, seeds in recipes}
+    of_names = by_name(results, plain_name).items()
+    return {name: math.fsum(one.exact for one in seeds) / len(seeds) for name, seeds in of_names}
 
 
 def plain_name(result: Result) -> str:

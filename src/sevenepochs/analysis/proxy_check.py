@@ -53,7 +53,8 @@ class ProxyCheck:
         if self.kendall_tau is not None:
             text += f", Kendall's tau {self.kendall_tau:.2f}"
         if self.p_value is not None:
-            text += f", p = {self.p_value:.2f} if scales had nothing in common"
+            p = f"= {self.p_value:.2f}" if self.p_value >= 0.01 else "< 0.01"
+            text += f", p {p} if scales had nothing in common"
         text += ")"
         if self.p_value is None or self.p_value >= TRUSTED_BELOW:
             text += f"; {len(self.recipes)} recipes cannot show that it can be trusted"

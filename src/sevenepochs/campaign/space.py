@@ -104,14 +104,14 @@ def apply(experiment: Experiment, dimensions: Sequence[Dimension], values: Mappi
 def changes(
     experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]
 ) -> dict[str, float | int]:
-    """Dotted paths with their new values, as `--set` takes them: of continuous ones three digits, more mean nothing."""
+    """Dotted paths with their new values, as `--set` takes them."""
     new: dict[str, float | int] = {}
     for dimension in dimensions:
         value = values[dimension.name]
         if dimension.whole:
             value = round(value)
         elif not dimension.choices and dimension.step is None:
-            value = float(f"{value:.3g}")
+            value = _three_digits(value, dimension)
         new |= dict.fromkeys(dimension.paths, value)
     if "model.n_head" in new and "model.d_model" not in new:
         new["model.d_model"] = int(new["model.n_head"]) * (experiment.model.d_model // experiment.model.n_head)
@@ -131,6 +131,14 @@ def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:
 
 def _fields(config: Config) -> list[tuple[str, Any]]:
     return [(name, getattr(config, name)) for name in config.to_dict() if name != "kind"]
+
+
+def _three_digits(value: float, dimension: Dimension) -> float:
+    """More mean nothing. They are counted from the value's first, or the range's where that is narrow: between 0.99 and
+    0.9999 to the fifth place."""
+    scale = min(dimension.high - dimension.low, abs(value) or math.inf)
+    rounded = round(value, 2 - math.floor(math.log10(scale)))
+    return min(max(rounded, dimension.low), dimension.high)
 
 
 def _dropout(fields: Mapping[str, int | float]) -> list[Dimension]:

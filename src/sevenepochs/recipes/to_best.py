@@ -1,5 +1,5 @@
 """The ladder's upper part: from `laptop` to our best, one change a step. Publicly none of these but R-Drop and
-the size was tried. What each step gave: README, "Results"."""
+the size was tried. What steps gave: README, "Results"."""
 
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.embedding.letter_parts import LetterParts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sevenepochs.run_folder.execution import EXECUTION_FIELDS
+from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
 
-_NOT_A_CHANGE = ("corpus", *(f"training.{name}" for name in ("seed", "precision", *EXECUTION_FIELDS)))
+_NOT_A_CHANGE = ("corpus", *(f"training.{name}" for name in NOT_OF_A_RECIPE))
 
 
 def config_diff(before: dict[str, Any], after: dict[str, Any]) -> str:

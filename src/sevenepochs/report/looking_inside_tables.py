@@ -10,7 +10,7 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.results_folder import Result
 
-_ROWS = (
+_COLLAPSE = (
     ("most probable token is `<eos>`, share of places", "top_is_eos_share", "share"),
     ("different tokens that are ever the most probable", "n_distinct_top", None),
     ("I", "information_bits", "bits_per_token"),
@@ -21,13 +21,16 @@ _ROWS = (
     ("validation tokens", "n_tokens", None),
 )
 
+_MET = {"word_for_word": "met word for word", "near": "met nearly", "new": "new"}
+
 
 def collapse_table(results: list[Result]) -> str:
     """One row a full result that carries the analysis, the highest exact loss first; in bits per token."""
-    lines = _head([*(label for label, _, _ in _ROWS), "verdict"])
+    lines = _head([*(label for label, _, _ in _COLLAPSE), "verdict"])
     for result, content in _published(results, "collapse"):
         cells = [
-            f"{content[key]:,}" if metric is None else format_metric(metric, content[key]) for _, key, metric in _ROWS
+            f"{content[key]:,}" if metric is None else format_metric(metric, content[key])
+            for _, key, metric in _COLLAPSE
         ]
         lines.append(markdown_line([_named(result), *cells, content["sentence"]]))
     return "\n".join(lines)
@@ -37,12 +40,13 @@ def memorisation_table(results: list[Result]) -> str:
     """One row a full result, the highest exact loss first; one column a kind of title, with the loss over that of token
     pairs and its interval, and the exact loss of all titles and of those that do not occur in training."""
     found = _published(results, "memorisation")
-    kinds = {kind["name"]: kind["label"] for _, content in found for kind in content["kinds"]}
-    lines = _head([*kinds.values(), "word for word over those that do not", "exact", "of those that do not", "verdict"])
+    n_titles = {kind["name"]: kind["n_titles"] for _, content in found for kind in content["kinds"]}
+    columns = [f"{_MET.get(name, name)} ({n:,} titles)" for name, n in n_titles.items()]
+    lines = _head([*columns, "met word for word over new", "exact", "exact, new titles", "verdict"])
     for result, content in found:
         there = {kind["name"]: kind for kind in content["kinds"]}
         cells = [
-            _ratio(kind["ratio_to_pairs"], kind["interval"]) if (kind := there.get(name)) else "-" for name in kinds
+            _ratio(kind["ratio_to_pairs"], kind["interval"]) if (kind := there.get(name)) else "-" for name in n_titles
         ]
         quotient = content["met_to_new"]
         cells.append(_ratio(quotient["ratio"], quotient["interval"]) if quotient else "-")

@@ -12,12 +12,11 @@ from pathlib import Path
 from sevenepochs.analysis.ladder import Rung
 from sevenepochs.errors import UserError
 from sevenepochs.plots import curves as curves_plot
-from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
-from sevenepochs.results_folder import Result, by_titles
+from sevenepochs.results_folder import Result, most_recipes, official_first
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
 _SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))
@@ -33,10 +32,8 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     Raises:
         UserError: matplotlib is not installed, or a curve.csv is damaged.
     """
-    of_titles = by_titles(result for result in results if not result.is_proxy)
     found = {}
-    if of_titles:
-        chosen = max(of_titles.values(), key=lambda some: len({r.facts["recipe"] for r in some}))
+    if chosen := most_recipes(result for result in results if not result.is_proxy):
         found[CURVES] = curves_plot.figure(
             {label: _curve(result) for label, result in _shown(chosen).items()},
             title=f"Exact validation loss, {chosen[0].titles_name}",
@@ -47,10 +44,10 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
 
 
 def _shown(results: list[Result]) -> dict[str, Result]:
-    """One result a recipe, the official seed's if there is one; the story's and the record recipes before
+    """One result a recipe, the official seed's where it was run; the story's and the record recipes before
     others, which come from the ladder's top down."""
     by_recipe: dict[str, Result] = {}
-    for result in sorted(results, key=lambda r: r.facts["seed"] != OFFICIAL_SEED):
+    for result in official_first(results):
         by_recipe.setdefault(str(result.facts["recipe"]), result)
     order = [*_SHOWN_FIRST, *(name for name in reversed(LADDER) if name not in _SHOWN_FIRST)]
     names = [name for name in order if name in by_recipe][:_MOST_CURVES]

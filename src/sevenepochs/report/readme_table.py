@@ -5,6 +5,7 @@ pages of docs/ too. No torch.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sevenepochs.report.looking_inside_tables import collapse_table, memorisatio
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, by_titles, list_results, recipe_key, record, told
+from sevenepochs.results_folder import Result, by_titles, list_results, most_recipes, official_first, record
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -64,41 +65,60 @@ def _notes(results: list[Result]) -> list[str]:
             broken = ", ".join(result.facts["certificate_broken"] or ["no certificate"])
             notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
     for on_titles in by_titles(results).values():
-        lowest = record(on_titles)
-        if lowest is None:
+        seeds = record(on_titles)
+        if not seeds:
             continue
-        seeds = [r.exact for r in on_titles if recipe_key(r) == recipe_key(lowest)]
-        mean = f" ({format_metric('exact_val_loss', sum(seeds) / len(seeds))} over {len(seeds)} seeds)"
-        before = sum(str(r.facts["created_utc"]) < str(lowest.facts["created_utc"]) for r in on_titles)
+        first = seeds[0]
+        before = sum(str(r.facts["created_utc"]) < str(first.facts["created_utc"]) for r in on_titles)
         notes.append(
-            f"Lowest on {lowest.titles_name}: `{lowest.facts['recipe']}`, "
-            f"{format_metric('exact_val_loss', lowest.exact)}{mean if len(seeds) > 1 else ''}. Published full runs "
-            f"that had looked at these validation titles before it: {before}."
+            f"Best recipe on {first.titles_name}: `{first.facts['recipe']}`, "
+            f"{format_metric('exact_val_loss', first.exact)} with seed {first.facts['seed']}{_mean_of_several(seeds)}. "
+            f"Published full runs that had looked at these validation titles before it: {before}."
         )
     return ["", *notes] if notes else []
 
 
+def _mean_of_several(seeds: list[Result]) -> str:
+    return f", {_mean(seeds)} on average over {len(seeds)} seeds" if len(seeds) > 1 else ""
+
+
+def _mean(seeds: list[Result]) -> str:
+    return format_metric("exact_val_loss", _mean_exact(seeds))
+
+
+def _mean_exact(seeds: list[Result]) -> float:
+    return math.fsum(seed.exact for seed in seeds) / len(seeds)
+
+
 def headline(results: list[Result]) -> str:
-    """The answer in a sentence: the record on the titles with most results, beside the stock recipe and the best public
-    one there; "" without a record and a stock run."""
-    chosen = max(by_titles(results).values(), key=len, default=[])
-    lowest = record(chosen)
+    """The answer in a sentence or two: the record on the titles that most recipes were run on, beside the stock recipe
+    and the best public one there; "" without a record and a stock run."""
+    chosen = most_recipes(results)
+    best = record(chosen)
     stock, public = (
-        [r for r in chosen if r.facts["recipe"] == name and r.facts["certificate_clean"]]
+        official_first(r for r in chosen if r.facts["recipe"] == name and r.facts["certificate_clean"])
         for name in (LADDER[0], PUBLIC_BEST)
     )
-    if lowest is None or not stock:
+    if not best or not stock:
         return ""
-    lowest_loss, stock_loss = lowest.exact, told(stock).exact
-    ratio = format_metric("exact_val_loss", lowest_loss / stock_loss)
+    recipe, n = best[0].facts["recipe"], len(best)
     text = (
-        f"So far to **{format_metric('exact_val_loss', lowest_loss)}** nats per character, with "
-        f"`{lowest.facts['recipe']}`: {ratio} of the stock recipe's {format_metric('exact_val_loss', stock_loss)} on "
-        f"the same titles"
+        f"So far: **{_mean(best)}** nats per character (`{recipe}`, {f'mean of {n} seeds' if n > 1 else 'one seed'}), "
+        f"{format_metric('val_loss_ratio', _mean_exact(best) / _mean_exact(stock))} of the {_mean(stock)} that the "
+        f'stock recipe reaches on the same titles ("{best[0].titles_name}", [results](#results)).'
     )
     if public:
-        text += f", where the best honest public recipe reaches {format_metric('exact_val_loss', told(public).exact)}"
-    return f"{text} ([results](#results))."
+        difference = _in_stock_rows(best[0]) - _in_stock_rows(public[0])
+        text += (
+            f" Our run of the best honest public recipe reaches {_mean(public)} there; scored in the same rows, "
+            f"`{recipe}` differs from it by {format_metric('val_loss_difference', difference)}."
+        )
+    return text
+
+
+def _in_stock_rows(result: Result) -> float:
+    loss = result.figures.get("exact_val_loss_stock_rows")
+    return result.exact if loss is None else loss
 
 
 def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:

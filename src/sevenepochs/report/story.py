@@ -17,7 +17,7 @@ from sevenepochs.analysis.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.inputs import Published
-from sevenepochs.results_folder import Result, record, told
+from sevenepochs.results_folder import Result, official_first, record
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -154,9 +154,8 @@ def titles_sha256(published: Published) -> str:
 
 def _cast(part: Part, group: list[Published]) -> Published | None:
     for recipe in part.recipes:
-        seeds = {p.result.name: p for p in group if p.result.facts["recipe"] == recipe}
-        if seeds:
-            return seeds[told(p.result for p in seeds.values()).name]
+        if seeds := [p.result for p in group if p.result.facts["recipe"] == recipe]:
+            return _published(group, official_first(seeds)[0])
     return None
 
 
@@ -170,5 +169,9 @@ def _n_parts(group: list[Published]) -> int:
 
 
 def _best(group: list[Published]) -> Published | None:
-    lowest = record(p.result for p in group)
-    return next((p for p in group if p.result is lowest), None)
+    seeds = record(p.result for p in group)
+    return _published(group, seeds[0]) if seeds else None
+
+
+def _published(group: list[Published], result: Result) -> Published:
+    return next(p for p in group if p.result is result)

@@ -1,3 +1,4 @@
-"""What of a run's configuration is how a machine carried it out: the result is the same but for rounding."""
+"""Which fields of a configuration's slot `training` are no part of the recipe."""
 
-EXECUTION_FIELDS = ("device", "compile", "micro_batches")  # of slot `training`
+EXECUTION_FIELDS = ("device", "compile", "micro_batches")  # how a machine carries a run out: the same but for rounding
+NOT_OF_A_RECIPE = ("seed", "precision", "snapshots", *EXECUTION_FIELDS)
