@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sevenepochs.analysis.compare import by_recipe
 from sevenepochs.analysis.names import DESCRIPTIONS
+from sevenepochs.analysis.noise import noise_floor, read_floors
 from sevenepochs.analysis.standard import analyze
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
@@ -182,6 +184,13 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     assert update_looking_inside(root / "docs" / "looking-inside.md", root / "results", check=True)
     assert update_choosing(root / "docs" / "choosing.md", root / "results", check=True)
     assert update_performance(root / "docs" / "performance.md", root / "results", check=True)
+
+
+def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:
+    """What a configuration is called depends on what counts as a recipe: an old floor would judge nothing."""
+    root = Path(__file__).parents[1] / "results"
+    recipes = [seeds for seeds in by_recipe(list_results(root)) if len({seed.facts["seed"] for seed in seeds}) > 1]
+    assert set(map(noise_floor, recipes)) == set(read_floors(root)), "run: sevenepochs noise"
 
 
 def test_benchmarks_in_results_are_no_runs(published: Path, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class LetterParts(EmbeddingConfig):
 @dataclass(frozen=True)
 class OthersLetterParts(LetterParts):
     """The control: each word gets the sequences of another one, drawn once for all runs. Sums, rates and sizes are the
-    same, and spelling says nothing."""
+    same, and spelling says nothing. It keeps half of what `LetterParts` gains at proxy scale (docs/log.md)."""
 
     def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
         return [of_each[index] for index in np.random.default_rng(0).permutation(len(of_each))]
