@@ -67,16 +67,18 @@ def test_a_step_can_be_replayed_on_its_own(model):
     assert step_once(model, step=6) != first  # other dropout masks
 
 
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("objective", [CrossEntropy(), RDrop()])
 @pytest.mark.parametrize("parts", [1, 2, 4])
-def test_a_step_in_micro_batches_is_the_step_of_the_whole(objective, parts):
+def test_a_step_in_micro_batches_is_the_step_of_the_whole(objective, parts, compiled):
     """With dropout on, of branches too; padding leaves one part without a target, and parts count unequally."""
     model = GPT(n_layer=2, n_head=2, d_model=16, residual=StochasticDepth(branch_dropout=0.4)).build(30, 8, 0).train()
     x_BT, y_BT = IDS[:, :-1], IDS[:, 1:].clone()
     y_BT[0, 3:], y_BT[1] = -100, -100
     optimizer = SGD(lr=0.5).build(model)
     optimizer.param_groups[0]["peak_lr"] = 0.0  # the weights stay
-    loss_of = loss_function(objective, model, "fp32", compiled=False)
+    torch.compiler.reset()
+    loss_of = loss_function(objective, model, "fp32", compiled)
 
     def gradients(loss_weights):
         share_rows(model, len(x_BT) // len(loss_weights), len(x_BT))
