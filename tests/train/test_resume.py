@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -154,10 +155,22 @@ def test_the_handlers_are_put_back(short, tmp_path):
 
 def test_a_second_ctrl_c_does_not_wait(short, tmp_path):
     class Impatient(Watcher):
+        asked = False
+
+        def message(self, text):
+            self.asked = self.asked or "once more to stop" in text
+
         def stepped(self, progress):
             if progress.step == 3:
                 os.kill(os.getpid(), signal.SIGINT)
+                wait_until(lambda: self.asked)  # two at once may arrive as one
                 os.kill(os.getpid(), signal.SIGINT)
+                wait_until(lambda: False)
+
+    def wait_until(over):
+        deadline = time.monotonic() + 30
+        while not over() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     with pytest.raises(KeyboardInterrupt):
         run_training(short, "x", tmp_path, Impatient())
