@@ -10,9 +10,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,11 @@ def record(results: Iterable[Result]) -> list[Result]:
         if result.facts["track"] == "single" and result.facts["certificate_clean"]:
             recipes.setdefault(recipe_key(result), []).append(result)
     return min(map(official_first, recipes.values()), key=lambda seeds: seeds[0].exact, default=[])
+
+
+def mean_exact(seeds: Sequence[Result]) -> float:
+    """Mean exact loss, nats per character."""
+    return math.fsum(seed.exact for seed in seeds) / len(seeds)
 
 
 def most_recipes(results: Iterable[Result]) -> list[Result]:

@@ -21,6 +21,7 @@ def test_a_device_that_is_not_there(monkeypatch):
 
 @pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
 def test_precision_follows_the_hardware_and_says_so(monkeypatch, has_bf16, precision):
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16, raising=False)
     resolved = machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128)

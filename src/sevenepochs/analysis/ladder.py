@@ -5,7 +5,6 @@ Full runs and proxy runs, and runs on different titles, never stand in one ladde
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ import numpy as np
 from sevenepochs.analysis.compare import Group, Pair, by_name, pair_groups
 from sevenepochs.analysis.noise import NoiseFloor
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import PROXY_SUFFIX, Result, by_titles
+from sevenepochs.results_folder import PROXY_SUFFIX, Result, by_titles, mean_exact
 from sevenepochs.title_losses import TitleLosses
 
 
@@ -69,8 +68,7 @@ def ladder(
             rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
             continue
         here = Group(name, members)
-        losses = [result.exact for result in members]
-        mean = math.fsum(losses) / len(losses)
+        mean = mean_exact(members)
         first_mean = mean if first_mean is None else first_mean
         pair, unpaired = None, ""
         if before is not None:
@@ -78,7 +76,7 @@ def ladder(
                 pair = pair_groups(before, here, losses_of, floors)
             except UserError as error:
                 unpaired = str(error)
-        sd = float(np.std(losses, ddof=1)) if len(losses) > 1 else None
+        sd = float(np.std([one.exact for one in members], ddof=1)) if len(members) > 1 else None
         rungs.append(Rung(name, here.results, mean, sd, mean / first_mean, pair, unpaired))
         before = here
     return rungs
@@ -114,8 +112,7 @@ def published_losses(result: Result) -> TitleLosses:
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
     """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
     several configurations of a recipe one counts (`compare.by_name`)."""
-    of_names = by_name(results, plain_name).items()
-    return {name: math.fsum(one.exact for one in seeds) / len(seeds) for name, seeds in of_names}
+    return {name: mean_exact(seeds) for name, seeds in by_name(results, plain_name).items()}
 
 
 def plain_name(result: Result) -> str:

@@ -5,7 +5,6 @@ pages of docs/ too. No torch.
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sevenepochs.report.looking_inside_tables import collapse_table, memorisatio
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, by_titles, list_results, most_recipes, official_first, record
+from sevenepochs.results_folder import Result, by_titles, list_results, mean_exact, most_recipes, official_first, record
 
 STORY = ("baseline", "adamw", "rope")
 _COLUMNS = (
@@ -83,11 +82,7 @@ def _mean_of_several(seeds: list[Result]) -> str:
 
 
 def _mean(seeds: list[Result]) -> str:
-    return format_metric("exact_val_loss", _mean_exact(seeds))
-
-
-def _mean_exact(seeds: list[Result]) -> float:
-    return math.fsum(seed.exact for seed in seeds) / len(seeds)
+    return format_metric("exact_val_loss", mean_exact(seeds))
 
 
 def headline(results: list[Result]) -> str:
@@ -104,7 +99,7 @@ def headline(results: list[Result]) -> str:
     recipe, n = best[0].facts["recipe"], len(best)
     text = (
         f"So far: **{_mean(best)}** nats per character (`{recipe}`, {f'mean of {n} seeds' if n > 1 else 'one seed'}), "
-        f"{format_metric('val_loss_ratio', _mean_exact(best) / _mean_exact(stock))} of the {_mean(stock)} that the "
+        f"{format_metric('val_loss_ratio', mean_exact(best) / mean_exact(stock))} of the {_mean(stock)} that the "
         f'stock recipe reaches on the same titles ("{best[0].titles_name}", [results](#results)).'
     )
     if public:
