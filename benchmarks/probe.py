@@ -26,7 +26,8 @@ def main(shape_json: str) -> None:
     shape = Shape.from_json(shape_json)
     torch.set_num_threads(shape.threads)
     settings = Training(device=shape.device, precision=shape.precision)  # type: ignore[arg-type]
-    resolved = machine.resolve(settings, shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
+    work = machine.Work(shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
+    resolved = machine.resolve(settings, work)
     shape = replace(shape, device=resolved.device, precision=resolved.precision)
     rates = product_rates(shape.device, torch.bfloat16 if shape.precision == "bf16" else torch.float32)
     products = [{"size": size, "flop_per_second": rate} for size, rate in rates.items()]

@@ -39,5 +39,8 @@ def over_sizes(shapes: list[Shape], rounds: int, round_seconds: float, say: Call
                 contestant.run(steps_a_round([contestant], round_seconds))
         finally:
             contestant.close()
-        rows.append({"shape": asdict(shape), "flop_per_step": shape.flop, **contestant.measured()})
+        parts = contestant.facts["micro_batches"]
+        rows.append(
+            {"shape": asdict(shape), "flop_per_step": shape.flop, "micro_batches": parts, **contestant.measured()}
+        )
     return {"rows": rows}

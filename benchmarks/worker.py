@@ -29,9 +29,9 @@ def main(peer: str, shape_json: str) -> None:
     torch.set_num_threads(shape.threads)
     torch.manual_seed(shape.seed)
     module = importlib.import_module(f"peers.{peer}")
-    step_of = module.make_step(shape)
+    step: Step = module.make_step(shape)
     base_bytes = level_bytes(shape.device)  # weights and libraries, before the first step
-    _say(answers, {"torch": torch.__version__, "note": module.NOTE})
+    _say(answers, {"torch": torch.__version__, "note": step.note, "micro_batches": step.micro_batches})
     done = 0
     for line in sys.stdin:
         command, _, count = line.strip().partition(" ")
@@ -41,28 +41,28 @@ def main(peer: str, shape_json: str) -> None:
             tuple(torch.from_numpy(part).to(shape.device) for part in shape.batch(done + i)) for i in range(int(count))
         ]
         time_them = _timed_together if shape.device == "cuda" and command == "run" else _timed_one_by_one
-        seconds, loss = time_them(step_of, batches, done)
+        seconds, loss = time_them(step, batches, done)
         done += len(batches)
         _say(answers, {"seconds": seconds, "loss": loss, "peak_bytes": peak_bytes(shape.device) - base_bytes})
 
 
-def _timed_one_by_one(step_of: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
+def _timed_one_by_one(step: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
     """Seconds of each step, and the last loss."""
     seconds, loss = [], float("nan")
     for number, (x_BT, y_BT) in enumerate(batches, first):
         started = time.perf_counter()
-        loss = float(step_of(x_BT, y_BT, number))
+        loss = float(step.run(x_BT, y_BT, number))
         _wait(x_BT)  # for the update too, which the loss does not depend on
         seconds.append(time.perf_counter() - started)
     return seconds, loss
 
 
-def _timed_together(step_of: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
+def _timed_together(step: Step, batches: list[tuple[Tensor, ...]], first: int) -> tuple[list[float], float]:
     """The same for a GPU, which a program feeds ahead of time: only the whole round has a beginning and an end."""
     _wait(batches[0][0])
     started = time.perf_counter()
     for number, (x_BT, y_BT) in enumerate(batches, first):
-        loss = step_of(x_BT, y_BT, number)
+        loss = step.run(x_BT, y_BT, number)
     _wait(batches[0][0])
     each = (time.perf_counter() - started) / len(batches)
     return [each] * len(batches), float(loss)

@@ -17,7 +17,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.performance import update_performance
-from sevenepochs.report.readme_table import headline, table, update, update_choosing, update_looking_inside
+from sevenepochs.report.readme_table import headline, table, times, update, update_choosing, update_looking_inside
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
 from sevenepochs.train.trainer import run_training
@@ -170,6 +170,15 @@ def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(m
     beside = headline([*stock, *seeds, public])
     assert "**0.9500** nats per character (`a`, mean of 2 seeds), 0.5000 of the 1.9000 that the stock" in beside
     assert "recipe reaches 1.5000 there; scored in the same rows, `a` differs from it by -0.5200." in beside
+
+
+def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_run(made: Made) -> None:
+    assert times([]) == ""
+    seeds = [made("a", 1.0, elapsed_seconds=90.0), made("a", 0.9, seed=1338, elapsed_seconds=30.0)]
+    words = made("laptop_words", 1.2, elapsed_seconds=6000.0)
+    told = times([*seeds, words, made("b", 1.1)])
+    machine = seeds[0].machine
+    assert told.endswith(f"included: `a` 1.5 min ({machine}), `laptop_words` 100 min ({machine}).")
 
 
 def test_the_committed_readme_is_up_to_date() -> None:

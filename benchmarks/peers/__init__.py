@@ -1,1 +1,1 @@
-"""The contestants: each file has `NOTE` (what differs) and `make_step(shape) -> step(x_BT, y_BT, number) -> loss`."""
+"""The contestants: each file has `make_step(shape)`, which builds a model and its `Step`."""

@@ -29,4 +29,4 @@ def make_step(shape: Shape) -> Step:
         # shift_labels: the targets are already the next tokens
         return model(input_ids=x_BT, labels=y_BT, shift_labels=y_BT).loss
 
-    return usual_step(model, loss_of, shape)
+    return usual_step(model, loss_of, shape, NOTE)

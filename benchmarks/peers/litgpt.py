@@ -37,4 +37,4 @@ def make_step(shape: Shape) -> Step:
         logits_BTV = model(x_BT)
         return F.cross_entropy(logits_BTV.flatten(0, 1).float(), y_BT.flatten())
 
-    return usual_step(model, loss_of, shape)
+    return usual_step(model, loss_of, shape, NOTE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from shape import LONG_RUN_STEPS, Shape
 from torch import Tensor
 
+from peers.usual import Step
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.dropout import share_rows
 from sevenepochs.objective import ObjectiveConfig
@@ -15,9 +14,6 @@ from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.train import machine
 from sevenepochs.train.step import loss_function, training_step
-
-if TYPE_CHECKING:
-    from peers.usual import Step
 
 NOTE = "the stock model with AdamW, dropout on"
 
@@ -36,7 +32,8 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
                "training.compile": compile}  # fmt: skip
     experiment = experiment.replace_all(changes)
     model = experiment.build_model(shape.vocab_size)
-    resolved = machine.resolve(experiment.training, shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
+    work = machine.Work(shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
+    resolved = machine.resolve(experiment.training, work)
     machine.prepare(resolved)
     model.to(resolved.device).train()
     optimizer = experiment.optimizer.build(model)
@@ -53,4 +50,4 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
         )  # fmt: skip
         return torch.tensor(result.loss)
 
-    return step
+    return Step(step, NOTE, parts)

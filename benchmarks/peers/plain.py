@@ -58,4 +58,4 @@ def make_step(shape: Shape) -> Step:
     def loss_of(x_BT: Tensor, y_BT: Tensor) -> Tensor:
         return F.cross_entropy(model(x_BT).flatten(0, 1).float(), y_BT.flatten())
 
-    return usual_step(model, loss_of, shape)
+    return usual_step(model, loss_of, shape, NOTE)

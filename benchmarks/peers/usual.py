@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from shape import Shape
 from torch import Tensor, nn
 
-Step = Callable[[Tensor, Tensor, int], Tensor]
+
+@dataclass(frozen=True)
+class Step:
+    """A contestant's step.
+
+    Attributes:
+        run: (x_BT, y_BT, number of the step) to the loss.
+        note: what is different about it, for the table.
+        micro_batches: the parts that its rows are cut into.
+    """
+
+    run: Callable[[Tensor, Tensor, int], Tensor]
+    note: str
+    micro_batches: int = 1
 
 
-def usual_step(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], shape: Shape) -> Step:
+def usual_step(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], shape: Shape, note: str) -> Step:
     model.train()
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
@@ -29,4 +43,4 @@ def usual_step(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], sh
         optimizer.zero_grad(set_to_none=True)
         return loss
 
-    return step
+    return Step(step, note)

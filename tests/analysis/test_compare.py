@@ -230,7 +230,9 @@ def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
     assert "2 of 3 pairs" in three.words and "3 recipes cannot show" in three.words
     losses = {name: float(n) for n, name in enumerate("abcde")}
     five = proxy_check(losses, losses)
-    assert five.p_value == pytest.approx(2 / 120) and "cannot" not in five.words
+    assert five.p_value == pytest.approx(2 / 120) and "cannot" not in five.words and "p = 0.02 if" in five.words
+    six = proxy_check(losses | {"f": 5.0}, losses | {"f": 5.0})
+    assert six.p_value == pytest.approx(2 / 720) and "p < 0.01 if" in six.words
 
 
 def test_of_a_seed_run_twice_the_newest_counts() -> None:

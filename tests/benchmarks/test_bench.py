@@ -120,6 +120,20 @@ def test_titles_are_prepared_from_files_in_fresh_processes() -> None:
     )
 
 
+def test_a_contestants_process_says_what_its_step_is_and_takes_steps() -> None:
+    from contestant import Contestant
+    from shape import Shape
+
+    small = dict(vocab_size=50, n_layer=1, n_head=1, d_model=8, block_size=4, batch_size=2)
+    contestant = Contestant("ours", Shape(**small, compile="off", device="cpu", precision="fp32"))
+    try:
+        contestant.run(2)
+    finally:
+        contestant.close()
+    assert contestant.facts["micro_batches"] == 1 and "dropout on" in contestant.facts["note"]
+    assert contestant.seconds[0] > 0 and 0 < contestant.loss < 10
+
+
 def test_the_command_line_needs_no_torch() -> None:
     code = f"import sys; sys.path.insert(0, {str(FOLDER)!r}); import bench; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -114,6 +114,14 @@ def test_tables_say_what_was_measured_and_what_was_left_out() -> None:
     assert all(len(row) == len(head) for row in rows)
 
 
+def test_a_step_in_parts_says_so() -> None:
+    ours = {**STEP["rows"][0], "note": "dropout on", "micro_batches": 4}
+    assert [row[-1] for row in step_table(record("step", {**STEP, "rows": [ours, STEP["rows"][1]]}))[1][:2]] == [
+        "dropout on, in 4 micro-batches",
+        "",
+    ]
+
+
 def test_who_has_cuda_graphs_is_said_where_there_are_any() -> None:
     def line(compile: str, device: str) -> str:
         return step_line(record("step", {**STEP, "shape": {**SHAPE, "compile": compile, "device": device}}))

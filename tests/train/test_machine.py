@@ -11,12 +11,13 @@ from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.settings import Training
 from sevenepochs.train import machine
+from sevenepochs.train.machine import Work
 
 
 def test_a_device_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"training\.device = 'cuda': torch sees no such device here \(there is: .*cpu"):
-        machine.resolve(Training(device="cuda"), 1e15, 1, 8, 128)
+        machine.resolve(Training(device="cuda"), Work(1e15, 1, 8, 128))
 
 
 @pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
@@ -24,10 +25,10 @@ def test_precision_follows_the_hardware_and_says_so(monkeypatch, has_bf16, preci
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bf16, raising=False)
-    resolved = machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128)
+    resolved = machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128))
     assert resolved.precision == precision
     assert ("AVX512-BF16" in resolved.why) is has_bf16
-    assert machine.resolve(Training(device="cpu", precision="fp32"), 1e10, 1, 8, 128).precision == "fp32"
+    assert machine.resolve(Training(device="cpu", precision="fp32"), Work(1e10, 1, 8, 128)).precision == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -45,14 +46,14 @@ def test_a_unit_that_onednn_is_held_from_is_none(monkeypatch, held_to, unit):
 
 def test_compilation_where_it_pays(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: "a compiler")
-    assert not machine.resolve(Training(device="cpu"), 1e12, 1, 8, 128).compiled
-    assert machine.resolve(Training(device="cpu"), 1e16, 1, 8, 128).compiled
-    assert not machine.resolve(Training(device="cpu", compile="off"), 1e16, 1, 8, 128).compiled
-    assert machine.resolve(Training(device="cpu", compile="on"), 1e2, 1, 8, 128).compiled
-    graphs = machine.resolve(Training(device="cpu", compile="graphs"), 1e2, 1, 8, 128)
+    assert not machine.resolve(Training(device="cpu"), Work(1e12, 1, 8, 128)).compiled
+    assert machine.resolve(Training(device="cpu"), Work(1e16, 1, 8, 128)).compiled
+    assert not machine.resolve(Training(device="cpu", compile="off"), Work(1e16, 1, 8, 128)).compiled
+    assert machine.resolve(Training(device="cpu", compile="on"), Work(1e2, 1, 8, 128)).compiled
+    graphs = machine.resolve(Training(device="cpu", compile="graphs"), Work(1e2, 1, 8, 128))
     assert graphs.compiled and not graphs.graphs  # there are none on a CPU
     monkeypatch.setattr(machine.shutil, "which", lambda name: None)
-    without = machine.resolve(Training(device="cpu"), 1e16, 1, 8, 128)
+    without = machine.resolve(Training(device="cpu"), Work(1e16, 1, 8, 128))
     assert not without.compiled and "no C++ compiler" in without.why
 
 
@@ -63,15 +64,15 @@ def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: "a compiler")
 
     def has_graphs(compile, flop=1e16, processes=1):
-        return machine.resolve(Training(device="cuda", compile=compile), flop, 1, 8, 128, processes).graphs
+        return machine.resolve(Training(device="cuda", compile=compile), Work(flop, 1, 8, 128, processes)).graphs
 
     assert has_graphs("auto") and not has_graphs("auto", flop=1e10) and not has_graphs("auto", processes=2)
     assert has_graphs("graphs", processes=2) and not has_graphs("on") and not has_graphs("off")
     in_parts = Training(device="cuda", micro_batches=2)
-    assert not machine.resolve(in_parts, 1e16, 1, 4, 8192).graphs
+    assert not machine.resolve(in_parts, Work(1e16, 1, 4, 8192)).graphs
     with pytest.raises(UserError, match=r"'graphs' and training.micro_batches > 1: choose one"):
-        machine.resolve(dataclasses.replace(in_parts, compile="graphs"), 1e16, 1, 4, 8192)
-    assert machine.resolve(Training(device="cuda"), 1e16, 1, 64, 128).micro_batches == 1
+        machine.resolve(dataclasses.replace(in_parts, compile="graphs"), Work(1e16, 1, 4, 8192))
+    assert machine.resolve(Training(device="cuda"), Work(1e16, 1, 64, 128)).micro_batches == 1
 
 
 @pytest.mark.parametrize(
@@ -89,18 +90,18 @@ def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
 )
 def test_large_steps_on_a_cpu_are_cut(step_flop, rows, block_size, asked, expected):
     settings = Training(device="cpu", micro_batches=asked)
-    resolved = machine.resolve(settings, step_flop, 1, rows, block_size)
+    resolved = machine.resolve(settings, Work(step_flop, 1, rows, block_size))
     assert resolved.micro_batches == expected
     assert (f"{expected} micro-batches" in resolved.why) == (expected > 1)
 
 
 def test_rows_that_cannot_be_cut_are_refused():
     with pytest.raises(UserError, match=r"training.micro_batches = 3 does not .* 64; choose one of 1, 2, 4, 8, 16"):
-        machine.resolve(Training(device="cpu", micro_batches=3), 1e10, 1, 64, 128)
+        machine.resolve(Training(device="cpu", micro_batches=3), Work(1e10, 1, 64, 128))
 
 
 def test_the_choices_are_plain_values():
-    facts = machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128).to_dict()
+    facts = machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128)).to_dict()
     expected = {"device", "device_name", "precision", "compiled", "threads", "why", "processes", "graphs", "libraries",
                 "micro_batches"}  # fmt: skip
     assert facts.keys() == expected
@@ -108,14 +109,14 @@ def test_the_choices_are_plain_values():
 
 
 def test_evaluations_are_compiled_on_a_cpu_only():
-    on_a_cpu = machine.resolve(Training(device="cpu", compile="on"), 1e16, 1, 8, 128)
+    on_a_cpu = machine.resolve(Training(device="cpu", compile="on"), Work(1e16, 1, 8, 128))
     assert on_a_cpu.compiles_evaluations
     assert not dataclasses.replace(on_a_cpu, device="cuda").compiles_evaluations
     assert not dataclasses.replace(on_a_cpu, compiled=False).compiles_evaluations
 
 
 def test_fp32_on_a_gpu_is_fp32(monkeypatch):
-    on_a_gpu = dataclasses.replace(machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128), device="cuda")
+    on_a_gpu = dataclasses.replace(machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128)), device="cuda")
     was = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled()
     try:
         torch.set_float32_matmul_precision("high")
@@ -131,7 +132,7 @@ def test_fp32_on_a_gpu_is_fp32(monkeypatch):
 
 def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch):
     was = torch.are_deterministic_algorithms_enabled()
-    resolved = machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128)
+    resolved = machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128))
     try:
         machine.prepare(resolved)
         assert torch.are_deterministic_algorithms_enabled()
@@ -144,7 +145,7 @@ def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch)
 def test_a_cpu_step_keeps_little_for_its_backward_pass():
     model = baseline().replace_all({"model.n_layer": 2, "model.d_model": 64, "model.n_head": 2}).build_model(100)
     x_BT = torch.arange(8 * 32).view(8, 32) % 100
-    resolved = machine.resolve(Training(device="cpu"), 1e10, 1, 8, 128)
+    resolved = machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128))
 
     def kept_bytes_and_gradients(device):
         machine.prepare(dataclasses.replace(resolved, device=device))

@@ -21,6 +21,7 @@ from sevenepochs.report.readme_figures import figures
 from sevenepochs.results_folder import Result, by_titles, list_results, mean_exact, most_recipes, official_first, record
 
 STORY = ("baseline", "adamw", "rope")
+FOR_A_LAPTOP = ("laptop_letters", "laptop_words")
 _COLUMNS = (
     "exact_val_loss",
     "official_val_loss",
@@ -111,6 +112,14 @@ def headline(results: list[Result]) -> str:
     return text
 
 
+def times(results: list[Result]) -> str:
+    """How long the record recipe and those made for a laptop took, where they were run, on the headline's titles."""
+    chosen = most_recipes(results)
+    ofs = [record(chosen), *(official_first(r for r in chosen if r.facts["recipe"] == name) for name in FOR_A_LAPTOP)]
+    took = [f"`{r.facts['recipe']}` {_minutes(r)} ({r.machine})" for r in (seeds[0] for seeds in ofs if seeds)]
+    return f"Measured, evaluations and compilation included: {', '.join(took)}." if took else ""
+
+
 def _in_stock_rows(result: Result) -> float:
     loss = result.figures.get("exact_val_loss_stock_rows")
     return result.exact if loss is None else loss
@@ -128,6 +137,8 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     text = readme.read_text(encoding="utf-8")
     if "<!-- headline:start -->" in text:
         sections["headline"] = headline(full)
+    if "<!-- times:start -->" in text:
+        sections["times"] = times(full)
     if "<!-- ladder:start -->" in text:
         sections["ladder"] = ladder_section(_ladders(results, results_root))
     return update_page(readme, sections, check=check)
@@ -171,10 +182,14 @@ def _cells(result: Result) -> list[str]:
         str(facts["seed"]),
         result.titles_name,
         *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),
-        format_metric("elapsed_minutes", facts["elapsed_seconds"] / 60, unit=True),
+        _minutes(result),
         result.machine,
         f"{(facts.get('commit') or 'unknown')[:8]}{'+' if facts.get('dirty') else ''}",
     ]
+
+
+def _minutes(result: Result) -> str:
+    return format_metric("elapsed_minutes", result.facts["elapsed_seconds"] / 60, unit=True)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _contestant(row: Mapping[str, Any], ours: Mapping[str, Any] | None, content:
     median = statistics.median(seconds)
     return Contestant(
         name=row["peer"],
-        note=row["note"],
+        note=row["note"] + _in_parts(row.get("micro_batches", 1)),
         seconds=median,
         seconds_min=min(seconds),
         seconds_max=max(seconds),
@@ -66,3 +66,7 @@ def _contestant(row: Mapping[str, Any], ours: Mapping[str, Any] | None, content:
         memory_bytes=row["peak_bytes_above_start"],
         memory_share=ours["peak_bytes_above_start"] / row["peak_bytes_above_start"] if ours else None,
     )
+
+
+def _in_parts(micro_batches: int) -> str:
+    return f", in {micro_batches} micro-batches" if micro_batches > 1 else ""

@@ -65,8 +65,8 @@ def estimate(
     facts["parameters"] = n_parameters(model)
     flop = facts["flop_per_step"] = experiment.step_flop(model)
     if n_steps is not None:
-        b = experiment.batches
-        resolved = machine.resolve(experiment.training, flop, n_steps, b.batch_size, b.block_size)
+        work = machine.Work(flop, n_steps, experiment.batches.batch_size, experiment.batches.block_size)
+        resolved = machine.resolve(experiment.training, work)
         rate = _product_rate(resolved.device, resolved.precision)
         steps_per_epoch = n_steps // experiment.training.epochs
         n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))

@@ -30,6 +30,23 @@ _TF32_OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"  # some GPU images set it
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a run asks of a machine.
+
+    Attributes:
+        step_flop: arithmetic of one step, all processes together.
+        rows: of one step, which the processes share equally.
+        block_size: tokens in a row.
+    """
+
+    step_flop: float
+    n_steps: int
+    rows: int
+    block_size: int
+    processes: int = 1
+
+
+@dataclass(frozen=True)
 class Machine:
     """Resolved choices, with the reason for each in words."""
 
@@ -53,14 +70,8 @@ class Machine:
         return asdict(self)
 
 
-def resolve(
-    settings: Training, step_flop: float, n_steps: int, batch_size: int, block_size: int, processes: int = 1
-) -> Machine:
+def resolve(settings: Training, work: Work) -> Machine:
     """Choose what the settings leave to "auto".
-
-    Args:
-        step_flop: arithmetic of one step, all processes together.
-        batch_size: rows of `block_size` tokens, which the processes share equally.
 
     Raises:
         UserError: a device was asked for that is not there, or the rows cannot be cut as asked.
@@ -74,9 +85,9 @@ def resolve(
         raise UserError(f"training.device = {device!r}: torch sees no such device here (there is: {present})")
     fast_bf16, why_precision = _bf16(device)
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
-    compiled, why_compiled = _compiled(settings, device, step_flop * n_steps)
-    micro_batches = _micro_batches(settings, device, step_flop / processes, batch_size // processes, block_size)
-    graphs = _graphs(settings, device, compiled, processes, micro_batches)
+    compiled, why_compiled = _compiled(settings, device, work.step_flop * work.n_steps)
+    micro_batches = _micro_batches(settings, device, work)
+    graphs = _graphs(settings, device, compiled, work.processes, micro_batches)
     name = torch.cuda.get_device_name() if device == "cuda" else None
     return Machine(
         device,
@@ -86,7 +97,7 @@ def resolve(
         torch.get_num_threads(),
         f"{why_precision}; {why_compiled}{', replayed as CUDA graphs' if graphs else ''}"
         f"{f'; {micro_batches} micro-batches' if micro_batches > 1 else ''}",
-        processes,
+        work.processes,
         graphs=graphs,
         libraries=f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}" if device == "cuda" else None,
         micro_batches=micro_batches,
@@ -138,7 +149,8 @@ def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bo
     return True, f"compiled (the first step takes {'a minute or two' if device == 'cpu' else 'half a minute'})"
 
 
-def _micro_batches(settings: Training, device: str, flop: float, rows: int, block_size: int) -> int:
+def _micro_batches(settings: Training, device: str, work: Work) -> int:
+    rows = work.rows // work.processes
     if settings.micro_batches is not None:
         if rows % settings.micro_batches:
             choices = ", ".join(str(n) for n in range(1, rows + 1) if rows % n == 0)
@@ -147,10 +159,11 @@ def _micro_batches(settings: Training, device: str, flop: float, rows: int, bloc
                 f"batch, {rows}; choose one of {choices}"
             )
         return settings.micro_batches
-    if device != "cpu" or rows * block_size < _CUT_FROM_TOKENS or flop < _CUT_FROM_FLOP:
+    is_small = rows * work.block_size < _CUT_FROM_TOKENS or work.step_flop / work.processes < _CUT_FROM_FLOP
+    if device != "cpu" or is_small:
         return 1
     # the smallest part that is large enough, of those that cut the rows evenly
-    large_enough = (n for n in range(1, rows) if rows % n == 0 and n * block_size >= _TOKENS_OF_A_MICRO_BATCH)
+    large_enough = (n for n in range(1, rows) if rows % n == 0 and n * work.block_size >= _TOKENS_OF_A_MICRO_BATCH)
     return rows // next(large_enough, rows)
 
 

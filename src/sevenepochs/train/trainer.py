@@ -136,8 +136,8 @@ class _Training:
         _check_memory(self.model)
         batch_size, block_size = experiment.batches.batch_size, experiment.batches.block_size
         ranks.check_divides(batch_size)
-        flop = experiment.step_flop(self.model)
-        self.machine = machine.resolve(settings, flop, self.n_steps, batch_size, block_size, ranks.count)
+        work = machine.Work(experiment.step_flop(self.model), self.n_steps, batch_size, block_size, ranks.count)
+        self.machine = machine.resolve(settings, work)
         ranks.check_devices(self.machine.device)
         machine.prepare(self.machine)
         processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
