@@ -120,8 +120,8 @@ def prepare(machine: Machine) -> None:
     # said either way: a process may train on a CPU first, and cuBLAS refuses to be asked without more settings
     torch.use_deterministic_algorithms(machine.device == "cpu")
     # A stored element costs more than its arithmetic, so the backward pass computes again what is neither a product nor
-    # a reduction: on 2 cores with AVX512-BF16, steps of 4.4 s and 2.1 GB became 4.0 s and 1.4 GB; other CPUs are not
-    # measured. GPUs are what torch's own choice was made for.
+    # a reduction: on 2 cores with AVX512-BF16, steps of 4.4 s and 2.1 GB became 4.0 s and 1.4 GB. GPUs are what torch's
+    # own choice was made for.
     functorch_config.aggressive_recomputation = machine.device == "cpu"
     if machine.device == "cpu":
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
