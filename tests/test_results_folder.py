@@ -181,11 +181,6 @@ def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_r
     assert told.endswith(f"included: `a` 1.5 min ({machine}), `laptop_words` 100 min ({machine}).")
 
 
-def test_the_committed_readme_is_up_to_date() -> None:
-    root = Path(__file__).parents[1]
-    assert update(root / "README.md", root / "results", check=True), "run: make readme"
-
-
 def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     """`make readme` after every publish: neither README nor docs holds a typed or an old figure."""
     root = Path(__file__).parents[1]

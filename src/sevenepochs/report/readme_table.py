@@ -1,6 +1,6 @@
 """What the README has between markers, generated from results/ so that no number there is typed: the record in a
-sentence, all full results, and the ladder with each recipe's measured effect. `make readme` runs this file, which fills
-pages of docs/ too. No torch.
+sentence, all full results, and the ladder of full runs with each recipe's measured effect. `make readme` runs this
+file, which fills pages of docs/ too. No torch.
 """
 
 from __future__ import annotations
@@ -131,8 +131,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     Raises:
         UserError: the results' markers are missing, or a result is damaged.
     """
-    results = list_results(results_root)
-    full = [r for r in results if not r.is_proxy]
+    full = [r for r in list_results(results_root) if not r.is_proxy]
     sections = {"results": table(full)}
     text = readme.read_text(encoding="utf-8")
     if "<!-- headline:start -->" in text:
@@ -140,7 +139,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     if "<!-- times:start -->" in text:
         sections["times"] = times(full)
     if "<!-- ladder:start -->" in text:
-        sections["ladder"] = ladder_section(_ladders(results, results_root))
+        sections["ladder"] = ladder_section(_ladders(full, results_root))
     return update_page(readme, sections, check=check)
 
 
@@ -152,8 +151,11 @@ def update_looking_inside(page: Path, results_root: Path, *, check: bool = False
 
 
 def update_choosing(page: Path, results_root: Path, *, check: bool = False) -> bool:
-    """The same for what docs/choosing.md says of the proxy."""
-    return update_page(page, {"proxy": proxy_check_section(list_results(results_root))}, check=check)
+    """The same for what docs/choosing.md says of the proxy, and for the ladder at its scale."""
+    results = list_results(results_root)
+    rungs_of = _ladders([r for r in results if r.is_proxy], results_root)
+    parts = {"proxy": proxy_check_section(results), "ladder": ladder_section(rungs_of)}
+    return update_page(page, parts, check=check)
 
 
 def draw_figures(folder: Path, results_root: Path) -> list[Path]:
