@@ -83,9 +83,20 @@ def test_three_seeds_make_a_claim() -> None:
     pair = paired(3, -0.01, rows="TitleRows 64")
     assert pair.verdict.winner == "b" and pair.verdict.words.startswith("b is better than a by 0.0100 ± ")
     assert pair.verdict.words.endswith("(3 seeds)")
-    assert pair.rows_differ and pair.stock_rows is None  # nobody scored b under stock rows
+    assert not pair.own_are_stock and pair.stock_rows is None  # nobody scored b under stock rows
     worse = paired(3, 0.01)
-    assert worse.verdict.winner == "a" and worse.stock_rows is worse.own_rows
+    assert worse.verdict.winner == "a" and worse.stock_rows is worse.own_rows and worse.own_are_stock
+
+
+def test_rows_that_both_recipes_have_are_no_stock_rows_for_that() -> None:
+    def scored(result: Result) -> TitleLosses:
+        own = losses_of(result)
+        return dataclasses.replace(own, nats_stock_rows=own.nats + 0.5 * CHARS * (result.facts["recipe"] == "b"))
+
+    a, b = (Group(name, (made(name, 1, rows="TitleRows 64"),)) for name in "ab")
+    pair = pair_groups(a, b, scored)
+    assert pair.stock_rows is not None and not pair.own_are_stock
+    assert (pair.own_rows.value, pair.stock_rows.value) == (pytest.approx(0.0), pytest.approx(0.5))
 
 
 def test_one_seed_makes_no_claim_unless_the_difference_dwarfs_the_measured_deviation() -> None:

@@ -58,9 +58,9 @@ class Pair:
 
     Attributes:
         runs: the pairs of runs, first group's and second group's.
-        stock_rows: the same difference with both scored under stock rows; None where one of them was not.
-        rows_differ: whether the recipes cut the validation stream differently, so that rows alone may make a part of
-            the difference.
+        stock_rows: the same difference with both scored under stock rows, so that rows alone make no part of it; None
+            where one of them was not.
+        own_are_stock: whether those are all runs' own rows, so that both differences are one.
         left_out: seeds that only one of the groups has.
     """
 
@@ -69,7 +69,7 @@ class Pair:
     runs: tuple[tuple[Result, Result], ...]
     own_rows: PairedDifference
     stock_rows: PairedDifference | None
-    rows_differ: bool
+    own_are_stock: bool
     left_out: tuple[int, ...]
     noise: NoiseFloor | None
     verdict: Verdict
@@ -157,15 +157,15 @@ def pair_groups(
     losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
     seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
     own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
-    rows_differ = any(a.facts["rows"] != b.facts["rows"] for a, b in chosen)
+    own_are_stock = all(run.facts["rows"] == "stock" for pair in chosen for run in pair)
     floor = floor_for((*first.results, *second.results), floors)
     return Pair(
         first=first.name,
         second=second.name,
         runs=tuple(chosen),
         own_rows=own,
-        stock_rows=_under_stock_rows(losses, seeds) if rows_differ else own,
-        rows_differ=rows_differ,
+        stock_rows=own if own_are_stock else _under_stock_rows(losses, seeds),
+        own_are_stock=own_are_stock,
         left_out=tuple(sorted(set(first.seeds) ^ set(second.seeds))) if common else (),
         noise=floor,
         verdict=verdict(first.name, second.name, own, floor),

@@ -26,10 +26,10 @@ def print_pair(pair: Pair) -> None:
     if own.over_seeds is not None:
         console.print(f"  over seeds      {_interval(own.over_seeds)} (t, {own.n_pairs} pairs)")
         console.print(f"  over both       {_interval(own.over_both)}")
-    if pair.rows_differ and pair.stock_rows is not None:
+    if pair.stock_rows is not None and not pair.own_are_stock:
         stock = pair.stock_rows
         console.print(f"  both in stock rows  {_number(stock.value)}, over titles {_interval(stock.over_titles)}")
-    elif pair.rows_differ:
+    elif pair.stock_rows is None:
         console.print("  both in stock rows  unknown: publish the runs first, which scores them so")
     if pair.left_out:
         console.print(f"  without a partner   seeds {', '.join(map(str, pair.left_out))}")
@@ -59,7 +59,7 @@ def pair_row(pair: Pair, parts: list[Part]) -> dict[str, Any]:
         "runs": [[a.name, b.name] for a, b in pair.runs],
         "difference": dataclasses.asdict(pair.own_rows),
         "difference_stock_rows": dataclasses.asdict(pair.stock_rows) if pair.stock_rows is not None else None,
-        "rows_differ": pair.rows_differ,
+        "own_rows_are_stock": pair.own_are_stock,
         "seeds_left_out": pair.left_out,
         "seed_deviation": {"recipe": noise.recipe, "n": noise.n, "sd": noise.sd} if noise is not None else None,
         "counts": pair.verdict.counts,

@@ -87,7 +87,7 @@ def _effect(rung: Rung) -> str:
 
 
 def _stock_effect(rung: Rung) -> str:
-    if rung.pair is None or not rung.pair.rows_differ:
+    if rung.pair is None or rung.pair.own_are_stock:
         return "-" if rung.pair is None else "same"
     stock = rung.pair.stock_rows
     return "unknown" if stock is None else format_metric("val_loss_difference", stock.value)
