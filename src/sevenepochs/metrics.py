@@ -57,7 +57,10 @@ _ALL = [
         "excess_val_loss", "excess", "nats/char", "exact loss minus the floor: what a perfect model would still gain"
     ),
     Metric(
-        "train_loss_nats_per_token", "train loss", "nats/token", "mean cross-entropy of the training batch, dropout on"
+        "train_loss_nats_per_token",
+        "train loss",
+        "nats/token",
+        "the training batch's objective, dropout on: mean cross-entropy, plus its divergence under R-Drop",
     ),
     Metric("grad_norm", "grad norm", "", "global L2 norm of the gradient before clipping", ".3f"),
     Metric("lr_multiplier", "lr x", "", "schedule's factor on every learning rate", ".4f"),

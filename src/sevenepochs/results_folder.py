@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import math
+import os
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -126,6 +127,11 @@ class Result:
         return cls(path, facts)
 
 
+def is_result(path: Path) -> bool:
+    """Whether the folder holds a published result."""
+    return os.path.isfile(path / "result.json")  # unlike Path's, False for what is too long for a name
+
+
 def list_results(root: Path) -> list[Result]:
     """All results below `root`, by name; a damaged one raises. What a killed `publish` left half-written is none."""
     return [Result.read(file.parent) for file in sorted(root.glob("[!.]*/result.json"))]
@@ -182,7 +188,7 @@ def result_of(run: Run) -> Result:
     summary = run.summary
     if summary is None:
         raise UserError(
-            f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.name})"
+            f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.path})"
         )
     config, environment, certificate = with_later_fields(run.config), run.environment, run.certificate or {}
     forget_folders(config["corpus"])

@@ -82,7 +82,7 @@ def load_trained(run: Run) -> TrainedRun:
             loaded.
     """
     if run.state != "complete":
-        advice = "wait for it" if run.state == "running" else f"resume it: sevenepochs resume {run.name}"
+        advice = "wait for it" if run.state == "running" else f"resume it: sevenepochs resume {run.path}"
         raise UserError(f"run {run.name} ({run.state}) has no weights yet; {advice}")
     return rebuild(run, run.load_model_tensors(), f"{layout.MODEL} of run {run.name}")
 

@@ -2,6 +2,8 @@
 scales are never mixed."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 import torch._dynamo
 
-from sevenepochs.campaign.jobs import Job, execute, jobs_for, plan
+from sevenepochs.campaign.jobs import Job, _lock, execute, jobs_for, plan
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
@@ -99,6 +101,25 @@ def test_a_job_that_another_process_took_meanwhile_is_not_run_again(
     assert plan([fp32], finished_run.path.parent, tmp_path)[0].state == "to do"
 
 
+def test_a_job_that_another_process_begins_just_now_is_left_alone(tiny: Experiment, tmp_path: Path) -> None:
+    """It has no folder before its data is read and its tokenizer trained."""
+    job = Job("tiny", tiny.replace("training.epochs", 1))
+    code = (
+        "import sys; from pathlib import Path; from sevenepochs.run_folder.lock import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
+    )
+    _lock(job, tmp_path).release()
+    [file] = (tmp_path / ".jobs").iterdir()
+    with subprocess.Popen([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
+        assert it.stdout is not None and it.stdin is not None
+        it.stdout.readline()
+        [one] = execute(plan([job], tmp_path, tmp_path), tmp_path, Watcher())
+        assert one.state == "running" and one.run is None and not list_runs(tmp_path)
+        it.stdin.close()
+    [one] = execute(plan([job], tmp_path, tmp_path), tmp_path, Watcher())
+    assert one.state == "done"
+
+
 def test_every_job_is_compiled_however_many_came_before(
     tiny: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +206,7 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     assert result.path is not None and [f.name for f in result.path.glob("analysis/*")] == ["title_losses.json"]
     assert losses.exact_val_loss == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-4)
     assert result.facts["command"].endswith("--set training.compile=off --proxy")
-    assert main(["ladder", "baseline", "adamw", "--check-proxy", "--corpus", "sample:200", *SETTINGS]) == 0
+    assert main(["ladder", "baseline", "adamw", "--check-proxy"]) == 0
     assert "the proxy's ranking is unchecked" in capsys.readouterr().out
 
 
@@ -195,6 +216,8 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
         (["ladder", "--from", "nothing"], "no rung"),
         (["ladder", "baseline", "adamw", "--from", "adamw", "--to", "baseline"], "comes after"),
         (["ladder", "adamw", "adamw"], "named twice"),
+        (["ladder", "adamw", "--check-proxy", "--seeds", "3"], "--check-proxy looks at all runs that are there"),
+        (["noise", "adamw", "--set", "optimizer.lr=1"], "for runs that --train begins"),
         (["ladder", "adamw", "--seeds", "0"], "at least 1"),
         (["ladder", "adamw", "--set", "training.seed=3"], "no effect here"),
         (["noise", "adamw", "--train", "3", "--set", "training.seed = 3"], "no effect here"),
@@ -202,7 +225,7 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
         (["noise"], "--train 3"),
         (["noise", "--train", "3"], "name the recipe"),
         (["compare", "baseline"], "at least two"),
-        (["search", "adamw", "--vary", "optimizer.lrr=1..2"], "no numeric setting"),
+        (["search", "adamw", "--vary", "optimizer.lrr=1..2"], "there is no setting"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(

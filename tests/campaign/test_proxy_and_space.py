@@ -7,7 +7,7 @@ import pytest
 
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.search import Search
-from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension
+from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension, parse_space
 from sevenepochs.config import Config
 from sevenepochs.corpus.development import Development, moved
 from sevenepochs.corpus.sample import SampleCorpus
@@ -128,10 +128,20 @@ def test_ranges_are_parsed() -> None:
     assert parse_dimension("model.n_layer=4,6", adamw()).choices == (4, 6)
 
 
+def test_what_varies_is_named_once() -> None:
+    assert len(parse_space(["optimizer.lr=1..2", "*dropout=0..0.3"], adamw())) == 2
+    for texts in (["optimizer.lr=1..2", "optimizer.lr=1,2"], ["*dropout=0..0.3", "model.embedding_dropout=0..0.1"]):
+        with pytest.raises(UserError, match=r"--vary .*varies with .* already; name it once"):
+            parse_space(texts, adamw())
+
+
 @pytest.mark.parametrize(
     "text",
     ["optimizer.lr", "optimizer.lr=fast..slow", "optimizer.lr=1..1", "optimizer.lr=0..1:log", "nothing=1..2",
-     "optimizer.lr=1..2:0", "optimizer.lr=1", "optimizer.lr=nan..1", "=1..2"],
+     "optimizer.lr=1..2:0", "optimizer.lr=1", "optimizer.lr=nan..1", "=1..2", "optimizer.lr=1,1",
+     "model.n_layer=2..8:0.4", "model.n_layer=0.3..5:log", "model.n_layer=2,2.5",
+     # trials that differ in these cannot be compared
+     "corpus.seed=0..5", "training.seed=0..5", "training.epochs=7..28"],
 )  # fmt: skip
 def test_bad_ranges_are_one_line(text: str) -> None:
     with pytest.raises(UserError, match="--vary"):

@@ -157,6 +157,18 @@ MISTAKES = {
     "no such run": (["resume", "nothing"], "nothing"),
     "one run to compare": (["compare", "last"], ""),
     "column without corpus": (["eval", "last", "--column", "title"], "--corpus"),
+    **{
+        f"column without corpus, {verb[0]}": ([*verb, "--column", "title"], "--column belongs to --corpus")
+        for verb in (
+            ["predict", "last", "--text", "a"],
+            ["sample", "last"],
+            ["analyze", "last"],
+            ["publish", "last"],
+            ["compare", "last", "last"],
+            ["serve", "last"],
+            ["resume", "last"],
+        )
+    },
     "bad revision": (["train", "adamw", "--revision", "2022"], "2023"),
 }
 

@@ -37,7 +37,7 @@ def test_states(writer):
 def test_disk_full_at_the_end_leaves_no_summary(writer, monkeypatch):
     writer.save_checkpoint(TENSORS, {"step": 9})
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(UserError, match=f"disk full: .*resume {writer.name}"):
+    with pytest.raises(UserError, match=f"disk full: .*resume {writer.path}"):
         writer.finish({"exact_val_loss": 1.0})
     writer.close()
     assert Run(writer.path).summary is None and Run(writer.path).state == "interrupted"
@@ -83,6 +83,22 @@ def test_an_abandoned_writer_of_this_process_does_not_free_its_successors_lock(w
         writer.close()
         assert Run(writer.path).state == "running"
     assert Run(writer.path).state == "interrupted"
+
+
+def test_a_run_that_was_finished_while_its_lock_was_waited_for_is_left_alone(writer, monkeypatch):
+    """Between the look at the folder and the lock, the other process writes the summary and ends."""
+    from sevenepochs.run_folder import writer as module
+
+    def late(path):
+        (path.parent / layout.SUMMARY).write_text("{}")
+        return lock.Lock(path)
+
+    writer.append_metric({"step": 1})
+    writer.close()
+    monkeypatch.setattr(module, "Lock", late)
+    with pytest.raises(UserError, match="is complete; there is nothing to resume"):
+        RunWriter.reopen(writer.path)
+    assert list(Run(writer.path).metrics()) == [{"step": 1}] and lock.holder(writer.path / layout.LOCK) is None
 
 
 def test_a_run_that_cannot_be_reopened_stays_free(writer):

@@ -22,7 +22,7 @@ def test_missing_and_corrupt_files_are_named_with_a_way_on(writer):
         run.environment  # noqa: B018
     assert run.certificate is None and run.summary is None
     writer.close()
-    with pytest.raises(UserError, match=f"sevenepochs resume {run.name}"):
+    with pytest.raises(UserError, match=f"sevenepochs resume {run.path}"):
         run.read_text(layout.TOKENIZER)
 
 
@@ -89,6 +89,11 @@ def test_find_run(root, monkeypatch, tmp_path):
         find_run("1337", root)
     with pytest.raises(UserError, match="did you mean '20260102T000000Z_adamw_s1338'"):
         find_run("20260102T000000Z_adam_s1338", root)
+    with pytest.raises(UserError, match="no run 'adamw_s13'"):  # inside a name means nothing: it might be a recipe's
+        find_run("adamw_s13", root)
+    for text in ("x" * 300, f"runs/{'x' * 300}"):  # no file can have such a name
+        with pytest.raises(UserError, match=r"no run .(runs/)?x"):
+            find_run(text, root)
     with pytest.raises(UserError, match="no run ''"):
         find_run("", root)
     with pytest.raises(UserError, match="is not a run folder"):

@@ -220,6 +220,16 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
     assert run.state == "failed" and run.failure["step"] == 5
 
 
+def test_a_cpu_that_is_too_small_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
+    from sevenepochs.train import trainer
+
+    monkeypatch.setattr(trainer, "training_step", lambda *arguments, **options: torch.empty(2**62, dtype=torch.uint8))
+    with pytest.raises(UserError, match=r"step 1: out of memory on cpu; .*allocate memory.* Try training.micro_batc"):
+        run_training(tiny, "x", tmp_path)
+    (run,) = list_runs(tmp_path)
+    assert run.state == "failed"
+
+
 def test_a_gpu_that_is_too_small_for_the_final_figures_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
     from sevenepochs.train import trainer
 

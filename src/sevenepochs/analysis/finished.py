@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sevenepochs.analysis.compare import by_recipe
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result, list_results, recipe_key, result_of
+from sevenepochs.results_folder import Result, is_result, list_results, recipe_key, result_of
 from sevenepochs.run_folder import Run, find_run, list_runs
 
 
@@ -21,7 +21,7 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     Raises:
         UserError: nothing, or several corpora's results, are called so; or the run is not complete.
     """
-    if (Path(text) / "result.json").is_file():
+    if is_result(Path(text)):
         return [Result.read(Path(text))]
     complete = [result for result in finished_runs(runs_root) if result.facts["recipe"] == text]
     if complete:

@@ -28,7 +28,7 @@ IGNORED = -100  # a target that is not scored; torch's cross-entropy knows it by
 
 @dataclass(frozen=True)
 class TitleRows(BatchesConfig):
-    """`batch_size` rows a step, or one less where the rows of an epoch do not come out even."""
+    """At most `batch_size` rows a step: those of an epoch are spread over as few steps as they need, evenly."""
 
     batch_size: int = 16
     block_size: int = 256

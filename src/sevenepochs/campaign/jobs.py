@@ -9,8 +9,10 @@ compilation and micro-batches are how a machine executes it and do not count. Th
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +24,14 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.results_folder import Result, result_of
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.run_folder import Run, list_runs, storage
 from sevenepochs.run_folder.execution import EXECUTION_FIELDS
+from sevenepochs.run_folder.lock import Lock
 from sevenepochs.run_folder.writer import recipe_label
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.trainer import resume_training, run_training
+
+_LOCKS = ".jobs"  # in the runs' folder
 
 State = Literal["done", "resume", "running", "failed", "to do"]
 
@@ -113,7 +118,8 @@ def execute(
 ) -> list[Planned]:
     """Run what is not done, in order; returns the same jobs with what has become of them.
 
-    Each is looked for again when its turn comes: another process may have begun or finished it. A run whose loss is not
+    Each is looked for again when its turn comes: another process may have begun or finished it; it is locked from then
+    on, since a run has no folder until its data is read. A run whose loss is not
     finite, or that does not fit into the GPU, is left as failed and the next one starts; a run that another process
     writes is left alone.
 
@@ -129,13 +135,30 @@ def execute(
         if one.state not in ("to do", "resume"):
             finished.append(one)
             continue
-        one = _planned(one.job, list_runs(runs_root), finished_runs(runs_root))
-        if one.state not in ("to do", "resume"):
-            finished.append(one)
+        try:
+            lock = _lock(one.job, runs_root)
+        except BlockingIOError:
+            finished.append(replace(one, state="running"))
             continue
-        announce(index, one)
-        finished.append(_run(one, runs_root, watcher))
+        try:
+            one = _planned(one.job, list_runs(runs_root), finished_runs(runs_root))
+            if one.state in ("to do", "resume"):
+                announce(index, one)
+                one = _run(one, runs_root, watcher)
+            finished.append(one)
+        finally:
+            lock.release()
     return finished
+
+
+def _lock(job: Job, runs_root: Path) -> Lock:
+    """One for all that would make the same run."""
+    key = [job.name, job.seed, titles_of(job.experiment.corpus), config_key(job.experiment)]
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    folder = runs_root / _LOCKS
+    with storage.disk_errors(f"the folder {runs_root}", "choose another folder with --runs"):
+        folder.mkdir(parents=True, exist_ok=True)
+        return Lock(folder / f"{name}.lock")
 
 
 def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:

@@ -134,7 +134,7 @@ class Search:
         optuna = _optuna()
         self._requeue(study)
         if not study.trials:
-            study.enqueue_trial(self.start())  # the recipe as it is: what every proposal has to beat
+            study.enqueue_trial(self.start())  # the recipe, or what is nearest: what every proposal has to beat
         while sum(map(_is_over, study.trials)) < n_trials:
             trial = study.ask()
             values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
@@ -163,7 +163,7 @@ class Search:
                 trial.number,
                 dict(trial.params),
                 changes(self.experiment, self.dimensions, trial.params),
-                trial.value if _ERROR not in trial.user_attrs else None,
+                trial.value,
                 trial.user_attrs.get("run"),
             )
             for trial in study.trials

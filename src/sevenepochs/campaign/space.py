@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ _FACTOR_LR = 4.0
 _FACTOR_DECAY = 5.0
 _DECAY = 0.1  # the most, where the recipe has none
 _FACTOR_WEIGHT = 3.0
+_THE_SAME_FOR_ALL = ("corpus.", "training.seed", "training.epochs")  # trials that differ in these are not comparable
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,8 @@ class Dimension:
 def default_space(experiment: Experiment) -> list[Dimension]:
     """Width, the dropout rates that it uses together, the objective's weight, decays and learning rates: what of these
     it has."""
-    fields = numeric_fields(experiment)
-    head_size = experiment.model.d_model // experiment.model.n_head
-    texts = [f"model.n_head={','.join(str(n) for n in _heads(experiment.model.n_head))}"] if head_size else []
+    fields = variable_fields(experiment)
+    texts = [f"model.n_head={','.join(str(n) for n in _heads(experiment.model.n_head))}"]
     for path, value in fields.items():
         name = path.rpartition(".")[2]
         if path == "objective.weight" and value:
@@ -64,28 +64,45 @@ def default_space(experiment: Experiment) -> list[Dimension]:
     return [*found, *_dropout(fields)]
 
 
+def parse_space(texts: Sequence[str], experiment: Experiment) -> list[Dimension]:
+    """Ranges in the user's words.
+
+    Raises:
+        UserError: one is malformed, names no setting that can be varied, or two name the same one.
+    """
+    found: list[Dimension] = []
+    for text in texts:
+        dimension = parse_dimension(text, experiment)
+        for other in found:
+            if shared := set(dimension.paths) & set(other.paths):
+                raise UserError(f"--vary {text!r}: {min(shared)} varies with {other.name!r} already; name it once")
+        found.append(dimension)
+    return found
+
+
 def parse_dimension(text: str, experiment: Experiment) -> Dimension:
     """One range in the user's words.
 
     Raises:
-        UserError: malformed, or no numeric field of the experiment has such a path.
+        UserError: malformed, or no setting that can be varied has such a path.
     """
     key, equals, values = text.partition("=")
     example = "write KEY=LOW..HIGH[:log|:STEP] or KEY=A,B,C, e.g. optimizer.lr=1e-4..1e-2:log"
     if not equals or not key or not values:
         raise UserError(f"--vary {text!r}: {example}")
-    fields = numeric_fields(experiment)
+    fields = variable_fields(experiment)
     paths = tuple(path for path in fields if fnmatch.fnmatchcase(path, key))
     if not paths:
-        raise UserError(f"--vary {text!r}: the recipe has no numeric setting {key!r}; it has {', '.join(fields)}")
+        raise UserError(f"--vary {text!r}: there is no setting {key!r} to vary; there are {', '.join(fields)}")
     whole = all(isinstance(fields[path], int) for path in paths)
     span, colon, scale = values.partition(":")
     low_text, dots, high_text = span.partition("..")
     try:
         if not dots:
             choices = tuple(_number(part) for part in span.split(","))
-            if colon or len(choices) < 2:
+            if colon or len(set(choices)) < 2:
                 raise ValueError
+            _check_whole(text, whole, choices)
             return Dimension(key, paths, choices=choices, whole=whole)
         low, high = _number(low_text), _number(high_text)
         step = _number(scale) if colon and scale != "log" else None
@@ -93,7 +110,13 @@ def parse_dimension(text: str, experiment: Experiment) -> Dimension:
         raise UserError(f"--vary {text!r}: {example}") from None
     if not low < high or (scale == "log" and low <= 0) or (step is not None and step <= 0):
         raise UserError(f"--vary {text!r}: the range is empty (a logarithmic one begins above 0)")
+    _check_whole(text, whole, (low, high, step or 1))
     return Dimension(key, paths, low, high, scale == "log", step, (), whole)
+
+
+def _check_whole(text: str, whole: bool, numbers: Iterable[float]) -> None:
+    if whole and any(number != round(number) for number in numbers):
+        raise UserError(f"--vary {text!r}: the setting is a whole number, so its range and step are too")
 
 
 def apply(experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]) -> Experiment:
@@ -116,6 +139,12 @@ def changes(
     if "model.n_head" in new and "model.d_model" not in new:
         new["model.d_model"] = int(new["model.n_head"]) * (experiment.model.d_model // experiment.model.n_head)
     return new
+
+
+def variable_fields(experiment: Experiment) -> dict[str, int | float]:
+    """Every number that trials may differ in and still be compared: not the titles, the seed or the budget."""
+    fields = numeric_fields(experiment)
+    return {path: value for path, value in fields.items() if not path.startswith(_THE_SAME_FOR_ALL)}
 
 
 def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:

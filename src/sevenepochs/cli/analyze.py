@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.observe import Progress
+    from sevenepochs.corpus.base import CorpusConfig
     from sevenepochs.run_folder import Run
 
 _Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
@@ -36,7 +37,7 @@ def analyze(
     model on two cores) and written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration
             samples layers.
         again: Compute also what is there already.
@@ -53,8 +54,9 @@ def analyze(
     from sevenepochs.cli.console import console, errors
     from sevenepochs.run_folder import find_run
 
+    titles_from = other_corpus(corpus, column)
     found = find_run(run, runs)
-    contents = _contents(found, only, again, corpus, column, load)
+    contents = _contents(found, only, again, titles_from, load)
     if json:
         print(json_module.dumps(contents, indent=1, ensure_ascii=False))
     for name, content in {} if json else contents.items():
@@ -67,12 +69,11 @@ def analyze(
 
 
 def _contents(
-    run: Run, only: tuple[str, ...], again: bool, corpus: str | None, column: str | None, load: Path | None
+    run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None, load: Path | None
 ) -> dict[str, Any]:
     """The analyses by name, computed where they are missing; torch is imported only then."""
     from sevenepochs.analysis.names import DESCRIPTIONS, check_names
     from sevenepochs.cli.console import errors
-    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.results_folder import result_of
 
@@ -84,10 +85,9 @@ def _contents(
 
         if load is not None:
             import_file(load)
-        other = parse_corpus(corpus, column=column) if corpus else None
         with progress_of_analyses() as progress:
             compute(
-                run, other, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress
+                run, corpus, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress
             )
     return {name: run.analysis(name) for name in names}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.options import Column, Corpus, Positional
+from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
     from sevenepochs.audit.target import TargetAudit
@@ -43,7 +44,11 @@ def audit(
 
     from sevenepochs.audit.render import as_html, as_markdown, as_text
 
-    if tokenizer is not None or corpus is not None:
+    if tokenizer is not None or corpus is not None or column is not None:
+        beside = {"--reference": reference, "--markdown": markdown, "--html": html}
+        unused = next((option for option, value in beside.items() if value is not None), None)
+        if unused is not None:
+            raise UserError(f"{unused} is for logs and runs; leave it out where a tokenizer is audited")
         _tokenizer(targets, tokenizer, corpus, column, json)
         return
     audits = audits_of(targets, reference)
@@ -74,7 +79,6 @@ def audits_of(targets: tuple[Path, ...], reference: Path | None) -> list[TargetA
     """
     from sevenepochs.audit.reference import read_reference
     from sevenepochs.audit.target import audit_targets
-    from sevenepochs.errors import UserError
 
     if not targets:
         raise UserError("name at least one log, run folder or repository")
@@ -88,7 +92,6 @@ def _tokenizer(
 
     from sevenepochs.audit.tokenizer_fidelity import audit_tokenizer, render
     from sevenepochs.corpus.parse import parse_corpus
-    from sevenepochs.errors import UserError
 
     if targets or tokenizer is None or corpus is None:
         raise UserError("auditing a tokenizer takes --tokenizer FILE and --corpus, and no log or run beside them")
@@ -97,7 +100,6 @@ def _tokenizer(
 
 
 def _write(file: Path, text: str) -> None:
-    from sevenepochs.errors import UserError
 
     try:
         file.write_text(text, encoding="utf-8", newline="\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, other_corpus
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.compare import Pair
@@ -31,7 +31,7 @@ def compare(
     """Show runs side by side and pair them title by title; the first one is the reference.
 
     Args:
-        runs: Recipes (all their seeds), run folders, parts of their names, or folders of results/.
+        runs: Recipes (all their seeds), run folders, how their names begin or end, or folders of results/.
         by: Breakdowns.
         corpus: Where the runs' titles are now, if they moved.
         column: The column that holds the titles.
@@ -48,14 +48,13 @@ def compare(
     from sevenepochs.analysis.title_losses import title_losses
     from sevenepochs.cli.compare_views import pair_row, parts_table, print_figures, print_pair, row
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
 
     if len(runs) < 2:
         raise UserError("compare needs at least two runs or results")
+    inner = other_corpus(corpus, column)
     named = [result for text in runs for result in select(text, folder, results)]
     comparison = line_up(named)
-    inner = parse_corpus(corpus, column=column) if corpus is not None else None
     pairs: list[Pair] = []
     parts: list[list[Part]] = []
     unpaired: list[str] = []

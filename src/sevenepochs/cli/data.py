@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
 
 if TYPE_CHECKING:
     from sevenepochs.protocol.budget import Split
@@ -28,7 +28,8 @@ def data(
     Only training titles are counted. Without a RUN the titles are cut by the stock tokenizer, with one by its own.
 
     Args:
-        run: A run folder, part of its name, or `last`; its tokenizer and, unless --corpus says otherwise, its titles.
+        run: A run folder, its name's beginning or end, a recipe, or `last`; its tokenizer and, unless --corpus says
+            otherwise, its titles.
         corpus: Where the titles come from; without a RUN the embedded sample.
         column: The column that holds the titles.
         revision: The hub dataset's revision.
@@ -57,22 +58,17 @@ def _read(
     run: str | None, corpus: str | None, column: str | None, revision: str | None, runs: Path
 ) -> tuple[Split, Tokenizer]:
     from sevenepochs.corpus.base import CorpusConfig
-    from sevenepochs.corpus.parse import parse_corpus
-    from sevenepochs.errors import UserError
+    from sevenepochs.corpus.sample import SampleCorpus
     from sevenepochs.run_folder import find_run, layout
     from sevenepochs.tokenizer.base import Tokenizer
     from sevenepochs.tokenizer.bpe import BPE
 
-    if corpus is None and (column or revision):
-        raise UserError("--column and --revision belong to --corpus; name it too")
+    named = other_corpus(corpus, column, revision)
     if run is None:
-        split = parse_corpus(corpus or "sample", column=column, revision=revision).load().split()
+        split = (named or SampleCorpus()).load().split()
         return split, BPE().build(split)
     found = find_run(run, runs)
-    if corpus is not None:
-        config = parse_corpus(corpus, column=column, revision=revision)
-    else:
-        config = CorpusConfig.from_dict(found.config["corpus"])
+    config = named or CorpusConfig.from_dict(found.config["corpus"])
     return config.load().split(), Tokenizer(found.read_text(layout.TOKENIZER))
 
 

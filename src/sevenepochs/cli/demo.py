@@ -15,6 +15,8 @@ def demo(runs: Folder = Path("runs")) -> None:
     Args:
         runs: Where run folders go.
     """
+    import shlex
+
     from sevenepochs.cli.console import ConsoleWatcher, console, figures_table
     from sevenepochs.cli.program import program
     from sevenepochs.metrics import format_metric
@@ -39,8 +41,9 @@ def demo(runs: Folder = Path("runs")) -> None:
         "\n\nNext:",
         markup=False,
     )
+    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
     for what, command in (
-        ("what it expects after a beginning", 'predict last --text "Show HN: A"'),
+        ("what it expects after a beginning", f'predict last --text "Show HN: A"{where}'),
         ("change one thing; then runs and compare", "train demo_adamw --set optimizer.lr=4e-3"),
         ("what a full-size run takes here", "show adamw --corpus sample"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, RunName
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, RunName, other_corpus
 
 
 def evaluate(
@@ -19,7 +19,7 @@ def evaluate(
     """Score a finished run again in fp32, on its own corpus or on another one.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         corpus: Another corpus; its validation split is scored, nothing is trained on it.
         column: The column that holds the titles.
         revision: The hub dataset's revision.
@@ -31,16 +31,12 @@ def evaluate(
 
     from sevenepochs.analysis.evaluate import evaluate as score
     from sevenepochs.cli.console import console, errors, figures_table
-    from sevenepochs.corpus.parse import parse_corpus
-    from sevenepochs.errors import UserError
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
 
     if load is not None:
         import_file(load)
-    if corpus is None and (column or revision):
-        raise UserError("--column and --revision belong to --corpus; name it too")
-    other = parse_corpus(corpus, column=column, revision=revision) if corpus is not None else None
+    other = other_corpus(corpus, column, revision)
     result = score(find_run(run, runs), other, lambda text: errors.print(text, style="dim"))
     if json:
         print(json_module.dumps(result, indent=1))

@@ -20,7 +20,7 @@ def export(
     """Turn a finished run into a transformers folder or an ONNX graph, logits checked against the run's own.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         to: hf for a transformers folder, onnx for one graph from ids to logits.
         out: A new folder.
         load: A Python file with the run's own recipe classes, if it has any.

@@ -29,7 +29,7 @@ def inside(
     """Look inside a model while it reads a text: where heads look, what each layer would answer, how it was learned.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         text: The text to read, e.g. "Show HN: A".
         view: attention (where each head looks), lens (each layer's answer), neighbours (nearest tokens of the
             embedding), time (the title's loss at each snapshot; needs a run with training.snapshots=true).

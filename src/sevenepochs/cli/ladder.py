@@ -10,6 +10,7 @@ import tyro
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
+    from sevenepochs.analysis.proxy_check import ProxyCheck
     from sevenepochs.campaign.jobs import Planned
 
 From = Annotated[str | None, tyro.conf.arg(name="from", metavar="RECIPE", help="First rung to run and show.")]
@@ -46,15 +47,15 @@ def ladder(
         settings: Changes to every recipe.
         dry_run: Show what would be run and how long it would take; train nothing.
         log: Print lines for docs/log.md as well.
-        check_proxy: Train nothing; show whether the proxy ranks these recipes as full size does.
+        check_proxy: Train nothing; of all runs that are there, or of the recipes named, show whether the proxy ranks
+            them as full size does.
         runs: Where run folders are and go.
         results: Where published results and measured seed deviations are.
         json: Print the table as JSON.
     """
-    from sevenepochs.analysis.ladder import mean_losses
-    from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
-    from sevenepochs.cli.ladder_views import show_check, show_plan, show_table
+    from sevenepochs.cli.ladder_views import show_checks, show_plan, show_table
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
     from sevenepochs.run_folder.writer import recipe_label
@@ -65,15 +66,13 @@ def ladder(
     if log and json:
         raise UserError("--log prints Markdown and --json prints JSON: choose one of them")
     names = _between(recipes or _ladder(), start, stop)
-    wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
     if check_proxy:
-
-        def means(at_proxy: bool) -> dict[str, float]:
-            jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=at_proxy)]
-            return mean_losses(results_of(plan(jobs, runs, results)))
-
-        show_check(means(False), means(True), json)
+        if proxy or dry_run or log or seeds != 1 or corpus or column or revision or settings:
+            raise UserError("--check-proxy looks at all runs that are there; beside it name only recipes and folders")
+        is_part = bool(recipes or start or stop)
+        show_checks(_checks(tuple(map(recipe_label, names)) if is_part else None, runs, results), json)
         return
+    wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
     planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results, may_download=not dry_run)
@@ -95,6 +94,16 @@ def ladder(
         out.print("the same command goes on from here", style="dim")
         raise
     show_table(tuple(map(recipe_label, names)), planned, results, json=json, log=log)
+
+
+def _checks(recipes: tuple[str, ...] | None, runs: Path, results: Path) -> dict[str, ProxyCheck]:
+    """Of the runs of these recipes, or of all."""
+    from sevenepochs.analysis.finished import finished_runs, published_results
+    from sevenepochs.analysis.ladder import plain_name
+    from sevenepochs.analysis.proxy_check import proxy_checks
+
+    found = [*published_results(results), *finished_runs(runs)]
+    return proxy_checks(result for result in found if recipes is None or plain_name(result) in recipes)
 
 
 def _ladder() -> tuple[str, ...]:

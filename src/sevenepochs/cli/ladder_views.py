@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sevenepochs.analysis.ladder import Rung
+    from sevenepochs.analysis.proxy_check import ProxyCheck
     from sevenepochs.campaign.jobs import Planned
 
 
@@ -80,14 +84,19 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
         print(json_module.dumps([to_json(rung) for rung in rungs], indent=1))
         return
     _print_rungs(rungs, rows(rungs))
-    for one in planned:
-        if one.state in ("failed", "running"):
-            assert one.run is not None, "it has a folder"
-            console.print(f"{one.job.name}, seed {one.job.seed}: {one.state}, see {one.run.path}", style="yellow")
+    show_unfinished(planned, console)
     if log:
         console.print()
         for line in log_lines(rungs, {recipe.name: recipe.docstring for recipe in list_recipes()}):
             console.print(line, markup=False, soft_wrap=True)
+
+
+def show_unfinished(planned: Sequence[Planned], console: Console) -> None:
+    """The runs that failed or that another process writes."""
+    for one in planned:
+        if one.state in ("failed", "running"):
+            where = f", see {one.run.path}" if one.run is not None else ""
+            console.print(f"{one.job.name}, seed {one.job.seed}: {one.state}{where}", style="yellow", soft_wrap=True)
 
 
 def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
@@ -108,25 +117,27 @@ def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
     console.print("effect: against the rung above that was run, with the half-width of its 95 % interval", style="dim")
 
 
-def show_check(full: dict[str, float], small: dict[str, float], json: bool) -> None:
-    """Every pair of recipes that was run at both scales, and what that says of the proxy."""
+def show_checks(checks: Mapping[str, ProxyCheck], json: bool) -> None:
+    """Every pair of recipes that was run at both scales, and what that says of the proxy, by corpus."""
     import dataclasses
     import json as json_module
 
     from rich.table import Table
 
-    from sevenepochs.analysis.proxy_check import proxy_check
     from sevenepochs.cli.console import console
     from sevenepochs.report.ladder_section import PAIR_HEAD, pair_rows
 
-    check = proxy_check(full, small)
     if json:
-        print(json_module.dumps({**dataclasses.asdict(check), "words": check.words}, indent=1))
+        rows = {name: {**dataclasses.asdict(check), "words": check.words} for name, check in checks.items()}
+        print(json_module.dumps(rows, indent=1))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in PAIR_HEAD:
-        table.add_column(column, justify="left" if column in ("pair", "") else "right")
-    for cells in pair_rows(check):
-        table.add_row(*cells)
-    console.print(table)
-    console.print(check.words)
+    if not checks:
+        console.print("the proxy's ranking is unchecked: no two recipes have been run at both scales")
+    for name, check in checks.items():
+        table = Table(box=None, pad_edge=False)
+        for column in PAIR_HEAD:
+            table.add_column(column, justify="left" if column in ("pair", "") else "right")
+        for cells in pair_rows(check):
+            table.add_row(*cells)
+        console.print(table)
+        console.print(f"on {name}, {check.words}", markup=False)

@@ -49,11 +49,14 @@ def noise(
     from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
     from sevenepochs.campaign.proxy import proxy_name
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
+    from sevenepochs.cli.ladder_views import show_unfinished
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
     from sevenepochs.train.hooks import Watcher
 
     refuse_seed(settings, "--train")
+    if not train and (corpus or column or revision or settings):
+        raise UserError("--corpus, --column, --revision and --set are for runs that --train begins; add --train 3")
     if train:
         if not recipes:
             raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
@@ -65,7 +68,9 @@ def noise(
             )
         ]
         watcher = Watcher() if json else ConsoleWatcher()
-        measured = results_of(execute(plan(jobs, runs, results), runs, watcher))
+        executed = execute(plan(jobs, runs, results), runs, watcher)
+        show_unfinished(executed, errors)
+        measured = results_of(executed)
         if not measured:
             raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")
     elif recipes:

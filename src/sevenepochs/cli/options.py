@@ -11,6 +11,7 @@ from tyro.conf import Positional as Positional
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
+    from sevenepochs.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
 
 Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
@@ -37,6 +38,21 @@ def refuse_seed(settings: tuple[str, ...], option: str) -> None:
     """
     if any(setting.partition("=")[0].strip() == "training.seed" for setting in settings):
         raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
+
+
+def other_corpus(corpus: str | None, column: str | None, revision: str | None = None) -> CorpusConfig | None:
+    """What --corpus means beside a run, which has titles of its own; None without it.
+
+    Raises:
+        UserError: a column or a revision of nothing, or as `parse_corpus`.
+    """
+    from sevenepochs.corpus.parse import parse_corpus
+
+    if corpus is not None:
+        return parse_corpus(corpus, column=column, revision=revision)
+    if column is not None or revision is not None:
+        raise UserError(f"{'--column' if revision is None else '--revision'} belongs to --corpus; name it too")
+    return None
 
 
 def experiment_from(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile, other_corpus
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.reader import Reader
+    from sevenepochs.corpus.base import CorpusConfig
     from sevenepochs.protocol.budget import Split
     from sevenepochs.run_folder import Run
 
@@ -33,7 +34,7 @@ def predict(
     """Show what a model expects next: after a text, at a place of the validation text, or all along a title.
 
     Args:
-        run: A run folder, part of its name, `last`, or (with --at) a folder of results/.
+        run: A run folder, its name's beginning or end, a recipe, `last`, or (with --at) a folder of results/.
         text: Predict what follows this text, e.g. "Show HN: A".
         at: Row B of the first stock validation window (64 rows of 128), its tokens 0 to T as context. The story
             shows 0,10 and 0,80.
@@ -47,7 +48,7 @@ def predict(
         figure: Also draw the answer into this SVG (needs matplotlib).
         json: Print JSON.
     """
-    found = _answer(run, text, at, title, against, top_k, corpus, column, load, runs)
+    found = _answer(run, text, at, title, against, top_k, other_corpus(corpus, column), load, runs)
     _show(found, json)
     if figure is not None:
         from sevenepochs.cli.one_figure import write_figure
@@ -62,8 +63,7 @@ def _answer(
     title: int | None,
     against: str | None,
     top_k: int,
-    corpus: str | None,
-    column: str | None,
+    corpus: CorpusConfig | None,
     load: Path | None,
     runs: Path,
 ) -> dict[str, Any]:
@@ -75,9 +75,11 @@ def _answer(
     if against is not None and at is not None:
         raise UserError("--against compares whole titles; use it with --title or --text")
     place = None if at is None else _place(at)
-    if (Path(run) / "result.json").is_file():
-        return _published(Path(run), place, top_k)
+    from sevenepochs.results_folder import is_result
     from sevenepochs.run_folder import find_run
+
+    if is_result(Path(run)):
+        return _published(Path(run), place, top_k)
 
     found = find_run(run, runs)
     if place is not None and corpus is None:
@@ -90,7 +92,7 @@ def _answer(
 
         import_file(load)
     other = None if against is None else find_run(against, runs)
-    return _asked(found, other, text, place, title, top_k, corpus, column)
+    return _asked(found, other, text, place, title, top_k, corpus)
 
 
 def _asked(
@@ -100,8 +102,7 @@ def _asked(
     place: tuple[int, int] | None,
     title: int | None,
     top_k: int,
-    corpus: str | None,
-    column: str | None,
+    corpus: CorpusConfig | None,
 ) -> dict[str, Any]:
     """What the model itself answers."""
     from sevenepochs.analysis import next_token
@@ -111,11 +112,11 @@ def _asked(
     one_thread()
     reader = Reader.open(run)
     if place is not None:
-        ids = reader.tokenizer.encode_stream(_titles(reader, corpus, column).validation)
+        ids = reader.tokenizer.encode_stream(_titles(reader, corpus).validation)
         return {"run": run.name, **next_token.at_place(reader, ids, *place, top_k)}
     number: dict[str, Any] = {}
     if title is not None:
-        titles = _titles(reader, corpus, column).validation
+        titles = _titles(reader, corpus).validation
         if not 0 <= title < len(titles):
             raise UserError(f"--title {title}: the validation titles are numbered 0 to {len(titles) - 1:,}")
         text, number = titles[title], {"title": title}
@@ -129,12 +130,10 @@ def _asked(
     return {"run": run.name, **next_token.predict(reader, reader.encode(text), top_k)}
 
 
-def _titles(reader: Reader, corpus: str | None, column: str | None) -> Split:
+def _titles(reader: Reader, corpus: CorpusConfig | None) -> Split:
     from sevenepochs.cli.console import errors
-    from sevenepochs.corpus.parse import parse_corpus
 
-    config = parse_corpus(corpus, column=column) if corpus is not None else None
-    return reader.trained.load_titles(config, lambda text: errors.print(text, style="dim", markup=False))
+    return reader.trained.load_titles(corpus, lambda text: errors.print(text, style="dim", markup=False))
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, other_corpus
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")]
 
@@ -26,7 +26,7 @@ def publish(
     A run at proxy scale keeps its losses by title, for comparisons, and no other analysis.
 
     Args:
-        names: Run folders, parts of their names, or `last`.
+        names: Run folders, how their names begin or end, recipes, or `last`.
         corpus: Where the runs' titles are now, if they moved.
         column: The column that holds the titles.
         results: Where results go.
@@ -38,7 +38,6 @@ def publish(
     from sevenepochs.analysis.title_losses import write as write_title_losses
     from sevenepochs.cli.analyze import progress_of_analyses
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.results_folder import publish as write
@@ -50,11 +49,11 @@ def publish(
 
     if not names:
         raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
+    other = other_corpus(corpus, column)
     if load is not None:
         import_file(load)
     # an incomplete one among them is refused before any work
     found = {run.path: (run, result_of(run).is_proxy) for run in (find_run(name, runs) for name in names)}
-    other = parse_corpus(corpus, column=column) if corpus else None
     for run, is_proxy in found.values():
         if analyses and not is_proxy:
             with progress_of_analyses() as progress:

@@ -23,7 +23,7 @@ def report(
     """Build the site that tells the story of runs: pages, figures, notebooks, every number from the runs themselves.
 
     Args:
-        inputs: Run folders (or parts of their names), results, or folders of results; none for results/.
+        inputs: Run folders (or how their names begin or end), results, or folders of results; none for results/.
         out: Where the site goes; an earlier report there is replaced.
         open: Show it in the browser.
         pdf: Print it to report.pdf as well, inside the site.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sevenepochs.analysis.reader import Reader
     from sevenepochs.analysis.samples import Sample
+    from sevenepochs.corpus.base import CorpusConfig
 
 _FEW = 32  # titles at once; more of them are worth all threads
 
@@ -39,7 +40,7 @@ def sample(
     The model is small: what it writes can be false or offensive, and means nothing.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         prompt: How every title begins, e.g. "Ask HN:".
         n: How many titles.
         temperature: Below 1 likelier tokens gain, above 1 they lose; 0 always takes the likeliest.
@@ -63,6 +64,7 @@ def sample(
     from sevenepochs.run_folder import find_run
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
+    titles_from = other_corpus(corpus, column)
     if load is not None:
         import_file(load)
     reader = Reader.open(find_run(run, runs))
@@ -70,7 +72,7 @@ def sample(
         one_thread()
     drawn = samples.draw(reader, prompt, n, drawing)
     last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, n, drawn)
-    titles, why_not = _training_titles(reader, corpus, column)
+    titles, why_not = _training_titles(reader, titles_from)
     found = samples.summarise(reader, prompt, last, drawing, titles)
     if json:
         print(json_module.dumps({**found, "not_checked": why_not}, indent=1, ensure_ascii=False))
@@ -121,15 +123,12 @@ def _line(reader: Reader, prompt: str, one: Sample) -> Text:
     return Text.assemble((text[:cut], "dim"), text[cut:], ("" if one.ended else " …", "dim"))
 
 
-def _training_titles(
-    reader: Reader, corpus: str | None, column: str | None
-) -> tuple[tuple[str, ...] | None, str | None]:
+def _training_titles(reader: Reader, corpus: CorpusConfig | None) -> tuple[tuple[str, ...] | None, str | None]:
     """The run's training titles, or None and why they are not at hand; nothing is downloaded for it."""
-    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.errors import UserError
 
     if corpus is not None:
-        return reader.trained.load_titles(parse_corpus(corpus, column=column)).train, None
+        return reader.trained.load_titles(corpus).train, None
     if (missing := reader.experiment.corpus.to_fetch()) is not None:
         return None, (
             f"they are not on this machine; fetch them with: sevenepochs corpus {missing}, "

@@ -52,7 +52,7 @@ def search(
 
     from sevenepochs.campaign.search import Search
     from sevenepochs.campaign.search import survivors as best_of
-    from sevenepochs.campaign.space import default_space, parse_dimension
+    from sevenepochs.campaign.space import default_space, parse_space
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.errors import UserError
@@ -61,7 +61,7 @@ def search(
     from sevenepochs.train.interrupt import Interrupted
 
     experiment = experiment_from(recipe, corpus, column, revision, None, settings)
-    dimensions = [parse_dimension(text, experiment) for text in vary] or default_space(experiment)
+    dimensions = parse_space(vary, experiment) or default_space(experiment)
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
     name = recipe_label(recipe)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
 from sevenepochs.errors import UserError
-
-if TYPE_CHECKING:
-    from sevenepochs.corpus.base import CorpusConfig
 
 
 def serve(
@@ -28,7 +25,7 @@ def serve(
     """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
 
     Args:
-        runs: Run folders or parts of their names; none for the newest complete ones.
+        runs: Run folders, or how their names begin or end; none for the newest complete ones.
         folder: Where run folders are.
         port: 0 takes any free one.
         host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
@@ -47,14 +44,18 @@ def serve(
         raise UserError(f'the page needs {error.name}; install it with: pip install "sevenepochs[serve]"') from None
     import webbrowser
 
-    from sevenepochs.cli.console import console
+    from sevenepochs.cli.console import console, errors
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
 
+    titles_from = other_corpus(corpus, column, revision)
     chosen = choose_runs(runs, folder)
     if load is not None:
         import_file(load)
-    titles_from = _load_corpus(corpus, column, revision) if corpus is not None else None
+    if titles_from is not None:
+        # read once already: what is wrong with them is said here, and a download is announced here and not begun by a
+        # click on the page
+        titles_from.load(lambda message: errors.print(message, style="dim", markup=False, soft_wrap=True))
     listener = listen(host, port)
     from sevenepochs.analysis.one_thread import one_thread
     from sevenepochs.serve.app import create_app
@@ -80,14 +81,3 @@ def serve(
         webbrowser.open(address_of(listener))
     serve_until_stopped(app, listener, limits)
     console.print("stopped")
-
-
-def _load_corpus(corpus: str, column: str | None, revision: str | None) -> CorpusConfig:
-    """Where the titles are. They are read once already: what is wrong with them is said here, and a download is
-    announced here and not begun by a click on the page."""
-    from sevenepochs.cli.console import errors
-    from sevenepochs.corpus.parse import parse_corpus
-
-    config = parse_corpus(corpus, column=column, revision=revision)
-    config.load(lambda message: errors.print(message, style="dim", markup=False, soft_wrap=True))
-    return config

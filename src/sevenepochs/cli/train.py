@@ -18,6 +18,7 @@ from sevenepochs.cli.options import (
     Seed,
     Settings,
     Track,
+    other_corpus,
 )
 from sevenepochs.errors import UserError
 from sevenepochs.recipes import RECORD_RECIPE
@@ -80,7 +81,7 @@ def resume(
     """Go on with an interrupted run from its last checkpoint.
 
     Args:
-        run: A run folder, part of its name, or `last`.
+        run: A run folder, its name's beginning or end, a recipe, or `last`.
         corpus: Where the run's titles are now, if they moved.
         column: The column that holds the titles.
         load: A Python file with the run's own recipe classes, if it has any.
@@ -92,7 +93,6 @@ def resume(
         return
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.corpus.development import moved
-    from sevenepochs.corpus.parse import parse_corpus
     from sevenepochs.experiment import Experiment
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
@@ -100,10 +100,11 @@ def resume(
 
     if load is not None:
         import_file(load)
+    titles_from = other_corpus(corpus, column)
     found = find_run(run, runs)
     experiment = Experiment.from_dict(found.config)
-    if corpus is not None:
-        experiment = experiment.replace("corpus", moved(experiment.corpus, parse_corpus(corpus, column=column)))
+    if titles_from is not None:
+        experiment = experiment.replace("corpus", moved(experiment.corpus, titles_from))
     _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
 
 
@@ -129,6 +130,7 @@ def _mirrored(watcher: Watcher, track: Track) -> Watcher:
 def _report(run: Run) -> None:
     from sevenepochs.cli.console import console, duration, figures_table
     from sevenepochs.cli.processes import speaks
+    from sevenepochs.cli.program import program
 
     if not speaks():
         return
@@ -144,4 +146,5 @@ def _report(run: Run) -> None:
     console.print(
         f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps; all of it is in {run.path}"
     )
-    console.print(f"look inside: sevenepochs analyze {run.name}", style="dim", markup=False)
+    name = run.name if run.path.parent == Path("runs") else run.path
+    console.print(f"look inside: {program()} analyze {name}", style="dim", markup=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""A GPT from slots: attention, position, norm, mlp, residual, head, init. gpt.py assembles them."""
+"""A GPT from slots (embedding, position, attention, norm, mlp, residual, skip, titles, head, init), made in gpt.py."""

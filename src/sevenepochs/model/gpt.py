@@ -83,7 +83,7 @@ class GPT(Config):
         try:
             model = GPTModel(self, vocab_size, block_size, texts)
         except RuntimeError as error:
-            if "allocate memory" not in str(error):
+            if not any(words in str(error) for words in ("allocate memory", "size calculation overflowed")):
                 raise
             raise UserError("this machine's memory cannot hold the model; make its slots' widths smaller") from None
         self.init.apply(model, seed)

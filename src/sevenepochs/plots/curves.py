@@ -73,7 +73,7 @@ def figure(
 _TITLES = {
     "exact_val_loss": "Exact validation loss",
     "official_val_loss_own_geometry": "Validation loss as the challenge's log prints it",
-    "train_loss_nats_per_token": "Training loss (per token, dropout on)",
+    "train_loss_nats_per_token": "Training objective (per token, dropout on)",
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result, list_results, publish
+from sevenepochs.results_folder import Result, is_result, list_results, publish
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
@@ -44,13 +44,13 @@ def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
 def _results_at(path: Path, scratch: Path) -> list[Result]:
     if (path / layout.RUN).is_file():
         return [Result.read(publish(Run(path), scratch))]
-    if (path / "result.json").is_file():
+    if is_result(path):
         return [Result.read(path)]
     if not path.is_dir():
         raise UserError(f"{path} does not exist; name a run folder, a result, or a folder of results")
     stray = sorted(child for child in path.iterdir() if child.is_dir() and (child / "curve.csv").is_file())
     for child in stray:
-        if not (child / "result.json").is_file():
+        if not is_result(child):
             raise UserError(f"{child} has a curve but no result.json; publish the run again")
     if results := list_results(path):
         return results

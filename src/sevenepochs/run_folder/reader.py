@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -192,7 +193,7 @@ class Run:
             "complete": "put it back from a copy, or train again",
             "running": "the run has not come to that yet: wait for it",
         }
-        return advice.get(self.state, f"the run stopped before it was done: sevenepochs resume {self.name}")
+        return advice.get(self.state, f"the run stopped before it was done: sevenepochs resume {self.path}")
 
 
 def list_runs(root: Path) -> list[Run]:
@@ -210,10 +211,9 @@ def find_run(text: str, root: Path) -> Run:
         UserError: none or several; the nearest names are listed.
     """
     # A bare word is a name before it is a folder that happens to stand in the current directory.
-    if text and (root / text / layout.RUN).is_file():
-        return Run(root / text)
-    if text and (Path(text) / layout.RUN).is_file():
-        return Run(Path(text))
+    for path in (root / text, Path(text)):
+        if text and os.path.isfile(path / layout.RUN):  # unlike Path's, False for what is too long for a name
+            return Run(path)
     runs = list_runs(root)
     if not runs:
         raise UserError(f"there is no run {text!r}: {root} holds no runs yet; start one with: sevenepochs train")
@@ -228,7 +228,7 @@ def find_run(text: str, root: Path) -> Run:
     if found:
         names = ", ".join(run.name for run in found[-5:])
         raise UserError(f"{text!r} could be {len(found)} runs; name one: {names}{', ...' if len(found) > 5 else ''}")
-    if Path(text).is_dir() and len(Path(text).parts) > 1:
+    if len(Path(text).parts) > 1 and os.path.isdir(text):
         return Run(Path(text))  # a folder was meant, and Run says why it is none of ours
     close = difflib.get_close_matches(text, [run.name for run in runs], n=5, cutoff=0.0)
     raise UserError(f"no run {text!r} in {root}{nearest(text, close)}")

@@ -83,8 +83,7 @@ class RunWriter:
         """
         run = Run(path)
         run.info  # noqa: B018 (raises when another version wrote the run)
-        if run.summary is not None:
-            raise UserError(f"run {run.name} is complete; there is nothing to resume")
+        _check_incomplete(run)
         with storage.disk_errors(f"run {run.name}", "make room or permissions there"):
             try:
                 lock = Lock(path / layout.LOCK)
@@ -92,6 +91,7 @@ class RunWriter:
                 raise UserError(f"run {run.name} is being written ({error}); wait for it or stop it first") from None
             writer = cls(path, lock)
             try:
+                _check_incomplete(run)  # again: it may have been finished until the lock was free
                 writer._clear_leftovers()
             except BaseException:
                 writer.close()
@@ -117,8 +117,8 @@ class RunWriter:
 
     def append_mainrun(self, event: str, **fields: Any) -> None:
         """Add one line to mainrun.log in the challenge's format, e.g. `training_step` with `step`, `max_steps`, `loss`,
-        `elapsed_time`, `prnt`; the time is added. Loss there is what the challenge logs: nats per token in training,
-        nats per character (the own-geometry figure) in `validation_step`."""
+        `elapsed_time`, `prnt`; the time is added. Loss there is what the challenge logs: the objective in nats per
+        token in training, nats per character (the own-geometry figure) in `validation_step`."""
         line = storage.json_line({"event": event, "timestamp": time.time(), **fields}, strict=False)
         with self._explained(layout.MAINRUN_LOG):
             storage.append_line(self._inside(layout.MAINRUN_LOG), line)
@@ -210,7 +210,7 @@ class RunWriter:
 
     def _way_on(self) -> str:
         if checkpoint.exists(self.path):
-            return f"nothing lost: make room, then resume from the last checkpoint with: sevenepochs resume {self.name}"
+            return f"nothing lost: make room, then resume from the last checkpoint with: sevenepochs resume {self.path}"
         return "there is no checkpoint yet: make room, then train again"
 
 
@@ -218,6 +218,11 @@ def recipe_label(recipe: str) -> str:
     """What runs of a recipe are called: its name, or the last part of `path/file.py:function`, since a path would tell
     about the machine."""
     return re.split(r"[/\\]", recipe)[-1]
+
+
+def _check_incomplete(run: Run) -> None:
+    if run.summary is not None:
+        raise UserError(f"run {run.name} is complete; there is nothing to resume")
 
 
 def _is_kept(setting: str) -> bool:

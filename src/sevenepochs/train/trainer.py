@@ -40,6 +40,7 @@ Writer = RunWriter | SilentWriter
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
+_OUT_OF_MEMORY = ("out of memory", "allocate memory")  # of a GPU: torch.OutOfMemoryError on CUDA, plain on MPS; a CPU
 
 
 def run_training(
@@ -213,7 +214,7 @@ class _Training:
         try:
             yield
         except RuntimeError as error:
-            if "out of memory" not in str(error):  # torch.OutOfMemoryError on CUDA, a plain one on MPS
+            if not any(words in str(error) for words in _OUT_OF_MEMORY):
                 raise
             raise self._failed(
                 f"out of memory on {self.machine.device_name or self.machine.device}",
@@ -221,8 +222,9 @@ class _Training:
             ) from None
 
     def _smaller_parts(self) -> str:
-        parts = 2 * self.machine.micro_batches
-        return f"training.micro_batches={parts}, or " if self.experiment.batches.batch_size % parts == 0 else ""
+        parts, rows = 2 * self.machine.micro_batches, self.experiment.batches.batch_size // self.ranks.count
+        may_be_cut = rows % parts == 0 and self.experiment.training.compile != "graphs"
+        return f"training.micro_batches={parts}, or " if may_be_cut else ""
 
     def _promise_to_stop(self) -> None:
         self.watcher.message("stopping after this step, with everything saved; once more to stop without saving")
