@@ -131,7 +131,8 @@ def _resolve(kind: str, base: type, where: str) -> type:
     found: Any = _package_module(module_name) or sys.modules.get(module_name)
     if found is None:
         raise UserError(
-            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--load FILE.py)"
+            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--load FILE.py), "
+            "as it was when the run began: its name and its content count"
         )
     for name in qualname.split("."):
         found = getattr(found, name, None)

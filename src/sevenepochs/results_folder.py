@@ -190,7 +190,10 @@ def result_of(run: Run) -> Result:
         raise UserError(
             f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.path})"
         )
-    config, environment, certificate = with_later_fields(run.config), run.environment, run.certificate or {}
+    certificate = run.certificate
+    if certificate is None:
+        raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")
+    config, environment = with_later_fields(run.config), run.environment
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}

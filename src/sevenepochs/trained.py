@@ -107,7 +107,7 @@ def rebuild(run: Run, tensors: Tensors, where: str) -> TrainedRun:
         where: what the weights came from, for the message when they do not fit.
     """
     experiment = Experiment.from_dict(run.config)
-    tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
+    tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
     with _NothingDrawn():
         as_kept = experiment.replace_all({"model.init": Unset(), "model.embedding": Table()})  # `reading_tensors`
         model = as_kept.build_model(tokenizer.vocab_size)

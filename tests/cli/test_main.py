@@ -140,6 +140,9 @@ def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.Captur
     assert "wider" in fails(capsys, "train", f"{recipe}:widr")
     recipe.write_text("def broken(:\n")
     assert "SyntaxError" in fails(capsys, "train", f"{recipe}:broken")
+    recipe.write_text("def needs(x):\n    return x\n\ndef raises():\n    raise RuntimeError('boom')\n")
+    assert "fails: TypeError: needs() missing 1" in fails(capsys, "train", f"{recipe}:needs")
+    assert f"fails: {recipe}:5: RuntimeError: boom" in fails(capsys, "show", f"{recipe}:raises")
 
 
 MISTAKES = {
@@ -169,6 +172,8 @@ MISTAKES = {
             ["resume", "last"],
         )
     },
+    "figure that is no SVG": (["predict", "last", "--text", "a", "--figure", "x.png"], "name it x.svg"),
+    "one seed": (["noise", "adamw", "--train", "1"], "a deviation needs two seeds"),
     "bad revision": (["train", "adamw", "--revision", "2022"], "2023"),
 }
 
@@ -218,6 +223,12 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_resume_of_a_complete_run_is_refused(finished_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert "complete" in fails(capsys, "resume", str(finished_run.path))
+
+
+def test_a_terminal_that_knows_ascii_only_gets_question_marks(finished_run: Run) -> None:
+    command = [sys.executable, "-m", "sevenepochs", "predict", str(finished_run.path), "--text", "Ask · é"]
+    out = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True)
+    assert out.returncode == 0 and "?" in out.stdout and not out.stderr
 
 
 def test_output_into_a_closed_pipe_is_no_error() -> None:

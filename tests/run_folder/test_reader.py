@@ -24,6 +24,10 @@ def test_missing_and_corrupt_files_are_named_with_a_way_on(writer):
     writer.close()
     with pytest.raises(UserError, match=f"sevenepochs resume {run.path}"):
         run.read_text(layout.TOKENIZER)
+    (writer.path / layout.CHECKPOINT).mkdir()
+    (writer.path / layout.CHECKPOINT / layout.CHECKPOINT_STATE).write_text("{}")
+    with pytest.raises(UserError, match=r"tokenizer.json of run .* is missing; put it back"):  # to resume cannot help
+        run.read_text(layout.TOKENIZER)
 
 
 @pytest.mark.parametrize(

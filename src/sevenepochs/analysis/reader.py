@@ -126,7 +126,7 @@ class Reader:
         Raises:
             UserError: the context is longer than `block_size`.
         """
-        self._check_fits(context)
+        self.check_fits(context)
         with torch.inference_mode():
             return _log_softmax(self.trained.model.logits(self.trained.model(self._row(context))))[0].numpy()
 
@@ -187,7 +187,7 @@ class Reader:
             UserError: together they are longer than `block_size`.
         """
         x_BT = np.asarray(ids, dtype=np.int64)[None]
-        self._check_fits(range(len(memory) + x_BT.shape[1]))
+        self.check_fits(range(len(memory) + x_BT.shape[1]))
         h_BTD, longer = self._continue(memory, x_BT)
         with torch.inference_mode():
             return _log_softmax(self.trained.model.logits(h_BTD))[0].numpy(), longer
@@ -220,7 +220,7 @@ class Reader:
             UserError: one of them is longer than `block_size`, or empty.
         """
         for context in contexts:
-            self._check_fits(context)
+            self.check_fits(context)
         rows = [self._row(context)[0] for context in contexts]
         # padded on the right, where a causal model cannot look
         x_RT = pad_sequence(rows, batch_first=True, padding_value=self.eos_id)
@@ -254,7 +254,8 @@ class Reader:
             h_BTD = self.trained.model(torch.from_numpy(x_BT), past)
         return h_BTD, Memory(np.concatenate((memory.ids_BT, x_BT), axis=1), past)
 
-    def _check_fits(self, context: Sized) -> None:
+    def check_fits(self, context: Sized) -> None:
+        """Raise UserError where a text is longer than a row."""
         if len(context) > self.block_size:
             raise UserError(f"the text has {len(context):,} tokens; this model reads {self.block_size} at once")
 

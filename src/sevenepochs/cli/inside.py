@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from sevenepochs.cli.options import Folder, Positional, RunName, SvgFile
+from sevenepochs.cli.options import Folder, Positional, RunName, SvgFile, check_svg
 from sevenepochs.errors import UserError
 
 View = Literal["attention", "lens", "neighbours", "time"]
@@ -47,6 +47,7 @@ def inside(
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
 
+    check_svg(figure)
     if token is not None and view != "neighbours":
         raise UserError("--token belongs to --view neighbours")
     if text is None and token is None:

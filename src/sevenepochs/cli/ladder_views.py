@@ -39,7 +39,10 @@ def show_plan(planned: list[Planned], json: bool) -> None:
     console.print(table)
     total = sum(left for left in seconds if left is not None)
     unknown = " without the unknown ones" if None in seconds else ""
-    console.print(f"about {duration(total)} in all{unknown}; nothing was trained")
+    if all(left is None for left in seconds):
+        console.print("how long it takes is known with the titles at hand: --corpus PATH; nothing was trained")
+    else:
+        console.print(f"about {duration(total)} in all{unknown}; nothing was trained")
 
 
 def _seconds_left(planned: list[Planned]) -> list[float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -77,6 +78,9 @@ def guarded(action: Callable[[], Any]) -> int:
     from sevenepochs.cli.program import program
     from sevenepochs.train.interrupt import Interrupted
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows ASCII only gets question marks
     try:
         action()
     except UserError as error:

@@ -58,6 +58,8 @@ def noise(
     if not train and (corpus or column or revision or settings):
         raise UserError("--corpus, --column, --revision and --set are for runs that --train begins; add --train 3")
     if train:
+        if train < 2:
+            raise UserError(f"--train {train}: a deviation needs two seeds, and a claim three; write --train 3")
         if not recipes:
             raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
         jobs = [

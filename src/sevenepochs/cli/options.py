@@ -30,6 +30,12 @@ Settings = Annotated[
 ]
 
 
+def check_svg(figure: Path | None) -> None:
+    """Raises UserError where a figure's name says that it is no SVG."""
+    if figure is not None and figure.suffix.lower() != ".svg":
+        raise UserError(f"--figure {figure}: figures are SVG; name it {figure.stem}.svg")
+
+
 def refuse_seed(settings: tuple[str, ...], option: str) -> None:
     """For commands that run several seeds of their own.
 

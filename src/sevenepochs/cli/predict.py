@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile, check_svg, other_corpus
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def predict(
         figure: Also draw the answer into this SVG (needs matplotlib).
         json: Print JSON.
     """
+    check_svg(figure)
     found = _answer(run, text, at, title, against, top_k, other_corpus(corpus, column), load, runs)
     _show(found, json)
     if figure is not None:
@@ -127,7 +128,9 @@ def _asked(
         return {**number, **on_one_title(reader, Reader.open(against), text)}
     if title is not None:
         return {"run": run.name, **number, **next_token.read(reader, text, top_k)}
-    return {"run": run.name, **next_token.predict(reader, reader.encode(text), top_k)}
+    context = reader.encode(text)
+    reader.check_fits(context)
+    return {"run": run.name, **next_token.predict(reader, context, top_k)}
 
 
 def _titles(reader: Reader, corpus: CorpusConfig | None) -> Split:

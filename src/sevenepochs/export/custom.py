@@ -60,7 +60,13 @@ def _check_known(model: GPT) -> None:
     for slot, config in [("model", model), *_slots(model)]:
         kind = kind_of(type(config))
         known = FIELDS.get(kind, set()) | (_FORGOTTEN if slot == "model" else set())
-        if kind not in FIELDS or not _settings(config) <= known:
+        unknown = _settings(config) - known
+        if kind in FIELDS and unknown:
+            raise UserError(
+                f"--to hf: neither GPT-2 nor our code for transformers knows {slot}'s {', '.join(sorted(unknown))}; "
+                "--to onnx takes every model"
+            )
+        if kind not in FIELDS:
             raise UserError(
                 f"--to hf: slot {slot} holds {kind}, which neither GPT-2 nor our code for transformers knows; "
                 "--to onnx takes every model"

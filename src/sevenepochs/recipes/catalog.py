@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,14 @@ def load_recipe(name: str) -> Experiment:
         if name not in known:
             raise UserError(f"unknown recipe {name!r}{nearest(name, list(known))}")
         function = getattr(importlib.import_module(f"sevenepochs.recipes.{known[name].module}"), name)
-    experiment = function()
+    try:
+        experiment = function()
+    except UserError:
+        raise
+    except Exception as error:
+        *_, frame = traceback.extract_tb(error.__traceback__)  # the first one is here
+        place = f"{frame.filename}:{frame.lineno}: " if frame.filename != __file__ else ""
+        raise UserError(f"recipe {name!r} fails: {place}{type(error).__name__}: {error}") from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"recipe {name!r} returned {type(experiment).__name__}; it must return an Experiment")
     return experiment

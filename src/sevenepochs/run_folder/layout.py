@@ -22,6 +22,8 @@ FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); 
 SUMMARY = "summary.json"  # written last, by rename: its presence means that the run is complete
 LOCK = "writer.lock"  # names the process that writes; empty when nobody does
 
+FROM_THE_START = (CONFIG, ENVIRONMENT, CORPUS, TOKENIZER)  # there before the first step
+
 # Inside checkpoint/. A new checkpoint is made beside the old one and swapped in by two renames.
 CHECKPOINT_TENSORS = "tensors.safetensors"
 CHECKPOINT_STATE = "state.json"

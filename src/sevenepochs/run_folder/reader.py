@@ -142,12 +142,12 @@ class Run:
     def read_json(self, name: str) -> Any:
         """Content of a JSON file of the folder, by a name from `layout`."""
         self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_json(self.path / name, self._called(name), self._missing_advice())
+        return storage.read_json(self.path / name, self._called(name), self._missing_advice(name))
 
     def read_text(self, name: str) -> str:
         """Content of a text file of the folder, e.g. `layout.TOKENIZER`."""
         self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_text(self.path / name, self._called(name), self._missing_advice())
+        return storage.read_text(self.path / name, self._called(name), self._missing_advice(name))
 
     def load_model_tensors(self) -> Tensors:
         """The final weights by parameter name, fp32 arrays; their hash is checked."""
@@ -165,7 +165,7 @@ class Run:
     def load_tensors(self, name: str) -> tuple[Tensors, dict[str, str]]:
         """Tensors and metadata of a safetensors file of the folder; the hash is checked."""
         self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice())
+        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice(name))
 
     def load_checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         """The newest whole checkpoint, (tensors, state); bytes are uint8 arrays. Hashes are checked."""
@@ -179,7 +179,7 @@ class Run:
     def _object(self, name: str) -> dict[str, Any]:
         data = self.read_json(name)
         if not isinstance(data, dict):
-            raise UserError(f"{self._called(name)} is corrupt (not an object); {self._missing_advice()}")
+            raise UserError(f"{self._called(name)} is corrupt (not an object); {self._missing_advice(name)}")
         return data
 
     def _object_or_none(self, name: str) -> dict[str, Any] | None:
@@ -188,9 +188,12 @@ class Run:
     def _called(self, name: str) -> str:
         return f"{name} of run {self.name}"
 
-    def _missing_advice(self) -> str:
+    def _missing_advice(self, name: str) -> str:
+        again = "put it back from a copy, or train again"
+        if name in layout.FROM_THE_START and self.has_checkpoint():
+            return again
         advice = {
-            "complete": "put it back from a copy, or train again",
+            "complete": again,
             "running": "the run has not come to that yet: wait for it",
         }
         return advice.get(self.state, f"the run stopped before it was done: sevenepochs resume {self.path}")

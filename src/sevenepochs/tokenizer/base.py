@@ -55,11 +55,12 @@ class Fidelity:
 class Tokenizer:
     """Wraps a Hugging Face tokenizer; `json` is its whole definition and `sha256` its identity."""
 
-    def __init__(self, json: str) -> None:
+    def __init__(self, json: str, called: str = "the text") -> None:
+        """Raises UserError, in which the definition is `called` so, when it is none or has no `<eos>`."""
         try:
             self._hf = HFTokenizer.from_str(json)
         except Exception as error:  # the library raises bare Exception on malformed JSON
-            raise UserError(f"not a tokenizer.json: {error}") from None
+            raise UserError(f"{called} is not a tokenizer.json: {error}; put it back from a copy") from None
         self.json = json
         self.sha256 = hashlib.sha256(json.encode()).hexdigest()
         self._by_words = cuts_at_words(json)

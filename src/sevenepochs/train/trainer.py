@@ -88,7 +88,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     ranks = Ranks.from_environment()
     watcher = watcher if watcher is not None and ranks.is_first else Watcher()
     with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
-        tokenizer = Tokenizer(run.read_text(layout.TOKENIZER))
+        tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
         data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer))
         check_same_titles(run, data.split)
         training = _Training(experiment, data, watcher, ranks)
@@ -96,6 +96,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
             training.restore(*run.load_checkpoint(), run.environment)
             writer.truncate_metrics(training.step)
         else:
+            watcher.message("there is no checkpoint: begins again at step 1")
             for name in (layout.METRICS, layout.MAINRUN_LOG):
                 writer.write_text(name, "")
         return training.run(writer)
