@@ -57,7 +57,7 @@ def test_an_incomplete_run_has_no_weights_yet(tmp_path):
         incomplete = Run(writer.path)
         with pytest.raises(UserError, match=r"\(running\) has no weights yet; wait for it"):
             load_trained(incomplete)
-    with pytest.raises(UserError, match=rf"has no weights yet; resume it: sevenepochs resume {incomplete.name}"):
+    with pytest.raises(UserError, match=rf"has no weights yet; resume it: sevenepochs resume {incomplete.path}"):
         load_trained(incomplete)
 
 
