@@ -108,6 +108,14 @@ def test_an_incomplete_run_has_no_result(tmp_path: Path) -> None:
         result_of(Run(path))
 
 
+def test_a_run_without_its_certificate_has_no_result(finished_run: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(finished_run.path, tmp_path / finished_run.name))
+    (run.path / "certificate.json").unlink()
+    with pytest.raises(UserError, match=r"certificate.json of run .* is missing; put it back"):
+        publish(run, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_damaged_result_is_named(published: Path, tmp_path: Path) -> None:
     broken = tmp_path / "x_sample_s1"
     broken.mkdir()

@@ -276,6 +276,7 @@ MISTAKES = {
     "too many": (["sample", "{run}", "--n", "1001"], "out of range"),
     "long prompt": (["sample", "{run}", "--prompt", "word " * 200], "this model reads 128 at once"),
     "no text": (["inside", "{run}"], "--text"),
+    "long text to go on from": (["predict", "{run}", "--text", "word " * 200], "this model reads 128 at once"),
     "long text": (["inside", "{run}", "--text", "word " * 200], "this model reads 128 at once"),
     "no head": (["inside", "{run}", "--text", "a", "--layer", "3", "--head", "1"], "layers 1 to 2"),
     "half a head": (["inside", "{run}", "--text", "a", "--layer", "1"], "go together"),

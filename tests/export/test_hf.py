@@ -21,6 +21,7 @@ from sevenepochs.model.norm.layer_norm import LayerNorm
 from sevenepochs.model.norm.rms_norm import RMSNorm
 from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.run_folder import Run, RunWriter
 from sevenepochs.trained import load_trained
@@ -148,8 +149,10 @@ class Odd(NormConfig):
 
 
 def test_a_slot_of_the_users_own_is_refused_by_name(drawn, tiny, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"slot model\.norm holds .*Odd.* --to onnx takes every model"):
+    with pytest.raises(UserError, match=r"knows .*Odd in slot model\.norm; --to onnx takes every model"):
         hf.export_hf(drawn(tiny.replace("model.norm", Odd())), tmp_path / "out")
+    with pytest.raises(UserError, match=r"knows model\.titles; --to onnx takes every model"):
+        hf.export_hf(drawn(tiny.replace("model.titles", Titles(eos="opens"))), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -173,7 +173,3 @@ def _number(value: Any) -> float | None:
 
 def is_run_folder(path: Path) -> bool:
     return (path / layout.RUN).is_file()
-
-
-def is_result_folder(path: Path) -> bool:
-    return (path / "result.json").is_file()

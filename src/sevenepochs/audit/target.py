@@ -10,12 +10,12 @@ from pathlib import Path
 from sevenepochs.audit.events import clean
 from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.ours import audit_own_run, audit_result, is_result_folder, is_run_folder
+from sevenepochs.audit.ours import audit_own_run, audit_result, is_run_folder
 from sevenepochs.audit.recognise import Reference
 from sevenepochs.audit.source_tree import SKIPPED_FOLDERS
 from sevenepochs.audit.verdict import RunAudit, audit_log
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result
+from sevenepochs.results_folder import Result, is_result
 from sevenepochs.run_folder import Run
 
 _LOG_ENDINGS = (".log", ".jsonl", ".log.gz", ".jsonl.gz", ".log.txt")
@@ -90,7 +90,7 @@ def _audit_folder(path: Path, name: str, reference: Reference | None) -> TargetA
 def _own(path: Path) -> RunAudit | None:
     if is_run_folder(path):
         return audit_own_run(Run(path))
-    return audit_result(Result.read(path)) if is_result_folder(path) else None
+    return audit_result(Result.read(path)) if is_result(path) else None
 
 
 def _walk(path: Path) -> tuple[list[Path], bool]:

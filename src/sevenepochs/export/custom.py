@@ -60,16 +60,11 @@ def _check_known(model: GPT) -> None:
     for slot, config in [("model", model), *_slots(model)]:
         kind = kind_of(type(config))
         known = FIELDS.get(kind, set()) | (_FORGOTTEN if slot == "model" else set())
-        unknown = _settings(config) - known
-        if kind in FIELDS and unknown:
+        unknown = [f"{slot}.{name}" for name in sorted(_settings(config) - known)]
+        if kind not in FIELDS or unknown:
+            what = ", ".join(unknown) if kind in FIELDS else f"{kind} in slot {slot}"
             raise UserError(
-                f"--to hf: neither GPT-2 nor our code for transformers knows {slot}'s {', '.join(sorted(unknown))}; "
-                "--to onnx takes every model"
-            )
-        if kind not in FIELDS:
-            raise UserError(
-                f"--to hf: slot {slot} holds {kind}, which neither GPT-2 nor our code for transformers knows; "
-                "--to onnx takes every model"
+                f"--to hf: neither GPT-2 nor our code for transformers knows {what}; --to onnx takes every model"
             )
 
 
