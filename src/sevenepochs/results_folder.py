@@ -59,7 +59,8 @@ class Result:
 
     @property
     def name(self) -> str:
-        return f"{self.facts['recipe']}_{self.facts['corpus']['name']}_s{self.facts['seed']}"
+        """Of its folder, so without the colon of a recipe of one's own."""
+        return f"{self.facts['recipe'].replace(':', '-')}_{self.facts['corpus']['name']}_s{self.facts['seed']}"
 
     @property
     def figures(self) -> dict[str, float | None]:

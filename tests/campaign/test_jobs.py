@@ -308,7 +308,9 @@ def test_a_search_calls_its_runs_as_train_does(tmp_path: Path, monkeypatch: pyte
     options = ["--corpus", "sample:200", *SETTINGS, "--vary", "optimizer.lr=1e-4..1e-2", "--trials", "1"]
     assert main(["search", "mine.py:fast", *options]) == 0
     [run] = list_runs(Path("searches/mine.py-fast"))
-    assert result_of(run).facts["command"].startswith("sevenepochs train mine.py:fast --corpus sample:200 --seed 1337 ")
+    result = result_of(run)
+    assert result.facts["command"].startswith("sevenepochs train mine.py:fast --corpus sample:200 --seed 1337 ")
+    assert result.name.startswith("mine.py-fast-proxy_sample-200")  # a colon is no letter for a folder everywhere
 
 
 def test_a_search_goes_on_where_it_was_stopped(
@@ -349,5 +351,8 @@ def test_a_search_goes_on_where_it_was_stopped(
     assert "proxy" not in survivor
     assert main([*command, "--trials", "2"]) == 0
     assert "too few trials to tell" in capsys.readouterr().out and len(list_runs(search.folder)) == 2
+    look = ["search", "adamw", "--corpus", "sample:200", *SETTINGS, "--trials", "0", "--survivors", "1", "--json"]
+    assert main(look) == 0  # what varies is kept, and need not be said again
+    assert json.loads(capsys.readouterr().out) == found
     assert main(["search", "adamw", "--corpus", "sample:200", "--trials", "2", "--vary", vary[0]]) == 2
     assert "another recipe, corpus or space" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The ladder of published results: full runs and proxies apart, and whether the second predict the first."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from sevenepochs.analysis.ladder import Rung, published_losses
 from sevenepochs.analysis.ladder import ladders as all_ladders
+from sevenepochs.analysis.title_losses import of_run
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.ladder_section import figure, ladder_section, longest, proxy_check_section, proxy_words
 from sevenepochs.report.story import Story
 from sevenepochs.results_folder import list_results
+from sevenepochs.run_folder import Run
 
 FULL = {"baseline": 2.0, "adamw": 1.5, "muon": 1.4}
 PROXY = {"baseline": 2.5, "adamw": 1.8, "muon": 1.9, "small_steps": 1.7}
@@ -33,7 +36,27 @@ def test_each_scale_has_a_table_of_its_own(both_scales: Path) -> None:
     full, proxy = ladder_section(ladders(both_scales)).split("at proxy scale, on development titles")
     assert full.index("full runs") < full.index("| `adamw` | 1 | 1.5000")
     assert "| `adamw` | 1 | 1.8000" in proxy and "1.8000" not in full and "1.5000" not in proxy
-    assert "`small_steps`" in full.split("Not run yet")[1] and "`small_steps`" not in proxy.split("Not run yet")[1]
+    assert "`small_steps`" in full.split("Not run in full yet: ")[1]
+    assert "`small_steps`" not in proxy.split("Not run yet: ")[1]
+
+
+def test_what_was_not_run_in_full_has_its_effect_at_proxy_scale(both_scales: Path, finished_run: Run) -> None:
+    losses = of_run(finished_run)
+    both = all_ladders(LADDER, list_results(both_scales), lambda result: losses)
+    [full], proxies = ({k: r for k, r in both.items() if r[0].results[0].is_proxy is p} for p in (False, True))
+    section = ladder_section({full: both[full]}, proxies)
+    assert "and what they gave at proxy scale: `small_steps` +0.0000" in section  # the same losses for everybody
+    assert "against `muon`, `plateau`, " in section and "proxy`" not in section
+    assert "and what they gave" not in ladder_section(proxies, proxies)
+
+
+def test_a_table_of_two_precisions_says_so(both_scales: Path) -> None:
+    assert "Trained in" not in ladder_section(ladders(both_scales))
+    [file] = both_scales.glob("adamw_*/result.json")
+    facts = json.loads(file.read_text())
+    facts["machine"]["precision"] = "bf16"
+    file.write_text(json.dumps(facts))
+    assert "Trained in bf16 `adamw`; all else in fp32." in ladder_section(ladders(both_scales))
 
 
 def test_the_figure_is_of_the_scale_with_most_rungs(both_scales: Path) -> None:

@@ -16,6 +16,7 @@ from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.tokenizer.bpe import BPE
+from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.trainer import run_training
 
 
@@ -58,8 +59,12 @@ def test_the_stock_recipe_is_clean(shrink, tmp_path):
 
 
 @pytest.mark.parametrize(("epochs", "broken"), [(3, ["seven epochs"]), (10, ["seven epochs", "token budget"])])
-def test_other_epochs_are_named(small, tmp_path, epochs, broken):
-    certificate = certificate_of(small.replace("training.epochs", epochs), tmp_path)
+def test_other_epochs_are_named_when_the_run_begins_and_when_it_ends(small, tmp_path, monkeypatch, epochs, broken):
+    said = []
+    watcher = Watcher()
+    monkeypatch.setattr(watcher, "message", said.append)
+    certificate = run_training(small.replace("training.epochs", epochs), "x", tmp_path, watcher).certificate
+    assert f"training.epochs is {epochs}: the certificate will say that it is not 7" in said
     assert certificate["clean"] is False and certificate["broken"] == broken
     assert certificate["rules"][0]["detail"] == f"{epochs} epochs"
 

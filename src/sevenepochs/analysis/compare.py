@@ -20,7 +20,7 @@ from sevenepochs.title_losses import TitleLosses
 
 @dataclass(frozen=True)
 class Comparison:
-    """`results` by rising exact loss; `ratio_to_first` and `difference` are against the first one named by the caller.
+    """`results`: the reference, which is the first one that the caller named, then the others by rising exact loss.
 
     `comparable`: all have the same validation titles; otherwise differences are None and mean nothing.
     """
@@ -83,9 +83,9 @@ def compare(results: list[Result]) -> Comparison:
     """
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
-    return Comparison(
-        tuple(sorted(results, key=lambda result: result.exact)), results[0], comparable=len(by_titles(results)) == 1
-    )
+    reference, *others = results
+    others.sort(key=lambda result: result.exact)
+    return Comparison((reference, *others), reference, comparable=len(by_titles(results)) == 1)
 
 
 def group(results: Iterable[Result]) -> list[Group]:

@@ -100,6 +100,17 @@ class Search:
         study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
         return study
 
+    @staticmethod
+    def kept_space(folder: Path) -> tuple[Dimension, ...]:
+        """What the search in that folder varies; nothing where there is none, or it is damaged, which `open` tells."""
+        try:
+            space = json.loads((folder / _SPACE).read_text(encoding="utf-8"))["space"]
+            return tuple(
+                Dimension(**{**one, "paths": tuple(one["paths"]), "choices": tuple(one["choices"])}) for one in space
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
     def run(
         self,
         n_trials: int,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def analyze(
         runs: Where run folders are.
         json: Print the JSON of the analyses instead of the views.
     """
-    import json as json_module
-
     from sevenepochs.cli.analysis_views import VIEWS
     from sevenepochs.cli.console import console, errors
     from sevenepochs.run_folder import find_run
@@ -58,7 +57,7 @@ def analyze(
     found = find_run(run, runs)
     contents = _contents(found, only, again, titles_from, load)
     if json:
-        print(json_module.dumps(contents, indent=1, ensure_ascii=False))
+        print_json(contents)
     for name, content in {} if json else contents.items():
         if name in VIEWS:
             console.print()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Positional
 from sevenepochs.errors import UserError
 
@@ -40,8 +41,6 @@ def audit(
         markdown: Also write the report to this file.
         html: Also write the report to this file.
     """
-    import json as json_module
-
     from sevenepochs.audit.render import as_html, as_markdown, as_text
 
     if tokenizer is not None or corpus is not None or column is not None:
@@ -68,7 +67,7 @@ def audit(
         }
         for target in audits
     ]
-    print(json_module.dumps(plain, indent=1, allow_nan=False))
+    print_json(plain)
 
 
 def audits_of(targets: tuple[Path, ...], reference: Path | None) -> list[TargetAudit]:
@@ -88,19 +87,19 @@ def audits_of(targets: tuple[Path, ...], reference: Path | None) -> list[TargetA
 def _tokenizer(
     targets: tuple[Path, ...], tokenizer: Path | None, corpus: str | None, column: str | None, as_json: bool
 ) -> None:
-    import json
-
     from sevenepochs.audit.tokenizer_fidelity import audit_tokenizer, render
     from sevenepochs.corpus.parse import parse_corpus
 
     if targets or tokenizer is None or corpus is None:
         raise UserError("auditing a tokenizer takes --tokenizer FILE and --corpus, and no log or run beside them")
     facts = audit_tokenizer(tokenizer, parse_corpus(corpus, column=column))
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if as_json else "\n".join(render(facts)))
+    if as_json:
+        print_json(facts)
+    else:
+        print("\n".join(render(facts)))
 
 
 def _write(file: Path, text: str) -> None:
-
     try:
         file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, other_corpus
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ def compare(
         results: Where published results and measured seed deviations are.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.analysis.compare import compare as line_up
     from sevenepochs.analysis.compare import group, pair_groups
     from sevenepochs.analysis.finished import select
@@ -76,7 +75,7 @@ def compare(
             "pairs": [pair_row(pair, found) for pair, found in zip(pairs, parts, strict=True)],
             "unpaired": unpaired,
         }
-        print(json_module.dumps(data, indent=1))
+        print_json(data)
         return
     print_figures(comparison)
     if not comparison.comparable:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.rule import Rule
 from rich.table import Table
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.train import hooks
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
 _BAR_COLUMNS = 24
 _TEXT_COLUMNS = 96  # what stands beside the bar at most; a narrower terminal goes without the bar itself
+_PIPE_COLUMNS = 500
+_RULE_COLUMNS = 80
+
+# In a pipe lines are for other programs: as long as they come, unless the environment names a width.
+console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS)
+errors = Console(stderr=True, highlight=False)
+
+
+def heading(text: str, out: Console = console) -> None:
+    """A line across the page with the text in it."""
+    out.print(Rule(text), width=min(out.width, _RULE_COLUMNS))
 
 
 def duration(seconds: float) -> str:

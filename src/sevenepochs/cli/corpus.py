@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Positional, Revision
 
 if TYPE_CHECKING:
@@ -28,15 +29,13 @@ def corpus(
         revision: The hub dataset's revision.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.cli.console import console
     from sevenepochs.corpus.describe import describe
     from sevenepochs.corpus.parse import parse_corpus
 
     facts = describe(parse_corpus(source, column=column, revision=revision).load())
     if json:
-        print(json_module.dumps(facts, indent=1, ensure_ascii=False))
+        print_json(facts)
         return
     console.print(_facts_table(facts))
     console.print()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ def data(
         runs: Where run folders are.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.analysis.data import analyze
     from sevenepochs.cli.analysis_views import data as view
     from sevenepochs.cli.console import console, errors
@@ -46,7 +45,7 @@ def data(
     split, tokenizer = _read(run, corpus, column, revision, runs)
     content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
     if json:
-        print(json_module.dumps(content, indent=1, ensure_ascii=False))
+        print_json(content)
     else:
         console.print(view(content))
     if figures is not None:

@@ -17,7 +17,7 @@ def demo(runs: Folder = Path("runs")) -> None:
     """
     import shlex
 
-    from sevenepochs.cli.console import ConsoleWatcher, console, figures_table
+    from sevenepochs.cli.console import ConsoleWatcher, console, figures_table, heading
     from sevenepochs.cli.program import program
     from sevenepochs.metrics import format_metric
     from sevenepochs.recipes.catalog import load_recipe
@@ -26,11 +26,11 @@ def demo(runs: Folder = Path("runs")) -> None:
     figures = {}
     for recipe in _RECIPES:
         experiment = load_recipe(recipe)
-        console.rule(f"{recipe}: {type(experiment.optimizer).__name__}, lr {experiment.optimizer.lr:g}")  # type: ignore[attr-defined]
+        heading(f"{recipe}: {type(experiment.optimizer).__name__}, lr {experiment.optimizer.lr:g}")  # type: ignore[attr-defined]
         run = run_training(experiment, recipe, runs, ConsoleWatcher())
         assert run.summary is not None, "training returns complete runs only"
         figures[recipe] = run.summary["figures"]
-    console.rule("both, on the same validation titles")
+    heading("both, on the same validation titles")
     console.print(figures_table(figures))
     last = figures[_RECIPES[-1]]
     console.print(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, RunName, other_corpus
 
 
@@ -27,8 +28,6 @@ def evaluate(
         runs: Where run folders are.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.analysis.evaluate import evaluate as score
     from sevenepochs.cli.console import console, errors, figures_table
     from sevenepochs.recipes.catalog import import_file
@@ -39,7 +38,7 @@ def evaluate(
     other = other_corpus(corpus, column, revision)
     result = score(find_run(run, runs), other, lambda text: errors.print(text, style="dim"))
     if json:
-        print(json_module.dumps(result, indent=1))
+        print_json(result)
         return
     console.print(f"{result['run']} on {result['n_titles']:,} validation titles of {result['corpus']}, fp32")
     console.print(figures_table({"fp32": result["figures"]}))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Folder, Positional, RunName, SvgFile, check_svg
 from sevenepochs.errors import UserError
 
@@ -42,8 +43,6 @@ def inside(
         figure: Also draw the answer into this SVG (needs matplotlib); every head, or the one of --layer and --head.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
 
@@ -71,7 +70,7 @@ def inside(
         every = [(row["layer"], row["head"]) for row in found.get("heads", ())]
         write_figure({**found, "shown": every if layer is None else [(layer, head)]}, figure)
     if json:
-        print(json_module.dumps(found, indent=1, ensure_ascii=False))
+        print_json(found)
         return
     from sevenepochs.cli import inside_views
     from sevenepochs.cli.console import console

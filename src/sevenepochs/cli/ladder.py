@@ -54,7 +54,7 @@ def ladder(
         json: Print the table as JSON.
     """
     from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan
-    from sevenepochs.cli.console import ConsoleWatcher, console, errors
+    from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
     from sevenepochs.cli.ladder_views import show_checks, show_plan, show_table
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
@@ -86,7 +86,7 @@ def ladder(
 
     def announce(index: int, one: Planned) -> None:
         verb = "going on with" if one.state == "resume" else "training"
-        out.rule(f"{index + 1}/{len(planned)}: {verb} {one.job.name}, seed {one.job.seed}")
+        heading(f"{index + 1}/{len(planned)}: {verb} {one.job.name}, seed {one.job.seed}", out)
 
     try:
         planned = execute(planned, runs, Watcher() if json else ConsoleWatcher(), announce)

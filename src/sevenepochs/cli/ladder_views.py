@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sevenepochs.cli.json_output import print_json
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 def show_plan(planned: list[Planned], json: bool) -> None:
     """What would be run, and how long it would take here."""
-    import json as json_module
-
     from rich.table import Table
 
     from sevenepochs.cli.console import console, duration
@@ -28,7 +28,7 @@ def show_plan(planned: list[Planned], json: bool) -> None:
             {"run": one.job.name, "seed": one.job.seed, "state": one.state, "seconds": left}
             for one, left in zip(planned, seconds, strict=True)
         ]
-        print(json_module.dumps(rows, indent=1))
+        print_json(rows)
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "seed", "state", "time here"):
@@ -70,8 +70,6 @@ def _n_steps_done(one: Planned) -> int:
 
 def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *, json: bool, log: bool) -> None:
     """The ladder's table, or its JSON; runs that are not there are named below it."""
-    import json as json_module
-
     from sevenepochs.analysis.ladder import ladder as line_up
     from sevenepochs.analysis.noise import read_floors
     from sevenepochs.analysis.title_losses import title_losses
@@ -84,7 +82,7 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     corpus = next(iter(one.job.experiment.corpus for one in planned), None)
     rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_floors(results))
     if json:
-        print(json_module.dumps([to_json(rung) for rung in rungs], indent=1))
+        print_json([to_json(rung) for rung in rungs])
         return
     _print_rungs(rungs, rows(rungs))
     show_unfinished(planned, console)
@@ -123,7 +121,6 @@ def _print_rungs(rungs: list[Rung], cells: list[list[str]]) -> None:
 def show_checks(checks: Mapping[str, ProxyCheck], json: bool) -> None:
     """Every pair of recipes that was run at both scales, and what that says of the proxy, by corpus."""
     import dataclasses
-    import json as json_module
 
     from rich.table import Table
 
@@ -132,7 +129,7 @@ def show_checks(checks: Mapping[str, ProxyCheck], json: bool) -> None:
 
     if json:
         rows = {name: {**dataclasses.asdict(check), "words": check.words} for name, check in checks.items()}
-        print(json_module.dumps(rows, indent=1))
+        print_json(rows)
         return
     if not checks:
         console.print("the proxy's ranking is unchecked: no two recipes have been run at both scales")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sevenepochs.cli.audit import Reference, Targets
+from sevenepochs.cli.json_output import print_json
 
 
 def leaderboard(targets: Targets, reference: Reference = None, json: bool = False) -> None:
@@ -13,14 +14,12 @@ def leaderboard(targets: Targets, reference: Reference = None, json: bool = Fals
         reference: A log or run of ours on the same data, where the data is not the challenge's.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.audit.leaderboard import boards_as_dicts, boards_as_text
     from sevenepochs.audit.leaderboard import leaderboard as rank
     from sevenepochs.cli.audit import audits_of
 
     boards = rank([run for target in audits_of(targets, reference) for run in target.runs])
     if json:
-        print(json_module.dumps(boards_as_dicts(boards), indent=1, allow_nan=False))
+        print_json(boards_as_dicts(boards))
         return
     print(boards_as_text(boards), end="")

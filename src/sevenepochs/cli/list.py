@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sevenepochs.cli.json_output import print_json
+
 
 def list_recipes(json: bool = False) -> None:
     """List the recipes.
@@ -10,7 +12,6 @@ def list_recipes(json: bool = False) -> None:
         json: Print JSON.
     """
     import dataclasses
-    import json as json_module
 
     from rich.table import Table
 
@@ -19,7 +20,7 @@ def list_recipes(json: bool = False) -> None:
     from sevenepochs.recipes.catalog import list_recipes as find
 
     if json:
-        print(json_module.dumps([dataclasses.asdict(recipe) for recipe in find()], indent=1))
+        print_json([dataclasses.asdict(recipe) for recipe in find()])
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("recipe")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from sevenepochs import __version__
 from sevenepochs.errors import UserError
 
 _DESCRIPTION = """How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
@@ -17,6 +17,13 @@ Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenep
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code (2 for a user's mistake, 130 after an interrupt)."""
+    return guarded(lambda: _call_verb(sys.argv[1:] if argv is None else argv))
+
+
+def _call_verb(arguments: list[str]) -> None:
+    if arguments == ["--version"]:
+        print(f"sevenepochs {__version__}")
+        return
     import tyro
 
     from sevenepochs.cli.analyze import analyze
@@ -67,9 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         "audit": audit,
         "leaderboard": leaderboard,
     }
-    return guarded(
-        lambda: tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=argv)
-    )
+    tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=arguments)
 
 
 def guarded(action: Callable[[], Any]) -> int:
@@ -78,9 +83,6 @@ def guarded(action: Callable[[], Any]) -> int:
     from sevenepochs.cli.program import program
     from sevenepochs.train.interrupt import Interrupted
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows ASCII only gets question marks
     try:
         action()
     except UserError as error:
@@ -104,7 +106,9 @@ def guarded(action: Callable[[], Any]) -> int:
 def entry() -> None:
     """The console script."""
     from sevenepochs.cli.processes import leave
+    from sevenepochs.cli.program import prepare
 
+    prepare()
     leave(main())
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def noise(
         results: Where published results are, and where the measured deviations go.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.analysis.compare import by_recipe
     from sevenepochs.analysis.finished import finished_runs, published_results, select
     from sevenepochs.analysis.noise import noise_floor, store, to_json
@@ -92,7 +91,7 @@ def noise(
     for floor in floors:
         file = store(floor, results)
     if json:
-        print(json_module.dumps([to_json(floor) for floor in floors], indent=1))
+        print_json([to_json(floor) for floor in floors])
         return
     _show(floors)
     console.print(f"kept in {file}, where `compare` and `ladder` find it")

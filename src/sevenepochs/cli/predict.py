@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile, check_svg, other_corpus
 from sevenepochs.errors import UserError
 
@@ -160,10 +161,8 @@ def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str,
 
 
 def _show(found: dict[str, Any], json: bool) -> None:
-    import json as json_module
-
     if json:
-        print(json_module.dumps(found, indent=1, ensure_ascii=False))
+        print_json(found)
         return
     from rich.text import Text
 

@@ -70,7 +70,9 @@ def _run(
     import torch
 
     from sevenepochs.cli.main import guarded
+    from sevenepochs.cli.program import prepare
 
+    prepare()
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n_processes)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(threads)

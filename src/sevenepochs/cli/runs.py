@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Folder
 
 
@@ -15,8 +16,6 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         folder: Where run folders are.
         json: Print JSON.
     """
-    import json as json_module
-
     from rich.table import Table
 
     from sevenepochs.cli.console import console, duration
@@ -35,7 +34,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         except UserError as error:
             rows.append({"run": run.name, "state": f"damaged: {error}", "exact_val_loss": None, "age_seconds": None})
     if json:
-        print(json_module.dumps(rows, indent=1))
+        print_json(rows)
         return
     if not rows:
         console.print(f"no runs in {folder}; start one with: sevenepochs train demo_adamw")

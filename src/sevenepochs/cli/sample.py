@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
@@ -53,7 +54,6 @@ def sample(
         runs: Where run folders are.
         json: Print JSON.
     """
-    import json as json_module
     from collections import deque
 
     from sevenepochs.analysis import samples
@@ -75,7 +75,7 @@ def sample(
     titles, why_not = _training_titles(reader, titles_from)
     found = samples.summarise(reader, prompt, last, drawing, titles)
     if json:
-        print(json_module.dumps({**found, "not_checked": why_not}, indent=1, ensure_ascii=False))
+        print_json({**found, "not_checked": why_not})
         return
     if titles is None:
         console.print(f"Whether they are training titles was not checked: {why_not}", style="yellow", markup=False)

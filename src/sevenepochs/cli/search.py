@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, Settings
 
 if TYPE_CHECKING:
@@ -48,12 +49,11 @@ def search(
         json: Print JSON.
     """
     import dataclasses
-    import json as json_module
 
     from sevenepochs.campaign.search import Search
     from sevenepochs.campaign.search import survivors as best_of
     from sevenepochs.campaign.space import default_space, parse_space
-    from sevenepochs.cli.console import ConsoleWatcher, console, errors
+    from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.errors import UserError
     from sevenepochs.run_folder.writer import recipe_label
@@ -61,16 +61,16 @@ def search(
     from sevenepochs.train.interrupt import Interrupted
 
     experiment = experiment_from(recipe, corpus, column, revision, None, settings)
-    dimensions = parse_space(vary, experiment) or default_space(experiment)
-    if not dimensions:
-        raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
     name = recipe_label(recipe)
     folder = folder or Path("searches") / name.replace(":", "-")
+    dimensions = parse_space(vary, experiment) or Search.kept_space(folder) or default_space(experiment)
+    if not dimensions:
+        raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
     found = Search(name, experiment, tuple(dimensions), folder, settings)
     out = errors if json else console
 
     def announce(number: int, values: dict[str, float | int]) -> None:
-        out.rule(f"trial {number}")
+        heading(f"trial {number}", out)
         out.print("  ".join(f"{key}={value:.4g}" for key, value in values.items()), markup=False)
 
     try:
@@ -84,7 +84,7 @@ def search(
     commands = [_command(recipe, corpus, column, revision, settings, trial) for trial in best_of(done, survivors)]
     if json:
         rows = [dataclasses.asdict(trial) for trial in done]
-        print(json_module.dumps({"trials": rows, "importances": importances, "survivors": commands}, indent=1))
+        print_json({"trials": rows, "importances": importances, "survivors": commands})
         return
     _show(done, importances)
     console.print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Positional, Recipe, Revision, Seed, Settings
 
 
@@ -25,22 +26,21 @@ def show(
         settings: Changes.
         json: Print JSON.
     """
-    import json as json_module
-
     from sevenepochs.cli.console import console, duration, errors
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.recipes.catalog import list_recipes
+    from sevenepochs.run_folder.storage import json_text
     from sevenepochs.train.estimate import estimate
 
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
     facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))
     if json:
-        print(json_module.dumps({"config": experiment.to_dict(), **facts}, indent=1))
+        print_json({"config": experiment.to_dict(), **facts})
         return
     for listed in list_recipes():
         if listed.name == recipe:
             console.print(listed.docstring + "\n", markup=False)
-    console.print(json_module.dumps(experiment.to_dict(), indent=1), markup=False)
+    console.print(json_text(experiment.to_dict()), markup=False, end="")
     console.print()
     known = facts["parameters"] is not None  # else the embedding depends on the vocabulary that the corpus makes
     if known:

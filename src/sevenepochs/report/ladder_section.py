@@ -3,6 +3,7 @@ No torch."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,23 +11,26 @@ from sevenepochs.analysis.ladder import Rung
 from sevenepochs.analysis.proxy_check import ProxyCheck, proxy_checks
 from sevenepochs.metrics import format_metric
 from sevenepochs.plots import ladder as plot
-from sevenepochs.report.ladder_table import HEAD, markdown_line, rows
-from sevenepochs.results_folder import Result
+from sevenepochs.report.ladder_table import HEAD, effect, markdown_line, rows
+from sevenepochs.results_folder import PROXY_SUFFIX, Result
 
 PAIR_HEAD = ["pair", "full size", "proxy", ""]
 
 
-def ladder_section(rungs_of: Mapping[str, Sequence[Rung]]) -> str:
-    """One table for every ladder with at least two recipes; those that were not run are named below it."""
+def ladder_section(rungs_of: Mapping[str, Sequence[Rung]], proxies: Mapping[str, Sequence[Rung]] | None = None) -> str:
+    """One table for every ladder with at least two recipes; those that were not run are named below it.
+
+    Args:
+        proxies: ladders at proxy scale, to tell the effect there of what was not run in full.
+    """
     blocks = []
     for rungs in rungs_of.values():
         there = [rung for rung in rungs if rung.results]
         if len(there) < 2:
             continue
-        table = _table(HEAD, rows(there))
-        missing = [f"`{rung.recipe}`" for rung in rungs if not rung.results]
-        block = f"{scale_of(there)}:\n\n{table}"
-        blocks.append(block + (f"\n\nNot run yet: {', '.join(missing)}." if missing else ""))
+        block = [f"{scale_of(there)}:", _table(HEAD, rows(there)), _precisions(there)]
+        block.append(_not_run(rungs, proxies or {}))
+        blocks += [part for part in block if part]
     return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
 
 
@@ -84,6 +88,36 @@ def _titles(rungs: Sequence[Rung]) -> tuple[str, bool]:
     """What the titles are called, and whether they are a proxy's."""
     first = next(rung.results[0] for rung in rungs if rung.results)
     return first.titles_name, first.is_proxy
+
+
+def _not_run(rungs: Sequence[Rung], proxies: Mapping[str, Sequence[Rung]]) -> str:
+    """Which rungs have no result, and their effects at proxy scale where one is known; "" where all have one."""
+    missing = [rung.recipe for rung in rungs if not rung.results]
+    name, is_proxy = _titles(rungs)
+    of_these = [
+        one for one in proxies.values() if longest({"": one}) and _titles(one)[0].removesuffix(PROXY_SUFFIX) == name
+    ]
+    pairs = {rung.recipe: (effect(rung), rung.pair.first) for one in of_these for rung in one if rung.pair is not None}
+    told = []
+    for recipe in missing:
+        gave, against = pairs.get(recipe, (None, ""))
+        told.append(f"`{recipe}`" + (f" {gave} against `{against.removesuffix(PROXY_SUFFIX)}`" if gave else ""))
+    if not missing:
+        return ""
+    head = "Not run yet" if is_proxy else "Not run in full yet"
+    return f"{head}{', and what they gave at proxy scale' if pairs.keys() & set(missing) else ''}: {', '.join(told)}."
+
+
+def _precisions(rungs: Sequence[Rung]) -> str:
+    """Which rungs were trained in another precision than most; "" where there is but one."""
+    used = {rung.recipe: {str(result.facts["machine"]["precision"]) for result in rung.results} for rung in rungs}
+    counts = Counter(precision for precisions in used.values() for precision in precisions)
+    [(usual, _), *others] = counts.most_common()
+    told = []
+    for precision, _ in others:
+        names = [f"`{name}`" for name, precisions in used.items() if precision in precisions]
+        told.append(f"in {precision} {', '.join(names)}")
+    return f"Trained {'; '.join(told)}; all else in {usual}." if told else ""
 
 
 def _table(head: list[str], cells: list[list[str]]) -> str:

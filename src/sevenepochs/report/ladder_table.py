@@ -23,7 +23,7 @@ def rows(rungs: Sequence[Rung]) -> list[list[str]]:
             format_metric("exact_val_loss", rung.mean),
             format_metric("seed_deviation", rung.sd),
             format_metric("val_loss_ratio", rung.ratio),
-            _effect(rung),
+            effect(rung),
             _stock_effect(rung),
             _short_verdict(rung) + _broken(rung),
         ]
@@ -52,12 +52,21 @@ def log_lines(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]
                     str(len(rung.results)),
                     format_metric("exact_val_loss", rung.mean),
                     format_metric("seed_deviation", rung.sd),
-                    f"{_effect(rung)} against `{rung.pair.first}`" if rung.pair else "-",
+                    f"{effect(rung)} against `{rung.pair.first}`" if rung.pair else "-",
                     rung.pair.verdict.words if rung.pair else rung.unpaired or "the first rung",
                 ]
             )
         )
     return lines
+
+
+def effect(rung: Rung) -> str:
+    """The difference to the rung above and half its widest interval; "-" for the first."""
+    if rung.pair is None:
+        return "-"
+    own = rung.pair.own_rows
+    text = format_metric("val_loss_difference", own.value)
+    return text if own.widest is None else f"{text} ± {format_metric('val_loss_half_width', own.widest.half_width)}"
 
 
 def to_json(rung: Rung) -> dict[str, Any]:
@@ -76,14 +85,6 @@ def to_json(rung: Rung) -> dict[str, Any]:
         "counts": pair.verdict.counts if pair else None,
         "verdict": pair.verdict.words if pair else rung.unpaired,
     }
-
-
-def _effect(rung: Rung) -> str:
-    if rung.pair is None:
-        return "-"
-    own = rung.pair.own_rows
-    text = format_metric("val_loss_difference", own.value)
-    return text if own.widest is None else f"{text} ± {format_metric('val_loss_half_width', own.widest.half_width)}"
 
 
 def _stock_effect(rung: Rung) -> str:

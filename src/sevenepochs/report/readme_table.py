@@ -131,7 +131,8 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     Raises:
         UserError: the results' markers are missing, or a result is damaged.
     """
-    full = [r for r in list_results(results_root) if not r.is_proxy]
+    results = list_results(results_root)
+    full, proxies = ([r for r in results if r.is_proxy is is_proxy] for is_proxy in (False, True))
     sections = {"results": table(full)}
     text = readme.read_text(encoding="utf-8")
     if "<!-- headline:start -->" in text:
@@ -139,7 +140,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
     if "<!-- times:start -->" in text:
         sections["times"] = times(full)
     if "<!-- ladder:start -->" in text:
-        sections["ladder"] = ladder_section(_ladders(full, results_root))
+        sections["ladder"] = ladder_section(_ladders(full, results_root), _ladders(proxies, results_root))
     return update_page(readme, sections, check=check)
 
 

@@ -22,7 +22,7 @@ from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import snapshot_tensors
-from sevenepochs.protocol.budget import evaluation_steps
+from sevenepochs.protocol.budget import EPOCHS, evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.protocol.scoring import Scorer
 from sevenepochs.run_folder import Run, RunWriter, SilentWriter, layout
@@ -147,6 +147,8 @@ class _Training:
             f"{self.machine.device}, {self.machine.precision}, {processes}{self.machine.threads} threads: "
             f"{self.machine.why}"
         )
+        if settings.epochs != EPOCHS:
+            watcher.message(f"training.epochs is {settings.epochs}: the certificate will say that it is not {EPOCHS}")
         self.model.to(self.machine.device)
         self.optimizer = experiment.optimizer.build(self.model)
         for group in self.optimizer.param_groups:
