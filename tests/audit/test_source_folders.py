@@ -97,6 +97,16 @@ def test_config_files_count_when_the_program_names_them(text: str, tmp_path: Pat
     assert any(finding.rule == "fixed-epochs" and str(finding.evidence).startswith(name) for finding in unused)
 
 
+def test_what_our_runs_left_is_no_setting_of_a_program_and_is_said(tmp_path: Path) -> None:
+    data = '{"n_titles": 200, "epochs": 12}'
+    named = program.edited(("    settings = Settings()\n", '    settings = load("losses.json")\n'))
+    left = {"out/result.json": "{}", "out/certificate.json": "{}", "out/analysis/losses.json": data}
+    found = audit_source(write(tmp_path / "left", {"train.py": named, **left}))
+    assert [(f.rule, f.severity) for f in found if "out" in str(f.evidence)] == [("unread-file", "note")]
+    del left["out/certificate.json"]  # a name alone hides nothing
+    assert "fixed-epochs" in rules(audit_source(write(tmp_path / "hidden", {"train.py": named, **left})))
+
+
 OPTION = (
     ("import json\n", "import json\nimport yaml\n"),
     ("    settings = Settings()\n", "    settings = Settings(**yaml.safe_load(open('run.yaml')))\n"),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+from sevenepochs.run_folder import layout
+
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 5_000_000
 MAX_TOTAL_BYTES = 50_000_000
@@ -25,6 +27,7 @@ SKIPPED_FOLDERS = frozenset({
     ".ipynb_checkpoints", "wandb", ".tox", ".mypy_cache",
 })  # fmt: skip
 CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml"})
+_OUTPUTS = (("result.json", layout.CERTIFICATE), (layout.RUN, layout.CONFIG, layout.CORPUS))
 CODE_SUFFIXES = frozenset({".py", ".ipynb"})
 
 
@@ -75,12 +78,16 @@ class SourceTree:
 def read_tree(folder: Path) -> SourceTree:
     """Parse the folder's Python files and notebooks and keep the text of its config files."""
     source = SourceTree(folder)
+    outputs: dict[Path, None] = {}
     total_bytes = total_nodes = 0
     for number, path in enumerate(_walk(folder)):
         relative = path.relative_to(folder).as_posix() if path != folder else path.name
         try:
             size = path.stat().st_size
             if path.suffix in CONFIG_SUFFIXES and size > MAX_CONFIG_BYTES:
+                continue
+            if path.suffix in CONFIG_SUFFIXES and (output := _output(path, folder)) is not None:
+                outputs[output] = None
                 continue
             if number >= MAX_FILES or total_bytes + size > MAX_TOTAL_BYTES or total_nodes > MAX_TOTAL_NODES:
                 source.unread["the rest of the folder"] = f"more than {MAX_FILES:,} files or too much of them"
@@ -106,7 +113,22 @@ def read_tree(folder: Path) -> SourceTree:
         source.files[relative] = SourceFile(relative, tree)
     for file in source.files.values():
         file.imports = list(_imports(source, file))
+    if outputs:
+        first, more = next(iter(outputs)).relative_to(folder).as_posix(), len(outputs) - 1
+        reason = "what a run left, no settings of a program; name it to have it audited"
+        source.unread[first] = f"{reason} ({more} more such folders)" if more else reason
     return source
+
+
+def _output(path: Path, folder: Path) -> Path | None:
+    """The run folder or published result below `folder` that a file belongs to."""
+    for parent in path.parents:
+        if parent == folder:
+            return None
+        # one file's name alone may be anybody's
+        if any(all((parent / name).is_file() for name in names) for names in _OUTPUTS):
+            return parent
+    return None
 
 
 def parse(data: bytes, notebook: bool = False) -> tuple[ast.Module, int]:
