@@ -34,10 +34,18 @@ def exact_log_probs(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows) 
     Raises:
         ValueError: the rows do not score each target exactly once.
     """
-    check_rows(rows, len(ids_N))
-    inputs_N = np.concatenate(([eos_id], ids_N[:-1]))
+    return _score(scorer, _inputs(ids_N, eos_id), ids_N, eos_id, rows)
+
+
+def _inputs(ids_N: np.ndarray, eos_id: int) -> np.ndarray:
+    """What a model has read last when it predicts each target."""
+    return np.concatenate(([eos_id], ids_N[:-1]))
+
+
+def _score(scorer: Scorer, inputs_N: np.ndarray, targets_N: np.ndarray, eos_id: int, rows: Rows) -> np.ndarray:
+    check_rows(rows, len(targets_N))
     width = int((rows.stop - rows.start).max(initial=1))
-    log_probs_N = np.full(len(ids_N), np.nan)
+    log_probs_N = np.full(len(targets_N), np.nan)
     for low in range(0, len(rows.start), _ROWS_PER_BATCH):
         batch = [column[low : low + _ROWS_PER_BATCH] for column in rows]
         # one static shape: short rows are padded on the right, where a causal model cannot look
@@ -45,7 +53,7 @@ def exact_log_probs(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows) 
         y_RT = np.full((_ROWS_PER_BATCH, width), eos_id, dtype=np.int64)
         for r, (start, _, stop) in enumerate(zip(*batch, strict=True)):
             x_RT[r, : stop - start] = inputs_N[start:stop]
-            y_RT[r, : stop - start] = ids_N[start:stop]
+            y_RT[r, : stop - start] = targets_N[start:stop]
         log_probs_RT = scorer.log_probs(x_RT, y_RT)
         for r, (start, first, stop) in enumerate(zip(*batch, strict=True)):
             log_probs_N[first:stop] = log_probs_RT[r, first - start : stop - start]
@@ -92,16 +100,24 @@ def stock_val_loss(
 
 
 def causality_violation(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows, n_probes: int = 4) -> float:
-    """Largest move of an earlier log-probability when a later token is changed; 0 (up to rounding) if causal.
+    """Largest move of an earlier log-probability when later tokens are changed; 0 (up to rounding) if causal.
 
-    Every probe changes all tokens from a position on and scores the stream again: log-probabilities before that
-    position must stay, whichever row they stand in. The positions are spread evenly.
+    Every probe changes inputs and targets from a position on and scores the stream again: log-probabilities before that
+    position must stay, whichever row they stand in. The first input that changes is the target just before it, which
+    itself stays: a model that looks one token ahead, at what it has to predict, is seen too. The positions are spread
+    evenly.
     """
-    before_N = exact_log_probs(scorer, ids_N, eos_id, rows)
+    inputs_N = _inputs(ids_N, eos_id)
+    before_N = _score(scorer, inputs_N, ids_N, eos_id, rows)
     worst = 0.0
     for position in np.linspace(1, len(ids_N) - 1, n_probes).astype(int):
-        changed_N = ids_N.copy()
-        changed_N[position:] = np.where(ids_N[position:] == eos_id, ids_N[position - 1], eos_id)
-        after_N = exact_log_probs(scorer, changed_N, eos_id, rows)
+        x_N, y_N = (_changed_from(position, stream_N, eos_id) for stream_N in (inputs_N, ids_N))
+        after_N = _score(scorer, x_N, y_N, eos_id, rows)
         worst = max(worst, float(np.abs(after_N - before_N)[:position].max()))
     return worst
+
+
+def _changed_from(position: int, ids_N: np.ndarray, eos_id: int) -> np.ndarray:
+    """Every id from there on another one: `<eos>` where there was none, and the other way round."""
+    later = np.arange(len(ids_N)) >= position
+    return np.where(later, np.where(ids_N == eos_id, int(eos_id == 0), eos_id), ids_N)
