@@ -31,7 +31,7 @@ def test_the_rebuilt_model_gives_the_runs_own_figures(run):
     )
     for name, value in figures.items():
         assert value == run.summary["figures"][name], name
-    np.testing.assert_array_equal(log_probs_N, run.load_tensors(layout.TITLE_LOSSES)[0]["log_probs"])
+    np.testing.assert_array_equal(log_probs_N, run.load_tensors(layout.TITLE_LOSSES)["log_probs"])
 
 
 def test_no_corpus_is_needed(run, monkeypatch):

@@ -13,7 +13,7 @@ from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.train import machine
-from sevenepochs.train.step import loss_function, training_step
+from sevenepochs.train.step import build_optimizer, loss_function, training_step
 
 NOTE = "the stock model with AdamW, dropout on"
 
@@ -36,9 +36,7 @@ def make_step(shape: Shape, objective: ObjectiveConfig | None = None) -> Step:
     resolved = machine.resolve(experiment.training, work)
     machine.prepare(resolved)
     model.to(resolved.device).train()
-    optimizer = experiment.optimizer.build(model)
-    for group in optimizer.param_groups:
-        group["peak_lr"] = group["lr"]
+    optimizer = build_optimizer(experiment.optimizer, model)
     parts = resolved.micro_batches
     share_rows(model, shape.batch_size // parts, shape.batch_size)
     loss_of = loss_function(experiment.objective, model, resolved.precision, resolved.compiled, resolved.graphs)

@@ -32,7 +32,7 @@ def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> FinalFi
     rows = experiment.scoring_rows(data)
     figures, log_probs_N = all_figures(scorer, validation, rows, batches.batch_size, batches.block_size)
     stock_N = None
-    if not are_stock(rows, len(validation.ids_N)):
+    if not _are_stock(rows, len(validation.ids_N)):
         stock = stock_rows(len(validation.ids_N))
         stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, stock)
         figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
@@ -47,6 +47,6 @@ def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
         figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
 
 
-def are_stock(rows: Rows, n_targets: int) -> bool:
+def _are_stock(rows: Rows, n_targets: int) -> bool:
     """Whether the rows are the protocol's stock rows."""
     return all(map(np.array_equal, rows, stock_rows(n_targets)))

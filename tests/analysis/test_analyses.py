@@ -28,7 +28,7 @@ def test_evaluate_repeats_the_runs_own_figures(finished_run: Run) -> None:
 
 
 def test_title_losses_of_a_run_add_up_to_its_exact_loss(finished_run: Run) -> None:
-    tensors, _ = finished_run.load_tensors(layout.TITLE_LOSSES)
+    tensors = finished_run.load_tensors(layout.TITLE_LOSSES)
     data = load_trained(finished_run).load_data()
     n_chars = data.validation.n_chars
     assert finished_run.summary is not None

@@ -69,7 +69,7 @@ def test_a_long_title_is_read_from_half_a_block_at_least(reader: Reader) -> None
 
 def test_titles_read_alone_are_the_runs_own_losses_where_rows_agree(reader: Reader, finished_run: Run) -> None:
     """The first title of the stream follows `<eos>` in the protocol too."""
-    tensors, _ = finished_run.load_tensors(layout.TITLE_LOSSES)
+    tensors = finished_run.load_tensors(layout.TITLE_LOSSES)
     title = reader.trained.load_data().split.validation[0]
     (row,) = reader.log_probs_of([[*reader.encode(title), reader.eos_id]])
     assert -row.sum() == pytest.approx(tensors["nats"][0], abs=1e-4)

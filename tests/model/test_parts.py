@@ -5,6 +5,7 @@ import torch
 
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.context import Context
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.norm.layer_norm import LayerNorm
 from sevenepochs.model.norm.rms_norm import RMSNorm
@@ -51,19 +52,19 @@ def test_learned_positions_are_added_row_by_row(x_BTD):
     assert (position.weight_TD == 0).all()
     with torch.no_grad():
         position.weight_TD.normal_()
-    torch.testing.assert_close(position(x_BTD)[1, 4], x_BTD[1, 4] + position.weight_TD[4])
+    torch.testing.assert_close(position(x_BTD, Context())[1, 4], x_BTD[1, 4] + position.weight_TD[4])
 
 
 def test_no_position_is_the_identity(x_BTD):
-    assert NoPosition().build(16, 32)(x_BTD) is x_BTD
+    assert NoPosition().build(16, 32)(x_BTD, Context()) is x_BTD
 
 
 @pytest.mark.parametrize("base", [10_000.0, 50.0])
 def test_rotated_products_depend_on_the_distance_alone(base):
     rotation = Rope(base=base).build(128, 16)
     q, k = torch.randn(2, 16, generator=torch.Generator().manual_seed(0), dtype=torch.float64).float()
-    rotated_q = rotation(q.expand(1, 1, 128, 16))[0, 0]
-    rotated_k = rotation(k.expand(1, 1, 128, 16))[0, 0]
+    rotated_q = rotation(q.expand(1, 1, 128, 16), Context())[0, 0]
+    rotated_k = rotation(k.expand(1, 1, 128, 16), Context())[0, 0]
     products_TT = rotated_q @ rotated_k.T
     for distance in (0, 1, 5, 64):
         diagonal = products_TT.diagonal(-distance)
@@ -75,7 +76,7 @@ def test_rotated_products_depend_on_the_distance_alone(base):
 def test_rotation_keeps_lengths_and_leaves_position_zero_alone():
     rotation = Rope().build(128, 16)
     x_BHTK = torch.randn(2, 3, 128, 16, generator=torch.Generator().manual_seed(0))
-    rotated = rotation(x_BHTK)
+    rotated = rotation(x_BHTK, Context())
     torch.testing.assert_close(rotated.norm(dim=-1), x_BHTK.norm(dim=-1))
     torch.testing.assert_close(rotated[:, :, 0], x_BHTK[:, :, 0])
 
@@ -85,7 +86,7 @@ def test_rotation_turns_halves_by_the_published_angles():
     rotation = Rope(base=10_000.0).build(128, 8)
     x = torch.randn(8, generator=torch.Generator().manual_seed(0))
     position = 37
-    rotated = rotation(x.expand(1, 1, 128, 8))[0, 0, position]
+    rotated = rotation(x.expand(1, 1, 128, 8), Context())[0, 0, position]
     for i in range(4):
         angle = position * 10_000.0 ** (-2 * i / 8)
         assert rotated[i].item() == pytest.approx(
@@ -107,14 +108,15 @@ def test_an_odd_head_cannot_be_halved():
 @pytest.mark.parametrize("rotary", [None, Rope()])
 def test_the_training_path_is_the_fused_one_without_dropout(x_BTD, rotary):
     attention = Causal(dropout=0.0, rotary=rotary).build(32, 4, 16)
-    torch.testing.assert_close(attention.train()(x_BTD), attention.eval()(x_BTD), rtol=1e-5, atol=1e-6)
+    trained, evaluated = (attention.train(mode)(x_BTD, Context()) for mode in (True, False))
+    torch.testing.assert_close(trained, evaluated, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_attention_looks_back_only(x_BTD, training):
     attention = Causal(dropout=0.0).build(32, 4, 16).train(training)
     x_BTD.requires_grad_()
-    attention(x_BTD)[0, 4].sum().backward()
+    attention(x_BTD, Context())[0, 4].sum().backward()
     reached = x_BTD.grad.abs().sum(-1) > 0
     assert reached[0].tolist() == [True] * 5 + [False] * 4
     assert not reached[1].any()

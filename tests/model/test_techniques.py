@@ -59,17 +59,19 @@ def test_the_gate_scales_each_heads_output(x_BTD, training):
     q, k, v = map(heads, (x_BTD @ attention.qkv.weight.T).split(D, dim=-1))
     gate_BTH = torch.sigmoid(x_BTD @ attention.gate.linear.weight.T)
     gated = attend(q, k, v) * gate_BTH.repeat_interleave(K, dim=-1)
-    torch.testing.assert_close(attention(x_BTD), gated @ attention.out.weight.T, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(attention(x_BTD, Context()), gated @ attention.out.weight.T, rtol=1e-4, atol=1e-4)
 
 
 def test_normalised_queries_and_keys(x_BTD):
     attention = Causal(dropout=0.0, bias=False, qk_norm=QKNorm(gain=3.0)).build(D, H, 16).eval()
     q, k, v = map(heads, (x_BTD @ attention.qkv.weight.T).split(D, dim=-1))
     expected = attend(3.0 * unit(q), unit(k), v) @ attention.out.weight.T
-    torch.testing.assert_close(attention(x_BTD), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(attention(x_BTD, Context()), expected, rtol=1e-4, atol=1e-4)
     with torch.no_grad():
         attention.qkv.weight[: 2 * D] *= 100.0
-    torch.testing.assert_close(attention(x_BTD), expected, rtol=1e-4, atol=1e-3)  # lengths do not matter any more
+    torch.testing.assert_close(
+        attention(x_BTD, Context()), expected, rtol=1e-4, atol=1e-3
+    )  # lengths do not matter any more
 
 
 def test_values_are_mixed_with_the_first_layers(x_BTD):

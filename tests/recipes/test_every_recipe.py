@@ -16,7 +16,7 @@ from sevenepochs.model.norm.layer_norm import LayerNorm
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.scoring import causality_violation, exact_log_probs
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
-from sevenepochs.train.step import loss_function, training_step
+from sevenepochs.train.step import build_optimizer, loss_function, training_step
 
 RECIPES = [recipe.name for recipe in list_recipes()]
 SCORED_TOKENS = 600
@@ -126,9 +126,7 @@ def test_read_in_pieces_it_is_the_same(experiment, data):
 
 def test_two_steps_are_finite_and_begin_at_chance(experiment, data):
     model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()).train()
-    optimizer = experiment.optimizer.build(model)
-    for group in optimizer.param_groups:
-        group["peak_lr"] = group["lr"]
+    optimizer = build_optimizer(experiment.optimizer, model)
     batches = experiment.build_batches(data)
     loss_of = loss_function(experiment.objective, model, "fp32", compiled=False)
     before = [p.detach().clone() for p in model.parameters()]

@@ -79,11 +79,18 @@ def test_shares_and_weights() -> None:
 
 def test_more_processes_than_gpus_train_on_the_cpu_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr(Ranks, "any", lambda self, flag: flag)
     first, second = Ranks(0, 2, 0), Ranks(1, 2, 1)
+    Ranks().check_devices("mps")
     first.check_devices("cuda")
     second.check_devices("cpu")
     with pytest.raises(UserError, match=r"2 processes and 1 GPUs: choose a smaller --nproc, or .*device=cpu"):
         second.check_devices("cuda")
+    monkeypatch.setattr(Ranks, "any", lambda self, flag: True)
+    with pytest.raises(UserError, match="2 processes and 1 GPUs"):
+        first.check_devices("cuda")  # the one that prints says it, too
+    with pytest.raises(UserError, match="2 processes and one GPU: leave --nproc out"):
+        first.check_devices("mps")
 
 
 def test_two_processes_train_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def test_the_final_figures_are_those_of_the_last_evaluation(finished):
 
 def test_title_losses_are_the_exact_loss(finished, tiny):
     run, _ = finished
-    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
     data = tiny.load_data()
     assert len(tensors["nats"]) == data.validation.n_titles == 10
     assert len(tensors["log_probs"]) == len(data.validation.ids_N)
@@ -118,7 +118,7 @@ def test_title_losses_are_the_exact_loss(finished, tiny):
 
 def test_losses_under_stock_rows_are_kept_where_the_rows_are_others(finished, tiny):
     run, _ = finished  # its rows are of 32 tokens
-    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
     nats = tensors[layout.NATS_STOCK_ROWS]
     exact = run.summary["figures"]["exact_val_loss_stock_rows"]
     assert nats.sum() / tiny.load_data().validation.n_chars == pytest.approx(exact, abs=1e-12)

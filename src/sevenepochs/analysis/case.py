@@ -56,7 +56,7 @@ class Case:
     @cached_property
     def log_probs_N(self) -> np.ndarray:
         """ln p of each target as the run's final evaluation left them: behind its exact loss, to the last bit."""
-        log_probs_N = self.run.load_tensors(layout.TITLE_LOSSES)[0]["log_probs"]
+        log_probs_N = self.run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
         if len(log_probs_N) != len(self.ids_N):
             raise UserError(
                 f"run {self.run.name} has losses of {len(log_probs_N):,} tokens, its corpus gives {len(self.ids_N):,}; "

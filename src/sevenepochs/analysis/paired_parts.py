@@ -105,7 +105,7 @@ def _by_place(run: Run, titles: Sequence[str]) -> np.ndarray:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(run.read_text(layout.TOKENIZER))
-    log_probs_N = run.load_tensors(layout.TITLE_LOSSES)[0]["log_probs"]
+    log_probs_N = run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
     n_places = len(PLACE_EDGES_CHARS) + 1
     places, owners = [], []
     for index, encoding in enumerate(tokenizer.encode_batch(list(titles))):

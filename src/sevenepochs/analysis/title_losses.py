@@ -53,7 +53,7 @@ def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: A
 def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
     """As `title_losses`, for a complete run."""
     written = TitleLosses.from_json(run.analysis(NAME), f"{NAME}.json of run {run.name}") if _has(run) else None
-    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
     if written is not None and corpus is None:
         # the compact file knows the titles; where none holds a literal <eos>, the full-precision losses are as many
         exact = tensors["nats"] if len(tensors["nats"]) == len(written.nats) else written.nats

@@ -111,7 +111,7 @@ def reference_of_run(run: Run) -> Reference:
     certificate = run.certificate
     if run.summary is None or certificate is None:
         raise UserError(f"run {run.name} is {run.state}; only a complete run can be a reference")
-    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
     corpus = run.corpus
     try:
         n_tokens, split = len(tensors["log_probs"]), corpus["split"]

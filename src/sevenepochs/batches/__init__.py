@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sevenepochs.config import Config
+from sevenepochs.config import Config, check_range
 from sevenepochs.protocol.rows import Rows
 
 
@@ -28,6 +28,10 @@ class BatchesConfig(Config, ABC):
 
     batch_size: int
     block_size: int
+
+    def __post_init__(self) -> None:
+        check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
+        check_range("batches.block_size", self.block_size, 1, 1_000_000)
 
     @abstractmethod
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:

@@ -15,7 +15,7 @@ import numpy as np
 from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.stream import check_one_batch
 from sevenepochs.batches.title_pieces import find_titles, positions_of, rows_of_whole_titles
-from sevenepochs.config import check_choice, check_range
+from sevenepochs.config import check_choice
 from sevenepochs.protocol.budget import STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 from sevenepochs.protocol.rows import Rows, stock_rows
 
@@ -32,8 +32,7 @@ class ShuffledStream(BatchesConfig):
     scored_by: ScoredBy = "stream"
 
     def __post_init__(self) -> None:
-        check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
-        check_range("batches.block_size", self.block_size, 1, 1_000_000)
+        super().__post_init__()
         check_choice("batches.scored_by", self.scored_by, ScoredBy)
 
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:

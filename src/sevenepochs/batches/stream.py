@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenepochs.batches import BatchesConfig, TrainingBatches
-from sevenepochs.config import check_range
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 from sevenepochs.protocol.rows import Rows, stock_rows
@@ -21,10 +20,6 @@ from sevenepochs.protocol.rows import Rows, stock_rows
 class Stream(BatchesConfig):
     batch_size: int = STOCK_BATCH_SIZE
     block_size: int = STOCK_BLOCK_SIZE
-
-    def __post_init__(self) -> None:
-        check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
-        check_range("batches.block_size", self.block_size, 1, 1_000_000)
 
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         return StreamBatches(ids, self.batch_size, self.block_size)

@@ -62,5 +62,5 @@ def positions_of(titles: Titles, order: np.ndarray) -> np.ndarray:
 
 def ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
     """start[0] .. start[0]+length[0]-1, start[1] .. and so on, as one array."""
-    offset = np.concatenate(([0], np.cumsum(length)[:-1])) if len(length) else length
-    return np.repeat(start - offset, length) + np.arange(int(length.sum()))
+    before = np.cumsum(length) - length
+    return np.repeat(start - before, length) + np.arange(length.sum())

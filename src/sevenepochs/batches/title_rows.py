@@ -20,7 +20,6 @@ import numpy as np
 
 from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.title_pieces import find_titles, ranges, rows_of_whole_titles
-from sevenepochs.config import check_range
 from sevenepochs.protocol.rows import Rows
 
 IGNORED = -100  # a target that is not scored; torch's cross-entropy knows it by this number
@@ -32,10 +31,6 @@ class TitleRows(BatchesConfig):
 
     batch_size: int = 16
     block_size: int = 256
-
-    def __post_init__(self) -> None:
-        check_range("batches.batch_size", self.batch_size, 1, 1_000_000)
-        check_range("batches.block_size", self.block_size, 1, 1_000_000)
 
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         return TitleRowsBatches(ids, eos_id, seed, self.batch_size, self.block_size)

@@ -20,7 +20,7 @@ from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig
 from sevenepochs.model.embedding.table import Table
-from sevenepochs.model.head import HeadConfig
+from sevenepochs.model.head import HeadConfig, LinearHead
 from sevenepochs.model.head.tied import Tied
 from sevenepochs.model.init import InitConfig, Normal
 from sevenepochs.model.mlp import MLPConfig
@@ -102,7 +102,8 @@ class GPT(Config):
 
 
 class GPTModel(nn.Module):
-    """`forward` gives hidden states; `logits` projects them. `vocab_size` and `block_size` are read by scorers."""
+    """`forward` gives hidden states; `logits` projects them. `vocab_size` is read by scorers, `block_size` by
+    whoever reads a row in pieces."""
 
     def __init__(self, config: GPT, vocab_size: int, block_size: int, texts: Sequence[str] | None = None) -> None:
         super().__init__()
@@ -126,7 +127,8 @@ class GPTModel(nn.Module):
         again, and `past` is extended by these tokens.
 
         Raises:
-            ValueError: the rows would become longer than `block_size`, or are not as many as `past` was made for.
+            ValueError: with `past`, the rows would become longer than `block_size`, or are not as many as it was made
+                for. Without one, longer rows fail in what has a table of positions.
         """
         if past is not None:
             self._check_continues(x_BT, past)
@@ -201,7 +203,8 @@ def n_parameters(model: nn.Module) -> int:
 
 
 def n_matmul_parameters(model: nn.Module) -> int:
-    """Parameters that multiply activations on every token: Linear weights and the tied head, not the look-up."""
-    linear = sum(module.weight.numel() for module in model.modules() if isinstance(module, nn.Linear))
-    tied = model.embedding.weight.numel() if isinstance(model, GPTModel) else 0
-    return linear + tied
+    """Parameters that multiply activations on every token: Linear weights and the head's matrix, not the look-up."""
+    matrices = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
+    if isinstance(model, GPTModel) and isinstance(model.head, LinearHead):
+        matrices += [head for head in [model.head.weight_VD] if not any(head is matrix for matrix in matrices)]
+    return sum(matrix.numel() for matrix in matrices)

@@ -1,4 +1,4 @@
-"""Head and loss together, some rows at a time: logits of a whole batch never exist.
+"""Head and loss together, some rows at a time: of the logits there is never more than a chunk.
 
 A stock batch has 8,192 x 16,000 logits, half a gigabyte in fp32, and a loss written over all of them reads and writes
 them several times. Here a chunk of rows is projected, its loss and the gradient of its logits are taken while it is

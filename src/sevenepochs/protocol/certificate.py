@@ -17,7 +17,8 @@ _CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the trainer observed, not what the config promised.
+    """What the trainer did: counts, hashes and the causality check are observed; epochs (which make the steps), seed,
+    passes and what the tokenizer was trained on are those that it was told.
 
     `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text, encoded
     afresh; the same for validation.

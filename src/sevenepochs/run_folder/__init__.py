@@ -3,7 +3,8 @@
     runs/<UTC time>_<recipe>_s<seed>/     see layout.py for what it holds
 
 `RunWriter` writes, one process at a time; `Run` reads. A run is complete when summary.json exists, and it is written
-last; every file is whole or absent; tensors are safetensors with their hash, the rest is JSON: no pickle anywhere.
+last; every file is whole or absent, but for the last line of the two logs; tensors are safetensors with their hash, the
+rest is JSON: no pickle anywhere.
 """
 
 from sevenepochs.run_folder.layout import SCHEMA_VERSION

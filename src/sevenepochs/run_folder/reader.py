@@ -151,7 +151,7 @@ class Run:
 
     def load_model_tensors(self) -> Tensors:
         """The final weights by parameter name, fp32 arrays; their hash is checked."""
-        return self.load_tensors(layout.MODEL)[0]
+        return self.load_tensors(layout.MODEL)
 
     def snapshot_steps(self) -> list[int]:
         """The steps after which the weights were kept, rising; none unless the run was asked to keep them."""
@@ -160,12 +160,12 @@ class Run:
 
     def load_snapshot(self, step: int) -> Tensors:
         """The weights after a step, as `save_snapshot` was given them; their hash is checked."""
-        return self.load_tensors(layout.snapshot(step))[0]
+        return self.load_tensors(layout.snapshot(step))
 
-    def load_tensors(self, name: str) -> tuple[Tensors, dict[str, str]]:
-        """Tensors and metadata of a safetensors file of the folder; the hash is checked."""
+    def load_tensors(self, name: str) -> Tensors:
+        """The tensors of a safetensors file of the folder; their hash is checked."""
         self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice(name))
+        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice(name))[0]
 
     def load_checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
         """The newest whole checkpoint, (tensors, state); bytes are uint8 arrays. Hashes are checked."""

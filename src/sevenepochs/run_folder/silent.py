@@ -7,11 +7,10 @@ from typing import Any
 
 
 class SilentWriter:
-    """`path` and `name` are the run's; every writing method of RunWriter does nothing."""
+    """`path` is the run's; every writing method of RunWriter does nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.name
 
     def write_json(self, name: str, data: Any) -> None: ...
 

@@ -176,7 +176,7 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
     return total.hexdigest()
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> str:
+def write_tensors(path: Path, tensors: Mapping[str, Any]) -> str:
     """Write a safetensors file that carries the hash of its tensors, atomically; returns the hash.
 
     Args:
@@ -190,7 +190,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Any], metadata: Mapping[str,
 
     def write(unfinished: Path) -> None:
         try:
-            save_file(arrays, unfinished, metadata={**(metadata or {}), _DIGEST: sha256})
+            save_file(arrays, unfinished, metadata={_DIGEST: sha256})
         except SafetensorError as error:
             code = re.search(r"os error (\d+)", str(error))
             if code is None:

@@ -135,20 +135,20 @@ class RunWriter:
         with self._explained(layout.CHECKPOINT):
             checkpoint.save(self.path, tensors, state)
 
-    def save_model(self, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-        """Write model.safetensors. The metadata gains the tensors' hash, which readers check."""
-        self.save_tensors(layout.MODEL, tensors, metadata)
+    def save_model(self, tensors: Mapping[str, Any]) -> None:
+        """Write model.safetensors."""
+        self.save_tensors(layout.MODEL, tensors)
 
     def save_snapshot(self, step: int, tensors: Mapping[str, Any]) -> None:
         """Write the weights after `step` into snapshots/; a resumed run writes those of its repeated steps again."""
         self.save_tensors(layout.snapshot(step), tensors)
 
-    def save_tensors(self, name: str, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-        """Write a safetensors file, e.g. the losses by title."""
+    def save_tensors(self, name: str, tensors: Mapping[str, Any]) -> None:
+        """Write a safetensors file, e.g. the losses by title; with it goes the tensors' hash, which readers check."""
         path = self._inside(name)
         with self._explained(name):
             path.parent.mkdir(exist_ok=True)
-            storage.write_tensors(path, tensors, metadata)
+            storage.write_tensors(path, tensors)
 
     def truncate_metrics(self, step: int) -> None:
         """Drop what was logged after `step`, the checkpoint's: the resumed run logs those steps again. Lines without a

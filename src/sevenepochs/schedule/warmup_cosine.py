@@ -12,7 +12,7 @@ from sevenepochs.schedule import ScheduleConfig
 
 @dataclass(frozen=True)
 class WarmupCosine(ScheduleConfig):
-    """`warmup`: share of all updates. `floor`: the multiplier that the cosine ends at."""
+    """`warmup`: share of all updates. `floor`: where the cosine ends, which the update after the last would have."""
 
     warmup: float = 0.18
     floor: float = 0.0
@@ -25,5 +25,5 @@ class WarmupCosine(ScheduleConfig):
         n_warmup = int(self.warmup * total)
         if step <= n_warmup:
             return step / n_warmup
-        progress = min(1.0, (step - 1 - n_warmup) / (total - n_warmup))
+        progress = (step - 1 - n_warmup) / (total - n_warmup)
         return self.floor + (1.0 - self.floor) * 0.5 * (1.0 + math.cos(math.pi * progress))

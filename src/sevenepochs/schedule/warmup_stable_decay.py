@@ -16,7 +16,8 @@ Shape = Literal["sqrt", "linear", "cosine"]
 
 @dataclass(frozen=True)
 class WarmupStableDecay(ScheduleConfig):
-    """`warmup` and `decay`: shares of all updates. `shape`: of the decay; "sqrt" falls as 1 - sqrt(progress)."""
+    """`warmup` and `decay`: shares of all updates. `shape`: of the decay; "sqrt" falls as 1 - sqrt(progress). `floor`:
+    where the decay ends, which the update after the last would have."""
 
     warmup: float = 0.05
     decay: float = 0.1
@@ -37,7 +38,7 @@ class WarmupStableDecay(ScheduleConfig):
             return step / n_warmup
         if step <= total - n_decay:
             return 1.0
-        progress = min(1.0, (step - 1 - (total - n_decay)) / n_decay)
+        progress = (step - 1 - (total - n_decay)) / n_decay
         falling = {
             "sqrt": 1.0 - math.sqrt(progress),
             "linear": 1.0 - progress,

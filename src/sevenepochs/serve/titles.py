@@ -35,7 +35,7 @@ def extreme_titles(run: Run, n: int, corpus: CorpusConfig | None = None) -> dict
     """
     if run.state != "complete":
         raise Refusal(409, f"run {run.name} is {run.state}: titles are scored at the end of training")
-    tensors, _ = run.load_tensors(layout.TITLE_LOSSES)
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
     titles = _validation_titles(run, corpus)
     nats = by_title(np.asarray(tensors["nats"], dtype=np.float64), titles, EOS)
     bits, per_char = nats / _LN2, nats / title_chars(titles)

@@ -10,14 +10,13 @@ import numpy as np
 
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.final_figures import FinalFigures, are_stock, final_figures
+from sevenepochs.final_figures import FinalFigures, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
-from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import causality_violation, title_losses
 from sevenepochs.run_folder import RunWriter, layout
 from sevenepochs.train.hooks import Watcher
@@ -28,14 +27,13 @@ _CAUSALITY_TOKENS = 64 * 128  # of the validation stream: one batch of rows
 
 @dataclass(frozen=True)
 class Outcome:
-    """A trained model and what the loop counted. `scorer`: in the run's own precision; `rows`: the recipe's."""
+    """A trained model and what the loop counted. `scorer`: in the run's own precision."""
 
     experiment: Experiment
     data: Data
     model: GPTModel
     machine: Machine
     scorer: TorchScorer
-    rows: Rows
     n_steps: int
     targets_per_step: int
     tokens_used: int
@@ -57,7 +55,7 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
     rows = batches.scoring_rows(ids_N, validation.eos_id)
     violation = causality_violation(scorer_fp32, ids_N, validation.eos_id, rows)
-    writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, violation)))
+    writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, final_fp32, violation)))
     writer.save_model(reading_tensors(outcome.model))
     writer.finish(
         {
@@ -83,7 +81,7 @@ def _rows_name(experiment: Experiment) -> str:
     return f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
 
 
-def _facts(outcome: Outcome, violation_nats: float) -> Facts:
+def _facts(outcome: Outcome, final: FinalFigures, violation_nats: float) -> Facts:
     data, experiment = outcome.data, outcome.experiment
     fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
     # encoded afresh, as one text: what the trainer and the scorer were given must be this
@@ -108,7 +106,7 @@ def _facts(outcome: Outcome, violation_nats: float) -> Facts:
         expected_ids_sha256=_sha256(train_ids),
         validation_ids_sha256=_sha256(data.validation.ids_N),
         expected_validation_ids_sha256=_sha256(validation_ids),
-        rows="stock" if are_stock(outcome.rows, len(data.validation.ids_N)) else _rows_name(experiment),
+        rows="stock" if final.stock_log_probs_N is None else _rows_name(experiment),
         causality_violation_nats=violation_nats,
         environment=outcome.environment,
     )

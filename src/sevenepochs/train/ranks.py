@@ -80,8 +80,10 @@ class Ranks:
             )
 
     def check_devices(self, device: str) -> None:
-        """Raise a UserError unless every process of this machine has a GPU of its own, where GPUs train."""
-        if device == "cuda" and self.local_rank >= torch.cuda.device_count():
+        """Raise a UserError, in all processes alike, unless each has a GPU of its own where GPUs train."""
+        if device == "mps" and self.count > 1:
+            raise UserError(f"{self.count} processes and one GPU: leave --nproc out, or --set training.device=cpu")
+        if self.any(device == "cuda" and self.local_rank >= torch.cuda.device_count()):
             raise UserError(
                 f"{self.count} processes and {torch.cuda.device_count()} GPUs: choose a smaller --nproc, or "
                 "--set training.device=cpu"

@@ -19,6 +19,7 @@ from sevenepochs.model.dropout import begin_at, reseed
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import autocast, compile_fixed
 from sevenepochs.objective import ObjectiveConfig
+from sevenepochs.optim import OptimizerConfig
 from sevenepochs.train.ranks import ALONE, Ranks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -29,6 +30,19 @@ class StepResult(NamedTuple):
 
     loss: float
     grad_norm: float
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the model was updated."""
+        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
+
+
+def build_optimizer(config: OptimizerConfig, model: GPTModel) -> torch.optim.Optimizer:
+    """The optimizer as `training_step` takes it: each group knows the learning rate that the schedule multiplies."""
+    optimizer = config.build(model)
+    for group in optimizer.param_groups:
+        group["peak_lr"] = group["lr"]
+    return optimizer
 
 
 def loss_function(
@@ -66,7 +80,8 @@ def training_step(
     With several processes, x_BT and y_BT are this one's rows. `loss_weights`: `Ranks.loss_weights` of the batch, one
     for each micro-batch; where a pass sees less than the whole batch, `share_rows` must have told the model.
 
-    A non-finite loss or gradient leaves weights and optimizer untouched; the caller sees it in the result.
+    `optimizer` is `build_optimizer`'s. A non-finite loss or gradient leaves weights and optimizer untouched; the caller
+    sees it in the result.
     """
     reseed(model, seed, step)
     optimizer.zero_grad(set_to_none=True)  # before the forward pass, which makes the head's gradient already
@@ -87,7 +102,7 @@ def training_step(
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
     # one transfer: the only time that the host waits for the device
     result = StepResult(*torch.stack((loss, norm)).tolist())
-    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
+    if result.is_finite:
         for group in optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_multiplier
         optimizer.step()

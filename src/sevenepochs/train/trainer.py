@@ -33,7 +33,7 @@ from sevenepochs.train.hooks import Plan, Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events
 from sevenepochs.train.ranks import Ranks, SharedScorer
-from sevenepochs.train.step import loss_function, training_step
+from sevenepochs.train.step import build_optimizer, loss_function, training_step
 from sevenepochs.trained import check_same_titles
 
 Writer = RunWriter | SilentWriter
@@ -150,9 +150,7 @@ class _Training:
         if settings.epochs != EPOCHS:
             watcher.message(f"training.epochs is {settings.epochs}: the certificate will say that it is not {EPOCHS}")
         self.model.to(self.machine.device)
-        self.optimizer = experiment.optimizer.build(self.model)
-        for group in self.optimizer.param_groups:
-            group["peak_lr"] = group["lr"]
+        self.optimizer = build_optimizer(experiment.optimizer, self.model)
         share_rows(self.model, batch_size // ranks.count // self.machine.micro_batches, batch_size)
         self.average = experiment.averaging.build(self.model, self.n_steps)
         self.loss_of = loss_function(
@@ -279,7 +277,7 @@ class _Training:
             ranks=self.ranks,
             loss_weights=self.ranks.loss_weights(arrays[1], self.machine.micro_batches),
         )
-        if not (np.isfinite(result.loss) and np.isfinite(result.grad_norm)):
+        if not result.is_finite:
             self._save(self.step - 1)  # the weights are those before this step
             raise self._failed(
                 f"loss {result.loss}, gradient norm {result.grad_norm}: not finite",
@@ -326,14 +324,14 @@ class _Training:
         return UserError(f"{message}; {advice}")
 
     def _save(self, step: int) -> None:
+        if not isinstance(self.writer, RunWriter):
+            return
         state = {
             "step": step,
             "tokens_used": self.tokens_used,
             "elapsed_seconds": self._elapsed_seconds(),
             "machine": self.machine.to_dict(),
         }
-        if not isinstance(self.writer, RunWriter):
-            return
         self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer, self.average), state)
 
     def _outcome(self, elapsed_seconds: float) -> Outcome:
@@ -343,7 +341,6 @@ class _Training:
             model=self.model,
             machine=self.machine,
             scorer=self.scorer,
-            rows=self.rows,
             n_steps=self.n_steps,
             targets_per_step=self.batches.targets_per_step,
             tokens_used=self.tokens_used,

@@ -52,13 +52,12 @@ class CausalAttention(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=c.bias)
         self.out = writes_to_stream(nn.Linear(d_model, d_model, bias=c.bias))
         self.rotation = c.rotary.build(block_size, head_dim) if c.rotary else None
-        self.qk_norm = c.qk_norm.build(n_head, head_dim) if c.qk_norm else None
+        self.qk_norm = c.qk_norm.build(n_head) if c.qk_norm else None
         self.value_residual = c.value_residual.build() if c.value_residual else None
         self.gate = c.gate.build(d_model, n_head) if c.gate else None
         self.dropout = Dropout(c.dropout)
 
-    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
-        context = context or Context()
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
         B, T, D = x_BTD.shape
         q_BHTK, k_BHTK, v_BHTK = (
             part.view(B, T, self.n_head, -1).transpose(1, 2) for part in self.qkv(x_BTD).chunk(3, dim=-1)

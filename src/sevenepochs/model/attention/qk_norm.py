@@ -25,7 +25,7 @@ class QKNorm(Config):
         check_range("qk_norm.gain", self.gain, 1e-3, 1e3)
         check_range("qk_norm.eps", self.eps, 1e-12, 1.0)
 
-    def build(self, n_head: int, head_dim: int) -> nn.Module:
+    def build(self, n_head: int) -> nn.Module:
         return QueryKeyNorm(n_head, self.gain, self.eps)
 
 

@@ -25,5 +25,5 @@ class LearnedPositions(nn.Module):
         super().__init__()
         self.weight_TD = nn.Parameter(torch.zeros(block_size, d_model))
 
-    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
-        return x_BTD + (context or Context()).at_positions(self.weight_TD, x_BTD.shape[1])
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        return x_BTD + context.at_positions(self.weight_TD, x_BTD.shape[1])

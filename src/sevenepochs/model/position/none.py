@@ -19,5 +19,5 @@ class NoPosition(PositionConfig):
 
 
 class Nothing(nn.Module):
-    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
         return x_BTD

@@ -43,8 +43,7 @@ class Rotation(nn.Module):
         self.register_buffer("cos_TK", angles_TK.cos().float(), persistent=False)
         self.register_buffer("sin_TK", angles_TK.sin().float(), persistent=False)
 
-    def forward(self, x_BHTK: Tensor, context: Context | None = None) -> Tensor:
-        context = context or Context()
+    def forward(self, x_BHTK: Tensor, context: Context) -> Tensor:
         cos, sin = (context.at_positions(table_TK, x_BHTK.shape[-2]) for table_TK in (self.cos_TK, self.sin_TK))
         if cos.dim() == 3:  # positions of their own in each row: (B, T, K), one for all heads
             cos, sin = cos[:, None], sin[:, None]
