@@ -1,4 +1,5 @@
-"""All figures of a finished model: the protocol's five, the exact loss under stock rows, floor and excess."""
+"""All figures of a finished model: the protocol's five, the exact loss under stock rows, floor and excess; and whether
+it is causal."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from sevenepochs.corpus.base import Floor
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.protocol.figures import all_figures
 from sevenepochs.protocol.rows import Rows, stock_rows
-from sevenepochs.protocol.scoring import Scorer, exact_log_probs, exact_val_loss
+from sevenepochs.protocol.scoring import Scorer, causality_violation, exact_log_probs, exact_val_loss
+
+_CAUSALITY_TOKENS = 64 * 128  # one batch of rows
 
 
 class FinalFigures(NamedTuple):
@@ -38,6 +41,12 @@ def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> FinalFi
         figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
     add_floor(figures, data.corpus.floor(data.split.validation))
     return FinalFigures(figures, log_probs_N, stock_N)
+
+
+def causality_of(experiment: Experiment, data: Data, scorer: Scorer) -> float:
+    """`scoring.causality_violation`, nats, on the first of the validation tokens in the recipe's rows."""
+    ids_N, eos_id = data.validation.ids_N[:_CAUSALITY_TOKENS], data.validation.eos_id
+    return causality_violation(scorer, ids_N, eos_id, experiment.batches.scoring_rows(ids_N, eos_id))
 
 
 def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:

@@ -73,9 +73,10 @@ def test_train_runs_compare_eval_publish_from_start_to_end(
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     assert main(["eval", "adamw", "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))["figures"]
+    scored = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
     summary = Run(next(tmp_path.glob("runs/*adamw*"))).summary
-    assert summary is not None and figures == summary["figures"]
+    assert summary is not None and scored["figures"] == summary["figures"]
+    assert 0 <= scored["causality_violation_nats"] < 1e-4
     assert main(["publish", "adamw"]) == 0
     published = tmp_path / "results" / "adamw_sample-100_s1337"
     assert {p.name for p in published.iterdir()} == {"result.json", "curve.csv", "certificate.json", "analysis"}

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.final_figures import final_figures
+from sevenepochs.final_figures import causality_of, final_figures
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.run_folder import Run
 from sevenepochs.trained import load_trained
@@ -22,19 +22,22 @@ def evaluate(
         corpus: None for the run's own. Another corpus is split by the same rule; nothing is trained on it.
 
     Returns:
-        `figures` by name (losses in nats per character), `n_titles`, `tokenizer` (see `Fidelity`).
+        `figures` by name (losses in nats per character), `n_titles`, `tokenizer` (see `Fidelity`),
+        `causality_violation_nats` as the certificate has it.
 
     Raises:
         UserError: the run is incomplete or the corpus cannot be read.
     """
     trained = load_trained(run)
     data = trained.load_data(corpus, announce, same_titles=corpus is None)
-    figures = final_figures(trained.experiment, data, TorchScorer(trained.model)).figures
+    scorer = TorchScorer(trained.model)
+    figures = final_figures(trained.experiment, data, scorer).figures
     fidelity = data.tokenizer.fidelity(data.split.validation)
     return {
         "run": run.name,
         "corpus": data.corpus.name,
         "n_titles": data.validation.n_titles,
         "figures": figures,
+        "causality_violation_nats": causality_of(trained.experiment, data, scorer),
         "tokenizer": {**asdict(fidelity), "reversible": fidelity.reversible},
     }

@@ -30,6 +30,7 @@ def evaluate(
     """
     from sevenepochs.analysis.evaluate import evaluate as score
     from sevenepochs.cli.console import console, errors, figures_table
+    from sevenepochs.protocol.certificate import CAUSALITY_TOLERANCE_NATS
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
 
@@ -42,6 +43,9 @@ def evaluate(
         return
     console.print(f"{result['run']} on {result['n_titles']:,} validation titles of {result['corpus']}, fp32")
     console.print(figures_table({"fp32": result["figures"]}))
+    moved = result["causality_violation_nats"]
+    style = "dim" if moved <= CAUSALITY_TOLERANCE_NATS else "red"
+    console.print(f"later tokens move earlier log-probabilities by at most {moved:.1e} nats", style=style)
     tokenizer = result["tokenizer"]
     if not tokenizer["reversible"]:
         console.print(

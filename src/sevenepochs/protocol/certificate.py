@@ -12,7 +12,7 @@ from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED
 
 Track = Literal["single", "ensemble", "context"]
 _SCORING_SOURCES = ("budget.py", "rows.py", "scoring.py", "figures.py")
-_CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a row's neighbours change
+CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a row's neighbours change
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
         ),
         _rule(
             "causal",
-            facts.causality_violation_nats <= _CAUSALITY_TOLERANCE_NATS,
+            facts.causality_violation_nats <= CAUSALITY_TOLERANCE_NATS,
             f"later tokens move earlier log-probabilities by at most {facts.causality_violation_nats:.1e} nats",
         ),
     ]

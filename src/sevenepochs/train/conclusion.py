@@ -10,19 +10,17 @@ import numpy as np
 
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.final_figures import FinalFigures, final_figures
+from sevenepochs.final_figures import FinalFigures, causality_of, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
-from sevenepochs.protocol.scoring import causality_violation, title_losses
+from sevenepochs.protocol.scoring import title_losses
 from sevenepochs.run_folder import RunWriter, layout
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.machine import Machine
-
-_CAUSALITY_TOKENS = 64 * 128  # of the validation stream: one batch of rows
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Outcome:
 
 def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
-    validation, batches = outcome.data.validation, outcome.experiment.batches
+    validation = outcome.data.validation
     final = final_fp32 = final_figures(outcome.experiment, outcome.data, outcome.scorer)
     if outcome.machine.precision == "fp32" and not outcome.machine.compiles_evaluations:
         scorer_fp32 = outcome.scorer
@@ -52,9 +50,7 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
         scorer_fp32 = TorchScorer(outcome.model)
         final_fp32 = final_figures(outcome.experiment, outcome.data, scorer_fp32)
     writer.save_tensors(layout.TITLE_LOSSES, _losses(final_fp32, validation))
-    ids_N = validation.ids_N[:_CAUSALITY_TOKENS]
-    rows = batches.scoring_rows(ids_N, validation.eos_id)
-    violation = causality_violation(scorer_fp32, ids_N, validation.eos_id, rows)
+    violation = causality_of(outcome.experiment, outcome.data, scorer_fp32)
     writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, final_fp32, violation)))
     writer.save_model(reading_tensors(outcome.model))
     writer.finish(
