@@ -4,7 +4,8 @@
     python benchmarks/bench.py preparation             one of them: step, sizes, preparation
     python benchmarks/bench.py step --peers ours,plain --set n_layer=4
 
-Results go to results/bench/ only when nothing was changed; otherwise name a folder (--results). Needs Linux.
+Results go to results/bench/ only when shape, peers, rounds and titles are the defaults; otherwise name a folder
+(--results). Needs Linux.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def test_a_missing_extra_is_one_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "starlette", None)
     assert main(["serve", "--folder", str(copies[0].path.parent)]) == 2
-    assert 'pip install "sevenepochs[serve]"' in said(capsys)
+    assert 'pip install -e ".[serve]"' in said(capsys)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST", "::1", "0", "0.0.0.0", "::", socket.gethostname()])

@@ -234,7 +234,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ModuleNotFoundError:
-        raise UserError('the search needs optuna: pip install "sevenepochs[search]"') from None
+        raise UserError('the search needs optuna: pip install -e ".[search]" in the checkout') from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # `multivariate` and the journal are marked experimental; the version is pinned below the next major one
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

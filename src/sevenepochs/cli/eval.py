@@ -17,7 +17,7 @@ def evaluate(
     runs: Folder = Path("runs"),
     json: bool = False,
 ) -> None:
-    """Score a finished run again in fp32, on its own corpus or on another one.
+    """Score a finished run again in fp32 and measure its causality, on its own corpus or on another one.
 
     Args:
         run: A run folder, its name's beginning or end, a recipe, or `last`.

@@ -41,7 +41,9 @@ def serve(
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UserError(f'the page needs {error.name}; install it with: pip install "sevenepochs[serve]"') from None
+        raise UserError(
+            f'the page needs {error.name}; install it with: pip install -e ".[serve]" in the checkout'
+        ) from None
     import webbrowser
 
     from sevenepochs.cli.console import console, errors

@@ -11,4 +11,4 @@ def require(*names: str) -> None:
     """Raise a UserError that names the missing packages and the command that installs them."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(f"this export needs {', '.join(missing)}: pip install 'sevenepochs[export]'")
+        raise UserError(f'this export needs {", ".join(missing)}: pip install -e ".[export]" in the checkout')

@@ -100,7 +100,7 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
-        raise UserError("figures need matplotlib: pip install 'sevenepochs[plots]'") from None
+        raise UserError('figures need matplotlib: pip install -e ".[plots]" in the checkout') from None
     # from the library's defaults: a user's matplotlibrc must not change our figures
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC}):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)

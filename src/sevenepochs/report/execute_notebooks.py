@@ -31,7 +31,7 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ImportError as error:
-        raise UserError(f"notebooks need {error.name}: pip install 'sevenepochs[notebooks]'") from None
+        raise UserError(f'notebooks need {error.name}: pip install -e ".[notebooks]" in the checkout') from None
     notebook = jupytext.read(source, fmt="py:percent")
     if run is not None:
         set_run(notebook, run)

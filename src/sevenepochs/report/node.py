@@ -11,7 +11,7 @@ from pathlib import Path
 from sevenepochs.errors import UserError
 
 _MIN_VERSION = 20
-_INSTALL_NODE = 'install it with: pip install "sevenepochs[node]"'
+_INSTALL_NODE = 'install it with: pip install -e ".[node]" in the checkout'
 
 
 def find_node() -> Path:
@@ -41,7 +41,7 @@ def find_mystmd() -> Path:
     spec = importlib.util.find_spec("mystmd_py")
     program = Path(spec.origin).parent / "myst.cjs" if spec and spec.origin else None
     if program is None or not program.is_file():
-        raise UserError('the report needs mystmd; install it with: pip install "sevenepochs[report]"')
+        raise UserError('the report needs mystmd; install it with: pip install -e ".[report]" in the checkout')
     return program
 
 
