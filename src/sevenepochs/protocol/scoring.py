@@ -34,18 +34,15 @@ def exact_log_probs(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows) 
     Raises:
         ValueError: the rows do not score each target exactly once.
     """
-    return _score(scorer, _inputs(ids_N, eos_id), ids_N, eos_id, rows)
+    return _score(scorer, ids_N, eos_id, rows, None)
 
 
-def _inputs(ids_N: np.ndarray, eos_id: int) -> np.ndarray:
-    """What a model has read last when it predicts each target."""
-    return np.concatenate(([eos_id], ids_N[:-1]))
-
-
-def _score(scorer: Scorer, inputs_N: np.ndarray, targets_N: np.ndarray, eos_id: int, rows: Rows) -> np.ndarray:
-    check_rows(rows, len(targets_N))
+def _score(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows, from_R: np.ndarray | None) -> np.ndarray:
+    """With `from_R`, each row's inputs and targets are other ones from that place in the row on."""
+    check_rows(rows, len(ids_N))
+    inputs_N = np.concatenate(([eos_id], ids_N[:-1]))
     width = int((rows.stop - rows.start).max(initial=1))
-    log_probs_N = np.full(len(targets_N), np.nan)
+    log_probs_N = np.full(len(ids_N), np.nan)
     for low in range(0, len(rows.start), _ROWS_PER_BATCH):
         batch = [column[low : low + _ROWS_PER_BATCH] for column in rows]
         # one static shape: short rows are padded on the right, where a causal model cannot look
@@ -53,7 +50,10 @@ def _score(scorer: Scorer, inputs_N: np.ndarray, targets_N: np.ndarray, eos_id: 
         y_RT = np.full((_ROWS_PER_BATCH, width), eos_id, dtype=np.int64)
         for r, (start, _, stop) in enumerate(zip(*batch, strict=True)):
             x_RT[r, : stop - start] = inputs_N[start:stop]
-            y_RT[r, : stop - start] = targets_N[start:stop]
+            y_RT[r, : stop - start] = ids_N[start:stop]
+            if from_R is not None:
+                for ids_T in (x_RT[r], y_RT[r]):
+                    ids_T[from_R[low + r] :] = np.where(ids_T[from_R[low + r] :] == eos_id, int(eos_id == 0), eos_id)
         log_probs_RT = scorer.log_probs(x_RT, y_RT)
         for r, (start, first, stop) in enumerate(zip(*batch, strict=True)):
             log_probs_N[first:stop] = log_probs_RT[r, first - start : stop - start]
@@ -102,22 +102,25 @@ def stock_val_loss(
 def causality_violation(scorer: Scorer, ids_N: np.ndarray, eos_id: int, rows: Rows, n_probes: int = 4) -> float:
     """Largest move of an earlier log-probability when later tokens are changed; 0 (up to rounding) if causal.
 
-    Every probe changes inputs and targets from a position on and scores the stream again: log-probabilities before that
-    position must stay, whichever row they stand in. The first input that changes is the target just before it, which
-    itself stays: a model that looks one token ahead, at what it has to predict, is seen too. The positions are spread
-    evenly.
+    A probe changes inputs and targets from some place on and scores all rows again: what stands before that place must
+    stay. The first changed input is the target just before it, which itself stays, so a model that looks one token
+    ahead, at what it has to predict, is seen too. Two kinds of probes:
+
+    - `n_probes` positions of the stream, evenly spread: no row may look into a later one.
+    - Each row from a place of its own, in as many passes as it takes for every place in a row to have its turn: a model
+      may look ahead at some places only, such as the last one of a chunk.
+
+    Infinite where a changed row makes an earlier log-probability no number.
     """
-    inputs_N = _inputs(ids_N, eos_id)
-    before_N = _score(scorer, inputs_N, ids_N, eos_id, rows)
+    before_N = exact_log_probs(scorer, ids_N, eos_id, rows)
+    n_rows, width_R = len(rows.start), rows.stop - rows.start
+    probes = [np.clip(p - rows.start, 0, width_R) for p in np.linspace(1, len(ids_N) - 1, n_probes).astype(int)]
+    n_passes = -(-int(width_R.max()) // n_rows)
+    probes += [(np.arange(n_rows) * n_passes + k) % width_R for k in range(n_passes)]
     worst = 0.0
-    for position in np.linspace(1, len(ids_N) - 1, n_probes).astype(int):
-        x_N, y_N = (_changed_from(position, stream_N, eos_id) for stream_N in (inputs_N, ids_N))
-        after_N = _score(scorer, x_N, y_N, eos_id, rows)
-        worst = max(worst, float(np.abs(after_N - before_N)[:position].max()))
+    for from_R in probes:
+        moved_N = np.abs(_score(scorer, ids_N, eos_id, rows, from_R) - before_N)
+        for start, first, stop, place in zip(*rows, from_R, strict=True):
+            earlier = moved_N[first : max(first, min(stop, start + place))]
+            worst = max(worst, float(np.where(np.isfinite(earlier), earlier, np.inf).max(initial=0.0)))
     return worst
-
-
-def _changed_from(position: int, ids_N: np.ndarray, eos_id: int) -> np.ndarray:
-    """Every id from there on another one: `<eos>` where there was none, and the other way round."""
-    later = np.arange(len(ids_N)) >= position
-    return np.where(later, np.where(ids_N == eos_id, int(eos_id == 0), eos_id), ids_N)
