@@ -59,6 +59,17 @@ def test_the_title_interval_is_scipys_bootstrap_and_near_the_linear_one() -> Non
         assert ours == pytest.approx(other, abs=0.06 * width)
 
 
+def test_kinds_of_few_titles_have_wide_intervals() -> None:
+    """Of five titles, too, the interval holds the true ratio as often as it says, also at a Bonferroni level."""
+    rng, level = np.random.default_rng(3), 0.99
+    held = 0
+    for _ in range(2000):
+        [[found]] = linear_intervals(rng.normal(0, 1, (5, 1)), np.full(5, 40.0), np.zeros(5, dtype=int), 1, level=level)
+        assert found is not None
+        held += found.low <= 0 <= found.high
+    assert 0.98 <= held / 2000 <= 1.0  # the normal quantile held 0.96
+
+
 def test_the_same_data_give_the_same_interval() -> None:
     rng, chars, first = some_titles(100)
     pair = ([losses(first, chars)], [losses(first + rng.normal(0, 1, 100), chars)], [(SEED, SEED)])

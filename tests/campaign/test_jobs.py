@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.results_folder import Result, publish, result_of
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.run_folder import Run, RunWriter, list_runs
 from sevenepochs.train.hooks import Progress, Watcher
 from sevenepochs.train.interrupt import Interrupted
 
@@ -156,6 +157,25 @@ def test_a_diverging_recipe_is_marked_and_the_next_one_runs(
     found = execute(plan([Job("wild", wild), Job("tame", tame)], tmp_path, tmp_path), tmp_path, Watcher())
     assert [one.state for one in found] == ["failed", "done"]
     assert plan([Job("wild", wild)], tmp_path, tmp_path)[0].state == "failed"
+
+
+def test_a_diverging_run_is_told_from_one_that_another_process_begins_meanwhile(
+    shrink: Callable[[Experiment], Experiment], tmp_path: Path
+) -> None:
+    from sevenepochs.recipes.baseline import baseline
+
+    class SomebodyElse(Watcher):
+        """Begins a run of its own before this one has a folder."""
+
+        def message(self, text: str) -> None:
+            if not list_runs(tmp_path):
+                RunWriter.create(tmp_path, "other", 1, now=datetime(2020, 1, 1, tzinfo=UTC)).close()
+
+    wild = shrink(baseline()).replace_all(
+        {"optimizer.lr": 1000.0, "training.grad_clip": "none", "model.init.std": 10.0}
+    )
+    [one] = execute(plan([Job("wild", wild)], tmp_path, tmp_path), tmp_path, SomebodyElse())
+    assert one.state == "failed" and one.run is not None and one.run.recipe == "wild"
 
 
 def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(

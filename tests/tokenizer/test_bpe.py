@@ -101,6 +101,23 @@ def test_bytes_never_seen_become_unk_in_the_stock_tokenizer_only(train_only):
     assert train_only.fidelity(["zzz \u2603"]).reversible
 
 
+def test_a_title_that_says_unk_itself_is_no_loss(train_only):
+    assert train_only.fidelity(["what does <unk> mean", "<eos>"]).reversible
+
+
+def test_a_tokenizer_is_trained_anew_where_the_code_that_trains_it_has_changed(tmp_path, monkeypatch):
+    from sevenepochs.tokenizer import trained_once as module
+
+    monkeypatch.setenv("SEVENEPOCHS_CACHE", str(tmp_path))
+    config = BPE(vocab_size=320)
+    for _ in range(2):
+        config.build(Split(("aaa",) * 9, ("aaa",)))
+    assert len(list(tmp_path.rglob("*.tok"))) == 1
+    monkeypatch.setattr(module, "_source", lambda config: "another version")
+    config.build(Split(("aaa",) * 9, ("aaa",)))
+    assert len(list(tmp_path.rglob("*.tok"))) == 2
+
+
 @pytest.mark.parametrize(
     ("step", "n_changed"),
     [

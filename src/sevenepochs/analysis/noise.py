@@ -92,13 +92,14 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
 
 
 def floor_for(results: Sequence[Result], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
-    """The floor to judge these results by, which are on the same titles: the largest of those measured on one of their
-    configurations, else the largest of any recipe's on these titles, floors of enough seeds before others; None where
-    nobody measured one."""
+    """The floor to judge these results by, which are on the same titles: the largest of those measured on their
+    configurations where each has one, else the largest of any recipe's on these titles, floors of enough seeds before
+    others; None where nobody measured one."""
     there = [floor for floor in floors if floor.validation_titles_sha256 == results[0].titles]
     compared = set(map(_digest, results))
     own = [floor for floor in there if floor.configuration in compared]
-    found = own or there
+    # what is not known of one of them is not taken from the other: recipes differ ninefold
+    found = own if {floor.configuration for floor in own} == compared else there
     enough = [floor for floor in found if floor.n >= SEEDS_TO_CLAIM]
     return max(enough or found, key=lambda floor: floor.sd, default=None)
 

@@ -126,7 +126,7 @@ def title_intervals(
 def linear_intervals(
     nats_nK: np.ndarray, chars_n: np.ndarray, of_title_n: np.ndarray, n_kinds: int, *, level: float
 ) -> list[list[Interval | None]]:
-    """Normal intervals of the K ratios within each kind of title, by linearisation: cheap enough for many kinds.
+    """t intervals of the K ratios within each kind of title, by linearisation: cheap enough for many kinds.
 
     Returns:
         For each kind, K intervals; None for a kind of fewer than two titles.
@@ -139,7 +139,7 @@ def linear_intervals(
             found.append([None] * nats_nK.shape[1])
             continue
         values_K = nats_mK.sum(axis=0) / chars_m.sum()
-        half_K = stats.norm.ppf((1 + level) / 2) * np.sqrt(_ratio_variance(nats_mK, chars_m))
+        half_K = stats.t.ppf((1 + level) / 2, len(chars_m) - 1) * np.sqrt(_ratio_variance(nats_mK, chars_m))
         found.append([Interval(float(v - h), float(v + h)) for v, h in zip(values_K, half_K, strict=True)])
     return found
 

@@ -163,18 +163,17 @@ def _lock(job: Job, runs_root: Path) -> Lock:
 
 def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
     job = one.job
-    before = {run.path for run in list_runs(runs_root)}
     try:
         if one.run is not None:
             run = resume_training(one.run, job.experiment, watcher)
         else:
             run = run_training(job.experiment, job.name, runs_root, watcher, job.settings)
     except UserError as error:
-        failed = one.run or next((run for run in list_runs(runs_root) if run.path not in before), None)
-        if failed is None or failed.state != "failed":
+        now = _planned(job, list_runs(runs_root), ())  # others may have begun runs meanwhile
+        if now.state != "failed":
             raise
         watcher.message(str(error))
-        return Planned(job, "failed", run=failed)
+        return now
     return Planned(job, "done", result=result_of(run))
 
 

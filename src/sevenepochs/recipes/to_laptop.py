@@ -20,7 +20,7 @@ from sevenepochs.tokenizer.unigram import Unigram
 
 
 def muon() -> Experiment:
-    """adamw with Muon 1e-2 on the hidden matrices and AdamW 3e-4 on the rest.
+    """adamw with Muon 1e-2 on the hidden matrices; the rest has AdamW 3e-4 with beta2 .999, decay .01.
 
     Hypothesis: orthogonal updates use every direction of a matrix, and a slow embedding does not over-fit.
     Reference: Jordan et al. 2024 (Muon); -0.067 over a lightly tuned AdamW in the public runs.

@@ -130,7 +130,13 @@ class Tokenizer:
         return Fidelity(
             n_titles=len(titles),
             n_changed=len(changed),
-            n_unknown_tokens=sum(ids.count(self.unk_id) for ids in encoded) if self.unk_id is not None else 0,
+            n_unknown_tokens=self._n_unknown(titles, encoded),
             n_with_special_text=sum(any(token in title for token in SPECIAL_TOKENS) for title in titles),
             first_changed=tuple(changed[:3]),
         )
+
+    def _n_unknown(self, titles: Sequence[str], encoded: Sequence[Sequence[int]]) -> int:
+        """`<unk>` where the title does not say so itself."""
+        if self.unk_id is None:
+            return 0
+        return sum(max(0, ids.count(self.unk_id) - t.count(UNK)) for t, ids in zip(titles, encoded, strict=True))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -27,7 +29,8 @@ def titles_for(trained_on: TrainedOn, split: Split) -> tuple[str, ...]:
 
 def trained_once(config: TokenizerConfig, titles: tuple[str, ...], train: Callable[[], str]) -> Tokenizer:
     """What `train` (returning tokenizer.json's text) makes of these titles, or the same training from the cache."""
-    key = hashlib.sha256(f"{config.fingerprint()} tokenizers {tokenizers.__version__}\n".encode())
+    versions = f"{config.fingerprint()} tokenizers {tokenizers.__version__}\n{_source(config)}\n"
+    key = hashlib.sha256(versions.encode())
     for title in titles:
         key.update(title.encode() + b"\0")
     cached = cache_dir() / "tokenizers" / f"{key.hexdigest()}.tok"
@@ -35,6 +38,14 @@ def trained_once(config: TokenizerConfig, titles: tuple[str, ...], train: Callab
         tokenizer = Tokenizer(train())
         _write(cached, tokenizer)
     return tokenizer
+
+
+def _source(config: TokenizerConfig) -> str:
+    """Of the module that trains it, since another version may train another tokenizer; "" where none is to be had."""
+    try:
+        return inspect.getsource(sys.modules[type(config).__module__])
+    except (OSError, TypeError, KeyError):  # of a session without files
+        return ""
 
 
 def _read(path: Path) -> Tokenizer | None:
