@@ -124,6 +124,37 @@ def test_a_damaged_result_is_named(published: Path, tmp_path: Path) -> None:
         list_results(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recipe", "../../elsewhere"),
+        ("recipe", ".hidden"),
+        ("recipe", "a`b"),
+        ("recipe", 7),
+        ("seed", "1/../../x"),
+        ("seed", True),
+        ("command", "a\n```{include} /etc/hostname"),
+    ],
+)
+def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
+    field: str, value: object, published: Path, tmp_path: Path
+) -> None:
+    target = shutil.copytree(published, tmp_path / "x")
+    facts = json.loads((target / "result.json").read_text())
+    (target / "result.json").write_text(json.dumps({**facts, field: value}))
+    with pytest.raises(UserError, match="damaged"):
+        Result.read(target)
+
+
+def test_a_run_decides_no_place_either(finished_run: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished_run.path, tmp_path / "run")
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "recipe": "../../elsewhere"}))
+    with pytest.raises(UserError, match="no name of a recipe"):
+        publish(Run(copy), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
 def test_the_readme_table_comes_from_results_and_names_what_is_missing(published: Path, tmp_path: Path) -> None:
     result = Result.read(published)
     text = table([result], expected=("baseline",))

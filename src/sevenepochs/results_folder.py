@@ -12,6 +12,7 @@ import io
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ from sevenepochs.title_losses import TitleLosses
 SCHEMA_VERSION = 1
 MAX_BYTES = 200_000
 PROXY_SUFFIX = "-proxy"  # of a recipe's name where it was run at proxy scale
+_PLAIN = re.compile(r"[^./\\`\x00-\x1f\x7f][^/\\`\x00-\x1f\x7f]*")  # no path, no markup, one line
 _CURVE_POINTS = 200
 _CURVE_COLUMNS = (
     "step",
@@ -117,7 +119,10 @@ class Result:
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             version = facts["schema_version"]
-            facts["recipe"], facts["corpus"]["name"], facts["seed"], facts["figures"]["exact_val_loss"]
+            facts["figures"]["exact_val_loss"]
+            _check_names(facts["recipe"], facts["corpus"]["name"], facts["seed"])
+            if set("`\n\r") & set(facts.get("command", "")):
+                raise ValueError("its command is more than a line of plain text")
             facts["config"] = with_later_fields(facts["config"])
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {error}") from None
@@ -126,6 +131,16 @@ class Result:
         if version != SCHEMA_VERSION:
             raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
         return cls(path, facts)
+
+
+def _check_names(recipe: Any, corpus: Any, seed: Any) -> None:
+    """They become a folder's name and stand on pages: raise ValueError unless they are one line without
+    slashes or backticks, and a number."""
+    for name in (recipe, corpus):
+        if not isinstance(name, str) or not _PLAIN.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a recipe or corpus")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"{seed!r} is no seed")
 
 
 def is_result(path: Path) -> bool:
@@ -147,11 +162,12 @@ def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def recipe_key(result: Result) -> str:
-    """What runs of one recipe on one corpus share: name, titles, and the configuration but for the seed, the place of
-    the corpus, and how the machine executes it."""
+    """What runs of one recipe on one corpus share: name, titles of both splits, and the configuration but for the seed,
+    the place of the corpus, and how the machine executes it."""
     config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
     config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
-    return json.dumps([result.facts["recipe"], result.titles, config], sort_keys=True)
+    trained_on = result.facts["corpus"]["split"]["train_titles_sha256"]
+    return json.dumps([result.facts["recipe"], trained_on, result.titles, config], sort_keys=True)
 
 
 def official_first(seeds: Iterable[Result]) -> list[Result]:
@@ -194,6 +210,10 @@ def result_of(run: Run) -> Result:
     certificate = run.certificate
     if certificate is None:
         raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")
+    try:
+        _check_names(run.recipe, run.corpus["name"], run.seed)
+    except (ValueError, KeyError) as error:
+        raise UserError(f"run.json or corpus.json of run {run.name} is damaged ({error}); train again") from None
     config, environment = with_later_fields(run.config), run.environment
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]

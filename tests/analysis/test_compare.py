@@ -27,7 +27,14 @@ NOISE = {seed: RNG.normal(0, 1, N_TITLES) for seed in range(10)}
 
 
 def made(
-    recipe: str, seed: int, shift: float = 0.0, *, rows: str = "stock", titles: str = "t", lr: float = 1.0
+    recipe: str,
+    seed: int,
+    shift: float = 0.0,
+    *,
+    rows: str = "stock",
+    titles: str = "t",
+    lr: float = 1.0,
+    train: str = "t",
 ) -> Result:
     """A result whose every title costs `shift` nats per character more than BASE, and a seed's own noise."""
     nats = losses(shift, seed).nats
@@ -37,7 +44,11 @@ def made(
         "run": f"{recipe}_run_s{seed}",
         "created_utc": "2026-01-01T00:00:00+00:00",
         "command": f"sevenepochs train {recipe} --seed {seed}",
-        "corpus": {"name": "c", "kind": "sample", "split": {"validation_titles_sha256": titles}},
+        "corpus": {
+            "name": "c",
+            "kind": "sample",
+            "split": {"train_titles_sha256": train, "validation_titles_sha256": titles},
+        },
         "figures": {"exact_val_loss": float(nats.sum() / CHARS.sum())},
         "rows": rows,
         "machine": {"device": "cpu", "precision": "fp32"},
@@ -195,6 +206,8 @@ def test_the_floor_of_a_compared_recipe_goes_before_others() -> None:
     assert half_known is not None and half_known.recipe == "z"  # x may scatter more than a does
     other = floor_for([made("x", 1)], floors)
     assert other is not None and other.recipe == "z"
+    other_titles = floor_for([made("b", 1, train="others")], floors)
+    assert other_titles is not None and other_titles.recipe == "z"  # trained on others, so not a seed of b
     changed = floor_for([made("b", 1, lr=2.0)], floors)
     assert changed is not None and changed.recipe == "z"  # b's floor is of other settings
     assert floor_for([made("a", 1, titles="third")], floors) is None

@@ -318,3 +318,42 @@ def test_the_readmes_example_is_what_is_printed(logs):
     assert len(example) == 4
     for line in example:
         assert line in printed
+
+
+def test_a_log_that_shrinks_its_validation_split_is_not_believed(logs, audit_events) -> None:
+    honest = {
+        "tokens_per_epoch": 1_168_720,
+        "val_tokens": 129_611,
+        "final_loss": 0.7,
+        "batch_size": 256,
+        "block_size": 256,
+    }
+    events = logs.events(**honest)
+    said = [dict(event) for event in events]
+    said[2]["val_tokens"] = 65_537  # one window of 256 x 256 would be all of it
+    plain, lied = audit_events(events=events), audit_events(events=said)
+    assert "validation-size" in [f.rule for f in lied.findings if f.severity == "error"]
+    assert lied.corrected == plain.corrected and lied.corrected.value > 1.05 * 0.7
+
+
+def test_steps_that_only_evaluations_show_count(logs, audit_events) -> None:
+    events = logs.events(tokens_per_epoch=1_168_720)
+    events.append({**events[-1], "step": 5_000, "loss": 1.0})
+    rules = [f.rule for f in audit_events(events=events).findings if f.severity == "error"]
+    assert "too-many-steps" in rules and "token-budget" in rules
+
+
+def test_the_split_is_compared_with_what_was_trained_on(logs, audit_events) -> None:
+    events = logs.events(tokens_per_epoch=1_168_720, num_titles=100_000)
+    rules = {f.rule for f in audit_events(events=events).findings}
+    events[2]["titles_count"] = 99_000
+    assert "split" not in rules and "split" in {f.rule for f in audit_events(events=events).findings}
+
+
+def test_a_first_evaluation_that_tells_nothing_gives_no_share_without_geometry(logs, audit_events) -> None:
+    events = logs.events(tokens_per_epoch=1_168_720, rdrop=1.0)
+    for event in events[:3]:
+        for name in ("batch_size", "block_size", "batches_per_epoch"):
+            event.pop(name, None)
+    audit = audit_events(events=events)
+    assert audit.coverage.fraction is None and audit.corrected is None

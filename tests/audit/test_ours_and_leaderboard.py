@@ -54,6 +54,19 @@ def test_its_result_says_the_same(finished_run, tmp_path):
     assert only(tmp_path).corrected == run.corrected  # results/ itself
 
 
+def test_one_result_in_a_repository_hides_neither_its_source_nor_its_logs(finished_run, logs, tmp_path):
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    publish(finished_run, repository)
+    logs.write(logs.events(), "repository/mainrun.log")
+    (repository / "train.py").write_text("print('no program')\n")
+    (repository / "broken").mkdir()
+    (repository / "broken" / "run.json").write_text("{}")
+    audit = audit_target(repository)
+    assert len(audit.runs) == 2 and audit.source is not None
+    assert [name.rpartition("/")[2] for name in audit.unread] == ["broken"]
+
+
 def test_an_incomplete_run_is_audited_by_its_log(finished_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(finished_run.path, folder)

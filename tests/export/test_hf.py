@@ -46,7 +46,10 @@ def load(folder: Path):
 def check_folder(folder: Path, trained) -> None:
     """A fresh load gives our logits and our ids; the weights are safetensors; nothing tells about this machine."""
     model, tokenizer = load(folder)
-    assert check_logits(trained.model, lambda x_BT: model(input_ids=x_BT).logits, "it") <= TOLERANCE
+    assert (
+        check_logits(trained.model, trained.tokenizer.eos_id, lambda x_BT: model(input_ids=x_BT).logits, "it")
+        <= TOLERANCE
+    )
     assert (tokenizer.eos_token_id, tokenizer.bos_token_id) == (trained.tokenizer.eos_id,) * 2
     for text in TEXTS:
         assert tokenizer(text)["input_ids"] == trained.tokenizer.encode(text)

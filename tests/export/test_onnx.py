@@ -11,10 +11,13 @@ from sevenepochs.export import onnx as export
 from sevenepochs.export.probe import TOLERANCE
 from sevenepochs.model.norm.rms_norm import RMSNorm
 from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.titles import Titles
 
 SHAPES = {
     "stock": {"model.n_layer": 1},
     "rope": {"model.n_layer": 1, "model.norm": RMSNorm(), "model.attention.rotary": Rope()},
+    "titles": {"model.n_layer": 1, "model.titles": Titles(eos="opens"), "model.attention.rotary": Rope()},
+    "titles that close": {"model.n_layer": 1, "model.titles": Titles(eos="closes", restart_positions=True)},
 }
 
 
@@ -46,7 +49,25 @@ def test_a_graph_that_is_not_the_model_is_refused(drawn, tiny, tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_graph_that_lost_its_titles_is_refused(drawn, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until November 2026 no probe had an `<eos>`, and this went through."""
+    masked = drawn(tiny.replace("model.titles", Titles()))
+    monkeypatch.setattr(export, "_write_graph", lambda model, path: path.write_bytes(b""))
+
+    @torch.no_grad()
+    def without_titles(x_BT):
+        masked.model.titles, titles = None, masked.model.titles
+        try:
+            return masked.model.logits(masked.model(x_BT))
+        finally:
+            masked.model.titles = titles
+
+    monkeypatch.setattr(export, "_runtime", lambda path: without_titles)
+    with pytest.raises(UserError, match="does not repeat the model"):
+        export.export_onnx(masked, tmp_path / "out")
+
+
 def test_missing_packages_are_named_before_any_work(drawn, tiny, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"onnx, onnxscript, onnxruntime: pip install 'sevenepochs\[export\]'"):
+    with pytest.raises(UserError, match=r'onnx, onnxscript, onnxruntime: pip install -e "\.\[export\]"'):
         export.export_onnx(drawn(tiny), tmp_path / "out")

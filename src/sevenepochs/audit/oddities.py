@@ -11,6 +11,7 @@ from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.geometry import Geometry
 from sevenepochs.audit.log import LoggedRun
 from sevenepochs.audit.lossy_settings import loses_text
+from sevenepochs.audit.windows import contradicts_dataset
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EPOCHS, NUM_TITLES, OFFICIAL_SEED, VAL_FRACTION, evaluation_steps
 
@@ -32,6 +33,16 @@ def rule_findings(run: LoggedRun, geometry: Geometry, dataset: Dataset) -> Itera
     if run.count("num_titles", "titles_count") is not None and n_titles != NUM_TITLES:
         message = f"{n_titles:,} titles instead of {NUM_TITLES:,}"
         yield Finding("error", "titles", message, where, "another task: compare it with nothing else", "certain")
+    expected = round(n_titles * (1 - VAL_FRACTION))
+    if run.count("num_titles") is not None and run.count("titles_count") not in (None, expected):
+        message = f"{geometry.n_train_titles:,} titles to train on instead of {expected:,} of {n_titles:,}"
+        more = geometry.n_train_titles > expected
+        leak = "titles to validate on were trained on" if more else "less to train on than the rules give"
+        yield Finding("error", "split", message, where, leak, "certain")
+    if contradicts_dataset(geometry, dataset):
+        message = "the validation tokens or characters that the log names are not those of its dataset's split"
+        effect = "they are not believed: the number is corrected as if they were not there"
+        yield Finding("error", "validation-size", message, where, effect, "likely")
     fraction = run.header.get("val_frac")
     if isinstance(fraction, float) and not math.isclose(fraction, VAL_FRACTION):
         message = f"validation fraction {fraction:g} instead of {VAL_FRACTION:g}"
@@ -64,7 +75,7 @@ def _budget(run: LoggedRun, geometry: Geometry, where: str) -> Iterator[Finding]
     batch, tokens, batches = geometry.training_batch_tokens, geometry.tokens_per_epoch, geometry.batches_per_epoch
     if batch is None or tokens is None:
         return
-    steps = max(run.training.last_step, run.max_steps or 0)
+    steps = max(run.training.last_step, run.max_steps or 0, max(run.evaluations, default=0))
     if steps * batch > EPOCHS * tokens:
         message = f"{steps:,} steps of {batch:,} tokens are more than {EPOCHS} x {tokens:,}"
         effect = f"{steps * batch / tokens:.1f} epochs' worth, unless steps are parts of a batch"
@@ -113,6 +124,9 @@ def _ending(run: LoggedRun) -> Iterator[Finding]:
     if run.max_steps is not None and last_step < run.max_steps:
         message = f"the log ends at step {last_step:,} of {run.max_steps:,}"
         yield Finding("warning", "unfinished", message, None, "its last figure is not a result", "certain")
+    elif run.max_steps is not None and last_step > run.max_steps:
+        message = f"the log goes on to step {last_step:,}, beyond its {run.max_steps:,}"
+        yield Finding("error", "too-many-steps", message, None, "more training than it says", "certain")
     elif losses and max(losses) < last_step:
         message = f"the last evaluation is at step {max(losses):,}, training went on to {last_step:,}"
         yield Finding("warning", "no-final-evaluation", message, None, "the final model was not scored", "certain")

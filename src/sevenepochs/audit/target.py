@@ -62,29 +62,39 @@ def audit_target(path: Path, reference: Reference | None = None) -> TargetAudit:
 def _audit_folder(path: Path, name: str, reference: Reference | None) -> TargetAudit:
     if (own := _own(path)) is not None:
         return TargetAudit(name, (own,))
-    children = [child for child in sorted(path.iterdir()) if child.is_dir()]
-    collection = [audit for child in children if (audit := _own(child)) is not None]
-    if collection:
-        return TargetAudit(name, tuple(collection))
-    logs, has_source = _walk(path)
-    if not logs and not has_source:
-        raise UserError(f"{name} holds no log ({', '.join(_LOG_ENDINGS[:3])}), no run folder and no Python source")
-    runs: list[RunAudit] = []
+    collection: dict[Path, RunAudit] = {}
     unread: list[str] = []
+    for child in sorted(path.iterdir()):
+        try:
+            if child.is_dir() and (audit := _own(child)) is not None:
+                collection[child] = audit
+        except UserError:
+            unread.append(clean(str(child)))
+    logs, has_source = _walk(path)
+    # one run-like folder hides neither the source beside it nor its logs
+    logs = [log for log in logs if not any(parent in collection for parent in log.parents)]
+    if not logs and not has_source:
+        if not collection:
+            what = f"{len(unread)} damaged runs, " if unread else ""
+            raise UserError(
+                f"{name} holds {what}no log ({', '.join(_LOG_ENDINGS[:3])}), no run folder and no Python source"
+            )
+        return TargetAudit(name, tuple(collection.values()), None, tuple(unread))
+    runs: list[RunAudit] = []
     for log in logs:
         try:
             runs.extend(audit_log(read_log(log), reference))
         except UserError:
             unread.append(clean(str(log)))
-    if not runs and not has_source:
+    if not runs and not collection and not has_source:
         raise UserError(f"{name}: none of its {len(unread)} logs holds an event of the challenge's log")
     if not has_source:
-        return TargetAudit(name, tuple(runs), None, tuple(unread))
+        return TargetAudit(name, (*collection.values(), *runs), None, tuple(unread))
     from sevenepochs.audit.source import audit_source
 
     source = tuple(audit_source(path))
     marked = tuple(replace(run, findings=(*run.findings, *source)) for run in runs)
-    return TargetAudit(name, marked, source, tuple(unread))
+    return TargetAudit(name, (*collection.values(), *marked), source, tuple(unread))
 
 
 def _own(path: Path) -> RunAudit | None:

@@ -16,6 +16,8 @@ from sevenepochs.audit.first_step import FirstStep
 from sevenepochs.audit.geometry import Geometry
 from sevenepochs.audit.interval import Interval
 
+_SAID_TOLERANCE = 0.01  # of what a log says of its validation split, beyond what its dataset's spread allows
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -53,7 +55,7 @@ def coverage_of(geometry: Geometry, dataset: Dataset, first: FirstStep | None) -
     val_tokens = _val_tokens(geometry, dataset)
     scored = _scored_by_first_step(dataset, geometry, first)
     if window is None:
-        return _without_geometry(val_tokens, scored)
+        return _without_geometry(val_tokens, scored if first is not None and first.is_valid else None)
     span = window + 1
     by_tokens = val_tokens.times(1 / span)
     least, most = math.floor(by_tokens.low), math.floor(by_tokens.high)
@@ -78,16 +80,31 @@ def coverage_of(geometry: Geometry, dataset: Dataset, first: FirstStep | None) -
     return Coverage(tokens, windows, fraction, multiplier, *estimates)
 
 
+def contradicts_dataset(geometry: Geometry, dataset: Dataset) -> bool:
+    """Whether the validation tokens or characters that a log names cannot be those of its dataset's split."""
+    expected = []
+    if geometry.tokens_per_epoch is not None and dataset.name is not None:
+        expected.append((geometry.val_tokens, dataset.r.times(geometry.tokens_per_epoch)))
+    if dataset.validation_chars is not None:
+        expected.append((geometry.val_chars, dataset.validation_chars))
+    return any(
+        said is not None and not range.widened(_SAID_TOLERANCE).overlaps(Interval.exact(said))
+        for said, range in expected
+    )
+
+
 def _val_tokens(geometry: Geometry, dataset: Dataset) -> Interval:
-    if geometry.val_tokens is not None:
-        return Interval.exact(geometry.val_tokens)
-    assert geometry.tokens_per_epoch is not None, "coverage_of made sure"
+    if geometry.tokens_per_epoch is None or not contradicts_dataset(geometry, dataset):
+        if geometry.val_tokens is not None:
+            return Interval.exact(geometry.val_tokens)
+        assert geometry.tokens_per_epoch is not None, "coverage_of made sure"
     tokens = dataset.r.times(geometry.tokens_per_epoch)
     return Interval(*(round(bound, 6) for bound in tokens))  # an exact r gives a whole number
 
 
 def _scored_by_first_step(dataset: Dataset, geometry: Geometry, first: FirstStep | None) -> Interval | None:
-    chars = Interval.exact(geometry.val_chars) if geometry.val_chars else dataset.validation_chars
+    is_believed = geometry.val_chars and not contradicts_dataset(geometry, dataset)
+    chars = Interval.exact(geometry.val_chars) if geometry.val_chars and is_believed else dataset.validation_chars
     if first is None or chars is None:
         return None
     scored = chars.times(first.scored_per_char).widened(first.tolerance)
@@ -97,7 +114,7 @@ def _scored_by_first_step(dataset: Dataset, geometry: Geometry, first: FirstStep
 def _without_geometry(val_tokens: Interval, scored: Interval | None) -> Coverage:
     """No batch and block: (b) alone gives the fraction, without knowing the windows."""
     if scored is None:
-        why = "the log gives neither batch and block size nor a first evaluation to tell by"
+        why = "the log gives neither batch and block size nor a first evaluation that can tell"
         return Coverage(val_tokens, None, None, None, None, None, None, None, why)
     fraction = Interval(
         min(scored.value / val_tokens.value, 1.0),
@@ -119,7 +136,7 @@ def _choose(
         return (least, most), None, f"(a) gives {a_says}; (b) is not to be had: {missing}"
     b_says = f"{by_first_step.value:.2f}"
     low, high = math.ceil(by_first_step.low), math.floor(by_first_step.high)
-    agree = low <= most and high >= least
+    agree = max(least, low) <= min(most, high)
     if not first.is_valid or first.fall is None:
         reason = "the log lacks step 2, so nobody can tell whether the first update was tiny"
         if first.extra is not None:

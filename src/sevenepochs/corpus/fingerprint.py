@@ -78,7 +78,8 @@ def file_sha256(paths: Iterable[Path]) -> str:
 
 
 def fingerprint(split: Split) -> dict[str, Any]:
-    """Hashes, counts and characters (`<eos>` included) of both splits; runs compare only when these are equal."""
+    """Hashes, counts and characters (`<eos>` included) of both splits. Runs are paired where their validation titles
+    are equal, and are seeds of one recipe where both splits' are."""
     return {
         "train_titles_sha256": titles_sha256(split.train),
         "validation_titles_sha256": titles_sha256(split.validation),

@@ -42,7 +42,9 @@ def export_hf(trained: TrainedRun, out: Path) -> Exported:
             write_code(folder)
         write_tokenizer(trained.tokenizer, folder)
         write_tokenizer_config(trained.tokenizer, trained.model.block_size, folder)
-        difference = check_logits(trained.model, _logits_of(type(exported), folder), "the transformers folder")
+        difference = check_logits(
+            trained.model, trained.tokenizer.eos_id, _logits_of(type(exported), folder), "the transformers folder"
+        )
         target = "transformers, GPT-2" if as_gpt2 else "transformers, custom code"
         facts = Exported(out, target, difference)
         (folder / "README.md").write_text(model_card(trained, facts, _usage(as_gpt2)), encoding="utf-8")

@@ -61,7 +61,7 @@ def export_onnx(trained: TrainedRun, out: Path) -> Exported:
     with new_folder(out) as folder:
         _write_graph(trained.model, folder / MODEL)
         write_tokenizer(trained.tokenizer, folder)
-        difference = check_logits(trained.model, _runtime(folder / MODEL), "the ONNX graph")
+        difference = check_logits(trained.model, trained.tokenizer.eos_id, _runtime(folder / MODEL), "the ONNX graph")
         facts = Exported(out, "ONNX", difference)
         (folder / "README.md").write_text(model_card(trained, facts, _USAGE, library="onnx"), encoding="utf-8")
     return facts

@@ -15,20 +15,26 @@ from sevenepochs.model.gpt import GPTModel
 
 TOLERANCE = 1e-4  # largest absolute difference of a logit in fp32; sums in another order move them by some 1e-5
 _ODD_LENGTH = 13
+_EOS_SHARE = 0.15
 
 
-def probe_rows(vocab_size: int, block_size: int) -> list[Tensor]:
-    """Rows of random ids: one token, a few, an odd number, the longest; batches of 1, 2 and 3."""
+def probe_rows(vocab_size: int, block_size: int, eos_id: int) -> list[Tensor]:
+    """Rows of random ids: one token, a few, an odd number, the longest; batches of 1, 2 and 3. Then others, cut into
+    titles by `<eos>`, at the beginning and twice in a row among the places: masks and positions depend on it."""
     generator = torch.Generator().manual_seed(0)
     lengths = sorted({1, 2, min(_ODD_LENGTH, block_size), block_size})
-    return [
-        torch.randint(vocab_size, (1 + i % 3, length), generator=generator)
-        for i, length in enumerate([*lengths, block_size])
-    ]
+    found = []
+    for i, length in enumerate([*lengths, *lengths, block_size]):
+        x_BT = torch.randint(vocab_size, (1 + i % 3, length), generator=generator)
+        if i >= len(lengths):
+            x_BT[torch.rand(x_BT.shape, generator=generator) < _EOS_SHARE] = eos_id
+            x_BT[0, [0, length // 2, min(length // 2 + 1, length - 1)]] = eos_id
+        found.append(x_BT)
+    return found
 
 
 @torch.no_grad()
-def check_logits(model: GPTModel, logits_of: Callable[[Tensor], Tensor], what: str) -> float:
+def check_logits(model: GPTModel, eos_id: int, logits_of: Callable[[Tensor], Tensor], what: str) -> float:
     """The largest difference between the model's logits and `logits_of`(x_BT) over the probe.
 
     Args:
@@ -40,7 +46,7 @@ def check_logits(model: GPTModel, logits_of: Callable[[Tensor], Tensor], what: s
     """
     assert not model.training, "dropout would differ"
     worst = 0.0
-    for x_BT in probe_rows(model.vocab_size, model.block_size):
+    for x_BT in probe_rows(model.vocab_size, model.block_size, eos_id):
         expected_BTV = model.logits(model(x_BT))
         difference = float((logits_of(x_BT) - expected_BTV).abs().max())
         if not difference <= TOLERANCE:  # NaN is refused too

@@ -25,6 +25,7 @@ def write_tokenizer_config(tokenizer: Tokenizer, block_size: int, folder: Path) 
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": block_size,
         "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],  # no token types: GPT-2 would add a vector for them
         **{role: token for role, token in _ROLES.items() if token in special},
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

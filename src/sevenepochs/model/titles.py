@@ -49,6 +49,6 @@ class Titles(Config):
             context.title_BS = title_BS
         if self.restart_positions:
             index_S = torch.arange(ids_BS.shape[1], device=ids_BS.device)
-            begins_BS = title_BS != torch.nn.functional.pad(title_BS[:, :-1], (1, 0), value=-1)
-            begin_BS = torch.where(begins_BS, index_S, 0).cummax(-1).values
+            # titles follow each other, so one begins behind all tokens of earlier ones (a cummax has no ONNX form)
+            begin_BS = (title_BS[:, None, :] < title_BS[:, :, None]).sum(-1)
             context.positions_BT = (index_S - begin_BS)[:, -n_tokens:]

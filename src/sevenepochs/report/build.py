@@ -49,7 +49,7 @@ def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, 
     node, mystmd = find_node(), find_mystmd()
     out_dir = out_dir.absolute()
     refuse_foreign(out_dir)
-    with _scratch_beside(out_dir) as scratch:
+    with _can_be_written(out_dir), _scratch_beside(out_dir) as scratch:
         project = scratch / "project"
         shutil.copytree(source_dir, project, ignore=shutil.ignore_patterns("_build", ".git", ".ipynb_checkpoints"))
         _run_mystmd(node, mystmd, project, base_url, pdf)
@@ -115,6 +115,14 @@ def _reason(output: str) -> str:
         return errors[0] + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
     rest = [line for line in lines if line and not line.startswith(("at ", "📖", "📚"))]
     return rest[-1] if rest else "mystmd stopped without a word"
+
+
+@contextmanager
+def _can_be_written(out_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot write {out_dir}: {error.strerror}; name another place with --out") from None
 
 
 @contextmanager

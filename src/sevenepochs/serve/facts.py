@@ -118,7 +118,7 @@ def _steps_per_epoch(run: Run) -> int:
             event = json.loads(line)
         except ValueError:
             continue
-        if event.get("event") == "dataset_info" and event.get("batches_per_epoch"):
+        if isinstance(event, dict) and event.get("event") == "dataset_info" and event.get("batches_per_epoch"):
             return int(event["batches_per_epoch"])
     raise UserError(f"{layout.MAINRUN_LOG} of run {run.name} does not say how many steps an epoch has")
 

@@ -5,6 +5,7 @@ A request names a run by the name that the server gave out, never by a path, so 
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -73,7 +74,8 @@ class Shelf:
         if found.stamp != _stamp(run):
             self._opened.pop(name, None)
             return None
-        self._opened.move_to_end(name)
+        with contextlib.suppress(KeyError):  # another thread may have put it out of memory just now
+            self._opened.move_to_end(name)
         return found
 
     def open(self, name: str) -> Opened:

@@ -99,12 +99,12 @@ def test_node_missing_or_old_is_one_line_with_the_fix(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(node.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r'needs node 20 or newer; install it with: pip install "sevenepochs\[node\]"'):
+    with pytest.raises(UserError, match=r'needs node 20 or newer; install it with: pip install -e "\.\[node\]"'):
         node.find_node()
     _program(tmp_path / "node", "#!/bin/sh\necho v18.20.1\n")
     with pytest.raises(UserError, match=r"is version 18\.20\.1"):
         node.find_node()
-    with pytest.raises(UserError, match=r'pip install "sevenepochs\[report\]"'):
+    with pytest.raises(UserError, match=r'pip install -e "\.\[report\]"'):
         node.find_mystmd()
     _program(tmp_path / "node", "#!/bin/sh\necho v22.1.0\n")
     assert node.find_node() == tmp_path / "node"

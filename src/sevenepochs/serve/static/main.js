@@ -13,7 +13,7 @@ const VIEWS = { type: null, curves: showCurves, titles: showTitles, papers: show
 
 function view() {
   const wanted = location.hash.slice(1);
-  return wanted in VIEWS ? wanted : "type";
+  return Object.hasOwn(VIEWS, wanted) ? wanted : "type";
 }
 
 function route() {
