@@ -81,6 +81,17 @@ def test_the_proxy_is_judged_by_the_recipes_that_were_run_at_both_scales(both_sc
     assert "unchecked" in proxy_check_section(alone) and proxy_words(alone) == ""
 
 
+def test_a_proxy_with_other_settings_says_nothing_of_the_full_run(both_scales: Path) -> None:
+    [file] = both_scales.glob("muon-proxy_*/result.json")
+    facts = json.loads(file.read_text())
+    facts["config"]["model"]["d_model"] = 8  # what the proxy changes
+    file.write_text(json.dumps(facts))
+    assert "3 recipes" in proxy_check_section(list_results(both_scales))
+    facts["config"]["optimizer"]["lr"] = 7.0
+    file.write_text(json.dumps(facts))
+    assert "the proxy orders 1 of 1 pairs" in proxy_check_section(list_results(both_scales))
+
+
 def test_a_story_keeps_its_proxies_apart_and_knows_when_one_came(
     both_scales: Path, published_tiny: Path, copy_as: Callable[..., Path]
 ) -> None:

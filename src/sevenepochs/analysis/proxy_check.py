@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy import stats
 
-from sevenepochs.analysis.ladder import mean_losses
+from sevenepochs.analysis.compare import by_name
+from sevenepochs.analysis.ladder import mean_losses, plain_name
 from sevenepochs.corpus.development import NAME_SUFFIX
 from sevenepochs.results_folder import Result
+from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
 
 TRUSTED_BELOW = 0.05  # p value; of fewer than five recipes even perfect agreement stays above it
 
@@ -76,12 +79,25 @@ def proxy_check(full: Mapping[str, float], proxy: Mapping[str, float]) -> ProxyC
 
 
 def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
-    """By corpus, where two recipes or more were run at both scales."""
+    """By corpus, where two recipes or more were run at both scales; of a recipe's proxies those count that differ from
+    its full runs in nothing but their scale."""
     of_corpus: dict[tuple[str, str], tuple[list[Result], list[Result]]] = {}
     for result in results:
         of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
-    checks = {key[0]: proxy_check(*map(mean_losses, scales)) for key, scales in sorted(of_corpus.items())}
+    checks = {}
+    for (name, _), (full, proxies) in sorted(of_corpus.items()):
+        kept = {recipe: _settings(seeds[0]) for recipe, seeds in by_name(full, plain_name).items()}
+        alike = [result for result in proxies if kept.get(plain_name(result)) == _settings(result)]
+        checks[name] = proxy_check(mean_losses(full), mean_losses(alike))
     return {name: check for name, check in checks.items() if check.pairs}
+
+
+def _settings(result: Result) -> dict[str, Any]:
+    """The configuration but for what the proxy changes, the seed, and how a machine executes it."""
+    config = copy.deepcopy(result.facts["config"])
+    del config["corpus"], config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"]
+    config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
+    return dict(config)
 
 
 def full_corpus(result: Result) -> tuple[str, str]:
