@@ -43,7 +43,7 @@ def test_compare_ranks_only_runs_on_the_same_titles(finished_run: Run) -> None:
     first = result_of(finished_run)
     lower = changed(first, loss=first.figures["exact_val_loss"] - 0.1, titles=None)
     both = compare([first, lower])
-    assert both.results == (lower, first) and both.difference(lower) == pytest.approx(-0.1)
+    assert both.results == (first, lower) and both.difference(lower) == pytest.approx(-0.1)  # the reference is first
     elsewhere = changed(first, loss=1.0, titles="other")
     mixed = compare([first, elsewhere])
     assert not mixed.comparable and mixed.difference(elsewhere) is None and mixed.ratio(elsewhere) is None
