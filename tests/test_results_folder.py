@@ -146,6 +146,16 @@ def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
         Result.read(target)
 
 
+def test_what_can_not_be_read_back_is_not_published(finished_run: Run, tmp_path: Path) -> None:
+    """One such result would make its whole folder unreadable."""
+    copy = shutil.copytree(finished_run.path, tmp_path / "run")
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "settings": ["corpus.column=a`b"]}))
+    with pytest.raises(UserError, match="can have no result: its command"):
+        publish(Run(copy), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_run_decides_no_place_either(finished_run: Run, tmp_path: Path) -> None:
     copy = shutil.copytree(finished_run.path, tmp_path / "run")
     info = json.loads((copy / "run.json").read_text())

@@ -7,6 +7,7 @@ Reports, notebooks and README tables need nothing else. No torch.
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -32,7 +33,8 @@ from sevenepochs.title_losses import TitleLosses
 SCHEMA_VERSION = 1
 MAX_BYTES = 200_000
 PROXY_SUFFIX = "-proxy"  # of a recipe's name where it was run at proxy scale
-_PLAIN = re.compile(r"[^./\\`\x00-\x1f\x7f][^/\\`\x00-\x1f\x7f]*")  # no path, no markup, one line
+_NOT_IN_A_LINE = re.compile(r"[`\x00-\x1f\x7f]")  # no markup, one line
+_NOT_IN_A_NAME = re.compile(r"[/\\`\x00-\x1f\x7f]")  # and no path
 _CURVE_POINTS = 200
 _CURVE_COLUMNS = (
     "step",
@@ -120,9 +122,7 @@ class Result:
             facts = json.loads(file.read_text(encoding="utf-8"))
             version = facts["schema_version"]
             facts["figures"]["exact_val_loss"]
-            _check_names(facts["recipe"], facts["corpus"]["name"], facts["seed"])
-            if set("`\n\r") & set(facts.get("command", "")):
-                raise ValueError("its command is more than a line of plain text")
+            _check_plain(facts)
             facts["config"] = with_later_fields(facts["config"])
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {error}") from None
@@ -133,14 +133,18 @@ class Result:
         return cls(path, facts)
 
 
-def _check_names(recipe: Any, corpus: Any, seed: Any) -> None:
-    """They become a folder's name and stand on pages: raise ValueError unless they are one line without
-    slashes or backticks, and a number."""
+def _check_plain(facts: dict[str, Any]) -> None:
+    """What becomes a folder's name and stands on pages: raise ValueError unless it is plain, and the seed a number."""
+    recipe, corpus, command = facts["recipe"], facts["corpus"]["name"], facts.get("command", "")
     for name in (recipe, corpus):
-        if not isinstance(name, str) or not _PLAIN.fullmatch(name):
+        if not isinstance(name, str) or _NOT_IN_A_NAME.search(name) or not name:
             raise ValueError(f"{name!r} is no name of a recipe or corpus")
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise ValueError(f"{seed!r} is no seed")
+    if recipe.startswith("."):
+        raise ValueError(f"{recipe!r} is no name of a recipe")
+    if not isinstance(command, str) or _NOT_IN_A_LINE.search(command):
+        raise ValueError("its command is more than a line of plain text")
+    if not isinstance(facts["seed"], int) or isinstance(facts["seed"], bool):
+        raise ValueError(f"{facts['seed']!r} is no seed")
 
 
 def is_result(path: Path) -> bool:
@@ -164,10 +168,15 @@ def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
 def recipe_key(result: Result) -> str:
     """What runs of one recipe on one corpus share: name, titles of both splits, and the configuration but for the seed,
     the place of the corpus, and how the machine executes it."""
-    config = {key: value for key, value in result.facts["config"].items() if key != "corpus"}
-    config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
     trained_on = result.facts["corpus"]["split"]["train_titles_sha256"]
-    return json.dumps([result.facts["recipe"], trained_on, result.titles, config], sort_keys=True)
+    return json.dumps([result.facts["recipe"], trained_on, result.titles, recipe_config(result)], sort_keys=True)
+
+
+def recipe_config(result: Result) -> dict[str, Any]:
+    """The configuration but for the corpus, the seed, and how the machine executes it; the caller's own."""
+    config = {key: copy.deepcopy(value) for key, value in result.facts["config"].items() if key != "corpus"}
+    config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
+    return config
 
 
 def official_first(seeds: Iterable[Result]) -> list[Result]:
@@ -210,10 +219,6 @@ def result_of(run: Run) -> Result:
     certificate = run.certificate
     if certificate is None:
         raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")
-    try:
-        _check_names(run.recipe, run.corpus["name"], run.seed)
-    except (ValueError, KeyError) as error:
-        raise UserError(f"run.json or corpus.json of run {run.name} is damaged ({error}); train again") from None
     config, environment = with_later_fields(run.config), run.environment
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
@@ -240,6 +245,10 @@ def result_of(run: Run) -> Result:
         "packages": environment.get("packages"),
         "config": config,
     }
+    try:
+        _check_plain(facts)
+    except ValueError as error:
+        raise UserError(f"run {run.name} can have no result: {error}; rename it there and train again") from None
     return Result(None, facts, run)
 
 

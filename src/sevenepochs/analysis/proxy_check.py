@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Iterable, Mapping
@@ -14,8 +13,7 @@ from scipy import stats
 from sevenepochs.analysis.compare import by_name
 from sevenepochs.analysis.ladder import mean_losses, plain_name
 from sevenepochs.corpus.development import NAME_SUFFIX
-from sevenepochs.results_folder import Result
-from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
+from sevenepochs.results_folder import Result, recipe_config
 
 TRUSTED_BELOW = 0.05  # p value; of fewer than five recipes even perfect agreement stays above it
 
@@ -93,11 +91,10 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    """The configuration but for what the proxy changes, the seed, and how a machine executes it."""
-    config = copy.deepcopy(result.facts["config"])
-    del config["corpus"], config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"]
-    config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
-    return dict(config)
+    """What a recipe's runs share at both scales."""
+    config = recipe_config(result)
+    del config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"]  # the proxy's own
+    return config
 
 
 def full_corpus(result: Result) -> tuple[str, str]:

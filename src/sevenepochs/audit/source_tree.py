@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
+from sevenepochs.results_folder import is_result
 from sevenepochs.run_folder import layout
 
 MAX_FILES = 2_000
@@ -27,7 +28,6 @@ SKIPPED_FOLDERS = frozenset({
     ".ipynb_checkpoints", "wandb", ".tox", ".mypy_cache",
 })  # fmt: skip
 CONFIG_SUFFIXES = frozenset({".yaml", ".yml", ".json", ".toml"})
-_OUTPUTS = (("result.json", layout.CERTIFICATE), (layout.RUN, layout.CONFIG, layout.CORPUS))
 CODE_SUFFIXES = frozenset({".py", ".ipynb"})
 
 
@@ -126,7 +126,8 @@ def _output(path: Path, folder: Path) -> Path | None:
         if parent == folder:
             return None
         # one file's name alone may be anybody's
-        if any(all((parent / name).is_file() for name in names) for names in _OUTPUTS):
+        is_run = all((parent / name).is_file() for name in (layout.RUN, layout.CONFIG, layout.CORPUS))
+        if is_run or (is_result(parent) and (parent / layout.CERTIFICATE).is_file()):
             return parent
     return None
 

@@ -31,7 +31,7 @@ class TargetAudit:
     Attributes:
         runs: the verdicts; in a repository each carries the source's findings too.
         source: the findings in a repository's source; None where there is none to read.
-        unread: files that look like logs and are none.
+        unread: files that look like logs and are none, and damaged run folders.
     """
 
     path: str
@@ -64,21 +64,21 @@ def _audit_folder(path: Path, name: str, reference: Reference | None) -> TargetA
         return TargetAudit(name, (own,))
     collection: dict[Path, RunAudit] = {}
     unread: list[str] = []
+    damage: UserError | None = None
     for child in sorted(path.iterdir()):
         try:
             if child.is_dir() and (audit := _own(child)) is not None:
                 collection[child] = audit
-        except UserError:
+        except UserError as error:
+            damage = damage or error
             unread.append(clean(str(child)))
     logs, has_source = _walk(path)
     # one run-like folder hides neither the source beside it nor its logs
     logs = [log for log in logs if not any(parent in collection for parent in log.parents)]
     if not logs and not has_source:
         if not collection:
-            what = f"{len(unread)} damaged runs, " if unread else ""
-            raise UserError(
-                f"{name} holds {what}no log ({', '.join(_LOG_ENDINGS[:3])}), no run folder and no Python source"
-            )
+            endings = ", ".join(_LOG_ENDINGS[:3])
+            raise damage or UserError(f"{name} holds no log ({endings}), no run folder and no Python source")
         return TargetAudit(name, tuple(collection.values()), None, tuple(unread))
     runs: list[RunAudit] = []
     for log in logs:

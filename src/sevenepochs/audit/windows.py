@@ -103,8 +103,9 @@ def _val_tokens(geometry: Geometry, dataset: Dataset) -> Interval:
 
 
 def _scored_by_first_step(dataset: Dataset, geometry: Geometry, first: FirstStep | None) -> Interval | None:
-    is_believed = geometry.val_chars and not contradicts_dataset(geometry, dataset)
-    chars = Interval.exact(geometry.val_chars) if geometry.val_chars and is_believed else dataset.validation_chars
+    chars = dataset.validation_chars
+    if geometry.val_chars and not contradicts_dataset(geometry, dataset):
+        chars = Interval.exact(geometry.val_chars)
     if first is None or chars is None:
         return None
     scored = chars.times(first.scored_per_char).widened(first.tolerance)
