@@ -1,6 +1,6 @@
 """results/: what is kept of a finished run, small enough to commit. `publish` writes it, `Result` reads it.
 
-    results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, analysis/*.json
+    results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, token_losses.npz, analysis/*.json
 
 Reports, notebooks and README tables need nothing else. No torch.
 """
@@ -24,14 +24,16 @@ from typing import Any
 from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
-from sevenepochs.run_folder import Run
+from sevenepochs.run_folder import Run, layout
 from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
 from sevenepochs.run_folder.later_fields import with_later_fields
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
+from sevenepochs.token_losses import FILE as TOKEN_LOSSES
+from sevenepochs.token_losses import TokenLosses
 
 SCHEMA_VERSION = 1
-MAX_BYTES = 200_000
+MAX_BYTES = 600_000
 PROXY_SUFFIX = "-proxy"  # of a recipe's name where it was run at proxy scale
 _NOT_IN_A_LINE = re.compile(r"[`\x00-\x1f\x7f]")  # no markup, one line
 _NOT_IN_A_NAME = re.compile(r"[/\\`\x00-\x1f\x7f]")  # and no path
@@ -113,6 +115,15 @@ class Result:
         except (OSError, ValueError) as error:
             raise UserError(f"{file} is damaged ({error}); publish the run again") from None
         return TitleLosses.from_json(data, str(file))
+
+    def token_losses(self) -> TokenLosses | None:
+        """Losses by token as published; None where the result has none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = self.path / TOKEN_LOSSES if self.path is not None else None
+        return TokenLosses.read(file) if file is not None and file.is_file() else None
 
     @classmethod
     def read(cls, path: Path) -> Result:
@@ -274,27 +285,31 @@ def publish(run: Run, root: Path) -> Path:
 
     Raises:
         UserError: the run is not complete, the older result is of other settings or titles, the folder cannot be
-            written, or the result would exceed 200 kB.
+            written, or the result would exceed 600 kB.
     """
     result = result_of(run)
     _check_replaces_its_like(result, root / result.name)
-    files = {
+    texts = {
         "result.json": _json(result.facts),
         "curve.csv": _curve(run),
         "certificate.json": _json(run.certificate),
         **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run, result.is_proxy)},
     }
-    size = sum(len(text.encode()) for text in files.values())
+    files = {name: text.encode() for name, text in texts.items()}
+    tokens = token_losses_of(run)
+    if tokens is not None:
+        files[TOKEN_LOSSES] = tokens.to_bytes()
+    size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
     target = root / result.name
     partial = root / f".{result.name}.partial"
     try:
         shutil.rmtree(partial, ignore_errors=True)
-        for name, text in files.items():
+        for name, content in files.items():
             file = partial / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="\n")
+            file.write_bytes(content)
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)
@@ -302,6 +317,13 @@ def publish(run: Run, root: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         raise UserError(f"cannot write {target}: {error.strerror}; choose another folder with --results") from None
     return target
+
+
+def token_losses_of(run: Run) -> TokenLosses | None:
+    """Losses by token of a complete run; None where it was trained before runs kept them."""
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
+    names = (layout.LOG_PROBS, layout.STOP_LOG_PROBS, layout.N_BYTES)
+    return TokenLosses(*(tensors[name] for name in names)) if tensors.keys() >= set(names) else None
 
 
 def _check_replaces_its_like(result: Result, target: Path) -> None:

@@ -58,3 +58,12 @@ def test_bf16_is_near_and_not_equal(model):
     exact = TorchScorer(model, "fp32").log_probs(IDS[:, :-1], IDS[:, 1:])
     rough = TorchScorer(model, "bf16").log_probs(IDS[:, :-1], IDS[:, 1:])
     assert 0 < np.abs(exact - rough).max() < 0.05
+
+
+def test_the_probability_of_a_set_of_tokens_is_the_sum_of_theirs(model):
+    among = np.zeros(30, dtype=bool)
+    among[[1, 4, 7]] = True
+    x_RT = IDS[:, :-1]
+    got = TorchScorer(model, among_V=among).log_probs(x_RT, IDS[:, 1:])
+    each = [TorchScorer(model).log_probs(x_RT, np.full_like(x_RT, id)) for id in (1, 4, 7)]
+    np.testing.assert_allclose(np.exp(got), np.exp(each).sum(axis=0), atol=1e-6)

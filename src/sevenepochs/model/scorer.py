@@ -19,12 +19,16 @@ class TorchScorer:
     """Implements `protocol.scoring.Scorer`. Puts the model into eval mode for each call and back as it was.
 
     `precision`: of the trunk and head products; logits are turned to fp32 before the softmax either way.
+    `among_V`: a mask of tokens; with it the score is ln p(one of these tokens), whatever the target is.
     """
 
-    def __init__(self, model: GPTModel, precision: str = "fp32", compiled: bool = False) -> None:
+    def __init__(
+        self, model: GPTModel, precision: str = "fp32", compiled: bool = False, among_V: np.ndarray | None = None
+    ) -> None:
         self._model = model
         self._device = next(model.parameters()).device
         self._precision = precision
+        self._among_V = None if among_V is None else upload(among_V, self._device)
         self._log_probs: Callable[[Tensor, Tensor], Tensor] = self._forward
         if compiled:
             self._log_probs = compile_fixed(self._forward)
@@ -45,7 +49,11 @@ class TorchScorer:
         parts = []
         for h_bTD, y_bT in zip(h_BTD.split(rows_at_once), y_BT.split(rows_at_once), strict=True):
             logits_bTV = self._model.logits(h_bTD).float()
-            parts.append(logits_bTV.gather(-1, y_bT.unsqueeze(-1)).squeeze(-1) - logits_bTV.logsumexp(-1))
+            if self._among_V is None:
+                scored_bT = logits_bTV.gather(-1, y_bT.unsqueeze(-1)).squeeze(-1)
+            else:
+                scored_bT = logits_bTV.masked_fill(~self._among_V, -torch.inf).logsumexp(-1)
+            parts.append(scored_bT - logits_bTV.logsumexp(-1))
         return torch.cat(parts)
 
 

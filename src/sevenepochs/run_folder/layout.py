@@ -16,6 +16,7 @@ MODEL = "model.safetensors"
 SNAPSHOTS = "snapshots"  # folder: weights at evaluations, where the run was asked to keep them; never published
 TITLE_LOSSES = "title_losses.safetensors"
 NATS_STOCK_ROWS = "nats_stock_rows"  # its tensor of losses under stock rows, where the recipe's rows are others
+LOG_PROBS, STOP_LOG_PROBS, N_BYTES = "log_probs", "stop_log_probs", "n_bytes"  # its tensors by token (token_losses.py)
 CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
 FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run goes on

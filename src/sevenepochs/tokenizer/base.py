@@ -27,6 +27,8 @@ _BYTE_OF_LETTER = {
     **{chr(0x100 + n): byte for n, byte in enumerate(_OTHER_BYTES)},
 }
 
+_SPACE = chr(0x100 + _OTHER_BYTES.index(0x20))
+
 
 class TokenizerConfig(Config, ABC):
     """Slot `tokenizer`."""
@@ -113,6 +115,19 @@ class Tokenizer:
     def texts(self) -> list[str]:
         """Every token as `show` gives it, by id."""
         return [self.show(id) for id in range(self.vocab_size)]
+
+    def stops(self) -> np.ndarray:
+        """Mask (V,) of the tokens before which a word is complete: `<eos>` and those that begin with a space."""
+        pieces = [str(self._hf.id_to_token(id)) for id in range(self.vocab_size)]
+        return np.array([id == self.eos_id or piece.startswith(_SPACE) for id, piece in enumerate(pieces)])
+
+    def n_bytes(self) -> np.ndarray:
+        """Bytes (V,) of UTF-8 that each token stands for; 0 for `<eos>`.
+
+        The space that the pre-tokenizer puts before a title counts as a byte of its first token.
+        """
+        pieces = [str(self._hf.id_to_token(id)) for id in range(self.vocab_size)]
+        return np.array([0 if id == self.eos_id else len(piece) for id, piece in enumerate(pieces)])
 
     def is_text(self, id: int) -> bool:
         """Whether a token is text by itself, and not a part of a character."""

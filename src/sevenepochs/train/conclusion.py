@@ -17,7 +17,7 @@ from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
-from sevenepochs.protocol.scoring import title_losses
+from sevenepochs.protocol.scoring import exact_log_probs, title_losses
 from sevenepochs.run_folder import RunWriter, layout
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.machine import Machine
@@ -49,7 +49,7 @@ def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
         watcher.message("final evaluation in fp32")
         scorer_fp32 = TorchScorer(outcome.model)
         final_fp32 = final_figures(outcome.experiment, outcome.data, scorer_fp32)
-    writer.save_tensors(layout.TITLE_LOSSES, _losses(final_fp32, validation))
+    writer.save_tensors(layout.TITLE_LOSSES, {**_losses(final_fp32, validation), **_stops(outcome)})
     violation = causality_of(outcome.experiment, outcome.data, scorer_fp32)
     writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, final_fp32, violation)))
     writer.save_model(reading_tensors(outcome.model))
@@ -70,7 +70,17 @@ def _losses(final: FinalFigures, validation: Validation) -> dict[str, np.ndarray
     losses = {"nats": title_losses(final.log_probs_N, validation.ids_N, validation.eos_id)}
     if final.stock_log_probs_N is not None:
         losses[layout.NATS_STOCK_ROWS] = title_losses(final.stock_log_probs_N, validation.ids_N, validation.eos_id)
-    return {**losses, "log_probs": final.log_probs_N}
+    return {**losses, layout.LOG_PROBS: final.log_probs_N}
+
+
+def _stops(outcome: Outcome) -> dict[str, np.ndarray]:
+    """What a mixture with another tokenizer needs of each token (token_losses.py): stop probabilities and bytes."""
+    tokenizer, validation = outcome.data.tokenizer, outcome.data.validation
+    scorer, rows = TorchScorer(outcome.model, among_V=tokenizer.stops()), outcome.experiment.scoring_rows(outcome.data)
+    return {
+        layout.STOP_LOG_PROBS: exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows),
+        layout.N_BYTES: tokenizer.n_bytes()[validation.ids_N],
+    }
 
 
 def _rows_name(experiment: Experiment) -> str:
