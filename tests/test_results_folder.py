@@ -90,7 +90,7 @@ def test_what_a_killed_publish_left_is_no_result(published: Path, tmp_path: Path
 
 def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
     config = finished_run.config
-    config["corpus"] = {"kind": "corpus.file:FileCorpus", "path": "/somebody/secret/titles.txt", "column": None}
+    config["corpus"] = {"kind": "file", "path": "/somebody/secret/titles.txt", "column": None}
 
     class Elsewhere(Run):
         @property

@@ -1,8 +1,8 @@
 """Configurations: frozen dataclasses that turn into plain JSON and back, and that refuse unknown keys.
 
-A slot (position, optimizer, ...) holds a Config; *which* Config class it holds is the selection, so there is no
-`kind="rope"` flag to keep in step with fields. On disk the class is named by `kind`, e.g. `optim.adamw:AdamW`.
-Stdlib only.
+A slot (position, optimizer, ...) holds a Config; *which* Config class it holds is the selection, so no flag has to be
+kept in step with fields. On disk `kind` names the class: a short name declared at the class (`adamw`; kinds.py has the
+table), or module:Class for a class outside the package. Stdlib only.
 """
 
 from __future__ import annotations
@@ -18,15 +18,28 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.kinds import KINDS
+from sevenepochs.old_configs import OLD_KINDS
 
 _PACKAGE = "sevenepochs."
 
 
 class Config:
-    """Base of every configuration. Subclasses are `@dataclass(frozen=True)` and check ranges in `__post_init__`."""
+    """Base of every configuration. Subclasses are `@dataclass(frozen=True)` and check ranges in `__post_init__`.
+
+    A class of this package declares its kind: `class AdamW(OptimizerConfig, kind="adamw")`. It is not inherited.
+    """
+
+    _kind: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, *, kind: str | None = None, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if kind is not None and not cls.__module__.startswith(_PACKAGE):
+            raise UserError(f"class {cls.__name__}: kind={kind!r} is for classes of this package; leave it out")
+        cls._kind = kind
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; nested configs become objects that carry their `kind`."""
@@ -35,7 +48,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Inverse of `to_dict`.
+        """Inverse of `to_dict`; called at the class itself or at its slot's base class.
 
         Raises:
             UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`. Absent keys take defaults.
@@ -92,9 +105,9 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def kind_of(cls: type) -> str:
-    """`sevenepochs.optim.adamw.AdamW` is `optim.adamw:AdamW`; classes outside the package keep their full module."""
-    return f"{cls.__module__.removeprefix(_PACKAGE)}:{cls.__qualname__}"
+def kind_of(cls: type[Config]) -> str:
+    """The name of a class on disk: its declared kind, `adamw`, or module:Class where it declares none."""
+    return cls._kind or f"{cls.__module__}:{cls.__qualname__}"
 
 
 def check_range(where: str, value: float, low: float, high: float = float("inf"), *, open_high: bool = False) -> None:
@@ -122,39 +135,33 @@ def _to_plain(value: Any) -> Any:
     return value
 
 
-def _resolve(kind: str, base: type, where: str) -> type:
-    """The class a kind names. Package modules are imported; others must be loaded already, so that a config.json
-    from somebody else can never make us import their code."""
-    module_name, _, qualname = kind.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), *qualname.split(".")]):
-        raise UserError(f"{where}: {kind!r} names no class; write module:Class, e.g. optim.adamw:AdamW")
-    found: Any = _package_module(module_name) or sys.modules.get(module_name)
-    if found is None:
+def _resolve(kind: str, base: type[Config], where: str) -> type[Config]:
+    """The class that a kind names in a slot. Modules of the package are imported; others have to be loaded already, so
+    that a config.json from somebody else can never make us import their code."""
+    kind = OLD_KINDS.get(kind, kind)
+    if kind == base._kind:
+        return base
+    kinds = KINDS.get(base.__name__, {})
+    known = list(kinds) or [kind_of(base)]
+    module_name, _, name = kinds.get(kind, kind).partition(":")
+    if not name:
+        raise UserError(f"{where} = {kind!r}{nearest(kind, known)}")
+    module = importlib.import_module(_PACKAGE + module_name) if kind in kinds else sys.modules.get(module_name)
+    if module is None:
         raise UserError(
-            f"{where}: {kind!r} is not part of this package; load the file that defines it first (--load FILE.py), "
-            "as it was when the run began: its name and its content count"
+            f"{where}: {kind!r} is not part of this package, which has {', '.join(known)}; load the file that "
+            "defines it first (--load FILE.py), as it was when the run began: its name and its content count"
         )
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    if not (isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)):
-        raise UserError(f"{where}: {kind!r} is no {base.__name__} to choose")
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    fits = isinstance(found, type) and issubclass(found, base) and dataclasses.is_dataclass(found)
+    if not fits:
+        raise UserError(f"{where}: {kind!r} is no {base.__name__} to choose; this package has {', '.join(known)}")
     return found
 
 
-def _package_module(name: str) -> types.ModuleType | None:
-    """`sevenepochs.<name>`, imported; None when the package has no such module."""
-    if name.startswith("__"):
-        return None  # ours would run the command line; a notebook's classes live in its own `__main__`
-    full_name = _PACKAGE + name
-    try:
-        return importlib.import_module(full_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{full_name}.".startswith(f"{error.name}."):
-            return None
-        raise  # the module is ours, and something that it needs is not installed
-
-
-def _config_from_plain(base: type, data: Any, where: str) -> Any:
+def _config_from_plain(base: type[Config], data: Any, where: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise UserError(f"{where}: expected an object with a 'kind', got {str(data)[:60]!r}")
     cls = _resolve(data["kind"], base, where)

@@ -42,7 +42,7 @@ class Data(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Experiment(Config):
+class Experiment(Config, kind="experiment"):
     """The whole recipe. The defaults are the stock program on the hub corpus."""
 
     corpus: CorpusConfig = field(default_factory=HubCorpus)

@@ -23,10 +23,10 @@ from typing import Any
 
 from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
+from sevenepochs.old_configs import present_form
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
-from sevenepochs.run_folder.later_fields import with_later_fields
+from sevenepochs.settings import NOT_OF_A_RECIPE
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
 from sevenepochs.token_losses import FILE as TOKEN_LOSSES
@@ -134,7 +134,7 @@ class Result:
             version = facts["schema_version"]
             facts["figures"]["exact_val_loss"]
             _check_plain(facts)
-            facts["config"] = with_later_fields(facts["config"])
+            facts["config"] = present_form(facts["config"])
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{file} cannot be read: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -230,7 +230,7 @@ def result_of(run: Run) -> Result:
     certificate = run.certificate
     if certificate is None:
         raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")
-    config, environment = with_later_fields(run.config), run.environment
+    config, environment = run.config, run.environment
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
@@ -354,12 +354,11 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
     what was changed in its recipe; its config does."""
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
         return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'])} --proxy"
-    kind = corpus["kind"].partition(":")[2]
     source = {
-        "HubCorpus": f"hub --revision {corpus.get('revision')}",
-        "SampleCorpus": f"sample:{corpus.get('n_titles')}",
+        "hub": f"hub --revision {corpus.get('revision')}",
+        "sample": f"sample:{corpus.get('n_titles')}",
     }
-    told = source.get(kind) or shlex.quote(str(corpus.get("path")))
+    told = source.get(corpus["kind"]) or shlex.quote(str(corpus.get("path")))
     if corpus.get("column"):
         told += f" --column {shlex.quote(corpus['column'])}"
     command = f"sevenepochs train {shlex.quote(recipe)} --corpus {told} --seed {run.seed}"

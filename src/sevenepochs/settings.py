@@ -11,10 +11,12 @@ from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
 Compile = Literal["auto", "on", "graphs", "off"]
+EXECUTION_FIELDS = ("device", "compile", "micro_batches")  # how a machine carries a run out: the same but for rounding
+NOT_OF_A_RECIPE = ("seed", "precision", "snapshots", *EXECUTION_FIELDS)
 
 
 @dataclass(frozen=True)
-class Training(Config):
+class Training(Config, kind="training"):
     """Slot `training`.
 
     `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the

@@ -191,7 +191,7 @@ def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
     assert sorted((f.recipe, f.n) for f in kept) == [("a", 2), ("b", 2), ("b", 3)]
     assert json.loads((tmp_path / "noise.json").read_text())["floors"][0]["sd"] == pytest.approx(kept[0].sd)
     assert read_floors(tmp_path / "nowhere") == []
-    (tmp_path / "noise.json").write_text('{"schema_version": 2, "floors": [{}]}')
+    (tmp_path / "noise.json").write_text('{"schema_version": 3, "floors": [{}]}')
     with pytest.raises(UserError, match="damaged"):
         read_floors(tmp_path)
     with pytest.raises(UserError, match="one seed only"):

@@ -2,6 +2,7 @@
 scales are never mixed."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.old_configs import OLD_KINDS
 from sevenepochs.results_folder import Result, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter, list_runs
 from sevenepochs.train.hooks import Progress, Watcher
@@ -373,6 +375,12 @@ def test_a_search_goes_on_where_it_was_stopped(
     assert "too few trials to tell" in capsys.readouterr().out and len(list_runs(search.folder)) == 2
     look = ["search", "adamw", "--corpus", "sample:200", *SETTINGS, "--trials", "0", "--survivors", "1", "--json"]
     assert main(look) == 0  # what varies is kept, and need not be said again
+    assert json.loads(capsys.readouterr().out) == found
+    old_kinds, space = {new: old for old, new in OLD_KINDS.items()}, search.folder / "search.json"
+    as_before = re.sub('"kind": "(.*?)"', lambda found: f'"kind": "{old_kinds[found[1]]}"', space.read_text())
+    assert "optim.adamw:AdamW" in as_before
+    space.write_text(as_before)
+    assert main(look) == 0  # begun by an earlier version
     assert json.loads(capsys.readouterr().out) == found
     assert main(["search", "adamw", "--corpus", "sample:200", "--trials", "2", "--vary", vary[0]]) == 2
     assert "another recipe, corpus or space" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.search import Search
 from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension, parse_space
-from sevenepochs.config import Config
+from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import Development, moved
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
@@ -28,7 +28,7 @@ def test_development_titles_are_training_titles_the_last_ones_choose() -> None:
     assert split.train == outer.train[:200] and split.validation == outer.train[-50:]
     assert corpus.name == "sample-1000-proxy" and corpus.source["kind"] == "development"
     assert corpus.floor(split.validation) is not None
-    again = Config.from_dict(Development(inner).to_dict())
+    again = CorpusConfig.from_dict(Development(inner).to_dict())
     assert again == Development(inner)
 
 

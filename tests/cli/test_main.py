@@ -97,7 +97,7 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["show", "baseline", "--corpus", "sample:100", "--json", *SETTINGS]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["n_steps"] % 7 == 0 and facts["seconds"] > 0
-    assert facts["config"]["optimizer"]["kind"] == "optim.sgd:SGD"
+    assert facts["config"]["optimizer"]["kind"] == "sgd"
     matmul_parameters = 12 * 16**2 + 300 * 16
     assert facts["flop_per_step"] == (6 * matmul_parameters + 12 * 1 * 16 * 32) * 8 * 32
     # what `train` takes, and what it refuses
@@ -105,7 +105,7 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
     assert (main([*command, "training.micro_batches=4"]), main([*command, "training.micro_batches=3"])) == (0, 2)
 
 
-@pytest.mark.parametrize("settings", [[], ["--set", "corpus=corpus.development:Development"]], ids=["full", "proxy"])
+@pytest.mark.parametrize("settings", [[], ["--set", "corpus=development"]], ids=["full", "proxy"])
 def test_show_does_not_download(
     settings: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

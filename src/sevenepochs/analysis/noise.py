@@ -23,7 +23,7 @@ from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_key
 
 SEEDS_TO_CLAIM = 3  # of two, the deviation is too often far too small
 FILE = "noise.json"
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3  # 2: configurations were digested with kinds of before 30 November 2026
 
 
 @dataclass(frozen=True)

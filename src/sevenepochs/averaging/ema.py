@@ -13,7 +13,7 @@ from sevenepochs.config import check_range
 
 
 @dataclass(frozen=True)
-class EMA(AveragingConfig):
+class EMA(AveragingConfig, kind="ema"):
     """`decay` of the old average an update; early on min(decay, (1 + step) / (10 + step)), so that the random start is
     forgotten soon."""
 

@@ -11,7 +11,7 @@ from sevenepochs.averaging import Average, AveragingConfig
 
 
 @dataclass(frozen=True)
-class LastWeights(AveragingConfig):
+class LastWeights(AveragingConfig, kind="last"):
     def build(self, model: nn.Module, n_steps: int) -> Average:
         return NoAverage()
 

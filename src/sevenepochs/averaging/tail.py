@@ -14,7 +14,7 @@ from sevenepochs.config import check_range
 
 
 @dataclass(frozen=True)
-class Tail(AveragingConfig):
+class Tail(AveragingConfig, kind="tail"):
     """`last`: share of all updates that is averaged over; before it begins, the newest weights stand for the mean."""
 
     last: float = 0.1

@@ -23,7 +23,7 @@ ScoredBy = Literal["stream", "titles"]
 
 
 @dataclass(frozen=True)
-class ShuffledStream(BatchesConfig):
+class ShuffledStream(BatchesConfig, kind="shuffled_stream"):
     """`scored_by`: "stream" scores in rows cut as the training's are; "titles" in rows of whole titles, so that the
     model has learnt to read a title that lost its beginning and yet is not asked to."""
 

@@ -17,7 +17,7 @@ from sevenepochs.protocol.rows import Rows, stock_rows
 
 
 @dataclass(frozen=True)
-class Stream(BatchesConfig):
+class Stream(BatchesConfig, kind="stream"):
     batch_size: int = STOCK_BATCH_SIZE
     block_size: int = STOCK_BLOCK_SIZE
 

@@ -26,7 +26,7 @@ IGNORED = -100  # a target that is not scored; torch's cross-entropy knows it by
 
 
 @dataclass(frozen=True)
-class TitleRows(BatchesConfig):
+class TitleRows(BatchesConfig, kind="title_rows"):
     """At most `batch_size` rows a step: those of an epoch are spread over as few steps as they need, evenly."""
 
     batch_size: int = 16

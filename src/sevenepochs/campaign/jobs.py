@@ -25,9 +25,9 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run, list_runs, storage
-from sevenepochs.run_folder.execution import EXECUTION_FIELDS
 from sevenepochs.run_folder.lock import Lock
 from sevenepochs.run_folder.writer import recipe_label
+from sevenepochs.settings import EXECUTION_FIELDS
 from sevenepochs.train.hooks import Watcher
 from sevenepochs.train.trainer import resume_training, run_training
 

@@ -20,7 +20,7 @@ NAME_SUFFIX = "-proxy"
 
 
 @dataclasses.dataclass(frozen=True)
-class Development(CorpusConfig):
+class Development(CorpusConfig, kind="development"):
     """Training and development titles out of the training titles of the corpus `of`."""
 
     of: CorpusConfig = dataclasses.field(default_factory=HubCorpus)

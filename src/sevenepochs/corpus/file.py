@@ -14,7 +14,7 @@ _TEXT_KINDS = ("csv", "jsonl", "txt")
 
 
 @dataclasses.dataclass(frozen=True)
-class FileCorpus(CorpusConfig):
+class FileCorpus(CorpusConfig, kind="file"):
     """Titles of one file.
 
     Attributes:

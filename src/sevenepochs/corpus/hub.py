@@ -32,7 +32,7 @@ _SHARD = re.compile(r"-\d+-of-(\d+)\.parquet$")
 
 
 @dataclasses.dataclass(frozen=True)
-class HubCorpus(CorpusConfig):
+class HubCorpus(CorpusConfig, kind="hub"):
     """`julien040/hacker-news-posts`.
 
     Attributes:

@@ -27,7 +27,7 @@ DEFAULT_TITLES = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
-class SampleCorpus(CorpusConfig):
+class SampleCorpus(CorpusConfig, kind="sample"):
     """Titles drawn independently from the embedded grammar.
 
     Attributes:

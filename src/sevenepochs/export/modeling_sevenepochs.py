@@ -149,7 +149,7 @@ def _rms_norm(slot: dict[str, Any], config: SevenEpochsConfig) -> nn.Module:
 
 def _causal(slot: dict[str, Any], config: SevenEpochsConfig) -> nn.Module:
     rotary = slot["rotary"]
-    if rotary is not None and rotary["kind"] != "model.position.rope:Rope":
+    if rotary is not None and rotary["kind"] != "rope":
         raise ValueError(f"unknown rotation {rotary['kind']!r}")
     base = None if rotary is None else rotary["base"]
     shape = config.model["d_model"], config.model["n_head"], config.block_size
@@ -165,29 +165,29 @@ def _gelu(slot: dict[str, Any], config: SevenEpochsConfig) -> nn.Module:
 
 # kind -> the function that builds it
 SLOTS = {
-    "model.position.learned:Learned": _learned,
-    "model.position.none:NoPosition": _no_positions,
-    "model.norm.layer_norm:LayerNorm": _layer_norm,
-    "model.norm.rms_norm:RMSNorm": _rms_norm,
-    "model.attention.causal:Causal": _causal,
-    "model.mlp.gelu:Gelu": _gelu,
+    "learned": _learned,
+    "none": _no_positions,
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+    "causal": _causal,
+    "gelu": _gelu,
 }
 
 # Every kind that this file understands, with the settings that it reads: the exporter refuses all others.
 FIELDS: dict[str, set[str]] = {
-    "model.gpt:GPT": {
+    "gpt": {
         *("n_layer", "n_head", "d_model", "embedding_dropout", "output_dropout"),
         *("attention", "position", "norm", "mlp", "residual", "head"),
     },
-    "model.position.learned:Learned": set(),
-    "model.position.none:NoPosition": set(),
-    "model.position.rope:Rope": {"base"},
-    "model.norm.layer_norm:LayerNorm": {"eps"},
-    "model.norm.rms_norm:RMSNorm": {"eps"},
-    "model.attention.causal:Causal": {"dropout", "bias", "rotary"},
-    "model.mlp.gelu:Gelu": {"expansion", "bias"},
-    "model.residual.pre_norm:PreNorm": {"dropout"},
-    "model.head.tied:Tied": set(),
+    "learned": set(),
+    "none": set(),
+    "rope": {"base"},
+    "layer_norm": {"eps"},
+    "rms_norm": {"eps"},
+    "causal": {"dropout", "bias", "rotary"},
+    "gelu": {"expansion", "bias"},
+    "pre_norm": {"dropout"},
+    "tied": set(),
 }
 
 

@@ -36,7 +36,7 @@ from sevenepochs.model.titles import Titles
 
 
 @dataclass(frozen=True)
-class GPT(Config):
+class GPT(Config, kind="gpt"):
     """Slot `model`. The defaults are the stock model: 27,172,864 parameters with 16,000 tokens and rows of 128.
 
     `embedding_dropout` falls on the sum of token and position vectors, `output_dropout` on what the head reads (Merity

@@ -24,7 +24,7 @@ Eos = Literal["opens", "closes"]
 
 
 @dataclass(frozen=True)
-class Titles(Config):
+class Titles(Config, kind="titles"):
     """Slot `model.titles`. `mask`: attention sees its own title only. `restart_positions`: each title counts from 0.
 
     `eos_id`: the id that separates titles; 1 in every tokenizer of this package.

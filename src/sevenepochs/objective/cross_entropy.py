@@ -16,7 +16,7 @@ from sevenepochs.objective.chunked_head import add_at_targets, mean_loss, softma
 
 
 @dataclass(frozen=True)
-class CrossEntropy(ObjectiveConfig):
+class CrossEntropy(ObjectiveConfig, kind="cross_entropy"):
     passes_per_token: ClassVar[int] = 1
 
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:

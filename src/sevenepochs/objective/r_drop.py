@@ -19,7 +19,7 @@ from sevenepochs.objective.chunked_head import add_at_targets, mean_loss, softma
 
 
 @dataclass(frozen=True)
-class RDrop(ObjectiveConfig):
+class RDrop(ObjectiveConfig, kind="r_drop"):
     """Mean cross-entropy of the two passes plus `weight` times their symmetric divergence, (KL(p|q) + KL(q|p)) / 2 in
     nats per token. The gradient goes through both."""
 

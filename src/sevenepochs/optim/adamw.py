@@ -13,7 +13,7 @@ from sevenepochs.optim import OptimizerConfig
 
 
 @dataclass(frozen=True)
-class AdamW(OptimizerConfig):
+class AdamW(OptimizerConfig, kind="adamw"):
     """The decay falls on every parameter: p -= lr * weight_decay * p, before the Adam step."""
 
     lr: float = 5e-4

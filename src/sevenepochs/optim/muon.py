@@ -26,7 +26,7 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
-class Muon(OptimizerConfig):
+class Muon(OptimizerConfig, kind="muon"):
     """`lr`, `momentum` and `weight_decay` are of the matrices inside the blocks; `rest` has all other parameters.
 
     `precision`: of the Newton-Schulz products; "auto" is bf16 where the device is fast at it.

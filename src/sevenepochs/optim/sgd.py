@@ -12,7 +12,7 @@ from sevenepochs.optim import OptimizerConfig
 
 
 @dataclass(frozen=True)
-class SGD(OptimizerConfig):
+class SGD(OptimizerConfig, kind="sgd"):
     lr: float = 6e-3
     momentum: float = 0.0
     weight_decay: float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sevenepochs.run_folder.execution import NOT_OF_A_RECIPE
+from sevenepochs.settings import NOT_OF_A_RECIPE
 
 _NOT_A_CHANGE = ("corpus", *(f"training.{name}" for name in NOT_OF_A_RECIPE))
 
@@ -27,7 +27,7 @@ def n_changes(before: dict[str, Any], after: dict[str, Any]) -> int:
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted key -> text; a slot's own line is the class that fills it."""
+    """Dotted key -> text; a slot's own line is the kind that fills it."""
     flat: dict[str, str] = {}
     for key, value in config.items():
         if key == "kind":

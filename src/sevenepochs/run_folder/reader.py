@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.old_configs import present_form
 from sevenepochs.run_folder import checkpoint, layout, lock, storage
 from sevenepochs.run_folder.storage import Tensors
 
@@ -73,8 +74,8 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved experiment, as `Experiment.from_dict` takes it."""
-        return self._object(layout.CONFIG)
+        """The resolved experiment, in the form of `Experiment.to_dict` also where an earlier version wrote it."""
+        return present_form(self._object(layout.CONFIG))
 
     @property
     def environment(self) -> dict[str, Any]:

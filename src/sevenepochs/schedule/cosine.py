@@ -9,7 +9,7 @@ from sevenepochs.schedule import ScheduleConfig
 
 
 @dataclass(frozen=True)
-class Cosine(ScheduleConfig):
+class Cosine(ScheduleConfig, kind="cosine"):
     """The first update has the peak rate; the one after the last would have 0 (`CosineAnnealingLR(T_max=total)`)."""
 
     def multiplier(self, step: int, total: int) -> float:

@@ -11,7 +11,7 @@ from sevenepochs.schedule import ScheduleConfig
 
 
 @dataclass(frozen=True)
-class WarmupCosine(ScheduleConfig):
+class WarmupCosine(ScheduleConfig, kind="warmup_cosine"):
     """`warmup`: share of all updates. `floor`: where the cosine ends, which the update after the last would have."""
 
     warmup: float = 0.18

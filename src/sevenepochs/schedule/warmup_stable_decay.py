@@ -15,7 +15,7 @@ Shape = Literal["sqrt", "linear", "cosine"]
 
 
 @dataclass(frozen=True)
-class WarmupStableDecay(ScheduleConfig):
+class WarmupStableDecay(ScheduleConfig, kind="warmup_stable_decay"):
     """`warmup` and `decay`: shares of all updates. `shape`: of the decay; "sqrt" falls as 1 - sqrt(progress). `floor`:
     where the decay ends, which the update after the last would have."""
 

@@ -124,9 +124,9 @@ def _steps_per_epoch(run: Run) -> int:
 
 
 def _tokenizer(config: dict[str, Any]) -> str:
-    """E.g. "BPE 16,000"."""
+    """E.g. "bpe 16,000"."""
     slot = config.get("tokenizer") or {}
-    name = str(slot.get("kind", "")).partition(":")[2]
+    name = str(slot.get("kind", "")).rpartition(":")[2]
     size = slot.get("vocab_size")
     return f"{name} {size:,}" if isinstance(size, int) else name
 

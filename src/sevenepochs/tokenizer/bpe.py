@@ -14,7 +14,7 @@ from sevenepochs.tokenizer.trained_once import TrainedOn, titles_for, trained_on
 
 
 @dataclass(frozen=True)
-class BPE(TokenizerConfig):
+class BPE(TokenizerConfig, kind="bpe"):
     """`trained_on`: the challenge trains on training *and* validation titles; "train" keeps validation text out.
 
     Train-only starts from all 256 bytes, so that unseen characters never become `<unk>`. With both splits every byte

@@ -24,7 +24,7 @@ _FILLER_STEP = 1e-4  # the trainer scores unused characters at the lowest score 
 
 
 @dataclass(frozen=True)
-class Unigram(TokenizerConfig):
+class Unigram(TokenizerConfig, kind="unigram"):
     """`trained_on`: as BPE's; train-only starts from all 256 bytes, so that nothing ever becomes `<unk>`."""
 
     vocab_size: int = 16_000

@@ -23,7 +23,7 @@ from sevenepochs.model.position.rope import Rope
 
 
 @dataclass(frozen=True)
-class Causal(AttentionConfig):
+class Causal(AttentionConfig, kind="causal"):
     """`dropout` falls on the attention probabilities; the other slots are None for not at all, as stock.
 
     `qk_norm` comes before `rotary`; `value_residual` mixes the first layer's values in; `gate` scales each head's

@@ -14,7 +14,7 @@ from sevenepochs.config import Config
 
 
 @dataclass(frozen=True)
-class HeadGate(Config):
+class HeadGate(Config, kind="head_gate"):
     """Slot `model.attention.gate`. Starts at one half, near enough: its matrix is drawn like every other."""
 
     def build(self, d_model: int, n_head: int) -> nn.Module:

@@ -15,7 +15,7 @@ from sevenepochs.config import Config, check_range
 
 
 @dataclass(frozen=True)
-class QKNorm(Config):
+class QKNorm(Config, kind="qk_norm"):
     """Slot `model.attention.qk_norm`. `gain`: the queries' initial gain, learned for each head."""
 
     gain: float = 1.0

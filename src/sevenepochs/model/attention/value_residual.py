@@ -16,7 +16,7 @@ from sevenepochs.model.context import Context
 
 
 @dataclass(frozen=True)
-class ValueResidual(Config):
+class ValueResidual(Config, kind="value_residual"):
     """Slot `model.attention.value_residual`. `first`: the first layer's initial share; the layer's own is the rest."""
 
     first: float = 0.5

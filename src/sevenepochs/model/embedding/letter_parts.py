@@ -30,7 +30,7 @@ from sevenepochs.model.embedding.word_parts import SumOfParts, all_texts, form, 
 
 
 @dataclass(frozen=True)
-class LetterParts(EmbeddingConfig):
+class LetterParts(EmbeddingConfig, kind="letter_parts"):
     """Sequences of `shortest` to `longest` letters, the word's ends counted as letters. A word's sequences are divided
     by the root of their number, so that long words do not begin longer than short ones."""
 
@@ -56,7 +56,7 @@ class LetterParts(EmbeddingConfig):
 
 
 @dataclass(frozen=True)
-class OthersLetterParts(LetterParts):
+class OthersLetterParts(LetterParts, kind="others_letter_parts"):
     """The control: each word gets the sequences of another one, drawn once for all runs. Sums, rates and sizes are the
     same, and spelling says nothing. It keeps half of what `LetterParts` gains at proxy scale (docs/log.md)."""
 

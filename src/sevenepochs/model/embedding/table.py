@@ -11,6 +11,6 @@ from sevenepochs.model.embedding import Embedding, EmbeddingConfig
 
 
 @dataclass(frozen=True)
-class Table(EmbeddingConfig):
+class Table(EmbeddingConfig, kind="table"):
     def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
         return nn.Embedding(vocab_size, d_model)

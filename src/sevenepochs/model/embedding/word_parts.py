@@ -25,7 +25,7 @@ from sevenepochs.model.embedding import Embedding, EmbeddingConfig
 
 
 @dataclass(frozen=True)
-class WordParts(EmbeddingConfig):
+class WordParts(EmbeddingConfig, kind="word_parts"):
     """Parts are drawn alike and the sum is divided by the root of their number: tokens begin with the variance of a
     table, and with a third of it in common where they are one word. Under Adam each part moves by the learning rate, so
     a token can move by up to sqrt(3) times as much as a row of a table."""

@@ -16,7 +16,7 @@ from sevenepochs.model.head.tied import Tied
 
 
 @dataclass(frozen=True)
-class SoftCap(HeadConfig):
+class SoftCap(HeadConfig, kind="soft_cap"):
     """`of`: the head whose logits are capped."""
 
     cap: float = 15.0

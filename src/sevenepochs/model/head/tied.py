@@ -11,7 +11,7 @@ from sevenepochs.model.head import HeadConfig, LinearHead
 
 
 @dataclass(frozen=True)
-class Tied(HeadConfig):
+class Tied(HeadConfig, kind="tied"):
     def build(self, embedding: Embedding) -> nn.Module:
         return TiedHead(embedding)
 

@@ -26,7 +26,7 @@ class InitConfig(Config, ABC):
 
 
 @dataclass(frozen=True)
-class Normal(InitConfig):
+class Normal(InitConfig, kind="normal"):
     """Linear and embedding weights from N(0, std), their biases 0; gains 1 and positions 0 as built. Stock: 0.02."""
 
     std: float = 0.02

@@ -15,7 +15,7 @@ from sevenepochs.model.init import InitConfig, draw_normal
 
 
 @dataclass(frozen=True)
-class ScaledResidual(InitConfig):
+class ScaledResidual(InitConfig, kind="scaled_residual"):
     """As `Normal`, but N(0, std / sqrt(n)) for the n matrices that write to the stream (2 n_layer in our blocks)."""
 
     std: float = 0.02

@@ -13,7 +13,7 @@ from sevenepochs.model.mlp.two_matrices import TwoMatrices
 
 
 @dataclass(frozen=True)
-class Gelu(MLPConfig):
+class Gelu(MLPConfig, kind="gelu"):
     """`expansion`: hidden width over d_model. `dropout`: on the hidden activations; stock has none there."""
 
     expansion: int = 4

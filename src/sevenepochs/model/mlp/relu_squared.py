@@ -14,7 +14,7 @@ from sevenepochs.model.mlp.two_matrices import TwoMatrices
 
 
 @dataclass(frozen=True)
-class ReluSquared(MLPConfig):
+class ReluSquared(MLPConfig, kind="relu_squared"):
     """`expansion`: hidden width over d_model. `dropout`: on the hidden activations."""
 
     expansion: int = 4

@@ -14,7 +14,7 @@ from sevenepochs.model.mlp.two_matrices import TwoMatrices
 
 
 @dataclass(frozen=True)
-class SwiGLU(MLPConfig):
+class SwiGLU(MLPConfig, kind="swiglu"):
     """`expansion`: hidden width over d_model, rounded up to a multiple of `multiple_of`; 8/3 has the parameters of a
     plain network of 4."""
 

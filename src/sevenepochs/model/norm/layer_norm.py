@@ -11,7 +11,7 @@ from sevenepochs.model.norm import NormConfig
 
 
 @dataclass(frozen=True)
-class LayerNorm(NormConfig):
+class LayerNorm(NormConfig, kind="layer_norm"):
     eps: float = 1e-5
 
     def __post_init__(self) -> None:

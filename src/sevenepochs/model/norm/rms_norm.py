@@ -12,7 +12,7 @@ from sevenepochs.model.norm import NormConfig
 
 
 @dataclass(frozen=True)
-class RMSNorm(NormConfig):
+class RMSNorm(NormConfig, kind="rms_norm"):
     eps: float = 1e-6
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from sevenepochs.model.position import PositionConfig
 
 
 @dataclass(frozen=True)
-class Learned(PositionConfig):
+class Learned(PositionConfig, kind="learned"):
     """Zero-initialised position vectors, as stock."""
 
     def build(self, block_size: int, d_model: int) -> nn.Module:

@@ -11,7 +11,7 @@ from sevenepochs.model.position import PositionConfig
 
 
 @dataclass(frozen=True)
-class NoPosition(PositionConfig):
+class NoPosition(PositionConfig, kind="none"):
     """The identity."""
 
     def build(self, block_size: int, d_model: int) -> nn.Module:

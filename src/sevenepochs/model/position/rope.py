@@ -15,7 +15,7 @@ from sevenepochs.model.context import Context
 
 
 @dataclass(frozen=True)
-class Rope(Config):
+class Rope(Config, kind="rope"):
     """Slot `model.attention.rotary`. `base`: the longest wavelength is about 2 pi base positions."""
 
     base: float = 10_000.0

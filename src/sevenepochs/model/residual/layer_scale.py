@@ -15,7 +15,7 @@ from sevenepochs.model.residual import ResidualConfig
 
 
 @dataclass(frozen=True)
-class LayerScale(ResidualConfig):
+class LayerScale(ResidualConfig, kind="layer_scale"):
     """`initial`: every channel's scale at the start."""
 
     dropout: float = 0.1

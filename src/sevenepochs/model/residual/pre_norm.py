@@ -12,7 +12,7 @@ from sevenepochs.model.residual import ResidualConfig
 
 
 @dataclass(frozen=True)
-class PreNorm(ResidualConfig):
+class PreNorm(ResidualConfig, kind="pre_norm"):
     dropout: float = 0.1
 
     def __post_init__(self) -> None:

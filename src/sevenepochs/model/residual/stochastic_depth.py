@@ -14,7 +14,7 @@ from sevenepochs.model.residual.pre_norm import PreNorm
 
 
 @dataclass(frozen=True)
-class StochasticDepth(ResidualConfig):
+class StochasticDepth(ResidualConfig, kind="stochastic_depth"):
     """`branch_dropout`: the share of branches left out. `of`: how a branch that stays joins the stream.
 
     Kept branches are scaled by 1 / (1 - rate), so that evaluation needs no correction.

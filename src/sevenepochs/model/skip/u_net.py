@@ -16,7 +16,7 @@ from sevenepochs.model.skip import SkipConfig
 
 
 @dataclass(frozen=True)
-class UNet(SkipConfig):
+class UNet(SkipConfig, kind="u_net"):
     """`initial`: the weights at the start. Layer n-1-i gets the output of layer i, for i below n // 2."""
 
     initial: float = 0.0

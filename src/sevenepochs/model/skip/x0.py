@@ -14,7 +14,7 @@ from sevenepochs.model.skip import SkipConfig
 
 
 @dataclass(frozen=True)
-class X0(SkipConfig):
+class X0(SkipConfig, kind="x0"):
     """`initial`: b of every layer at the start; a starts at 1."""
 
     initial: float = 0.1
