@@ -1,7 +1,7 @@
 """What a machine has: memory, and a unit that multiplies bf16 matrices.
 
 Where there is no such unit torch converts, and bf16 is the slow choice: 17 times slower than fp32 on a CPU with AVX2
-only (docs/log.md).
+only (docs/log).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from sevenepochs.analysis.noise import NoiseFloor, floor_for, noise_floor, read_
 from sevenepochs.analysis.paired_parts import by_kind
 from sevenepochs.analysis.proxy_check import proxy_check
 from sevenepochs.errors import UserError
-from sevenepochs.report.ladder_table import log_lines, rows
+from sevenepochs.report.ladder_table import log_entries, rows
 from sevenepochs.results_folder import Result
 from sevenepochs.title_losses import Grouping, TitleLosses
 
@@ -240,9 +240,11 @@ def test_the_ladder_compares_each_rung_with_the_one_before_that_was_run() -> Non
     assert rungs[2].ratio == pytest.approx(rungs[2].mean / rungs[0].mean)
     cells = rows(rungs)
     assert cells[2][-1] == "better" and cells[2][5].startswith("-0.1000 ± ") and cells[1][-1] == "not run yet"
-    lines = log_lines(rungs, {"c": "What.\n\n    Hypothesis: it is\n    better.\n    Reference: none\n"})
-    assert len(lines) == 4  # head, rule, and the two that were run
-    assert "| it is better. |" in lines[3] and "and seeds 2, 3" in lines[3] and "against `a`" in lines[3]
+    entries = log_entries(rungs, {"c": "What.\n\n    Hypothesis: it is\n    better.\n    Reference: -0.1\n"})
+    first, second = (entry.split("\n\n") for entry in entries)  # of the two that were run
+    assert first[0] == "### a        2026-01-01, a, full, seeds 1, 2, 3" and first[-1] == "Verdict: none"
+    assert second[1:3] == ["Asked: it is better.", "Expected: -0.1"] and second[-1] == "Verdict: gain"
+    assert "train c --seed 1`, seeds 1, 2, 3" in second[3] and "against `a`" in second[4]
     with pytest.raises(UserError, match="one set of titles"):
         ladder(("a", "c"), [made("a", 1), made("c", 1, titles="other")], losses_of)
 

@@ -8,7 +8,7 @@ from sevenepochs.protocol.certificate import scoring_sha256
 WHEN = """
 protocol/{} changed. Every published certificate carries the hash of these four files: it says that two results were
 scored by the same code. It is right to update the hash here only when the change is meant to change what is measured
-(or is a bug fix of it): then say so in docs/log.md with the figures before and after, and score the published runs
+(or is a bug fix of it): then say so in docs/log with the figures before and after, and score the published runs
 again. To reformat or rename is not a reason: put the file back.
 """
 FROZEN = {

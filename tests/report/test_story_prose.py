@@ -9,7 +9,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.report.bibliography import bibliography
 from sevenepochs.report.config_diff import config_diff, n_changes
 from sevenepochs.report.excerpt import excerpt
-from sevenepochs.report.negatives import log_text, negatives
+from sevenepochs.report.negatives import log_months, negatives
 from sevenepochs.report.pages import PAGES
 
 SITE = Path(__file__).parents[2] / "site"
@@ -97,12 +97,24 @@ def test_a_config_diff_holds_what_changed_and_nothing_about_the_machine() -> Non
 
 
 def test_negative_results_are_read_from_the_log() -> None:
-    log = (
-        "## Day\n\n| question | command | expected | measured | verdict |\n|---|---|---|---|---|\n"
-        "| A \\| B | c | up | down | **negative**: kept out |\n| C | c | up | up | kept |\n\n"
-        "| name | value |\n|---|---|\n| negative | 1 |\n"
+    entry = (
+        "### {0}        2026-11-01, r\n\nAsked: is\nit {0}?\n\nExpected: up.\n\nSaw: 1.\n\nSo: `no`.\n\nVerdict: {1}\n"
     )
-    [found] = negatives(log)
-    assert (found.section, found.question, found.measured) == ("Day", "A \\| B", "down")
-    own = log_text()
-    assert own is not None and negatives(own), "the project's log has negative results"
+    verdicts = {"A": "loss", "B": "gain", "C": "none", "D": "not run", "E": "level"}
+    found = negatives(["\n## Day\n\n".join(entry.format(*pair) for pair in verdicts.items())])
+    assert [paragraph[:5] for paragraph in found] == ["**A**", "**E**"]
+    assert found[0] == "**A** (2026-11-01, r). Is it A? *Expected:* up. *Measured:* 1. `no`."
+
+
+def test_every_entry_of_the_log_has_its_parts() -> None:
+    order = ["Asked", "Expected", "Ran", "Saw", "So", "Verdict"]
+    for month, text in log_months().items():
+        for entry in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+            head, *paragraphs = entry.partition("\n## ")[0].strip().split("\n\n")
+            assert re.fullmatch(rf"\S.*\S {{8}}{month}-\d\d(, .+)?", head), head
+            labels = [paragraph.partition(":")[0] for paragraph in paragraphs]
+            assert labels == [label for label in order if label in labels], head
+            assert {"Asked", "Saw", "So"} < set(labels), head
+            assert re.fullmatch("Verdict: (gain|level|loss|not run|none)", paragraphs[-1]), head
+    told = negatives(log_months().values())
+    assert told and "](" not in "".join(told), "a link of docs/ leads nowhere on the site"

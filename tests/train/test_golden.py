@@ -11,7 +11,7 @@ from sevenepochs.train.trainer import run_training
 WHEN = """
 The first losses of {} moved: {}
 It is right to write down new ones only when the change is meant to move numerics (initialisation, batches, dropout,
-model, objective, optimizer, schedule): say so in docs/log.md with n, mean and standard deviation before and after, and
+model, objective, optimizer, schedule): say so in docs/log with n, mean and standard deviation before and after, and
 run the published recipes again. If it was a refactoring, it has a bug.
 """
 # training loss of steps 1..5 in nats per token, then the exact validation loss after step 1 in nats per character

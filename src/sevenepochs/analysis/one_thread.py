@@ -1,6 +1,6 @@
 """One thread for one text. Threads that share the few tokens of a title wait for one another at some fifty places of
 every pass: nothing is gained on an idle machine, and on a busy one each wait lasts until the other thread has its turn
-(docs/log.md has figures)."""
+(docs/log has figures)."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def ladder(
         revision: The hub dataset's revision.
         settings: Changes to every recipe.
         dry_run: Show what would be run and how long it would take; train nothing.
-        log: Print lines for docs/log.md as well.
+        log: Print entries for docs/log as well.
         check_proxy: Train nothing; of all runs that are there, or of the recipes named, show whether the proxy ranks
             them as full size does.
         runs: Where run folders are and go.

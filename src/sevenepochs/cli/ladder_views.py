@@ -76,7 +76,7 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     from sevenepochs.campaign.jobs import results_of
     from sevenepochs.cli.console import console
     from sevenepochs.recipes.catalog import list_recipes
-    from sevenepochs.report.ladder_table import log_lines, rows, to_json
+    from sevenepochs.report.ladder_table import log_entries, rows, to_json
 
     found = results_of(planned)
     corpus = next(iter(one.job.experiment.corpus for one in planned), None)
@@ -87,9 +87,8 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     _print_rungs(rungs, rows(rungs))
     show_unfinished(planned, console)
     if log:
-        console.print()
-        for line in log_lines(rungs, {recipe.name: recipe.docstring for recipe in list_recipes()}):
-            console.print(line, markup=False, soft_wrap=True)
+        for entry in log_entries(rungs, {recipe.name: recipe.docstring for recipe in list_recipes()}):
+            console.print(f"\n{entry}", markup=False, soft_wrap=True)
 
 
 def show_unfinished(planned: Sequence[Planned], console: Console) -> None:

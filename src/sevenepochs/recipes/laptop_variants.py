@@ -1,5 +1,5 @@
 """Beside the ladder, at the size of `laptop`: controls, and techniques that did not make it or were not tried yet.
-The answers are in docs/log.md once they are measured."""
+The answers are in docs/log once they are measured."""
 
 from sevenepochs.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment

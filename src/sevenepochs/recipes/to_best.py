@@ -48,7 +48,7 @@ def laptop_letters() -> Experiment:
 def letters() -> Experiment:
     """The best so far: laptop_letters at the public recipe's size: 12 layers x 8 heads, d 512, dropout 0.2.
 
-    Hypothesis: as words, which is 0.014 below laptop_words_r_drop (docs/log.md), and spelling helps at this size too.
+    Hypothesis: as words, which is 0.014 below laptop_words_r_drop (docs/log), and spelling helps at this size too.
     Reference: in the public runs, with R-Drop, 12 layers of 512 are 0.007 below 12 of 384.
     Time: two minutes on an H100, six to seven hours (estimated) on 2 cores with AVX512-BF16.
     Command: sevenepochs train letters

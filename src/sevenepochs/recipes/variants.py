@@ -1,5 +1,5 @@
 """Beside the ladder: public_best with one technique exchanged or added, a way to train with AdamW, the last rung
-without its letters and what is derived from that, and larger models for a GPU. The answers are in docs/log.md once they
+without its letters and what is derived from that, and larger models for a GPU. The answers are in docs/log once they
 are measured."""
 
 from sevenepochs.averaging.ema import EMA
@@ -193,7 +193,7 @@ def train_tokenizer() -> Experiment:
     """words with the tokenizer trained on the training titles only.
 
     Hypothesis: at most 0.003 worse; the stock program lets the tokenizer see validation text, and need not.
-    Reference: -0.005 (better) in one public run; 0.006 worse here (docs/log.md).
+    Reference: -0.005 (better) in one public run; 0.006 worse here (docs/log).
     Time: as words.
     Command: sevenepochs train train_tokenizer
     """

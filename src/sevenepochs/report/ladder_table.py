@@ -1,4 +1,4 @@
-"""The ladder as rows of text, as lines for docs/log.md, and as JSON. No torch."""
+"""The ladder as rows of text, as entries for docs/log, and as JSON. No torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sevenepochs.analysis.noise import SEEDS_TO_CLAIM
 from sevenepochs.metrics import format_metric
 
 HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "verdict"]
-LOG_HEAD = ["technique", "hypothesis", "command", "n", "mean", "sd", "effect", "verdict"]
 
 
 def rows(rungs: Sequence[Rung]) -> list[list[str]]:
@@ -31,33 +30,33 @@ def rows(rungs: Sequence[Rung]) -> list[list[str]]:
     ]
 
 
-def log_lines(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]:
-    """Lines of a Markdown table for docs/log.md, its head included; rungs that were not run have none.
+def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]:
+    """Return an entry for docs/log per rung that was run. What follows from the figures is to be added by hand.
 
     Args:
-        docstrings: of the recipes by name, whose "Hypothesis:" is taken over.
+        docstrings: of the recipes by name, whose "Hypothesis:" and "Reference:" are taken over.
     """
-    lines = [markdown_line(LOG_HEAD), markdown_line(["---"] * len(LOG_HEAD))]
-    for rung in rungs:
-        if not rung.results:
-            continue
-        command = f"`{rung.results[0].facts['command']}`"
-        more = f" and seeds {', '.join(str(r.facts['seed']) for r in rung.results[1:])}" if rung.results[1:] else ""
-        lines.append(
-            markdown_line(
-                [
-                    f"`{rung.recipe}`",
-                    _hypothesis(docstrings.get(rung.recipe, "")),
-                    command + more,
-                    str(len(rung.results)),
-                    format_metric("exact_val_loss", rung.mean),
-                    format_metric("seed_deviation", rung.sd),
-                    f"{effect(rung)} against `{rung.pair.first}`" if rung.pair else "-",
-                    rung.pair.verdict.words if rung.pair else rung.unpaired or "the first rung",
-                ]
-            )
+    entries = []
+    for rung in (rung for rung in rungs if rung.results):
+        facts = rung.results[0].facts
+        size = "proxy" if rung.results[0].is_proxy else "full"
+        seeds = (
+            f"seed{'s' if rung.results[1:] else ''} {', '.join(str(result.facts['seed']) for result in rung.results)}"
         )
-    return lines
+        commit = (facts.get("commit") or "unknown")[:8]
+        against = f"; {effect(rung)} against `{rung.pair.first}`" if rung.pair else ""
+        mean, sd = format_metric("exact_val_loss", rung.mean), format_metric("seed_deviation", rung.sd)
+        fields = [
+            f"### {rung.recipe}        {facts['created_utc'][:10]}, {rung.recipe}, {size}, {seeds}",
+            f"Asked: {_part(docstrings.get(rung.recipe, ''), 'Hypothesis')}",
+            f"Expected: {_part(docstrings.get(rung.recipe, ''), 'Reference')}",
+            f"Ran: `{facts['command']}`, {seeds}, at {commit}, {rung.results[0].machine}.",
+            f"Saw: exact {mean} (n = {len(rung.results)}, sd {sd}){against}.",
+            f"So: {rung.pair.verdict.words if rung.pair else rung.unpaired or 'the first rung'}.",
+            f"Verdict: {_verdict(rung)}",
+        ]
+        entries.append("\n\n".join(fields))
+    return entries
 
 
 def effect(rung: Rung) -> str:
@@ -112,14 +111,19 @@ def _broken(rung: Rung) -> str:
     return f"; broke a rule: {', '.join(rules)}" if rules else ""
 
 
-def _hypothesis(docstring: str) -> str:
-    """The sentence after "Hypothesis:" in a recipe's docstring, on one line."""
-    _, found, rest = docstring.partition("Hypothesis:")
-    if not found:
-        return ""
+def _verdict(rung: Rung) -> str:
+    """The log's word for the rung's difference to the one above."""
+    if rung.pair is None:
+        return "none"
+    winner = rung.pair.verdict.winner
+    return "level" if winner is None else "gain" if winner == rung.pair.second else "loss"
+
+
+def _part(docstring: str, name: str) -> str:
+    """The text after "NAME:" in a recipe's docstring, up to the next such name, on one line."""
     lines = []
-    for line in rest.splitlines():
-        if line.split(":")[0].strip() in ("Reference", "Time", "Command", "Expected"):
+    for line in docstring.partition(f"{name}:")[2].splitlines():
+        if line.split(":")[0].strip() in ("Hypothesis", "Reference", "Time", "Command", "Expected"):
             break
         lines.append(line.strip())
     return " ".join(lines).strip()

@@ -1,57 +1,32 @@
-"""What did not work, read from the project's log of experiments: the rows of its tables whose verdict says negative."""
+"""What did not work, read from the project's log: entries whose verdict is "loss" or "level" (docs/log/README.md)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
+import re
+from collections.abc import Iterable
+
+from sevenepochs.report.notebooks import shipped_folder
+
+_FIELD = re.compile(r"^(Asked|Expected|Saw|So|Verdict):\s+(.+?)(?=\n\n|\s*\Z)", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Negative:
-    """One row. `section` is the heading above its table; the other fields are its cells."""
+def log_months() -> dict[str, str]:
+    """Return the log's text per month ("2026-11"), newest first.
 
-    section: str
-    question: str
-    expected: str
-    measured: str
-    verdict: str
-
-
-def log_text() -> str | None:
-    """docs/log.md as shipped in the package, or of the repository it was installed from; None where neither is."""
-    shipped = resources.files("sevenepochs.report").joinpath("log.md")
-    if shipped.is_file():
-        return shipped.read_text(encoding="utf-8")
-    in_repository = Path(__file__).parents[3] / "docs" / "log.md"
-    return in_repository.read_text(encoding="utf-8") if in_repository.is_file() else None
+    Raises:
+        UserError: this installation has no log.
+    """
+    months = sorted(shipped_folder("docs/log").glob("[0-9]*.md"), reverse=True)
+    return {month.stem: month.read_text(encoding="utf-8") for month in months}
 
 
-def negatives(text: str) -> list[Negative]:
-    """Rows in the log's order (newest first); a table without the five columns is not one of experiments."""
-    found: list[Negative] = []
-    section = ""
-    columns: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("#"):
-            section, columns = line.lstrip("# ").strip(), []
-        elif not line.startswith("|"):
-            columns = []
-        else:
-            cells = [cell.strip() for cell in line.replace("\\|", "\0").strip().strip("|").split("|")]
-            cells = [cell.replace("\0", "\\|") for cell in cells]
-            if not columns:
-                columns = [cell.lower() for cell in cells]
-            elif "verdict" in columns and len(cells) == len(columns) and not set("".join(cells)) <= set("-: "):
-                row = dict(zip(columns, cells, strict=True))
-                if "negative" in row["verdict"].lower():
-                    found.append(
-                        Negative(
-                            section,
-                            row.get("question") or row.get("hypothesis") or cells[0],
-                            row.get("expected", ""),
-                            row.get("measured", ""),
-                            row["verdict"],
-                        )
-                    )
-    return found
+def negatives(months: Iterable[str]) -> list[str]:
+    """Return a Markdown paragraph per entry that gained nothing, in the log's order."""
+    paragraphs = []
+    for entry in (entry for text in months for entry in re.split(r"^### ", text, flags=re.MULTILINE)[1:]):
+        title, when = re.split(r" {2,}", entry.partition("\n")[0])
+        told = {label: " ".join(text.split()) for label, text in _FIELD.findall(entry)}
+        if told["Verdict"] in ("loss", "level"):
+            asked, saw, so = (told[label][0].upper() + told[label][1:] for label in ("Asked", "Saw", "So"))
+            paragraphs.append(f"**{title}** ({when}). {asked} *Expected:* {told['Expected']} *Measured:* {saw} {so}")
+    return paragraphs

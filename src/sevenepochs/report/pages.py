@@ -22,7 +22,7 @@ from sevenepochs.report.config_diff import config_diff, n_changes
 from sevenepochs.report.excerpt import excerpt
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words
-from sevenepochs.report.negatives import log_text, negatives
+from sevenepochs.report.negatives import log_months, negatives
 from sevenepochs.report.notebooks import Notebook, notebooks_folder, read_notebooks, shipped_folder
 from sevenepochs.report.story import PARTS, Story
 from sevenepochs.report.tail_drop import windows
@@ -32,7 +32,7 @@ from sevenepochs.results_folder import Result
 
 _TITLE = "Seven epochs of headlines"
 _DESCRIPTION = "How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?"
-# The scoring source whose causality check did not see a model that reads its own target (docs/log.md, 2026-11-27).
+# The scoring source whose causality check did not see a model that reads its own target (docs/log, 27 November 2026).
 _BLIND_TO_ITS_TARGET = "3c199e90dc1dc9167163262e9343033bd8d7e85ed0d6004ab82e6a73359795dd"
 _FILE_MEANING = {
     "result.json": "the figures, the resolved config, the machine, the commit and the command",
@@ -73,8 +73,8 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     story = Story.of(results)
     found = read_notebooks(notebooks or notebooks_folder(), Chapters(story, "results"))
     templates = shipped_folder("site")
-    log = log_text()
-    downloads = {} if log is None else {"downloads/log.md.txt": log}
+    log = log_months()
+    downloads = {f"downloads/log/{month}.md.txt": text for month, text in log.items()}
     for published in (*story.everything, *story.proxies, *story.elsewhere):
         downloads |= _downloads(published)
     texts = {f"{page}.md": page_text for page, page_text in _render(templates, story, found, log).items()}
@@ -89,7 +89,7 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
         shutil.copytree(templates / "images", target_dir / "images")
 
 
-def _render(templates: Path, story: Story, notebooks: list[Notebook], log: str | None) -> dict[str, str]:
+def _render(templates: Path, story: Story, notebooks: list[Notebook], log: dict[str, str]) -> dict[str, str]:
     import jinja2
 
     environment = jinja2.Environment(
@@ -111,7 +111,7 @@ def _render(templates: Path, story: Story, notebooks: list[Notebook], log: str |
     return rendered
 
 
-def _values(story: Story, notebooks: list[Notebook], log: str | None, references: str) -> dict[str, Any]:
+def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], references: str) -> dict[str, Any]:
     """All that templates see: text, tables, and the functions that make directives."""
     labels = {label: notebook for notebook in notebooks for label in notebook.labels}
 
@@ -164,8 +164,8 @@ def _values(story: Story, notebooks: list[Notebook], log: str | None, references
         "n_runs": str(len(story.everything)),
         "elsewhere_table": tables.ladder(story.elsewhere) if story.elsewhere else "",
         "metrics_table": tables.metrics(),
-        "negatives_table": tables.what_did_not_work(negatives(log)) if log and negatives(log) else "",
-        "has_log": log is not None,
+        "negatives": negatives(log.values()),
+        "log_months": list(log),
         "notebooks": [{"name": n.name, "title": n.title, "redrawn": n.redrawn} for n in notebooks],
         "downloads": [
             {"result": p.result.name, "files": sorted(name.rpartition("/")[2] for name in _downloads(p))}

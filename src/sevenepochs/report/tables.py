@@ -7,7 +7,6 @@ from typing import Any
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.report.fragments import run, token
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.negatives import Negative
 from sevenepochs.report.tail_drop import Window
 
 _FIGURES = (
@@ -107,12 +106,6 @@ def tail_drop(rows: list[Window]) -> str:
         for w in rows
     ]
     return table(["batch x block", "whole windows", "tokens scored", "would print, nats/char"], cells)
-
-
-def what_did_not_work(found: list[Negative]) -> str:
-    """The negative rows of the log."""
-    rows = [[n.question, n.expected, n.measured, n.verdict] for n in found]
-    return table(["tried", "expected", "measured", "verdict"], rows)
 
 
 def metrics() -> str:

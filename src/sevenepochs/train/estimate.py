@@ -14,7 +14,7 @@ from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.train import machine
 
 # What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
-# cores (docs/log.md). A rough figure: half or twice is possible.
+# cores (docs/log). A rough figure: half or twice is possible.
 _SHARE_OF_PEAK = {True: 0.70, False: 0.40}
 _FORWARD_SHARE = 1 / 3  # of a step's arithmetic
 

@@ -171,7 +171,7 @@ def _graphs(settings: Training, device: str, compiled: bool, processes: int, mic
     """Whether compiled code is recorded once as CUDA graphs and replayed.
 
     Asking a GPU for the kernels of a stock step takes longer than the kernels: on an H100, 13.3 ms became 7.2 with
-    graphs (docs/log.md). Not with several processes unless asked: nobody has tried. Never with micro-batches: a
+    graphs (docs/log). Not with several processes unless asked: nobody has tried. Never with micro-batches: a
     recording's gradients lie where those of the next part will.
     """
     if device != "cuda" or not compiled:

@@ -83,7 +83,7 @@ class CausalAttention(nn.Module):
 
     def _needs_own_training_path(self, x_BTD: Tensor) -> bool:
         # The fused kernels draw their own dropout masks, which could not be replayed. On a CPU without AMX the fused
-        # backward also took 2.0-2.5 s of a stock step against 0.5 s for the written-out form (docs/log.md).
+        # backward also took 2.0-2.5 s of a stock step against 0.5 s for the written-out form (docs/log).
         return self.dropout.p > 0.0 or x_BTD.device.type == "cpu"
 
     def _attend_written_out(self, q_BHTK: Tensor, k_BHSK: Tensor, v_BHSK: Tensor, context: Context) -> Tensor:

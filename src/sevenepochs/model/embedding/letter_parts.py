@@ -58,7 +58,7 @@ class LetterParts(EmbeddingConfig, kind="letter_parts"):
 @dataclass(frozen=True)
 class OthersLetterParts(LetterParts, kind="others_letter_parts"):
     """The control: each word gets the sequences of another one, drawn once for all runs. Sums, rates and sizes are the
-    same, and spelling says nothing. It keeps half of what `LetterParts` gains at proxy scale (docs/log.md)."""
+    same, and spelling says nothing. It keeps half of what `LetterParts` gains at proxy scale (docs/log)."""
 
     def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
         return [of_each[index] for index in np.random.default_rng(0).permutation(len(of_each))]
@@ -86,7 +86,7 @@ class SumOfLetters(SumOfParts):
         self.scale = 1 / math.sqrt(4)
 
     def of_words(self) -> Tensor:
-        # A bag is seven times faster on a CPU (docs/log.md); on a GPU its gradient waits for the host, and CUDA graphs
+        # A bag is seven times faster on a CPU (docs/log); on a GPU its gradient waits for the host, and CUDA graphs
         # cannot record that (pytorch issue 93807).
         in_bags = self.letters_N.device.type == "cpu"
         return self.word.weight + (self.letters_in_bags() if in_bags else self.letters_added_up())
