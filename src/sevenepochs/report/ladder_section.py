@@ -12,6 +12,7 @@ from sevenepochs.analysis.proxy_check import ProxyCheck, proxy_checks
 from sevenepochs.metrics import format_metric
 from sevenepochs.plots import ladder as plot
 from sevenepochs.report.ladder_table import HEAD, effect, markdown_line, rows
+from sevenepochs.report.markers import wrapped
 from sevenepochs.results_folder import PROXY_SUFFIX, Result
 
 PAIR_HEAD = ["pair", "full size", "proxy", ""]
@@ -75,7 +76,7 @@ def proxy_check_section(results: Iterable[Result]) -> str:
     """What the published runs say of the proxy, every pair of recipes that was run at both scales below it."""
     blocks = []
     for name, check in proxy_checks(results).items():
-        blocks.append(f"On {name}, {check.words}.\n\n{_table(PAIR_HEAD, pair_rows(check))}")
+        blocks.append(f"{wrapped(f'On {name}, {check.words}.')}\n\n{_table(PAIR_HEAD, pair_rows(check))}")
     return "\n\n".join(blocks) or "So far no two recipes were run at both scales: the proxy's ranking is unchecked."
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
 from sevenepochs.errors import UserError
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of at most 120 columns, for a page that people write."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def filled(text: str, name: str, content: str, page: Path) -> str:

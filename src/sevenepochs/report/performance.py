@@ -12,7 +12,7 @@ from typing import Any
 
 from sevenepochs.plots import performance as plot
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
-from sevenepochs.report.markers import update_page
+from sevenepochs.report.markers import update_page, wrapped
 from sevenepochs.report.performance_tables import (
     Table,
     conditions,
@@ -89,10 +89,9 @@ def _blocks(
     """One block a machine: conditions, table, figure."""
     blocks = []
     for record in read_records(results_root, benchmark):
-        text = conditions(record) + (f". {line(record)}" if line else "")
-        blocks.append(
-            f"{text}\n\n{table(*rows_of(record))}\n\n![{benchmark}, {record.machine}](figures/{_figure_name(record)})"
-        )
+        text = wrapped(conditions(record) + (f". {line(record)}" if line else ""))
+        figure = f"![{benchmark}, {record.machine}](figures/{_figure_name(record)})"
+        blocks.append(f"{text}\n\n{table(*rows_of(record))}\n\n{figure}")
     return "\n\n".join(blocks) or f"{NOT_MEASURED.capitalize()} yet (`make bench ARGS={benchmark}`)."
 
 
