@@ -108,6 +108,21 @@ def test_nothing_is_written_outside_or_after_closing(writer):
         writer.write_json("config.json", {})
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_every_file_has_the_mode_that_the_umask_says(writer, umask, mode):
+    before = os.umask(umask)
+    try:
+        writer.write_json("config.json", {})
+        writer.save_model(TENSORS)
+        writer.save_snapshot(3, TENSORS)
+        writer.save_checkpoint(TENSORS, {"step": 3})
+        writer.save_model(TENSORS)  # over the one that is there
+    finally:
+        os.umask(before)
+    names = (layout.CONFIG, layout.MODEL, layout.snapshot(3), f"{layout.CHECKPOINT}/{layout.CHECKPOINT_TENSORS}")
+    assert {name: oct((writer.path / name).stat().st_mode & 0o777) for name in names} == dict.fromkeys(names, oct(mode))
+
+
 def test_model_tensors_in_any_memory_order(writer):
     tensors = {**TENSORS, "transposed": np.arange(6, dtype=np.float32).reshape(2, 3).T, "strided": np.arange(9)[::2]}
     writer.save_model(tensors)

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,17 @@ def disk_errors(what: str, advice: str) -> Iterator[None]:
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a hidden file beside `path`, force it to disk, then give it its name."""
+    """Let `write` fill a hidden file beside `path`, force it to disk, then give it its name.
+
+    The file's mode is the umask's, whatever mode `write` leaves: safetensors writes files readable by their owner only.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        unfinished.touch()
+        mode = stat.S_IMODE(unfinished.stat().st_mode)
         write(unfinished)
+        if stat.S_IMODE(unfinished.stat().st_mode) != mode:
+            unfinished.chmod(mode)
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
