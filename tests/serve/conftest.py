@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +93,13 @@ def client(
 
 @pytest.fixture(scope="session")
 def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
-    """`with in_background(runs, limits) as address:` a real server on a free port, stopped at the end."""
+    """`with in_background(runs, limits, proxies) as address:` a real server on a free port, stopped at the end."""
 
     @contextlib.contextmanager
-    def served(runs: list[Run], limits: Limits | None = None) -> Iterator[str]:
+    def served(runs: list[Run], limits: Limits | None = None, proxies: Sequence[str] = ()) -> Iterator[str]:
         limits = limits or Limits()
         listener = listen(HOST, 0)
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener))
+        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener, proxies))
         server = server_of(app, limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

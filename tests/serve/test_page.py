@@ -13,6 +13,7 @@ import pytest
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.analysis.two_runs import on_one_title
 from sevenepochs.run_folder import Run, layout
+from tests.serve.prefix_proxy import prefix_proxy
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
@@ -306,6 +307,34 @@ def test_a_server_that_has_stopped_is_said(visit: Any, in_background: Any, finis
     page.type("#headline", " HN")
     page.wait_for_selector(".a .message:visible")
     assert "sevenepochs serve" in page.inner_text(".a .message")
+
+
+@pytest.mark.parametrize("keeps_host", [True, False], ids=["outer Host", "own Host"])
+def test_behind_a_proxy_that_strips_its_prefix(
+    visit: Any, in_background: Any, finished_run: Run, other_run: Run, keeps_host: bool
+) -> None:
+    """Every address of the page is relative: scripts, styles, pictures, questions, samples, curves and titles."""
+    name = "hub.localhost"  # Chromium takes names below localhost to this machine
+    with (
+        in_background([finished_run, other_run], proxies=[name]) as behind,
+        prefix_proxy(behind, "/user/me/proxy/8707", name, keeps_host=keeps_host) as outer,
+    ):
+        page = visit(outer)
+        type_title(page)
+        assert page.evaluate("getComputedStyle(document.querySelector('header.top')).display") != "inline"
+        assert page.locator(".columns .token").count() > 4
+        page.click("text=Write titles")
+        page.wait_for_selector(".written li")
+        page.click("text=Curves")
+        page.wait_for_selector("#view-curves svg[role=img]")
+        page.click("nav >> text=Titles")
+        page.wait_for_selector("#view-titles li button")
+        page.click("text=Certificate")
+        page.wait_for_selector("#view-papers .rules")
+        page.reload()  # the address that the page wrote itself
+        page.wait_for_selector("#view-papers .rules")
+        picture = page.evaluate("getComputedStyle(document.querySelector('select')).backgroundImage")
+        assert "/user/me/proxy/8707/chevron.svg" in picture
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

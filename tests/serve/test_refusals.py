@@ -7,6 +7,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from sevenepochs.run_folder import Run
+from sevenepochs.serve.app import create_app
+from sevenepochs.serve.guard import Hosts
+from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.shelf import Shelf
 from tests.serve.conftest import ask, order
 
 
@@ -98,6 +102,30 @@ def test_another_sites_page_is_refused(client: TestClient, copies: tuple[Run, Ru
     body = {"run": copies[0].name, "text": "a", "typist": "t"}
     for origin, status in (("https://evil.example", 403), ("null", 403), ("http://127.0.0.1:8707", 200)):
         assert client.post("/api/predict", json=body, headers={"origin": origin}).status_code == status
+
+
+@pytest.mark.parametrize("host", ["hub.example.org", "127.0.0.1:8707"])
+def test_an_allowed_proxys_page_is_answered_whatever_host_it_passes_on(finished_run: Run, host: str) -> None:
+    """`Hosts.proxied` lets the outer name in, also beside a rewritten Host header; other sites stay out."""
+    app = create_app(Shelf([finished_run], Limits()), hosts=Hosts(proxied=frozenset({"hub.example.org"})))
+    body = {"run": finished_run.name, "text": "a", "typist": "t"}
+    with TestClient(app, base_url=f"https://{host}") as client:
+        assert client.get("/api/runs").status_code == 200
+        for origin, status in (
+            ("https://hub.example.org", 200),
+            ("https://hub.example.org:8443", 200),
+            ("https://evil.example", 403),
+            ("https://hub.example.org.evil.example", 403),
+            ("null", 403),
+            ("http://[", 403),
+        ):
+            answer = client.post("/api/predict", json=body, headers={"origin": origin})
+            assert (origin, answer.status_code) == (origin, status)
+            if status == 403:
+                assert "--allow-host" in answer.json()["error"]
+        rebound = client.get("/api/runs", headers={"host": "evil.example"})
+        assert rebound.status_code == 403
+        assert "--allow-host" in rebound.json()["error"]
 
 
 def test_every_answer_carries_the_strict_headers(client: TestClient) -> None:

@@ -19,8 +19,10 @@ from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve import server
+from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
+from sevenepochs.serve.shelf import Shelf
 
 Background = Callable[..., AbstractContextManager[str]]
 
@@ -147,6 +149,32 @@ def test_a_name_is_answered_in_small_letters_and_by_its_address(monkeypatch: pyt
     assert hosts.allow("demo.example")
     assert hosts.allow("127.0.0.1")
     assert not hosts.allow("192.0.2.1")
+
+
+@pytest.mark.parametrize("given", ["Hub.Example.org", "hub.example.org:8443", "https://hub.example.org/user/me/"])
+def test_a_proxys_name_is_allowed_as_people_write_it(
+    given: str, copies: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Hosts] = []
+
+    def create(shelf: Shelf, limits: Limits, *, hosts: Hosts, corpus: None) -> None:
+        found.append(hosts)
+
+    monkeypatch.setattr("sevenepochs.serve.app.create_app", create)
+    monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
+    folder = str(copies[0].path.parent)
+    assert main(["serve", "--folder", folder, "--port", "0", "--allow-host", given]) == 0
+    assert found[0].allow("hub.example.org")
+    assert not found[0].allow("evil.example")
+
+
+@pytest.mark.parametrize("given", ["", "*", "https://"])
+def test_a_proxy_without_a_name_is_one_line(
+    given: str, copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(copies[0].path.parent)
+    assert main(["serve", "--folder", folder, "--port", "0", "--allow-host", given]) == 2
+    assert "hub.example.org" in said(capsys)
 
 
 @pytest.mark.parametrize("host", ["0", "0.0.0.0"])

@@ -10,12 +10,15 @@ import tyro
 from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
 from sevenepochs.errors import UserError
 
+AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")]
+
 
 def serve(
     runs: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
     folder: Folder = Path("runs"),
     port: int = 8707,
     host: str = "127.0.0.1",
+    allow_host: AllowedHosts = (),
     corpus: Corpus = None,
     column: Column = None,
     revision: Revision = None,
@@ -30,6 +33,8 @@ def serve(
         port: 0 takes any free one.
         host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
             for all of this machine's addresses.
+        allow_host: The name in the browser's address where a proxy stands before the page (JupyterHub, code-server,
+            nginx); may be repeated.
         corpus: Where the validation titles are, if not where the runs found them; read, and fetched where need be,
             before the page opens.
         column: The column that holds the titles.
@@ -48,8 +53,9 @@ def serve(
 
     from sevenepochs.cli.console import console, errors
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
+    from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen, proxy_name
 
+    proxies = [proxy_name(name) for name in allow_host]
     titles_from = other_corpus(corpus, column, revision)
     chosen = choose_runs(runs, folder)
     if load is not None:
@@ -67,7 +73,7 @@ def serve(
 
     one_thread()
     limits = Limits()
-    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host, listener), corpus=titles_from)
+    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host, listener, proxies), corpus=titles_from)
     console.print(
         f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
     )

@@ -25,14 +25,21 @@ class Hosts:
         names: names and addresses in small letters.
         any_address: also every numeric address, for a server that listens on all that this machine has. Rebinding
             changes what a name stands for, and cannot use a number.
+        proxied: names of proxies before this server, in small letters. Their pages may send requests also where the
+            proxy puts another name into the Host header.
     """
 
     names: frozenset[str] = LOOPBACK_HOSTS
     any_address: bool = False
+    proxied: frozenset[str] = frozenset()
 
     def allow(self, host: str) -> bool:
-        """Whether requests under this name or address are answered."""
-        return host in self.names or (self.any_address and _is_address(host))
+        """Return whether requests under this name or address are answered."""
+        return host in self.names or host in self.proxied or (self.any_address and _is_address(host))
+
+    def allow_origin(self, origin: str, host: str) -> bool:
+        """Return whether a page of `origin` may send requests that arrive with `host` in their Host header."""
+        return _netloc(origin) == host or name_of(origin) in self.proxied
 
 
 _HEADERS = {
@@ -74,19 +81,32 @@ class Guard:
 
     def _problem(self, headers: Headers) -> str | None:
         host = headers.get("host", "")
-        if not self._hosts.allow(_name(f"//{host}")):
-            return "this server answers under its own address only; open the address that it printed"
+        if not self._hosts.allow(name_of(f"//{host}")):
+            return (
+                "this server answers under its own address only; open the address that it printed, or, behind a "
+                "proxy, start it with: sevenepochs serve --allow-host NAME (the name in the browser's address)"
+            )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return "requests from another site are refused"
+        if origin is not None and not self._hosts.allow_origin(origin, host):
+            return (
+                "requests from another site are refused; behind a proxy, start the server with: "
+                "sevenepochs serve --allow-host NAME (the name in the browser's address)"
+            )
         return None
 
 
-def _name(url: str) -> str:
-    """The name or address of a URL in small letters; empty where there is none."""
+def name_of(url: str) -> str:
+    """Return the name or address in a URL in small letters; empty where there is none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:  # e.g. an unclosed bracket
+        return ""
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
         return ""
 
 

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, find_run, list_runs
 from sevenepochs.serve.deadline import with_deadline
-from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts
+from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, name_of
 from sevenepochs.serve.limits import Limits
 
 N_NEWEST = 8  # runs that are offered when none is named
@@ -67,18 +67,31 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def allowed_hosts(host: str, listener: socket.socket) -> Hosts:
+def allowed_hosts(host: str, listener: socket.socket, proxies: Sequence[str] = ()) -> Hosts:
     """Under which names requests are answered: what the user called it, the address that this came to, and the loopback
     address, which a tunnel's visitor sees. Bound to all addresses: any of them, and this machine's own name.
 
     Args:
         host: as `listen` was given it.
+        proxies: names of proxies before this server, as `proxy_name` returns them.
     """
-    bound = _bound(listener)
+    bound, proxied = _bound(listener), frozenset(proxies)
     if bound.is_unspecified:
         name = socket.gethostname().lower()
-        return Hosts(LOOPBACK_HOSTS | {name, f"{name}.local"}, any_address=True)
-    return Hosts(LOOPBACK_HOSTS | {host.lower(), str(bound)})
+        return Hosts(LOOPBACK_HOSTS | {name, f"{name}.local"}, any_address=True, proxied=proxied)
+    return Hosts(LOOPBACK_HOSTS | {host.lower(), str(bound)}, proxied=proxied)
+
+
+def proxy_name(text: str) -> str:
+    """Return the name in what `--allow-host` was given: a name, also with a port, or a whole URL.
+
+    Raises:
+        UserError: there is none.
+    """
+    name = name_of(text if "//" in text else f"//{text}")
+    if not name or "*" in name:
+        raise UserError(f"--allow-host {text}: give the name in the browser's address, e.g. hub.example.org")
+    return name
 
 
 def address_of(listener: socket.socket) -> str:

@@ -34,13 +34,13 @@ const typist = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.t
 
 // null: a newer keystroke in the same column came first; the columns do not supersede each other.
 export async function predict(column, run, text, signal) {
-  const response = await post("/api/predict", { run, text, typist: `${typist} ${column}` }, signal);
+  const response = await post("api/predict", { run, text, typist: `${typist} ${column}` }, signal);
   return response.status === 204 ? null : response.json();
 }
 
 // Calls `onLine` with each JSON line as it arrives.
 export async function sample(order, signal, onLine) {
-  const reader = (await post("/api/sample", order, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = (await post("api/sample", order, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();

@@ -21,7 +21,7 @@ export async function showCurves(body) {
   if (!body.children.length) body.append(el("p", { class: "quiet" }, "Reading …"));
   const found = await Promise.all(state.runs.map(async (run, i) => {
     try {
-      return { ...(await get(`/api/curves/${encodeURIComponent(run.name)}`)), colour: i % COLOURS, dash: DASHES[i % DASHES.length] };
+      return { ...(await get(`api/curves/${encodeURIComponent(run.name)}`)), colour: i % COLOURS, dash: DASHES[i % DASHES.length] };
     } catch (error) {
       return { name: run.name, error: error.message };
     }

@@ -51,7 +51,7 @@ function onKey(event) {
 
 async function start() {
   try {
-    const { runs, limits } = await get("/api/runs");
+    const { runs, limits } = await get("api/runs");
     settle(runs, limits);
   } catch (error) {
     document.querySelector("main").prepend(message(error.message));

@@ -18,7 +18,7 @@ export async function showPapers(body) {
   body.replaceChildren(el("div", { class: "bar-of-choices" }, picker), content);
   const asked = shown;
   try {
-    const found = await get(`/api/papers/${encodeURIComponent(asked)}`);
+    const found = await get(`api/papers/${encodeURIComponent(asked)}`);
     if (asked === shown) content.replaceChildren(draw(found));
   } catch (error) {
     content.replaceChildren(message(error.message));

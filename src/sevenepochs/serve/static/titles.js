@@ -22,7 +22,7 @@ export async function showTitles(body, open) {
   body.replaceChildren(el("div", { class: "bar-of-choices" }, picker, choice), lists);
   const asked = shown;
   try {
-    const found = await get(`/api/titles/${encodeURIComponent(asked)}`);
+    const found = await get(`api/titles/${encodeURIComponent(asked)}`);
     if (asked === shown) draw(lists, found, open);
   } catch (error) {
     lists.replaceChildren(message(error.message));
