@@ -10,6 +10,7 @@ from typing import Any
 
 # What a config means by silence: the default of a setting that came after it was written. By kind, old or new.
 _LATER: dict[str, dict[str, Any]] = {
+    "corpus.file:FileCorpus": {"encoding": None},
     "experiment:Experiment": {"averaging": {"kind": "last"}},
     "settings:Training": {"snapshots": False, "micro_batches": None},
     "model.gpt:GPT": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},

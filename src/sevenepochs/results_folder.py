@@ -359,8 +359,9 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
         "sample": f"sample:{corpus.get('n_titles')}",
     }
     told = source.get(corpus["kind"]) or shlex.quote(str(corpus.get("path")))
-    if corpus.get("column"):
-        told += f" --column {shlex.quote(corpus['column'])}"
+    for key in ("column", "encoding"):
+        if corpus.get(key):
+            told += f" --{key} {shlex.quote(corpus[key])}"
     command = f"sevenepochs train {shlex.quote(recipe)} --corpus {told} --seed {run.seed}"
     return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in run.info.get("settings", []))])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +25,8 @@ def quiet(message: str) -> None:
     pass
 
 
-def load(path: Path, column: str | None = None) -> Corpus:
-    return FileCorpus(str(path), column).load(quiet)
+def load(path: Path, column: str | None = None, encoding: str | None = None) -> Corpus:
+    return FileCorpus(str(path), column, encoding).load(quiet)
 
 
 def write_parquet(path: Path, column: str = "title", values: object = None) -> None:
@@ -103,13 +104,40 @@ def test_newline_in_a_quoted_csv_field(tmp_path: Path) -> None:
     assert list(load(path).rows) == ["two\nlines", 'a "quote"']
 
 
-def test_blank_lines_are_left_out_and_said(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("One\n\nTwo\n \n")
-    said: list[str] = []
-    corpus = FileCorpus(str(path)).load(said.append)
-    assert list(corpus.rows) == ["One", "Two"]
-    assert said == corpus.source["warnings"] == ["a.txt: 2 blank lines were left out"]
+def test_lines_without_a_record_are_left_out_and_said(tmp_path: Path) -> None:
+    for name, content in (
+        ("a.jsonl", '{"title": "One"}\n\n{"title": "Two"}\n \n'),
+        ("a.csv", "id,title\n1,One\n\n2,Two\n\n"),
+    ):
+        path = tmp_path / name
+        path.write_text(content)
+        said: list[str] = []
+        corpus = FileCorpus(str(path)).load(said.append)
+        assert list(corpus.rows) == ["One", "Two"]
+        assert said == corpus.source["warnings"] == [f"{name}: 2 blank lines were left out"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "csv of one column", "tsv", "jsonl", "json", "txt"])
+def test_empty_titles_are_titles_in_every_format(kind: str, tmp_path: Path) -> None:
+    titles = ["One", "", "Two", *["", "Three"] * 10, ""]
+    path = tmp_path / f"a.{kind.split()[0]}"
+    if kind == "parquet":
+        write_parquet(path, values=[title or None for title in titles])
+    elif kind == "csv of one column":
+        path.write_text("title\n" + "".join(title + "\n" for title in titles))
+    elif kind in ("csv", "tsv"):
+        cut = "," if kind == "csv" else "\t"
+        path.write_text(f"id{cut}title\n" + "".join(f"1{cut}{title}\n" for title in titles))
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"title": title or None}) + "\n" for title in titles))
+    elif kind == "json":
+        path.write_text(json.dumps([{"title": title or None} for title in titles]))
+    else:
+        path.write_text("".join(title + "\n" for title in titles))
+    corpus = load(path)
+    assert list(corpus.rows) == titles
+    assert split_titles(corpus.rows) == split_titles(titles)
+    assert corpus.source["warnings"] == (["a.txt: 12 blank lines were read as empty titles"] if kind == "txt" else [])
 
 
 def test_null_titles_are_empty_titles(tmp_path: Path) -> None:
@@ -234,6 +262,187 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         load(tmp_path / "dir.csv")
     with pytest.raises(UserError, match="neither a file nor a known name; give hub, sample, or"):
         FileCorpus("sampel").load(quiet)
+
+
+WESTERN = ["A dash \u2013 here", "caf\u00e9", "\u201cquoted\u201d", *(f"Title {i}" for i in range(20))]
+
+
+def write_lines(path: Path, titles: list[str], encoding: str) -> None:
+    path.write_bytes("".join(f"{title}\n" for title in titles).encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "advice"),
+    [
+        ("cp1252", "--encoding cp1252"),  # 0x96 of a dash, that latin1 would make U+0096 of
+        ("utf-16", "--encoding utf-16"),  # ff fe
+        ("utf-16-le", "--encoding utf-16-le"),  # without a mark
+        ("utf-16-be", "--encoding utf-16-be"),
+        ("utf-32", "--encoding utf-32"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["txt", "csv", "json", "txt.gz"])
+def test_another_encoding_is_named_and_the_advice_works_to_its_end(
+    encoding: str, advice: str, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    content = {
+        "txt": "".join(f"{title}\n" for title in WESTERN),
+        "csv": "id,title\n" + "".join(f"1,{title}\n" for title in WESTERN),
+        "json": json.dumps([{"title": title} for title in WESTERN], ensure_ascii=False, indent=1),
+    }[kind.removesuffix(".gz")].encode(encoding)
+    path.write_bytes(gzip.compress(content) if kind.endswith(".gz") else content)
+    with pytest.raises(UserError, match=f"{advice}($|[ ,;])"):
+        load(path)
+    corpus = load(path, encoding=advice.split()[1])
+    assert list(corpus.rows) == WESTERN
+    assert corpus.source["warnings"] == []
+
+
+def test_utf_16_of_the_other_end_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xfe\xff" + "".join(f"{title}\r\n" for title in WESTERN).encode("utf-16-be"))
+    with pytest.raises(UserError, match=r"fe ff, so it is UTF-16.*--encoding utf-16$"):
+        load(path)
+    assert list(load(path, encoding="utf-16").rows) == WESTERN
+
+
+def test_gzip_without_its_extension_is_named_and_the_advice_works_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "my titles.txt"
+    path.write_bytes(gzip.compress("".join(f"{title}\n" for title in TITLES).encode()))
+    for encoding in (None, "cp1252"):
+        with pytest.raises(UserError, match=r"gzip data.*mv 'my titles\.txt' 'my titles\.txt'\.gz"):
+            load(path, encoding=encoding)
+    subprocess.run("mv 'my titles.txt' 'my titles.txt'.gz", shell=True, check=True, cwd=tmp_path)
+    assert list(load(tmp_path / "my titles.txt.gz").rows) == TITLES
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [(b"PK\x03\x04", "zip"), (b"PAR1", r"\.parquet"), (b"\xfd7zXZ", "unxz"), (b"\x28\xb5\x2f\xfd", "zstd")],
+)
+def test_other_formats_are_named(head: bytes, named: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(head + bytes(range(256)))
+    with pytest.raises(UserError, match=named):
+        load(path)
+
+
+def test_no_encoding_is_advised_that_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_lines(path, ["\u041f\u0440\u0438\u0432\u0435\u0442", "\u043c\u0438\u0440"], "cp1251")  # not Western
+    with pytest.raises(UserError, match="cp1251, shift_jis") as caught:
+        load(path)
+    assert "cp1252" not in str(caught.value)
+    path.write_bytes("caf\u00e9\n".encode() + b"a dash \x96 here\n")  # one damaged line of a UTF-8 file
+    with pytest.raises(UserError, match=r"line 2, byte 8: not UTF-8.*damaged") as caught:
+        load(path)
+    assert "--encoding" not in str(caught.value)
+    path.write_bytes(b"a dash \x81 here\n")  # not in cp1252 either
+    with pytest.raises(UserError, match="name its encoding") as caught:
+        load(path)
+    for encoding in ("cp1252", "utf-16"):
+        with pytest.raises(UserError, match=f"not {encoding}.*own encoding"):
+            load(path, encoding=encoding)
+    for encoding in ("latin-99", "rot13", "", "\0"):
+        with pytest.raises(UserError, match=r"no text encoding of that name|UTF-8"):
+            load(path, encoding=encoding)
+
+
+def test_controls_of_a_wrong_conversion_are_said(tmp_path: Path) -> None:
+    wrong = [title.encode("cp1252").decode("latin1") for title in WESTERN]  # as iconv -f latin1 makes them
+    write_lines(tmp_path / "a.txt", wrong, "utf-8")
+    write_parquet(tmp_path / "a.parquet", values=wrong)
+    for path in (tmp_path / "a.txt", tmp_path / "a.parquet"):
+        said: list[str] = []
+        corpus = FileCorpus(str(path)).load(said.append)
+        assert said == corpus.source["warnings"] and len(said) == 1
+        assert "2 titles hold C1 control characters" in said[0] and "--encoding cp1252" in said[0]
+
+
+def test_an_encoding_of_parquet_is_refused(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="leave --encoding cp1252 out"):
+        load(tmp_path / "a.parquet", encoding="cp1252")
+
+
+RECORDS = [{"id": i, "title": title} for i, title in enumerate(TITLES)]
+UNAMBIGUOUS: dict[str, tuple[str, str]] = {
+    "array of objects": ("a.json", json.dumps(RECORDS)),
+    "array of objects, indented": ("a.json", "\ufeff\n" + json.dumps(RECORDS, indent=2)),
+    "array of objects, on one long line": ("a.json", json.dumps([{**r, "text": "x" * 50_000} for r in RECORDS])),
+    "array in a jsonl": ("a.jsonl", json.dumps(RECORDS)),
+    "JSON lines named json": ("a.json", "".join(json.dumps(record) + "\n" for record in RECORDS)),
+    "JSON lines named ndjson": ("a.ndjson", "".join(json.dumps(record) + "\n" for record in RECORDS)),
+    "tsv": ("a.tsv", "id\ttitle\n" + "".join(f'{i}\t"{t}"\n' for i, t in enumerate(TITLES))),
+    "tab in a csv": ("a.csv", "id\ttitle\n" + "".join(f'{i}\t"{t}"\n' for i, t in enumerate(TITLES))),
+    "semicolons": (
+        "a.csv",
+        "id;title;url\r\n" + "".join(f"{i};{t};http://a/?b;c\r\n".replace("b;c", "b") for i, t in enumerate(TITLES)),
+    ),
+    "semicolons and quotes": ("a.csv", '"id";"title"\n' + "".join(f'"{i}";"{t}"\n' for i, t in enumerate(TITLES))),
+}
+
+
+@pytest.mark.parametrize("case", UNAMBIGUOUS)
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
+def test_what_is_unambiguous_is_read(case: str, packed: bool, tmp_path: Path) -> None:
+    name, text = UNAMBIGUOUS[case]
+    path = tmp_path / (f"{name}.gz" if packed else name)
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    corpus = load(path)
+    assert list(corpus.rows) == TITLES
+    assert corpus.name == "a"
+    assert corpus.source["column"] == "title"
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.dictionary(pa.int32(), pa.binary())]
+)
+def test_text_in_a_binary_column(kind: pa.DataType, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    values = pa.array([None if i == 3 else title.encode() for i, title in enumerate(TITLES)], pa.binary())
+    table = pa.table({"title": values.dictionary_encode() if "dict" in str(kind) else values.cast(kind)})
+    pq.write_table(table, path)
+    assert list(load(path).rows) == [*TITLES[:3], "", *TITLES[4:]]
+    pq.write_table(pa.table({"title": pa.array([b"ok", b"\xff"], pa.binary())}), path)
+    with pytest.raises(UserError, match="not UTF-8"):
+        load(path)
+
+
+AMBIGUOUS: dict[str, tuple[str, str, str]] = {
+    "two titles in a csv": ("a.csv", "title,title\na,b\n", "2 columns are called 'title'"),
+    "semicolons and another name": ("a.csv", "id;titel;url\n1;a;b\n", "did you mean 'titel'"),
+    "semicolons and a field too many": ("a.csv", "id;title\n1;a;b\n", "around text that contains semicolons"),
+    "one object over lines": ("a.json", json.dumps({"title": TITLES}, indent=1), "one JSON object over several lines"),
+    "columns as pandas writes them": (
+        "a.json",
+        json.dumps({"title": {"0": "a", "1": "b"}}),
+        "holds several values.*records",
+    ),
+    "an object around the records": ("a.json", json.dumps({"hits": RECORDS[:2]}), "no 'title'; known: hits"),
+    "array of strings": ("a.json", json.dumps(["a", "b"]), "not a JSON object"),
+    "array cut short": ("a.json", json.dumps(RECORDS)[:-1], "not JSON"),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_what_is_ambiguous_is_refused_with_its_cause(case: str, tmp_path: Path) -> None:
+    name, text, message = AMBIGUOUS[case]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=message) as caught:
+        load(tmp_path / name)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_url_is_told_how_to_be_fetched(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"curl -L -o titles\.csv 'https://a\.example/x/titles\.csv\?raw=1'.*--corpus titles\.csv"
+    ):
+        FileCorpus("https://a.example/x/titles.csv?raw=1").load(quiet)
+    write_txt(tmp_path / "a.txt")
+    with pytest.raises(UserError, match=f"--corpus {tmp_path}/a.txt$"):
+        FileCorpus(f"file://{tmp_path}/a.txt").load(quiet)
 
 
 def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

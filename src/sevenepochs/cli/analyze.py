@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.observe import Progress
@@ -28,6 +28,7 @@ def analyze(
     figures: bool = True,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
     json: bool = False,
@@ -53,7 +54,7 @@ def analyze(
     from sevenepochs.cli.console import console, errors
     from sevenepochs.run_folder import find_run
 
-    titles_from = other_corpus(corpus, column)
+    titles_from = other_corpus(corpus, column, encoding=encoding)
     found = find_run(run, runs)
     contents = _contents(found, only, again, titles_from, load)
     if json:

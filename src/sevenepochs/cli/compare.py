@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, other_corpus
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.compare import Pair
@@ -25,6 +25,7 @@ def compare(
     by: By = (),
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     folder: Folder = Path("runs"),
     results: Folder = Path("results"),
     json: bool = False,
@@ -51,7 +52,7 @@ def compare(
 
     if len(runs) < 2:
         raise UserError("compare needs at least two runs or results")
-    inner = other_corpus(corpus, column)
+    inner = other_corpus(corpus, column, encoding=encoding)
     named = [result for text in runs for result in select(text, folder, results)]
     comparison = line_up(named)
     pairs: list[Pair] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Positional, Revision
+from sevenepochs.cli.options import Column, Encoding, Positional, Revision
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,6 +18,7 @@ _WORD_COLUMNS = 4
 def corpus(
     source: Positional[Annotated[str, tyro.conf.arg(metavar="hub|sample|PATH")]] = "sample",
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     json: bool = False,
 ) -> None:
@@ -33,7 +34,7 @@ def corpus(
     from sevenepochs.corpus.describe import describe
     from sevenepochs.corpus.parse import parse_corpus
 
-    facts = describe(parse_corpus(source, column=column, revision=revision).load())
+    facts = describe(parse_corpus(source, column=column, revision=revision, encoding=encoding).load())
     if json:
         print_json(facts)
         return

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
 
 if TYPE_CHECKING:
+    from sevenepochs.corpus.base import CorpusConfig
     from sevenepochs.protocol.budget import Split
     from sevenepochs.tokenizer.base import Tokenizer
 
@@ -19,6 +20,7 @@ def data(
     run: Positional[Annotated[str | None, tyro.conf.arg(metavar="RUN")]] = None,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     figures: Folder | None = None,
     runs: Folder = Path("runs"),
@@ -42,7 +44,7 @@ def data(
     from sevenepochs.cli.analysis_views import data as view
     from sevenepochs.cli.console import console, errors
 
-    split, tokenizer = _read(run, corpus, column, revision, runs)
+    split, tokenizer = _read(run, other_corpus(corpus, column, revision, encoding), runs)
     content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
     if json:
         print_json(content)
@@ -53,16 +55,13 @@ def data(
         errors.print(f"figures are in {figures}", style="dim", soft_wrap=True)
 
 
-def _read(
-    run: str | None, corpus: str | None, column: str | None, revision: str | None, runs: Path
-) -> tuple[Split, Tokenizer]:
+def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Split, Tokenizer]:
     from sevenepochs.corpus.base import CorpusConfig
     from sevenepochs.corpus.sample import SampleCorpus
     from sevenepochs.run_folder import find_run, layout
     from sevenepochs.tokenizer.base import Tokenizer
     from sevenepochs.tokenizer.bpe import BPE
 
-    named = other_corpus(corpus, column, revision)
     if run is None:
         split = (named or SampleCorpus()).load().split()
         return split, BPE().build(split)

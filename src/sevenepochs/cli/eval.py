@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, RunName, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, RunName, other_corpus
 
 
 def evaluate(
     run: Positional[RunName],
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
@@ -36,7 +37,7 @@ def evaluate(
 
     if load is not None:
         import_file(load)
-    other = other_corpus(corpus, column, revision)
+    other = other_corpus(corpus, column, revision, encoding)
     result = score(find_run(run, runs), other, lambda text: errors.print(text, style="dim"))
     if json:
         print_json(result)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, Settings
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.proxy_check import ProxyCheck
@@ -26,6 +26,7 @@ def ladder(
     seeds: int = 1,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     settings: Settings = (),
     dry_run: bool = False,
@@ -67,12 +68,12 @@ def ladder(
         raise UserError("--log prints Markdown and --json prints JSON: choose one of them")
     names = _between(recipes or _ladder(), start, stop)
     if check_proxy:
-        if proxy or dry_run or log or seeds != 1 or corpus or column or revision or settings:
+        if proxy or dry_run or log or seeds != 1 or corpus or column or encoding or revision or settings:
             raise UserError("--check-proxy looks at all runs that are there; beside it name only recipes and folders")
         is_part = bool(recipes or start or stop)
         show_checks(_checks(tuple(map(recipe_label, names)) if is_part else None, runs, results), json)
         return
-    wanted = {name: experiment_from(name, corpus, column, revision, None, settings) for name in names}
+    wanted = {name: experiment_from(name, corpus, column, revision, None, settings, encoding) for name in names}
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
     planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results, may_download=not dry_run)

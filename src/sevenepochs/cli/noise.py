@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, Settings
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
     from sevenepochs.analysis.noise import NoiseFloor
@@ -22,6 +22,7 @@ def noise(
     proxy: bool = False,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     settings: Settings = (),
     runs: Folder = Path("runs"),
@@ -54,8 +55,10 @@ def noise(
     from sevenepochs.train.hooks import Watcher
 
     refuse_seed(settings, "--train")
-    if not train and (corpus or column or revision or settings):
-        raise UserError("--corpus, --column, --revision and --set are for runs that --train begins; add --train 3")
+    if not train and (corpus or column or encoding or revision or settings):
+        raise UserError(
+            "--corpus, --column, --encoding, --revision and --set are for runs that --train begins; add --train 3"
+        )
     if train:
         if train < 2:
             raise UserError(f"--train {train}: a deviation needs two seeds, and a claim three; write --train 3")
@@ -65,7 +68,11 @@ def noise(
             job
             for name in recipes
             for job in jobs_for(
-                name, experiment_from(name, corpus, column, revision, None, settings), train, settings, proxy=proxy
+                name,
+                experiment_from(name, corpus, column, revision, None, settings, encoding),
+                train,
+                settings,
+                proxy=proxy,
             )
         ]
         watcher = Watcher() if json else ConsoleWatcher()

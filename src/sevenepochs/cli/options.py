@@ -18,6 +18,7 @@ Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
 RunName = Annotated[str, tyro.conf.arg(metavar="RUN")]
 Corpus = Annotated[str | None, tyro.conf.arg(metavar="hub|sample|PATH")]
 Column = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
+Encoding = Annotated[str | None, tyro.conf.arg(metavar="NAME", help="The text file's encoding, e.g. cp1252.")]
 Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
 Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
@@ -46,18 +47,21 @@ def refuse_seed(settings: tuple[str, ...], option: str) -> None:
         raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
 
 
-def other_corpus(corpus: str | None, column: str | None, revision: str | None = None) -> CorpusConfig | None:
+def other_corpus(
+    corpus: str | None, column: str | None, revision: str | None = None, encoding: str | None = None
+) -> CorpusConfig | None:
     """What --corpus means beside a run, which has titles of its own; None without it.
 
     Raises:
-        UserError: a column or a revision of nothing, or as `parse_corpus`.
+        UserError: a column, an encoding or a revision of nothing, or as `parse_corpus`.
     """
     from sevenepochs.corpus.parse import parse_corpus
 
     if corpus is not None:
-        return parse_corpus(corpus, column=column, revision=revision)
-    if column is not None or revision is not None:
-        raise UserError(f"{'--column' if revision is None else '--revision'} belongs to --corpus; name it too")
+        return parse_corpus(corpus, column=column, revision=revision, encoding=encoding)
+    for option, value in (("--revision", revision), ("--column", column), ("--encoding", encoding)):
+        if value is not None:
+            raise UserError(f"{option} belongs to --corpus; name it too")
     return None
 
 
@@ -68,6 +72,7 @@ def experiment_from(
     revision: str | None,
     seed: int | None,
     settings: tuple[str, ...],
+    encoding: str | None = None,
 ) -> Experiment:
     """The recipe with the command line's changes; `--set` comes last and wins.
 
@@ -79,9 +84,11 @@ def experiment_from(
 
     experiment = load_recipe(recipe)
     if corpus is not None:
-        experiment = experiment.replace("corpus", parse_corpus(corpus, column=column, revision=revision))
+        experiment = experiment.replace(
+            "corpus", parse_corpus(corpus, column=column, revision=revision, encoding=encoding)
+        )
     else:
-        for name, value in (("column", column), ("revision", revision)):
+        for name, value in (("column", column), ("revision", revision), ("encoding", encoding)):
             if value is not None:
                 experiment = experiment.replace(f"corpus.{name}", value)
     if seed is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, SvgFile, check_svg, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, SvgFile, check_svg, other_corpus
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def predict(
     top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
     figure: SvgFile = None,
@@ -50,7 +51,7 @@ def predict(
         json: Print JSON.
     """
     check_svg(figure)
-    found = _answer(run, text, at, title, against, top_k, other_corpus(corpus, column), load, runs)
+    found = _answer(run, text, at, title, against, top_k, other_corpus(corpus, column, encoding=encoding), load, runs)
     _show(found, json)
     if figure is not None:
         from sevenepochs.cli.one_figure import write_figure

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, other_corpus
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")]
 
@@ -16,6 +16,7 @@ def publish(
     names: Positional[Names],
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     results: Folder = Path("results"),
     analyses: bool = True,
     load: Folder | None = None,
@@ -49,7 +50,7 @@ def publish(
 
     if not names:
         raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
-    other = other_corpus(corpus, column)
+    other = other_corpus(corpus, column, encoding=encoding)
     if load is not None:
         import_file(load)
     # an incomplete one among them is refused before any work

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, RunName, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ def sample(
     max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 100,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     load: Folder | None = None,
     runs: Folder = Path("runs"),
     json: bool = False,
@@ -64,7 +65,7 @@ def sample(
     from sevenepochs.run_folder import find_run
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
-    titles_from = other_corpus(corpus, column)
+    titles_from = other_corpus(corpus, column, encoding=encoding)
     if load is not None:
         import_file(load)
     reader = Reader.open(find_run(run, runs))

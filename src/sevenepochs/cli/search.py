@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Recipe, Revision, Settings
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Recipe, Revision, Settings
 
 if TYPE_CHECKING:
     from sevenepochs.campaign.search import Trial
@@ -30,6 +30,7 @@ def search(
     survivors: int = 3,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     settings: Settings = (),
     folder: Folder | None = None,
@@ -60,7 +61,7 @@ def search(
     from sevenepochs.train.hooks import Watcher
     from sevenepochs.train.interrupt import Interrupted
 
-    experiment = experiment_from(recipe, corpus, column, revision, None, settings)
+    experiment = experiment_from(recipe, corpus, column, revision, None, settings, encoding)
     name = recipe_label(recipe)
     folder = folder or Path("searches") / name.replace(":", "-")
     dimensions = parse_space(vary, experiment) or Search.kept_space(folder) or default_space(experiment)
@@ -81,7 +82,8 @@ def search(
     study = found.open()
     done = found.trials(study)
     importances = found.importances(study)
-    commands = [_command(recipe, corpus, column, revision, settings, trial) for trial in best_of(done, survivors)]
+    titles = {"--corpus": corpus, "--column": column, "--encoding": encoding, "--revision": revision}
+    commands = [_command(recipe, titles, settings, trial) for trial in best_of(done, survivors)]
     if json:
         rows = [dataclasses.asdict(trial) for trial in done]
         print_json({"trials": rows, "importances": importances, "survivors": commands})
@@ -95,13 +97,11 @@ def search(
         console.print(f"  {command}", markup=False, soft_wrap=True)
 
 
-def _command(
-    recipe: str, corpus: str | None, column: str | None, revision: str | None, settings: tuple[str, ...], trial: Trial
-) -> str:
+def _command(recipe: str, titles: dict[str, str | None], settings: tuple[str, ...], trial: Trial) -> str:
     import shlex
 
     words = ["sevenepochs", "train", recipe]
-    for option, value in (("--corpus", corpus), ("--column", column), ("--revision", revision)):
+    for option, value in titles.items():
         words += [option, value] if value is not None else []
     changes = [*settings, *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
     return shlex.join([*words, *(word for change in changes for word in ("--set", change))])

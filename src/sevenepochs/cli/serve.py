@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Folder, Positional, Revision, other_corpus
+from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
 from sevenepochs.errors import UserError
 
 AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")]
@@ -21,6 +21,7 @@ def serve(
     allow_host: AllowedHosts = (),
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     load: Folder | None = None,
     show: bool = False,
@@ -56,7 +57,7 @@ def serve(
     from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen, proxy_name
 
     proxies = [proxy_name(name) for name in allow_host]
-    titles_from = other_corpus(corpus, column, revision)
+    titles_from = other_corpus(corpus, column, revision, encoding)
     chosen = choose_runs(runs, folder)
     if load is not None:
         import_file(load)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Positional, Recipe, Revision, Seed, Settings
+from sevenepochs.cli.options import Column, Corpus, Encoding, Positional, Recipe, Revision, Seed, Settings
 
 
 def show(
     recipe: Positional[Recipe],
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     seed: Seed = None,
     settings: Settings = (),
@@ -32,7 +33,7 @@ def show(
     from sevenepochs.run_folder.storage import json_text
     from sevenepochs.train.estimate import estimate
 
-    experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
+    experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
     facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))
     if json:
         print_json({"config": experiment.to_dict(), **facts})

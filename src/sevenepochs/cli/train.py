@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sevenepochs.cli.options import (
     Column,
     Corpus,
+    Encoding,
     Folder,
     Positional,
     Processes,
@@ -32,6 +33,7 @@ def train(
     recipe: Positional[Recipe] = RECORD_RECIPE,
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     revision: Revision = None,
     seed: Seed = None,
     settings: Settings = (),
@@ -63,7 +65,7 @@ def train(
     from sevenepochs.train.trainer import run_training
 
     watcher = _mirrored(ConsoleWatcher(), track)
-    experiment = experiment_from(recipe, corpus, column, revision, seed, settings)
+    experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
     _report(run_training(experiment, recipe, runs, watcher, settings))
@@ -73,6 +75,7 @@ def resume(
     run: Positional[RunName],
     corpus: Corpus = None,
     column: Column = None,
+    encoding: Encoding = None,
     load: Folder | None = None,
     track: Track = None,
     nproc: Processes = 1,
@@ -100,7 +103,7 @@ def resume(
 
     if load is not None:
         import_file(load)
-    titles_from = other_corpus(corpus, column)
+    titles_from = other_corpus(corpus, column, encoding=encoding)
     found = find_run(run, runs)
     experiment = Experiment.from_dict(found.config)
     if titles_from is not None:

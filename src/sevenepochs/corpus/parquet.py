@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -33,6 +33,12 @@ class ArrowTitles(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _ITERATION_ROWS):
             yield from self._array.slice(start, _ITERATION_ROWS).to_pylist()
+
+    def n_matching(self, pattern: str) -> int:
+        """Return how many titles the regular expression is found in."""
+        import pyarrow.compute as pc
+
+        return int(pc.sum(pc.match_substring_regex(self._array, pattern)).as_py() or 0)
 
 
 def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
@@ -77,13 +83,26 @@ def _read_column(path: Path, column: str) -> list[Any]:
             f"{path.name} is not a readable parquet file ({reason}); is the download complete? Fetch it again"
         ) from None
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+    if not any(is_kind(kind) for is_kind in (*_text_kinds(), *_byte_kinds())):
         raise UserError(f"{path.name}: column {column!r} holds {values.type}, not text; name another with --column")
     try:
-        text = values.cast(kind).cast(pa.large_string())
+        text = values.cast(kind).cast(pa.large_string())  # bytes without a type above them are mostly UTF-8 text
         text.validate(full=True)  # Arrow trusts a file that its text is UTF-8 until asked
     except pa.ArrowException:
         raise UserError(
             f"{path.name}: column {column!r} is not UTF-8 throughout; write the file again as UTF-8"
         ) from None
     return text.fill_null("").chunks
+
+
+def _text_kinds() -> tuple[Callable[[Any], bool], ...]:
+    import pyarrow.types as of
+
+    return of.is_string, of.is_large_string, of.is_string_view
+
+
+def _byte_kinds() -> tuple[Callable[[Any], bool], ...]:
+    """What writers without a notion of text (older Spark and Impala, some R and C++ ones) leave text in."""
+    import pyarrow.types as of
+
+    return of.is_binary, of.is_large_binary, of.is_binary_view

@@ -17,7 +17,11 @@ from sevenepochs.run_folder.lock import Lock
 from sevenepochs.run_folder.reader import Run
 
 # corpus.json and the run's name have them
-_TOLD_BY_THE_RUN = {"training.seed", "corpus", *(f"corpus.{key}" for key in ("path", "column", "revision", "n_titles"))}
+_TOLD_BY_THE_RUN = {
+    "training.seed",
+    "corpus",
+    *(f"corpus.{key}" for key in ("path", "column", "encoding", "revision", "n_titles")),
+}
 
 
 class RunWriter:
