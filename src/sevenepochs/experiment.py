@@ -14,6 +14,7 @@ from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.stream import Stream
 from sevenepochs.config import Config
 from sevenepochs.corpus.base import Corpus, CorpusConfig
+from sevenepochs.corpus.describe import doubts
 from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.model.gpt import GPT, GPTModel, n_matmul_parameters
@@ -71,6 +72,8 @@ class Experiment(Config, kind="experiment"):
                 "use a corpus with more titles"
             )
         announce(f"{len(split.train):,} training and {len(split.validation):,} validation titles")
+        for doubt in doubts(split):
+            announce(doubt)
         if tokenizer is None:
             tokenizer = self.tokenizer.build(split)
         if self.model.titles is not None and self.model.titles.eos_id != tokenizer.eos_id:

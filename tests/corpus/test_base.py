@@ -33,6 +33,7 @@ from sevenepochs.protocol.budget import Split, joined_text, split_titles
         ("sample:500", {}, SampleCorpus(n_titles=500)),
         ("a/b.csv", {}, FileCorpus("a/b.csv")),
         ("a/b.csv", {"column": "name"}, FileCorpus("a/b.csv", "name")),
+        ("a/b.csv", {"encoding": "cp1252"}, FileCorpus("a/b.csv", encoding="cp1252")),
         ("./hub", {}, FileCorpus("./hub")),
     ],
 )
@@ -47,6 +48,8 @@ def test_parse(text: str, options: dict[str, str], expected: CorpusConfig) -> No
         ("", {}, "is empty"),
         ("sample", {"column": "title"}, "--column is for files"),
         ("hub", {"column": "title"}, "--column is for files"),
+        ("sample:20", {"encoding": "cp1252"}, "--encoding is for text files"),
+        ("hub", {"encoding": "cp1252"}, "--encoding is for text files"),
         ("sample", {"revision": "2023"}, "--revision is for --corpus hub"),
         ("a.csv", {"revision": "2023"}, "--revision is for --corpus hub"),
         ("sample:", {}, "not a number of titles"),

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tokenizers
 import torch.nn.functional as F
 from tokenizers import normalizers
 
+from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.attention import AttentionConfig
@@ -55,6 +58,7 @@ def test_the_stock_recipe_is_clean(shrink, tmp_path):
     assert tokenizer["trained_on"] == "train+validation" and tokenizer["reversible"] is True
     assert tokenizer["n_titles"] == 100 and tokenizer["n_with_special_text"] == 0
     assert certificate["split"]["n_validation"] == 10
+    assert certificate["split"]["n_empty_titles"] == 0
     assert certificate["source"].keys() == {"commit", "dirty", "diff_sha256"} and certificate["earlier_sources"] == []
 
 
@@ -145,3 +149,35 @@ class LooksAhead(AttentionConfig):
 def test_a_model_that_looks_ahead_is_named(small, tmp_path):
     certificate = certificate_of(small.replace_all({"model.attention": LooksAhead(), "model.init.std": 0.3}), tmp_path)
     assert certificate["broken"] == ["causal"]
+
+
+class Messages(Watcher):
+    def __init__(self):
+        self.texts = []
+
+    def message(self, text):
+        self.texts.append(text)
+
+
+@pytest.mark.parametrize(
+    ("titles", "n_empty", "n_seen", "said"),
+    [
+        ([None if i % 5 else f"Title {i % 2}" for i in range(100)], 80, 10, 2),
+        ([f"Title {i % 9}" for i in range(100)], 0, 10, 1),  # each again and again
+        ([f"Title {i}" for i in range(100)], 0, 0, 0),
+    ],
+    ids=["80 % null", "all validation titles in training", "each once"],
+)
+def test_empty_and_known_titles_are_said_and_certified(small, tmp_path, titles, n_empty, n_seen, said):
+    """Facts that only `corpus` told: training says them in a line each, and the certificate keeps both."""
+    path = tmp_path / "titles.parquet"
+    pq.write_table(pa.table({"title": pa.array(titles, pa.string())}), path)
+    watcher = Messages()
+    changes = {"corpus": FileCorpus(str(path)), "batches.batch_size": 2, "batches.block_size": 16}
+    run = run_training(small.replace_all(changes), "x", tmp_path, watcher)
+    split = run.certificate["split"]
+    assert (split["n_empty_titles"], split["n_validation_titles_in_train"]) == (n_empty, n_seen)
+    doubtful = [text for text in watcher.texts if "empty" in text or "word for word" in text]
+    assert len(doubtful) == said and all("\n" not in text for text in doubtful)
+    assert any(f"{n_empty} of 100 titles" in text and "80.0%" in text for text in doubtful) is (n_empty > 0)
+    assert any(f"{n_seen} of 10 validation" in text and "100.0%" in text for text in doubtful) is (n_seen > 0)

@@ -10,10 +10,12 @@ from typing import Any
 
 from sevenepochs.corpus.base import Corpus
 from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EOS, Split, split_titles
 
 SPECIAL_TEXTS = ("<pad>", EOS, "<unk>")  # the stock tokenizer's; in a title, they would be read as the token
 N_FREQUENT_WORDS = 20
+_DOUBTFUL_SHARE = 0.1  # real titles: 1.5 % of the stand-in's validation titles are in training, one title is empty
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
@@ -33,8 +35,9 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "n_titles_used": len(titles),
         **fingerprint(split),
         "title_chars": _lengths(titles),
-        **_overlaps(split),
-        "n_empty_titles": sum(not title for title in titles),
+        **(counts := empty_and_seen(split)),
+        "share_validation_titles_in_train": counts["n_validation_titles_in_train"] / len(split.validation),
+        "n_duplicates_in_train": len(split.train) - len(set(split.train)),
         "n_titles_with_special_text": sum(any(text in title for text in SPECIAL_TEXTS) for title in titles),
         "frequent_train_words": frequent_words(split.train),
         "recognised": corpus.source["recognised"],
@@ -63,14 +66,33 @@ def _lengths(titles: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _overlaps(split: Split) -> dict[str, float]:
-    """Titles met again, word for word: what a model could know by heart."""
+def empty_and_seen(split: Split) -> dict[str, int]:
+    """Return `n_empty_titles` of both splits, and `n_validation_titles_in_train`: those that training has word for
+    word, so that a model could know them by heart."""
     known = set(split.train)
     return {
-        "n_validation_titles_in_train": (n_seen := sum(title in known for title in split.validation)),
-        "share_validation_titles_in_train": n_seen / len(split.validation),
-        "n_duplicates_in_train": len(split.train) - len(known),
+        "n_empty_titles": sum(not title for title in (*split.train, *split.validation)),
+        "n_validation_titles_in_train": sum(title in known for title in split.validation),
     }
+
+
+def doubts(split: Split) -> list[str]:
+    """Return a line for each reason to doubt what a loss on this split means: a tenth of its titles is empty, or of its
+    validation titles is in training."""
+    counts, n_validation = empty_and_seen(split), len(split.validation)
+    n_titles = len(split.train) + n_validation
+    found = []
+    if (share := counts["n_empty_titles"] / n_titles) >= _DOUBTFUL_SHARE:
+        found.append(
+            f"{counts['n_empty_titles']:,} of {n_titles:,} titles are empty ({format_metric('share', share)}) and "
+            "count in every figure; is this the right column?"
+        )
+    if (share := counts["n_validation_titles_in_train"] / n_validation) >= _DOUBTFUL_SHARE:
+        found.append(
+            f"{counts['n_validation_titles_in_train']:,} of {n_validation:,} validation titles are in training word "
+            f"for word ({format_metric('share', share)}): the loss also measures what is known by heart"
+        )
+    return found
 
 
 def frequent_words(titles: Sequence[str]) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenepochs.corpus.describe import empty_and_seen
 from sevenepochs.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import FinalFigures, causality_of, final_figures
@@ -100,7 +101,7 @@ def _facts(outcome: Outcome, final: FinalFigures, violation_nats: float) -> Fact
         epochs=experiment.training.epochs,
         seed=experiment.training.seed,
         corpus={**data.corpus.source, "name": data.corpus.name},
-        split=fingerprint(data.split),
+        split={**fingerprint(data.split), **empty_and_seen(data.split)},
         train_tokens=len(data.train_ids),
         tokens_used=outcome.tokens_used,
         passes_per_token=experiment.objective.passes_per_token,
