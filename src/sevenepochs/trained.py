@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.embedding.table import Table
@@ -54,6 +55,7 @@ class TrainedRun:
         place = self.experiment.corpus if corpus is None else corpus
         if same_titles:
             place = moved(self.experiment.corpus, place)
+        check_at_hand(self.run, place)
         experiment = self.experiment.replace("corpus", place)
         data = experiment.load_data(announce, self.tokenizer)
         if same_titles:
@@ -69,7 +71,9 @@ class TrainedRun:
             UserError: the corpus cannot be read, or is another one.
         """
         own = self.experiment.corpus
-        split = moved(own, corpus or own).load(announce).split()
+        place = moved(own, corpus or own)
+        check_at_hand(self.run, place)
+        split = place.load(announce).split()
         check_same_titles(self.run, split)
         return split
 

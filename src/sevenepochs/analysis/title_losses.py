@@ -17,6 +17,7 @@ from sevenepochs.analysis.where_loss import title_chars
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
 from sevenepochs.results_folder import Result
@@ -104,6 +105,7 @@ def _split_of(run: Run, corpus: CorpusConfig | None, announce: Announce) -> Spli
     config = CorpusConfig.from_dict(run.config["corpus"])
     if corpus is not None:
         config = moved(config, corpus)
+    check_at_hand(run, config)
     split, prints = _load(config, announce)
     if prints != run.corpus.get("split"):
         raise UserError(

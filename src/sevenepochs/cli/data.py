@@ -57,6 +57,7 @@ def data(
 
 def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Split, Tokenizer]:
     from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.corpus.of_run import check_at_hand
     from sevenepochs.corpus.sample import SampleCorpus
     from sevenepochs.run_folder import find_run, layout
     from sevenepochs.tokenizer.base import Tokenizer
@@ -67,6 +68,7 @@ def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Spli
         return split, BPE().build(split)
     found = find_run(run, runs)
     config = named or CorpusConfig.from_dict(found.config["corpus"])
+    check_at_hand(found, config)
     return config.load().split(), Tokenizer(found.read_text(layout.TOKENIZER))
 
 

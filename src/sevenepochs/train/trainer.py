@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.environment import EARLIER, earlier_environments, environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
@@ -88,6 +89,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     ranks = Ranks.from_environment()
     watcher = watcher if watcher is not None and ranks.is_first else Watcher()
     with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
+        check_at_hand(run, experiment.corpus)
         tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
         data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer))
         check_same_titles(run, data.split)
