@@ -109,18 +109,22 @@ def test_nothing_is_written_outside_or_after_closing(writer):
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
-def test_every_file_has_the_mode_that_the_umask_says(writer, umask, mode):
+def test_every_file_has_the_mode_that_the_umask_says(root, umask, mode):
     before = os.umask(umask)
     try:
-        writer.write_json("config.json", {})
-        writer.save_model(TENSORS)
-        writer.save_snapshot(3, TENSORS)
-        writer.save_checkpoint(TENSORS, {"step": 3})
-        writer.save_model(TENSORS)  # over the one that is there
+        with RunWriter.create(root, "adamw", 1337, now=NOON) as writer:
+            writer.write_json("config.json", {})
+            writer.append_metric({"step": 1})
+            writer.save_model(TENSORS)
+            writer.save_snapshot(3, TENSORS)
+            writer.save_checkpoint(TENSORS, {"step": 3})
+            writer.save_model(TENSORS)  # over the one that is there
+            files = [path for path in writer.path.rglob("*") if path.is_file()]
     finally:
         os.umask(before)
-    names = (layout.CONFIG, layout.MODEL, layout.snapshot(3), f"{layout.CHECKPOINT}/{layout.CHECKPOINT_TENSORS}")
-    assert {name: oct((writer.path / name).stat().st_mode & 0o777) for name in names} == dict.fromkeys(names, oct(mode))
+    assert {layout.LOCK, Path(layout.MODEL).name, layout.CHECKPOINT_TENSORS} <= {path.name for path in files}
+    modes = {str(path.relative_to(root)): oct(path.stat().st_mode & 0o777) for path in files}
+    assert modes == dict.fromkeys(modes, oct(mode))
 
 
 def test_model_tensors_in_any_memory_order(writer):

@@ -58,7 +58,7 @@ class Lock:
 @contextlib.contextmanager
 def _exclusive(path: Path) -> Iterator[BinaryIO]:
     """The lock file, opened, with others kept out while it is read and rewritten (microseconds)."""
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "rb+", buffering=0) as file:
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "rb+", buffering=0) as file:
         if fcntl is not None:
             # Some network file systems have no flock; then only the race of two simultaneous takers stays open.
             with contextlib.suppress(OSError):
