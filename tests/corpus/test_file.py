@@ -366,6 +366,7 @@ def test_an_encoding_of_parquet_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "a.parquet", encoding="cp1252")
 
 
+RAW = ['"Hello" and more', 'it is 5" long', '"all of it"', *TITLES]
 RECORDS = [{"id": i, "title": title} for i, title in enumerate(TITLES)]
 UNAMBIGUOUS: dict[str, tuple[str, str]] = {
     "array of objects": ("a.json", json.dumps(RECORDS)),
@@ -375,6 +376,10 @@ UNAMBIGUOUS: dict[str, tuple[str, str]] = {
     "JSON lines named json": ("a.json", "".join(json.dumps(record) + "\n" for record in RECORDS)),
     "JSON lines named ndjson": ("a.ndjson", "".join(json.dumps(record) + "\n" for record in RECORDS)),
     "tsv": ("a.tsv", "id\ttitle\n" + "".join(f'{i}\t"{t}"\n' for i, t in enumerate(TITLES))),
+    "tsv that quotes nothing": (
+        "a.tsv",
+        "id\ttitle\n" + "".join(f"{i}\t{t}\n" for i, t in enumerate(RAW)),
+    ),
     "tab in a csv": ("a.csv", "id\ttitle\n" + "".join(f'{i}\t"{t}"\n' for i, t in enumerate(TITLES))),
     "semicolons": (
         "a.csv",
@@ -391,7 +396,7 @@ def test_what_is_unambiguous_is_read(case: str, packed: bool, tmp_path: Path) ->
     path = tmp_path / (f"{name}.gz" if packed else name)
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     corpus = load(path)
-    assert list(corpus.rows) == TITLES
+    assert list(corpus.rows) == (RAW if "quotes nothing" in case else TITLES)
     assert corpus.name == "a"
     assert corpus.source["column"] == "title"
 
@@ -412,6 +417,7 @@ def test_text_in_a_binary_column(kind: pa.DataType, tmp_path: Path) -> None:
 
 AMBIGUOUS: dict[str, tuple[str, str, str]] = {
     "two titles in a csv": ("a.csv", "title,title\na,b\n", "2 columns are called 'title'"),
+    "tsv with one bad quote": ("a.tsv", 'id\ttitle\n1\t"a ""b"" c"\n2\t"d" e\n', "line 3: bad csv"),
     "semicolons and another name": ("a.csv", "id;titel;url\n1;a;b\n", "did you mean 'titel'"),
     "semicolons and a field too many": ("a.csv", "id;title\n1;a;b\n", "around text that contains semicolons"),
     "one object over lines": ("a.json", json.dumps({"title": TITLES}, indent=1), "one JSON object over several lines"),
@@ -440,6 +446,8 @@ def test_a_url_is_told_how_to_be_fetched(tmp_path: Path) -> None:
         UserError, match=r"curl -L -o titles\.csv 'https://a\.example/x/titles\.csv\?raw=1'.*--corpus titles\.csv"
     ):
         FileCorpus("https://a.example/x/titles.csv?raw=1").load(quiet)
+    with pytest.raises(UserError, match=r"fetch it first, then --corpus titles\.parquet$"):
+        FileCorpus("hf://datasets/somebody/titles.parquet").load(quiet)
     write_txt(tmp_path / "a.txt")
     with pytest.raises(UserError, match=f"--corpus {tmp_path}/a.txt$"):
         FileCorpus(f"file://{tmp_path}/a.txt").load(quiet)

@@ -47,7 +47,7 @@ def train(
     Args:
         recipe: A name from `sevenepochs list`, or path/file.py:function.
         corpus: Where the titles come from: the hub (real recipes' default), the embedded sample, or a file (parquet,
-            csv, jsonl, txt).
+            csv, tsv, json, jsonl, txt).
         column: The column that holds the titles.
         revision: The hub dataset's revision.
         seed: Initialisation, dropout and order; the split never changes.

@@ -93,10 +93,11 @@ def _refuse_url(path: str) -> None:
         return
     if path.startswith("file://"):
         raise UserError(f"--corpus {path}: give the path alone, --corpus {shlex.quote(path.removeprefix('file://'))}")
-    name = path.split("?")[0].rstrip("/").rpartition("/")[2] or "titles.txt"
+    name = shlex.quote(path.split("?")[0].rstrip("/").rpartition("/")[2] or "titles.txt")
+    fetch = f": curl -L -o {name} {shlex.quote(path)}" if path.startswith("http") else ""
     raise UserError(
-        f"--corpus {path} is a URL, and files are read from this machine only; fetch it first: "
-        f"curl -L -o {shlex.quote(name)} {shlex.quote(path)}, then --corpus {shlex.quote(name)}"
+        f"--corpus {path} is a URL, and files are read from this machine only; fetch it first{fetch}, "
+        f"then --corpus {name}"
     )
 
 

@@ -9,13 +9,14 @@ with several columns.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sevenepochs.corpus.base import check_title
 from sevenepochs.corpus.encoding import TextFile
@@ -45,8 +46,11 @@ def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -
         titles = [check_title(line.rstrip("\r\n"), where) for line, where in _numbered(file.lines(), path.name)]
         n_blank, done = sum(not title.strip() for title in titles), "read as empty titles"
     else:
-        if kind in ("csv", "tsv"):
-            found = _csv_titles(file.lines(), path.name, column, "\t" if kind == "tsv" else None)
+        found: Iterable[str | None]
+        if kind == "tsv":
+            found = _tsv_titles(file, path.name, column)
+        elif kind == "csv":
+            found = _csv_titles(file.lines(), path.name, column)
         elif (array := _array(file, path.name)) is not None:
             found = _array_titles(array, path.name, column)
         else:
@@ -108,11 +112,30 @@ def _field(record: Any, where: str, column: str) -> str:
     return check_title(title or "", where)
 
 
-def _csv_titles(lines: Iterator[str], name: str, column: str, delimiter: str | None) -> Iterator[str | None]:
+def _tsv_titles(file: TextFile, name: str, column: str) -> list[str | None]:
+    """Titles of a file that quotes as csv does (spreadsheets, pandas), or that quotes nothing (databases, IANA's tsv):
+    a file is of the second kind if it is none of the first and no quote in it is doubled."""
+    try:
+        return list(_csv_titles(file.lines(), name, column, "\t"))
+    except UserError:
+        quotes_nothing = not any('""' in line for line in file.lines())
+        if quotes_nothing:
+            with contextlib.suppress(UserError):
+                return list(_csv_titles(file.lines(), name, column, "\t", csv.QUOTE_NONE))
+        raise
+
+
+def _csv_titles(
+    lines: Iterator[str],
+    name: str,
+    column: str,
+    delimiter: str | None = None,
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
+) -> Iterator[str | None]:
     """Args: delimiter: None for the one that the header shows."""
     first = next(lines, "")
     delimiter = delimiter or _delimiter(first, column)
-    reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter)
+    reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter, quoting=quoting)
     try:
         header = next(reader, [])
         if column not in header:
