@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -68,6 +69,8 @@ def test_a_path_relative_to_another_folder_is_told_and_the_advice_works(
     typed = shlex.split(message.partition("the same command with ")[2])
     assert typed == ["--corpus", "../project/titles/a b.csv", "--column", "headline", "--encoding", "cp1252"]
     assert main([*arguments, *typed]) == 0
+    for result in Path("results").glob("*/result.json"):  # publish: the command that repeats the run
+        assert "--column headline --encoding cp1252" in json.loads(result.read_text())["command"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,6 +1,8 @@
 """What the server refuses: orders out of bounds, paths, hosts and pages that are not its own."""
 
 import json
+import re
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -136,3 +138,11 @@ def test_every_answer_carries_the_strict_headers(client: TestClient) -> None:
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in headers
+
+
+def test_every_address_in_the_page_is_relative() -> None:
+    """A proxy may have put the page under any prefix, which an address from the root leaves."""
+    files = [file for file in resources.files("sevenepochs.serve").joinpath("static").iterdir()]
+    assert len(files) > 10
+    for file in files:
+        assert re.findall(r"""["'`(]/[a-z][^"'`)]*""", file.read_text(encoding="utf-8")) == [], file.name
