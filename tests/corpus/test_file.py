@@ -338,6 +338,11 @@ def test_no_encoding_is_advised_that_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"line 2, byte 8: not UTF-8.*damaged") as caught:
         load(path)
     assert "--encoding" not in str(caught.value)
+    damaged = tmp_path / "a.json"
+    damaged.write_bytes('[{"title": "caf\u00e9"},\n'.encode() + b'{"title": "a dash \x96 here"}]')
+    with pytest.raises(UserError, match=r"line 2, byte 19: not UTF-8.*damaged") as caught:
+        load(damaged)
+    assert "--encoding" not in str(caught.value)
     path.write_bytes(b"a dash \x81 here\n")  # not in cp1252 either
     with pytest.raises(UserError, match="name its encoding") as caught:
         load(path)

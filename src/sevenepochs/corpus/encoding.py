@@ -95,6 +95,7 @@ class TextFile:
         except UnicodeDecodeError as error:
             number = data.count(b"\n", 0, error.start) + 1
             begin = data.rfind(b"\n", 0, error.start) + 1
+            self._has_utf8 = not data[:begin].isascii()
             raise self._undecodable(number, data[begin : error.start + 200], error.start - begin) from None
         if "\0" in text:
             raise self._nul(text.count("\n", 0, text.index("\0")) + 1, data[:1000])
