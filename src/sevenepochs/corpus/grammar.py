@@ -2,7 +2,7 @@
 
 How rules are written: corpus/rules.py. Titles are drawn independently. A title's probability is the sum over its
 derivations (the inside algorithm); entropy and number of titles count derivations, so they are exact when there is one
-derivation a title, which `ambiguity.find_ambiguity` proves.
+derivation per title, which a test proves of the grammars here.
 """
 
 from __future__ import annotations
@@ -93,12 +93,8 @@ class Grammar:
 
     def log_prob(self, title: str) -> float:
         """ln p(title) in nats, the end of the title included; -inf when the grammar cannot make it."""
-        probability, _ = self._inside(title)
+        probability = self._inside(title)
         return math.log(probability) if probability > 0 else -math.inf
-
-    def n_derivations(self, title: str) -> int:
-        """In how many ways the grammar makes this title."""
-        return self._inside(title)[1]
 
     def enumerate(self, max_titles: int = 100_000) -> dict[str, float]:
         """Every title with its probability.
@@ -123,33 +119,34 @@ class Grammar:
             titles[text] = titles.get(text, 0.0) + probability
         return titles
 
-    def _inside(self, title: str) -> tuple[float, int]:
-        """Probability of the title and its number of derivations, by the inside algorithm over (rule, position)."""
-        chart: dict[tuple[str, int], dict[int, tuple[float, int]]] = {}
+    def _inside(self, title: str) -> float:
+        """Probability of the title, by the inside algorithm over (rule, position)."""
+        chart: dict[tuple[str, int], dict[int, float]] = {}
 
-        def expand(name: str, begin: int) -> dict[int, tuple[float, int]]:
-            """Where an expansion that begins here may end -> (probability, number of derivations)."""
+        def expand(name: str, begin: int) -> dict[int, float]:
+            """Where an expansion that begins here may end -> its probability."""
             if (name, begin) in chart:
                 return chart[name, begin]
             by_first = self._by_first[name]
-            total: dict[int, tuple[float, int]] = {}
+            total: dict[int, float] = {}
             for probability, symbols in by_first.get(title[begin : begin + 1], by_first[""]):
-                ends = {begin: (probability, 1)}
+                ends = {begin: probability}
                 for symbol in symbols:
-                    reached: dict[int, tuple[float, int]] = {}
-                    for end, (p, n) in ends.items():
+                    reached: dict[int, float] = {}
+                    for end, p in ends.items():
                         if isinstance(symbol, Ref):
-                            for further, (q, m) in expand(symbol.name, end).items():
-                                _add(reached, further, p * q, n * m)
+                            for further, q in expand(symbol.name, end).items():
+                                reached[further] = reached.get(further, 0.0) + p * q
                         elif title.startswith(symbol, end):
-                            _add(reached, end + len(symbol), p, n)
+                            end += len(symbol)
+                            reached[end] = reached.get(end, 0.0) + p
                     ends = reached
-                for end, (p, n) in ends.items():
-                    _add(total, end, p, n)
+                for end, p in ends.items():
+                    total[end] = total.get(end, 0.0) + p
             chart[name, begin] = total
             return total
 
-        return expand(self.start, 0).get(len(title), (0.0, 0))
+        return expand(self.start, 0).get(len(title), 0.0)
 
     def _first_of(self, symbols: Sequence[str | Ref]) -> set[str]:
         found: set[str] = set()
@@ -164,11 +161,6 @@ class Grammar:
         for alternatives in self.rules.values():
             for alternative in alternatives:
                 yield from (s for s in alternative.symbols if isinstance(s, str))
-
-
-def _add(ends: dict[int, tuple[float, int]], end: int, probability: float, count: int) -> None:
-    p, n = ends.get(end, (0.0, 0))
-    ends[end] = (p + probability, n + count)
 
 
 def _last_characters(grammar: Grammar) -> set[str]:

@@ -9,7 +9,7 @@ from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.plots.style import token_label
 from sevenepochs.protocol import budget
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.story import PARTS, Part, Story
+from sevenepochs.report.story import Part, Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
 
 STORY_PLACES = ((0, 10), (0, 80))  # of the first stock validation window: row, position of the last token read
@@ -135,11 +135,6 @@ def command_for(part: Part, story: Story) -> str:
     told = str(story.any.result.facts["command"])  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
     return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
-
-
-def part_named(key: str) -> Part:
-    """The Part of a key."""
-    return next(part for part in PARTS if part.key == key)
 
 
 def token(text: str) -> str:
