@@ -1,6 +1,6 @@
 """Models to export, without training: a finished run's folder around freshly drawn weights of any shape."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -27,13 +27,3 @@ def drawn(finished_run: Run) -> Callable[[Experiment], TrainedRun]:
         return TrainedRun(finished_run, experiment, tokenizer, model)
 
     return draw
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _code_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """transformers copies a folder's code before it runs it: not into the user's cache."""
-    from transformers import dynamic_module_utils
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("hf_modules")))
-        yield

@@ -1,5 +1,8 @@
 """The ONNX graph: free batch and length, our logits, nothing about this machine."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +75,27 @@ def test_missing_packages_are_named_before_any_work(drawn, tiny, tmp_path: Path,
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'onnx, onnxscript, onnxruntime: pip install -e "\.\[export\]"'):
         export.export_onnx(drawn(tiny), tmp_path / "out")
+
+
+# Installed by a finder that comes before all others: the example may not import us or torch.
+_REFUSE_OURS = """import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("sevenepochs", "torch", "transformers"):
+            raise ImportError(f"the example imports {name}")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def test_the_page_of_docs_reads_the_folder_without_torch(drawn, tiny, tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "export.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
+    assert code.count("\n") <= 12
+    export.export_onnx(drawn(tiny.replace_all(SHAPES["titles"])), tmp_path / "model")
+    done = subprocess.run(
+        [sys.executable, "-c", _REFUSE_OURS + code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Show HN:" in done.stdout

@@ -17,11 +17,11 @@ def export(
     load: Folder | None = None,
     runs: Folder = Path("runs"),
 ) -> None:
-    """Turn a finished run into a transformers folder or an ONNX graph, logits checked against the run's own.
+    """Turn a finished run into an ONNX graph or transformers' GPT-2, logits checked against the run's own.
 
     Args:
         run: A run folder, its name's beginning or end, a recipe, or `last`.
-        to: hf for a transformers folder, onnx for one graph from ids to logits.
+        to: onnx for one graph from ids to logits, of every model; hf for a transformers folder, of GPT-2-shaped models.
         out: A new folder.
         load: A Python file with the run's own recipe classes, if it has any.
         runs: Where run folders are.

@@ -1,4 +1,4 @@
-"""`--to hf`: a folder that transformers loads, as GPT-2 where that is the same function, else with code of ours."""
+"""`--to hf`: a folder that transformers loads as GPT-2. Models of another shape go to ONNX (onnx.py)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sevenepochs.errors import UserError
 from sevenepochs.export.card import model_card
 from sevenepochs.export.exported import Exported
 from sevenepochs.export.folder import check_free, new_folder
@@ -19,35 +20,43 @@ from sevenepochs.export.probe import check_logits
 from sevenepochs.export.tokenizer_files import special_ids, write_tokenizer, write_tokenizer_config
 from sevenepochs.trained import TrainedRun
 
+_USAGE = """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("FOLDER")
+model = AutoModelForCausalLM.from_pretrained("FOLDER")
+ids = tokenizer("<eos>Show HN:", return_tensors="pt")
+print(tokenizer.decode(model.generate(**ids)[0]))
+```
+"""
+
 
 def export_hf(trained: TrainedRun, out: Path) -> Exported:
     """Write config, weights (safetensors), tokenizer, generation config, model card; check the loaded model's logits.
 
     Raises:
-        UserError: transformers is not installed, `out` is taken or cannot be written, the model has a part that
-            neither GPT-2 nor our code knows, or the exported logits differ from ours.
+        UserError: the model is not GPT-2-shaped, transformers is not installed, `out` is taken or cannot be written,
+            or the exported logits differ from ours.
     """
+    from sevenepochs.export.gpt2 import not_gpt2, to_gpt2
+
+    other = not_gpt2(trained.experiment.model)
+    if other:
+        raise UserError(f"--to hf writes GPT-2, which has no such {', '.join(other)} as this model; use --to onnx")
     require("transformers")
     check_free(out)
-    from sevenepochs.export.custom import to_custom, write_code
-    from sevenepochs.export.gpt2 import is_gpt2, to_gpt2
-
     with _quiet(), new_folder(out) as folder:
-        as_gpt2 = is_gpt2(trained.experiment.model)
-        exported = to_gpt2(trained) if as_gpt2 else to_custom(trained)
-        exported.generation_config = _generation_config(trained, use_cache=as_gpt2)
+        exported = to_gpt2(trained)
+        exported.generation_config = _generation_config(trained)
         exported.save_pretrained(folder)
         (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # it comes readable by us alone
-        if not as_gpt2:
-            write_code(folder)
         write_tokenizer(trained.tokenizer, folder)
         write_tokenizer_config(trained.tokenizer, trained.model.block_size, folder)
         difference = check_logits(
             trained.model, trained.tokenizer.eos_id, _logits_of(type(exported), folder), "the transformers folder"
         )
-        target = "transformers, GPT-2" if as_gpt2 else "transformers, custom code"
-        facts = Exported(out, target, difference)
-        (folder / "README.md").write_text(model_card(trained, facts, _usage(as_gpt2)), encoding="utf-8")
+        facts = Exported(out, "transformers, GPT-2", difference)
+        (folder / "README.md").write_text(model_card(trained, facts, _USAGE), encoding="utf-8")
     return facts
 
 
@@ -62,30 +71,12 @@ def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def _generation_config(trained: TrainedRun, use_cache: bool) -> Any:
+def _generation_config(trained: TrainedRun) -> Any:
     from transformers import GenerationConfig
 
     # sampled: the likeliest continuation of a headline says little about the model
     ids = special_ids(trained.tokenizer)
-    return GenerationConfig(do_sample=True, max_length=trained.model.block_size, use_cache=use_cache, **ids)
-
-
-def _usage(as_gpt2: bool) -> str:
-    trust = "" if as_gpt2 else ", trust_remote_code=True"
-    note = (
-        ""
-        if as_gpt2
-        else "\nThe model's code is modeling_sevenepochs.py in this folder; read it before you trust it.\n"
-    )
-    return f"""```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("FOLDER"{trust})
-model = AutoModelForCausalLM.from_pretrained("FOLDER"{trust})
-ids = tokenizer("<eos>Show HN:", return_tensors="pt")
-print(tokenizer.decode(model.generate(**ids)[0]))
-```
-{note}"""
+    return GenerationConfig(do_sample=True, max_length=trained.model.block_size, **ids)
 
 
 @contextmanager
