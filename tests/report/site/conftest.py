@@ -98,8 +98,6 @@ See {mentions}, @fig-step-one-words, [the curve](notebooks/first_run.ipynb), [](
 ```{{code-block}} python
 :caption: The rule
 :label: code-rule
-:linenos:
-:emphasize-lines: 2
 def rule(step: int) -> float:
     return 1.0 / step
 ```
@@ -132,7 +130,6 @@ def write_project() -> Write:
         )
         (folder / "index.md").write_text(
             "# Start\n\n(sec-task)=\n## The task\n\nGuess the next word of a headline. [Files](facts.json)\n\n"
-            "::::{tab-set}\n:::{tab-item} One\nfirst\n:::\n:::{tab-item} Two\nsecond\n:::\n::::\n\n"
             ":::{note}\nA note.\n:::\n\n:::{warning}\nA warning.\n:::\n\n"
             ":::{glossary}\nepoch\n: One pass over the titles.\n:::\n" + index
         )

@@ -15,6 +15,13 @@ def test_report_from_results(needs_myst: None, story_results: Path, tmp_path: Pa
     assert "3.2109" in (out / "initial-run.html").read_text()
 
 
+@pytest.mark.long
+def test_every_node_of_our_own_pages_has_a_handler(needs_myst: None, tmp_path: Path) -> None:
+    """All results tell the whole story; a node type without a handler stops the build and is named."""
+    results = Path(__file__).parents[3] / "results"
+    assert main(["report", str(results), "--out", str(tmp_path / "site")]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,23 +1,16 @@
-"""Handlers of plain blocks: paragraphs, headings, lists, tables, definitions, quotes, footnotes, references."""
+"""Handlers of plain blocks: paragraphs, headings, lists, tables, definitions, quotes, references."""
 
 from __future__ import annotations
 
-from sevenepochs.report.theme.renderer import Renderer, classes, handles
+from sevenepochs.report.theme.renderer import Renderer, handles
 from sevenepochs.report.theme.sanitise import sanitise
 from sevenepochs.report.theme.site import Node, text_of
-from sevenepochs.report.theme.tags import escape, tag
-
-_TRANSPARENT = ("root", "include", "glossary")
+from sevenepochs.report.theme.tags import tag
 
 
-@handles(*_TRANSPARENT)
+@handles("root", "glossary")
 def _transparent(renderer: Renderer, node: Node) -> str:
     return renderer.children(node)
-
-
-@handles("div")
-def _div(renderer: Renderer, node: Node) -> str:
-    return tag("div", renderer.children(node), class_=node.get("class"), id=renderer.id(node.get("html_id")))
 
 
 @handles("paragraph")
@@ -31,10 +24,7 @@ def _heading(renderer: Renderer, node: Node) -> str:
     mark = ""
     if name and not renderer.whole:
         mark = tag("a", "#", href=f"#{name}", class_="anchor", aria_label=f"Link to: {text_of(node)}")
-    number = (
-        tag("span", f"{escape(str(node['enumerator']))} ", class_="heading-number") if node.get("enumerator") else ""
-    )
-    return tag(f"h{node['depth']}", number + renderer.children(node) + mark, id=renderer.id(name)) + "\n"
+    return tag(f"h{node['depth']}", renderer.children(node) + mark, id=renderer.id(name)) + "\n"
 
 
 @handles("list")
@@ -52,10 +42,6 @@ def _list_item(renderer: Renderer, node: Node) -> str:
         renderer.children(child) if child["type"] == "paragraph" and index == 0 else renderer.render(child)
         for index, child in enumerate(children)
     )
-    if "checked" in node and node["checked"] is not None:
-        state = "done" if node["checked"] else "open"
-        box = tag("span", "☑ " if node["checked"] else "☐ ", class_="box", role="img", aria_label=state)
-        return tag("li", box + body, class_="task")
     return tag("li", body)
 
 
@@ -92,8 +78,6 @@ def _row(renderer: Renderer, row: Node, *, in_head: bool) -> str:
                 renderer.children(cell),
                 scope=("col" if in_head else "row") if header and text_of(cell).strip() else None,
                 class_=f"align-{cell['align']}" if cell.get("align") else None,
-                colspan=cell.get("colspan"),
-                rowspan=cell.get("rowspan"),
             )
         )
     return tag("tr", "".join(cells))
@@ -114,50 +98,15 @@ def _definition(renderer: Renderer, node: Node) -> str:
     return tag("dd", renderer.children(node))
 
 
-@handles("footnoteDefinition")
-def _footnote(renderer: Renderer, node: Node) -> str:
-    renderer.footnotes.append(node)  # shown together at the end of the page
-    return ""
-
-
-@handles("bibliography")
-def _bibliography(renderer: Renderer, node: Node) -> str:
-    renderer.has_bibliography = True
-    return bibliography(renderer, list(renderer.page.citations["order"]))
-
-
-def bibliography(renderer: Renderer, labels: list[str]) -> str:
-    """The entries of this page's citations."""
-    data = renderer.page.citations["data"]
-    items = [tag("li", sanitise(data[label]["html"]), id=renderer.id(f"cite-{label}")) for label in labels]
-    return tag("ol", "".join(items), class_="bibliography")
-
-
-def end_matter(renderer: Renderer) -> str:
-    """Footnotes, then the references that the page cites, unless it placed them itself."""
-    parts = []
-    if renderer.footnotes:
-        notes = []
-        for node in renderer.footnotes:
-            back = tag(
-                "a",
-                "↩",
-                href=f"#{renderer.id('fnref-' + node['identifier'])}",
-                aria_label=f"Back to the text at footnote {node['enumerator']}",
-            )
-            body = renderer.children(node)
-            notes.append(
-                tag("li", f"{body}{back}", id=renderer.id(f"fn-{node['identifier']}"), value=node["enumerator"])
-            )
-        parts.append(tag("section", tag("h2", "Notes") + tag("ol", "".join(notes)), class_="footnotes"))
-    # Rendering the footnotes may have cited more, so the references come last.
-    labels = [label for label in renderer.page.citations["order"] if label in renderer.cited]
-    if labels and not renderer.has_bibliography:
-        parts.append(tag("section", tag("h2", "References") + bibliography(renderer, labels), class_="references"))
-    return "".join(parts)
-
-
-@handles("aside")
-def _aside(renderer: Renderer, node: Node) -> str:
-    # A <div>, not <aside>: a landmark may not stand inside <main>.
-    return tag("div", renderer.children(node), class_=classes("aside", node.get("kind")), role="note")
+def references(renderer: Renderer) -> str:
+    """The entries of the bibliography that the page cites, under a heading; empty where it cites none."""
+    citations = renderer.page.citations
+    items = [
+        tag("li", sanitise(citations["data"][label]["html"]), id=renderer.id(f"cite-{label}"))
+        for label in citations["order"]
+        if label in renderer.cited
+    ]
+    if not items:
+        return ""
+    body = tag("h2", "References") + tag("ol", "".join(items), class_="bibliography")
+    return tag("section", body, class_="references")

@@ -21,17 +21,9 @@ def _container(renderer: Renderer, node: Node) -> str:
     kind = str(node.get("kind", "figure"))
     captions = [child for child in node["children"] if child["type"] in {"caption", "legend"}]
     content = [child for child in node["children"] if child not in captions]
-    if kind == "quote":
-        quote = "".join(renderer.render(child) for child in content)
-        caption = "".join(tag("figcaption", renderer.children(child)) for child in captions)
-        return tag("figure", quote + caption, class_=classes("quote", node.get("class"))) + "\n"
     source, captions = _source(renderer, node, captions)
     alt = _alt(renderer, node)
     body = "".join(_content(renderer, child, alt) for child in content)
-    if node.get("subcontainer"):
-        source = ""
-    elif sum(child["type"] == "container" for child in content) > 1:
-        body = tag("div", body, class_="subfigures")
     caption = tag("figcaption", "".join(renderer.children(child) for child in captions)) if captions else ""
     # A table or a listing is announced above, a figure explained below.
     parts = [source, caption, body] if kind in {"table", "code"} else [source, body, caption]
@@ -55,8 +47,6 @@ def _content(renderer: Renderer, node: Node, alt: str | None) -> str:
             if child["type"] == "output" and child["jupyter_data"]["output_type"] in {"display_data", "execute_result"}
         ]
         return outputs(renderer, {**node, "children": shown or node["children"]}, alt)
-    if node["type"] == "embed":
-        return "".join(_content(renderer, child, alt) for child in node.get("children", ()))
     return renderer.render(node)
 
 
@@ -87,16 +77,6 @@ def source_line(renderer: Renderer, node: Node) -> str:
     return tag("p", "Source: " + link(renderer.href(page, name), escape(page.title)), class_="figure-source")
 
 
-@handles("embed")
-def _embed(renderer: Renderer, node: Node) -> str:
-    alt = _alt(renderer, node)
-    body = "".join(_content(renderer, child, alt) for child in node.get("children", ()))
-    if not body:
-        raise renderer.refuse(node, f"embeds {node.get('source', {}).get('label')!r}, which has nothing to show")
-    head = source_line(renderer, node) if node.get("source", {}).get("kind") == "Notebook" else ""
-    return tag("div", head + body, class_="embed") + "\n"
-
-
 @handles("image")
 def _image(renderer: Renderer, node: Node) -> str:
     if re.match(r"[a-z]+:", node["url"]):
@@ -111,11 +91,6 @@ def _image(renderer: Renderer, node: Node) -> str:
         style=f"width: {width}" if _LENGTH.fullmatch(width) else None,
         class_=classes("picture", f"align-{align}" if align else None, node.get("class")),
     )
-
-
-@handles("caption", "legend")
-def _caption(renderer: Renderer, node: Node) -> str:
-    return tag("figcaption", renderer.children(node))
 
 
 @handles("captionNumber")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from pygments.lexers import get_lexer_by_name
 from pygments.lexers.special import TextLexer
 from pygments.token import STANDARD_TYPES
@@ -35,30 +33,7 @@ def highlight(code: str, language: str | None) -> list[str]:
     return lines
 
 
-def listing(
-    code: str,
-    language: str | None,
-    *,
-    numbered: bool = False,
-    first_number: int = 1,
-    emphasised: Collection[int] = (),
-    filename: str | None = None,
-    html_id: str | None = None,
-) -> str:
-    """A listing: its file name above it, lines numbered or emphasised (counted from 1) where asked."""
-    lines = highlight(code, language)
-    marked = [
-        tag("span", line, class_="line emphasised" if number in emphasised else "line") + "\n"
-        if numbered or emphasised
-        else line + "\n"
-        for number, line in enumerate(lines, 1)
-    ]
-    body = tag(
-        "pre",
-        tag("code", "".join(marked).removesuffix("\n")),
-        class_="numbered" if numbered else None,
-        style=f"counter-reset: line {first_number - 1}" if numbered else None,
-        tabindex=0,
-    )
-    head = tag("div", escape(filename), class_="filename") if filename else ""
-    return tag("div", head + body, class_="listing", id=html_id) + "\n"
+def listing(code: str, language: str | None, html_id: str | None = None) -> str:
+    """A listing; site.js adds its Copy button."""
+    body = tag("pre", tag("code", "\n".join(highlight(code, language))), tabindex=0)
+    return tag("div", body, class_="listing", id=html_id) + "\n"

@@ -1,4 +1,4 @@
-"""Handlers of what stands inside a line: emphasis, links, references, citations, footnote marks, maths."""
+"""Handlers of what stands inside a line: emphasis, links, references, citations, maths."""
 
 from __future__ import annotations
 
@@ -8,32 +8,18 @@ from sevenepochs.report.theme.renderer import Renderer, classes, handles, link
 from sevenepochs.report.theme.site import Node
 from sevenepochs.report.theme.tags import escape, tag
 
-_WRAPPERS = {
-    "emphasis": "em",
-    "strong": "strong",
-    "delete": "del",
-    "subscript": "sub",
-    "superscript": "sup",
-    "underline": "u",
-    "keyboard": "kbd",
-}
 _MATHML = re.compile(r"<math\b.*?</math>", re.DOTALL)
 _ANNOTATION = re.compile(r"<annotation\b.*?</annotation>", re.DOTALL)
 
 
-@handles(*_WRAPPERS)
-def _wrapper(renderer: Renderer, node: Node) -> str:
-    return tag(_WRAPPERS[node["type"]], renderer.children(node))
+@handles("emphasis")
+def _emphasis(renderer: Renderer, node: Node) -> str:
+    return tag("em", renderer.children(node))
 
 
-@handles("span")
-def _span(renderer: Renderer, node: Node) -> str:
-    return tag("span", renderer.children(node), class_=node.get("class"))
-
-
-@handles("smallcaps")
-def _smallcaps(renderer: Renderer, node: Node) -> str:
-    return tag("span", renderer.children(node), class_="smallcaps")
+@handles("strong")
+def _strong(renderer: Renderer, node: Node) -> str:
+    return tag("strong", renderer.children(node))
 
 
 @handles("inlineCode")
@@ -41,24 +27,9 @@ def _inline_code(renderer: Renderer, node: Node) -> str:
     return tag("code", escape(node["value"]))
 
 
-@handles("abbreviation")
-def _abbreviation(renderer: Renderer, node: Node) -> str:
-    return tag("abbr", renderer.children(node), title=node.get("title"))
-
-
-@handles("si")
-def _quantity(renderer: Renderer, node: Node) -> str:
-    return escape(node["value"])
-
-
 @handles("break")
 def _break(renderer: Renderer, node: Node) -> str:
     return "<br>"
-
-
-@handles("comment")
-def _nothing(renderer: Renderer, node: Node) -> str:
-    return ""
 
 
 @handles("link")
@@ -109,19 +80,6 @@ def _cite_group(renderer: Renderer, node: Node) -> str:
     if all(child["type"] == "crossReference" for child in node["children"]):
         return ", ".join(parts)  # [@fig-loss] names a figure, which wants no brackets
     return f'<span class="cites">({"; ".join(parts)})</span>'
-
-
-@handles("footnoteReference")
-def _footnote_mark(renderer: Renderer, node: Node) -> str:
-    name = node["identifier"]
-    mark = tag(
-        "a",
-        escape(str(node["enumerator"])),
-        href=f"#{renderer.id(f'fn-{name}')}",
-        id=renderer.id(f"fnref-{name}"),
-        aria_label=f"Footnote {node['enumerator']}",
-    )
-    return tag("sup", mark, class_="footnote-mark")
 
 
 @handles("inlineMath")

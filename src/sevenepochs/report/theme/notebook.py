@@ -15,11 +15,7 @@ def _block(renderer: Renderer, node: Node) -> str:
         return ""
     content = renderer.children(node)
     name = renderer.id(node.get("html_id"))
-    if node.get("kind") == "notebook-code":
-        if node.get("visibility") == "hide":
-            content = tag("details", tag("summary", "Show the cell") + content, class_="dropdown")
-        return tag("div", content, class_="cell", id=name) + "\n"
-    style = node.get("class") or (node.get("data") or {}).get("class")
+    style = "cell" if node.get("kind") == "notebook-code" else None
     return tag("div", content, class_=style, id=name) + "\n" if style or name else content
 
 
@@ -27,20 +23,8 @@ def _block(renderer: Renderer, node: Node) -> str:
 def _code(renderer: Renderer, node: Node) -> str:
     if node.get("visibility") == "remove":
         return ""
-    html = listing(
-        node["value"],
-        node.get("lang"),
-        numbered=bool(node.get("showLineNumbers")),
-        first_number=int(node.get("startingLineNumber") or 1),
-        emphasised=node.get("emphasizeLines") or (),
-        filename=node.get("filename"),
-        html_id=renderer.id(node.get("html_id")),
-    )
-    if node.get("executable"):
-        html = tag("div", html, class_="cell-input")
-    if node.get("visibility") == "hide":
-        return tag("details", tag("summary", "Show the code") + html, class_="dropdown")
-    return html
+    html = listing(node["value"], node.get("lang"), renderer.id(node.get("html_id")))
+    return tag("div", html, class_="cell-input") if node.get("executable") else html
 
 
 @handles("outputs")
@@ -61,10 +45,7 @@ def outputs(renderer: Renderer, node: Node, alt: str | None) -> str:
         html = output_html(renderer, child, alt)
         name = renderer.id(child.get("html_id"))
         parts.append(tag("div", html, id=name) if name else html)
-    html = tag("div", "".join(parts), class_="outputs", id=renderer.id(node.get("html_id"))) + "\n"
-    if node.get("visibility") == "hide":
-        return tag("details", tag("summary", "Show the output") + html, class_="dropdown")
-    return html
+    return tag("div", "".join(parts), class_="outputs", id=renderer.id(node.get("html_id"))) + "\n"
 
 
 def notebook_bar(site: Site, page: Page, source: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenepochs.report.theme.blocks import end_matter
+from sevenepochs.report.theme.blocks import references
 from sevenepochs.report.theme.notebook import notebook_bar
 from sevenepochs.report.theme.renderer import Assets, Renderer
 from sevenepochs.report.theme.site import Page, Site, text_of, walk
@@ -30,7 +30,7 @@ class Rendered:
 
 
 def article(site: Site, page: Page, assets: Assets, *, whole: bool = False) -> Rendered:
-    """The text of a page with its title, abstract, notes and references."""
+    """The text of a page with its title, abstract and references."""
     renderer = Renderer(site, page, assets, whole=whole)
     front = page.frontmatter
     body = renderer.render(page.root)
@@ -46,7 +46,7 @@ def article(site: Site, page: Page, assets: Assets, *, whole: bool = False) -> R
         parts.append(tag("div", renderer.render(abstract["mdast"]), class_="abstract"))
     if page.is_notebook and not whole:
         parts.append(notebook_bar(site, page, assets.use(front["exports"][0]["url"])))
-    return Rendered("".join(parts), body + end_matter(renderer))
+    return Rendered("".join(parts), body + references(renderer))
 
 
 def document(site: Site, page: Page, assets: Assets) -> str:

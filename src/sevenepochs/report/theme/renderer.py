@@ -1,6 +1,7 @@
 """From a node of mystmd's tree to HTML: a table of handlers by node type, and what they share about their page.
 
-A type without a handler stops the build: something that silently disappears from a page is worse than no page.
+Handled are plain Markdown and what our pages use. A type without a handler stops the build: something that silently
+disappears from a page is worse than no page.
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ class Renderer:
         self.page = page
         self.assets = assets
         self.whole = whole
-        self.footnotes: list[Node] = []
         self.cited: set[str] = set()
-        self.has_bibliography = False
 
     def render(self, node: Node) -> str:
         """HTML of one node.

@@ -1,4 +1,4 @@
-// What a static page cannot do by itself: the menu on a phone, the colour scheme, search, tabs, copying code.
+// What a static page cannot do by itself: the menu on a phone, the colour scheme, search, copying code.
 // No library, no request; a page without it shows everything all the same.
 'use strict';
 
@@ -58,39 +58,6 @@ for (const listing of $$('.listing')) {
   });
   listing.append(button);
 }
-
-// Tabs, as the ARIA practices describe them: arrows move between them
-$$('.tabs').forEach((tabs, set) => {
-  const panels = $$(':scope > .tab', tabs);
-  const list = make('div', { className: 'tab-list', role: 'tablist' });
-  const buttons = panels.map((panel, index) => {
-    const id = `tab-${set}-${index}`;
-    const button = make('button', { type: 'button', role: 'tab', id, textContent: panel.dataset.title });
-    panel.id ||= `${id}-panel`;
-    button.setAttribute('aria-controls', panel.id);
-    panel.setAttribute('role', 'tabpanel');
-    panel.setAttribute('aria-labelledby', id);
-    panel.tabIndex = 0;
-    return button;
-  });
-  const select = (chosen, focus) => {
-    buttons.forEach((button, index) => {
-      button.setAttribute('aria-selected', String(index === chosen));
-      button.tabIndex = index === chosen ? 0 : -1;
-      panels[index].hidden = index !== chosen;
-    });
-    if (focus) buttons[chosen].focus();
-  };
-  buttons.forEach((button, index) => button.addEventListener('click', () => select(index)));
-  list.addEventListener('keydown', (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (step) select((buttons.indexOf(document.activeElement) + step + buttons.length) % buttons.length, true);
-  });
-  list.append(...buttons);
-  tabs.prepend(list);
-  tabs.classList.add('live');
-  select(0);
-});
 
 // The heading that is being read, in the page's contents
 const marks = new Map($$('.contents a').map((link) => [decodeURIComponent(link.hash.slice(1)), link]));
