@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import sevenepochs
-from sevenepochs.cli.main import main
+from sevenepochs.cli.main import guarded, main
 from sevenepochs.errors import UserError
 from sevenepochs.model.dropout import Share, keep_mask
 from sevenepochs.run_folder import Run, list_runs
@@ -30,6 +30,7 @@ SETTINGS = {
     "training.precision": "fp32",
     "training.compile": "off",
 }
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 WORDS = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -84,12 +85,12 @@ def test_more_processes_than_gpus_train_on_the_cpu_or_not_at_all(monkeypatch: py
     Ranks().check_devices("mps")
     first.check_devices("cuda")
     second.check_devices("cpu")
-    with pytest.raises(UserError, match=r"2 processes and 1 GPUs: choose a smaller --nproc, or .*device=cpu"):
+    with pytest.raises(UserError, match=r"2 processes and 1 GPUs: choose a smaller --nproc-per-node, or .*device=cpu"):
         second.check_devices("cuda")
     monkeypatch.setattr(Ranks, "any", lambda self, flag: True)
     with pytest.raises(UserError, match="2 processes and 1 GPUs"):
         first.check_devices("cuda")  # the one that prints says it, too
-    with pytest.raises(UserError, match="2 processes and one GPU: leave --nproc out"):
+    with pytest.raises(UserError, match="2 processes and one GPU: start it without torchrun"):
         first.check_devices("mps")
 
 
@@ -97,8 +98,9 @@ def test_two_processes_train_as_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     recipe = ["adamw", "--corpus", "sample:60", *WORDS]
     assert main(["train", *recipe, "--runs", str(tmp_path / "one")]) == 0
     capsys.readouterr()
-    done = sevenepochs_command("train", *recipe, "--nproc", "2", "--set", "training.micro_batches=2",
-                               "--runs", str(tmp_path / "two"))  # fmt: skip
+    done = sevenepochs_command(
+        "train", *recipe, "--set", "training.micro_batches=2", "--runs", str(tmp_path / "two"), launcher=TORCHRUN
+    )
     assert done.returncode == 0, done.stderr
     assert "2 processes" in done.stdout and done.stdout.count("certificate: clean") == 1
     [one], [two] = list_runs(tmp_path / "one"), list_runs(tmp_path / "two")
@@ -111,72 +113,37 @@ def test_two_processes_train_as_one(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_rows_that_cannot_be_shared_are_refused_in_one_line(tmp_path: Path) -> None:
     done = sevenepochs_command(
-        "train", "adamw", "--corpus", "sample:60", *WORDS, "--set", "batches.batch_size=7", "--nproc", "2",
-        "--runs", str(tmp_path / "runs"),
+        "train", "adamw", "--corpus", "sample:60", *WORDS, "--set", "batches.batch_size=7",
+        "--runs", str(tmp_path / "runs"), launcher=TORCHRUN,
     )  # fmt: skip
-    assert done.returncode == 2
-    assert done.stderr.count("error:") == 1 and "cannot be shared equally" in done.stderr
-    assert "Traceback" not in done.stderr and not (tmp_path / "runs").exists()
-
-
-ABORTS_AT_EXIT = """
-import atexit, os, sys
-from sevenepochs.cli.processes import in_processes, leave
-
-def verb():
-    atexit.register(os.abort)
-    print("done")
-
-if __name__ == "__main__":
-    if sys.argv[1] == "nproc":
-        in_processes(2, verb, {})
-    else:
-        verb()
-        leave(2)
-"""
-
-
-@pytest.mark.parametrize(("launcher", "code"), [("nproc", 0), ("torchrun", 2)])
-def test_what_aborts_at_exit_does_not_make_a_finished_run_a_failure(launcher: str, code: int, tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(ABORTS_AT_EXIT)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "script.py"), launcher], capture_output=True, text=True, timeout=400,
-        env=environment() | ({"WORLD_SIZE": "2"} if launcher == "torchrun" else {}),
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert done.stdout.split() == ["done"] * (2 if launcher == "nproc" else 1)
-
-
-SPEAKS_LATE = """
-import os, time
-from sevenepochs.cli.processes import in_processes
-from sevenepochs.errors import UserError
-
-def verb():
-    time.sleep(3 if os.environ["RANK"] == "0" else 0)
-    raise UserError("what is wrong")
-
-if __name__ == "__main__":
-    in_processes(2, verb, {})
-"""
-
-
-def test_a_mistake_is_said_also_when_the_silent_process_ends_first(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SPEAKS_LATE)
-    done = subprocess.run(
-        [sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=400, env=environment()
+    assert done.returncode != 0
+    assert (
+        done.stderr.count("\nerror: ") + done.stderr.startswith("error: ") == 1
+        and "cannot be shared equally" in done.stderr
     )
-    assert (done.returncode, done.stderr) == (2, "error: what is wrong\n")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_is_printed_once_also_when_the_silent_process_fails_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise UserError("what is wrong")
+
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    for rank, error in (("1", ""), ("0", "error: what is wrong\n")):
+        monkeypatch.setenv("RANK", rank)
+        assert guarded(fail) == 2
+        assert capsys.readouterr().err == error
+    assert len(slept) == 1 and slept[0] > 1
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("launcher", ["nproc", "torchrun"])
-def test_interrupted_and_resumed(launcher: str, tmp_path: Path) -> None:
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    start, nproc = (torchrun, ()) if launcher == "torchrun" else ((), ("--nproc", "2"))
+def test_interrupted_and_resumed(tmp_path: Path) -> None:
     recipe = ["adamw", "--corpus", "sample:3000", *WORDS, "--runs", str(tmp_path)]
     going = subprocess.Popen(
-        [sys.executable, *start, "-m", "sevenepochs", "train", *recipe, *nproc],
+        [sys.executable, *TORCHRUN, "-m", "sevenepochs", "train", *recipe],
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,
@@ -187,9 +154,7 @@ def test_interrupted_and_resumed(launcher: str, tmp_path: Path) -> None:
     _, error = going.communicate(timeout=120)
     [run] = list_runs(tmp_path)
     assert run.state == "interrupted" and run.has_checkpoint(), error
-    if launcher == "nproc":
-        assert going.returncode == 130 and error.count("resume with: sevenepochs resume") == 1
-    done = sevenepochs_command("resume", str(run.path), *nproc, "--runs", str(tmp_path), launcher=start)
+    done = sevenepochs_command("resume", str(run.path), "--runs", str(tmp_path), launcher=TORCHRUN)
     assert done.returncode == 0, done.stderr
     assert run.state == "complete"
     alone = tmp_path / "alone"

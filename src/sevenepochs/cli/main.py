@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from sevenepochs.errors import UserError
 _DESCRIPTION = """How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
 
 Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenepochs list`."""
+
+# torchrun ends all processes when one ends: the others wait until the first one has printed the mistake
+_PRINTED_SECONDS = 5.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,18 +83,19 @@ def _call_verb(arguments: list[str]) -> None:
 
 def guarded(action: Callable[[], Any]) -> int:
     """Do it; a user's mistake becomes one line. Returns the exit code."""
-    from sevenepochs.cli.processes import speaks
-    from sevenepochs.cli.program import program
+    from sevenepochs.cli.program import is_first_process, program
     from sevenepochs.train.interrupt import Interrupted
 
     try:
         action()
     except UserError as error:
-        if speaks():
+        if is_first_process():
             print(f"error: {error}", file=sys.stderr)
+        else:
+            time.sleep(_PRINTED_SECONDS)
         return 2
     except Interrupted as stop:
-        if speaks():
+        if is_first_process():
             print(f"interrupted; resume with: {program()} resume {stop.run_path}", file=sys.stderr)
         return 130
     except KeyboardInterrupt:
@@ -105,11 +110,10 @@ def guarded(action: Callable[[], Any]) -> int:
 
 def entry() -> None:
     """The console script."""
-    from sevenepochs.cli.processes import leave
     from sevenepochs.cli.program import prepare
 
     prepare()
-    leave(main())
+    sys.exit(main())
 
 
 if __name__ == "__main__":

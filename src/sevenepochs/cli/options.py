@@ -23,7 +23,6 @@ Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
 Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
 SvgFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-Processes = Annotated[int, tyro.conf.arg(metavar="N")]
 Track = Annotated[Literal["trackio", "tensorboard", "wandb"] | None, tyro.conf.arg(metavar="trackio|tensorboard|wandb")]
 Settings = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],

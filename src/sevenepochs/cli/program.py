@@ -18,6 +18,11 @@ def program() -> str:
     return called if Path(called).name == "sevenepochs" and shutil.which("sevenepochs") is None else "sevenepochs"
 
 
+def is_first_process() -> bool:
+    """Return whether this process prints: the only one, or the first of several that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def prepare() -> None:
     """Letters that the terminal lacks become question marks, and Ctrl-C ends an import of torch in good order."""
     for stream in (sys.stdout, sys.stderr):

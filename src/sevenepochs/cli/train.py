@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sevenepochs.cli.options import (
     Column,
@@ -12,7 +11,6 @@ from sevenepochs.cli.options import (
     Encoding,
     Folder,
     Positional,
-    Processes,
     Recipe,
     Revision,
     RunName,
@@ -21,7 +19,6 @@ from sevenepochs.cli.options import (
     Track,
     other_corpus,
 )
-from sevenepochs.errors import UserError
 from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
@@ -39,10 +36,11 @@ def train(
     settings: Settings = (),
     proxy: bool = False,
     track: Track = None,
-    nproc: Processes = 1,
     runs: Folder = Path("runs"),
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
+
+    Several GPUs share each batch with: torchrun --standalone --nproc-per-node N -m sevenepochs train RECIPE
 
     Args:
         recipe: A name from `sevenepochs list`, or path/file.py:function.
@@ -54,11 +52,8 @@ def train(
         settings: Changes.
         proxy: A fifteenth of the work, on training titles alone: to choose by, never a result.
         track: Mirror the metrics to a dashboard, too; the run folder has them in any case.
-        nproc: Processes of this machine that share each batch, one a GPU; on a CPU, threads do as well.
         runs: Where run folders go.
     """
-    if _elsewhere(nproc, train, dict(locals())):
-        return
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.cli.options import experiment_from
@@ -78,10 +73,9 @@ def resume(
     encoding: Encoding = None,
     load: Folder | None = None,
     track: Track = None,
-    nproc: Processes = 1,
     runs: Folder = Path("runs"),
 ) -> None:
-    """Go on with an interrupted run from its last checkpoint.
+    """Go on with an interrupted run from its last checkpoint, under torchrun if it began so (see `train`).
 
     Args:
         run: A run folder, its name's beginning or end, a recipe, or `last`.
@@ -89,11 +83,8 @@ def resume(
         column: The column that holds the titles.
         load: A Python file with the run's own recipe classes, if it has any.
         track: Mirror the metrics to a dashboard, too.
-        nproc: Processes of this machine that share each batch.
         runs: Where run folders are.
     """
-    if _elsewhere(nproc, resume, dict(locals())):
-        return
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.corpus.development import moved
     from sevenepochs.experiment import Experiment
@@ -111,18 +102,6 @@ def resume(
     _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
 
 
-def _elsewhere(nproc: int, verb: Callable[..., None], arguments: dict[str, Any]) -> bool:
-    """Whether several processes were asked for, and have done it."""
-    from sevenepochs.cli.processes import in_processes, is_started
-
-    if nproc < 1:
-        raise UserError(f"--nproc {nproc}: at least 1 process")
-    if nproc == 1 or is_started():
-        return False
-    in_processes(nproc, verb, arguments)
-    return True
-
-
 def _mirrored(watcher: Watcher, track: Track) -> Watcher:
     """The watcher, with a dashboard behind it where one is asked for; one that is not installed is said at once."""
     from sevenepochs.train.trackers import Mirror
@@ -132,10 +111,9 @@ def _mirrored(watcher: Watcher, track: Track) -> Watcher:
 
 def _report(run: Run) -> None:
     from sevenepochs.cli.console import console, duration, figures_table
-    from sevenepochs.cli.processes import speaks
-    from sevenepochs.cli.program import program
+    from sevenepochs.cli.program import is_first_process, program
 
-    if not speaks():
+    if not is_first_process():
         return
     summary, certificate = run.summary, run.certificate
     assert summary is not None and certificate is not None, "training returns complete runs only"

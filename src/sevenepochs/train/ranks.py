@@ -5,7 +5,7 @@ Gradients are averaged before clipping, so all make the same update and the weig
 that the rows would have had in one process (model/dropout.py), so the loss curve is that of one process, to rounding.
 Only the first process writes.
 
-Processes are started by `sevenepochs train --nproc N` (cli/processes.py) or by torchrun, and find each other through
+Processes are started by `torchrun --standalone --nproc-per-node N -m sevenepochs train ...` and find each other through
 the environment variables that torchrun defines.
 """
 
@@ -76,16 +76,18 @@ class Ranks:
         if batch_size % self.count:
             raise UserError(
                 f"batches.batch_size = {batch_size} rows cannot be shared equally by {self.count} processes; "
-                "choose another --nproc"
+                "choose another --nproc-per-node"
             )
 
     def check_devices(self, device: str) -> None:
         """Raise a UserError, in all processes alike, unless each has a GPU of its own where GPUs train."""
         if device == "mps" and self.count > 1:
-            raise UserError(f"{self.count} processes and one GPU: leave --nproc out, or --set training.device=cpu")
+            raise UserError(
+                f"{self.count} processes and one GPU: start it without torchrun, or --set training.device=cpu"
+            )
         if self.any(device == "cuda" and self.local_rank >= torch.cuda.device_count()):
             raise UserError(
-                f"{self.count} processes and {torch.cuda.device_count()} GPUs: choose a smaller --nproc, or "
+                f"{self.count} processes and {torch.cuda.device_count()} GPUs: choose a smaller --nproc-per-node, or "
                 "--set training.device=cpu"
             )
 
