@@ -37,17 +37,11 @@ class Recorder:
     def module(self, name: str) -> types.ModuleType:
         module = types.ModuleType(name)
         module.__spec__ = types.SimpleNamespace(name=name)  # type: ignore[assignment]
-        module.init = self._init  # type: ignore[attr-defined]
+        module.init = lambda **k: self._call("init", **k)  # type: ignore[attr-defined]
         module.log = lambda *a, **k: self._call("log", *a, **k)  # type: ignore[attr-defined]
         module.finish = lambda *a, **k: self._call("finish", *a, **k)  # type: ignore[attr-defined]
         module.Settings = dict  # type: ignore[attr-defined]
         return module
-
-    def _init(self, **named: Any) -> types.SimpleNamespace:
-        self._call("init", **named)
-        return types.SimpleNamespace(
-            log=lambda *a, **k: self._call("log", *a, **k), finish=lambda: self._call("finish")
-        )
 
 
 class Messages(Watcher):

@@ -23,7 +23,7 @@ Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
 Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
 SvgFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-Track = Annotated[Literal["trackio", "tensorboard", "wandb"] | None, tyro.conf.arg(metavar="trackio|tensorboard|wandb")]
+Track = Annotated[Literal["trackio", "wandb"] | None, tyro.conf.arg(metavar="trackio|wandb")]
 Settings = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),
