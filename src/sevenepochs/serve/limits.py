@@ -12,7 +12,8 @@ class Limits:
     Attributes:
         text_chars: of the typed headline; real ones have at most some 100.
         body_bytes: of a request; JSON may write a character as 12 bytes.
-        head_seconds: a connection is closed on which no request has begun after these.
+        head_bytes: of a request before its body.
+        idle_seconds: a connection is closed on which no request follows an answer within these.
         body_seconds: a request must have arrived whole these after its head.
         waiting: jobs in line before new ones are refused.
         wait_seconds: a job that has not been answered by then is refused.
@@ -28,7 +29,8 @@ class Limits:
 
     text_chars: int = 300
     body_bytes: int = 16_384
-    head_seconds: float = 10.0
+    head_bytes: int = 16_384
+    idle_seconds: int = 10
     body_seconds: float = 5.0
     waiting: int = 128
     wait_seconds: float = 15.0

@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import Run, find_run, list_runs
-from sevenepochs.serve.deadline import with_deadline
 from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, name_of
 from sevenepochs.serve.limits import Limits
 
@@ -123,7 +122,9 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
     """What answers; it has no socket yet."""
     config = uvicorn.Config(
         app,
-        http=with_deadline(limits.head_seconds),
+        http="h11",
+        h11_max_incomplete_event_size=limits.head_bytes,
+        timeout_keep_alive=limits.idle_seconds,
         log_level="error",
         access_log=False,  # what people type is nobody's business
         server_header=False,
