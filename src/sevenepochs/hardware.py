@@ -7,11 +7,15 @@ only (docs/log).
 from __future__ import annotations
 
 import os
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sevenepochs.errors import UserError
+
+Precision = Literal["auto", "bf16", "fp32"]  # of a setting; "auto": bf16 where there is a unit for it
 # What oneDNN, which multiplies bf16 matrices for torch, may be held to below each unit (ONEDNN_MAX_CPU_ISA).
 _BELOW_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 _BELOW_AMX = (*_BELOW_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
@@ -23,6 +27,26 @@ def physical_memory_bytes() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def check_memory(least_bytes: int, what: str, purpose: str, advice: str) -> None:
+    """Raise a UserError where at least `least_bytes` cannot fit into the main memory, before they are allocated.
+
+    Args:
+        what, purpose: e.g. "3 parameters need", "to train".
+    """
+    present = physical_memory_bytes()
+    if present is not None and least_bytes > present:
+        raise UserError(
+            f"{what} more than {least_bytes / 2**30:,.0f} GiB {purpose}, this machine has {present / 2**30:.0f}; "
+            f"{advice}"
+        )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether torch says that memory does not suffice: a GPU's (CUDA, MPS) or the machine's."""
+    phrases = ("out of memory", "allocate memory", "size calculation overflowed")
+    return any(words in str(error) for words in phrases)
 
 
 def upload(array: np.ndarray, device: torch.device | str) -> Tensor:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
-from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
@@ -59,7 +59,7 @@ class TrainedRun:
         experiment = self.experiment.replace("corpus", place)
         data = experiment.load_data(announce, self.tokenizer)
         if same_titles:
-            check_same_titles(self.run, data.split)
+            check_same_titles(self.run, fingerprint(data.split))
         return data
 
     def load_titles(
@@ -74,7 +74,7 @@ class TrainedRun:
         place = moved(own, corpus or own)
         check_at_hand(self.run, place)
         split = place.load(announce).split()
-        check_same_titles(self.run, split)
+        check_same_titles(self.run, fingerprint(split))
         return split
 
 
@@ -117,14 +117,6 @@ def rebuild(run: Run, tensors: Tensors, where: str) -> TrainedRun:
         model = as_kept.build_model(tokenizer.vocab_size)
     load_model_tensors(model, tensors, where)
     return TrainedRun(run, experiment, tokenizer, model.eval())
-
-
-def check_same_titles(run: Run, split: Split) -> None:
-    """Raise a UserError unless the split is the one that the run was started on."""
-    if fingerprint(split) != run.corpus.get("split"):
-        raise UserError(
-            f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
-        )
 
 
 @dataclass(frozen=True)

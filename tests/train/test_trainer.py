@@ -266,9 +266,9 @@ def test_a_model_that_no_memory_holds_is_refused_before_a_folder_exists(tiny, tm
 
 
 def test_what_the_kernel_would_kill_is_refused(tiny, tmp_path, monkeypatch):
-    from sevenepochs.train import trainer
-
-    monkeypatch.setattr(trainer, "physical_memory_bytes", lambda: 100_000)
+    model = tiny.build_model(tiny.tokenizer.vocab_size)
+    weights_bytes = 4 * sum(parameter.numel() for parameter in model.parameters())
+    monkeypatch.setattr("sevenepochs.hardware.physical_memory_bytes", lambda: weights_bytes)
     with pytest.raises(UserError, match=r"parameters need more than .* GiB to train, this machine has 0; make model"):
         run_training(tiny, "x", tmp_path)
     assert not list_runs(tmp_path)

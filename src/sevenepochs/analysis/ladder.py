@@ -13,7 +13,8 @@ import numpy as np
 from sevenepochs.analysis.compare import Group, Pair, by_name, pair_groups
 from sevenepochs.analysis.noise import NoiseFloor
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import PROXY_SUFFIX, Result, by_titles, mean_exact
+from sevenepochs.results_folder import Result, by_titles, mean_exact
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 from sevenepochs.title_losses import TitleLosses
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from sevenepochs.errors import UserError, nearest
 
+# Places of the first stock validation window: row, position of the last token read.
+STORY_PLACES = ((0, 10), (0, 80))
 DESCRIPTIONS = {
     "data": "what the model reads: lengths, words, kinds of titles",
     "token_frequency": "the most frequent training tokens",

@@ -15,10 +15,8 @@ import numpy as np
 
 from sevenepochs.analysis.reader import Ids, Reader
 from sevenepochs.errors import UserError
-from sevenepochs.protocol.budget import STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
+from sevenepochs.protocol.budget import EOS, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 from sevenepochs.protocol.scoring import stock_windows
-
-STORY_PLACES = ((0, 10), (0, 80))
 
 
 def at_place(reader: Reader, validation_ids: np.ndarray, row: int, position: int, k: int = 10) -> dict[str, Any]:
@@ -81,7 +79,7 @@ def read(reader: Reader, text: str, k: int = 10) -> dict[str, Any]:
         )
     ]
     bits = math.fsum(token["surprisal_bits"] for token in tokens)
-    nats_per_char = bits * math.log(2) / (len(text) + len("<eos>"))
+    nats_per_char = bits * math.log(2) / (len(text) + len(EOS))
     return {"text": text, "tokens": tokens, "surprisal_bits": bits, "nats_per_char": nats_per_char}
 
 

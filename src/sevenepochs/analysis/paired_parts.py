@@ -18,6 +18,7 @@ from sevenepochs.analysis.bootstrap import LEVEL
 from sevenepochs.analysis.compare import Pair
 from sevenepochs.analysis.paired import Interval, linear_intervals
 from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import EOS
 from sevenepochs.run_folder import Run, layout
 from sevenepochs.title_losses import TitleLosses
 
@@ -75,7 +76,7 @@ def by_place(pair: Pair, titles: Sequence[str]) -> list[Part]:
         UserError: a run folder is missing (published results have no losses by token).
     """
     labels = [*_labels(), END]
-    chars_n = np.array([len(title) + 5 for title in titles])
+    chars_n = np.array([len(title) + len(EOS) for title in titles])
     sums = []
     for a, b in pair.runs:
         if a.run is None or b.run is None:

@@ -12,8 +12,8 @@ from scipy import stats
 
 from sevenepochs.analysis.compare import by_name
 from sevenepochs.analysis.ladder import mean_losses, plain_name
-from sevenepochs.corpus.development import NAME_SUFFIX
 from sevenepochs.results_folder import Result, recipe_config
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 TRUSTED_BELOW = 0.05  # p value; of fewer than five recipes even perfect agreement stays above it
 
@@ -100,4 +100,4 @@ def _settings(result: Result) -> dict[str, Any]:
 def full_corpus(result: Result) -> tuple[str, str]:
     """Name and file hash of the corpus that a result's titles are of, at either scale."""
     corpus = result.facts["corpus"]
-    return str(corpus["name"]).removesuffix(NAME_SUFFIX), str(corpus.get("file_sha256"))
+    return str(corpus["name"]).removesuffix(PROXY_SUFFIX), str(corpus.get("file_sha256"))

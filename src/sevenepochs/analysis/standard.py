@@ -7,8 +7,8 @@ from typing import Any
 
 from sevenepochs.analysis import calibration, collapse, data, drawn_titles, layers, memorisation, where_loss
 from sevenepochs.analysis.case import Case
-from sevenepochs.analysis.names import DESCRIPTIONS, check_names
-from sevenepochs.analysis.next_token import STORY_PLACES, at_place
+from sevenepochs.analysis.names import DESCRIPTIONS, STORY_PLACES, check_names
+from sevenepochs.analysis.next_token import at_place
 from sevenepochs.analysis.observe import Progress
 from sevenepochs.analysis.token_frequency import most_frequent
 from sevenepochs.corpus.base import CorpusConfig

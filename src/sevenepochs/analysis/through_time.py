@@ -11,9 +11,8 @@ from typing import Any
 
 from sevenepochs.analysis.reader import Reader
 from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import EOS
 from sevenepochs.run_folder import Run
-
-_EOS_CHARS = 5  # as the metric counts a closing <eos>
 
 
 def through_time(
@@ -51,7 +50,7 @@ def through_time(
                 "step": step,
                 "surprisal_bits": math.fsum(bits),
                 "tokens_bits": bits,
-                "nats_per_char": math.fsum(bits) * math.log(2) / (len(text) + _EOS_CHARS),
+                "nats_per_char": math.fsum(bits) * math.log(2) / (len(text) + len(EOS)),
             }
         )
     return {"run": run.name, "text": text, "tokens": tokens, "steps": rows}

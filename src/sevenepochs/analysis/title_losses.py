@@ -16,7 +16,7 @@ from sevenepochs.analysis.title_kinds import break_down
 from sevenepochs.analysis.where_loss import title_chars
 from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
-from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
@@ -107,10 +107,7 @@ def _split_of(run: Run, corpus: CorpusConfig | None, announce: Announce) -> Spli
         config = moved(config, corpus)
     check_at_hand(run, config)
     split, prints = _load(config, announce)
-    if prints != run.corpus.get("split"):
-        raise UserError(
-            f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
-        )
+    check_same_titles(run, prints)
     return split
 
 

@@ -11,8 +11,7 @@ import math
 from typing import Any
 
 from sevenepochs.analysis.reader import Reader
-
-_EOS_CHARS = 5  # as the metric counts a closing <eos>
+from sevenepochs.protocol.budget import EOS
 
 
 def on_one_title(first: Reader, second: Reader, text: str) -> dict[str, Any]:
@@ -71,5 +70,5 @@ class _Side:
             "run": self.reader.name,
             "n_tokens": len(self.tokens),
             "surprisal_bits": bits,
-            "nats_per_char": bits * math.log(2) / (len(self.text) + _EOS_CHARS),
+            "nats_per_char": bits * math.log(2) / (len(self.text) + len(EOS)),
         }

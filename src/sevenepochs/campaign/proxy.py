@@ -15,7 +15,7 @@ from __future__ import annotations
 from sevenepochs.corpus.development import Development
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.results_folder import PROXY_SUFFIX
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 _BATCH_DIVISOR = 4
 

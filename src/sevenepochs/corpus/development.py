@@ -13,10 +13,10 @@ from sevenepochs.corpus.base import Corpus, CorpusConfig, to_stderr
 from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 TRAIN_SHARE = 2 / 9
 DEVELOPMENT_SHARE = 1 / 18
-NAME_SUFFIX = "-proxy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Development(CorpusConfig, kind="development"):
 
         # another kind: these are not the challenge's titles, even where the inner corpus is recognised
         source = {**inner.source, "kind": "development", "recognised": None, "of": inner.source.get("recognised")}
-        return Corpus(inner.name + NAME_SUFFIX, rows, source, inner.floor_of, cut)
+        return Corpus(inner.name + PROXY_SUFFIX, rows, source, inner.floor_of, cut)
 
 
 def moved(corpus: CorpusConfig, place: CorpusConfig) -> CorpusConfig:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, char_count, split_titles
+from sevenepochs.run_folder import Run
 
 STAND_IN_SHA256_PREFIX = "af05a4766408394d"
 HUB_LICENCE = "CC BY-NC-SA 4.0"
@@ -88,6 +90,14 @@ def fingerprint(split: Split) -> dict[str, Any]:
         "train_chars": char_count(split.train),
         "validation_chars": char_count(split.validation),
     }
+
+
+def check_same_titles(run: Run, split_facts: dict[str, Any]) -> None:
+    """Raise a UserError unless the `fingerprint` is that of the split that the run was started on."""
+    if split_facts != run.corpus.get("split"):
+        raise UserError(
+            f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
+        )
 
 
 def mismatches(known: KnownVersion, rows: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
-from sevenepochs.hardware import physical_memory_bytes
+from sevenepochs.hardware import check_memory, is_out_of_memory
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.context import Context, Past, Trace
@@ -83,7 +83,7 @@ class GPT(Config, kind="gpt"):
         try:
             model = GPTModel(self, vocab_size, block_size, texts)
         except RuntimeError as error:
-            if not any(words in str(error) for words in ("allocate memory", "size calculation overflowed")):
+            if not is_out_of_memory(error):
                 raise
             raise UserError("this machine's memory cannot hold the model; make its slots' widths smaller") from None
         self.init.apply(model, seed)
@@ -91,14 +91,12 @@ class GPT(Config, kind="gpt"):
 
     def _check_memory(self, vocab_size: int) -> None:
         """Before anything is allocated, from what every such model has: embedding, and attention's four matrices."""
-        least = 4 * (vocab_size * self.d_model + 4 * self.n_layer * self.d_model**2)
-        present = physical_memory_bytes()
-        if present is not None and least > present:
-            raise UserError(
-                f"model.d_model = {self.d_model} with model.n_layer = {self.n_layer} has more than "
-                f"{least / 2**30:,.0f} GiB of weights, this machine has {present / 2**30:.0f} GiB of memory; "
-                "make them smaller"
-            )
+        check_memory(
+            4 * (vocab_size * self.d_model + 4 * self.n_layer * self.d_model**2),
+            f"model.d_model = {self.d_model} with model.n_layer = {self.n_layer} has",
+            "of weights",
+            "make them smaller",
+        )
 
 
 class GPTModel(nn.Module):

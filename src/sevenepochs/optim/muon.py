@@ -10,19 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_choice, check_range
-from sevenepochs.hardware import bf16_unit
+from sevenepochs.hardware import Precision, bf16_unit
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.optim.newton_schulz import orthogonalised, product_flop
 from sevenepochs.optim.partition import Partition, hidden_matrices
-
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)

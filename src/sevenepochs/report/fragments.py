@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sevenepochs.analysis.names import STORY_PLACES
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.plots.style import token_label
 from sevenepochs.protocol import budget
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Part, Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
-
-STORY_PLACES = ((0, 10), (0, 80))  # of the first stock validation window: row, position of the last token read
 
 
 def rules() -> dict[str, str]:

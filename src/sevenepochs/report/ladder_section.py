@@ -13,7 +13,8 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.plots import ladder as plot
 from sevenepochs.report.ladder_table import HEAD, effect, markdown_line, rows
 from sevenepochs.report.markers import wrapped
-from sevenepochs.results_folder import PROXY_SUFFIX, Result
+from sevenepochs.results_folder import Result
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 PAIR_HEAD = ["pair", "full size", "proxy", ""]
 

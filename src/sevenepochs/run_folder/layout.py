@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+PROXY_SUFFIX = "-proxy"  # of the names of a recipe and its titles where it was run at proxy scale
 SCHEMA_VERSION = 1  # raised when a reader of the old layout would misread the new one
 
 RUN = "run.json"  # schema version, recipe and settings, seed, creation time; written first: it makes a folder a run

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.corpus.of_run import check_at_hand
 from sevenepochs.environment import EARLIER, earlier_environments, environment_facts
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.final_figures import add_floor
-from sevenepochs.hardware import physical_memory_bytes, upload
+from sevenepochs.hardware import check_memory, is_out_of_memory, upload
 from sevenepochs.model.dropout import share_rows
-from sevenepochs.model.gpt import GPTModel, n_parameters
+from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import EPOCHS, evaluation_steps
@@ -35,13 +35,11 @@ from sevenepochs.train.interrupt import Interrupted, StopRequests
 from sevenepochs.train.mainrun import header_events
 from sevenepochs.train.ranks import Ranks, SharedScorer
 from sevenepochs.train.step import build_optimizer, loss_function, training_step
-from sevenepochs.trained import check_same_titles
 
 Writer = RunWriter | SilentWriter
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
-_OUT_OF_MEMORY = ("out of memory", "allocate memory")  # of a GPU: torch.OutOfMemoryError on CUDA, plain on MPS; a CPU
 
 
 def run_training(
@@ -92,7 +90,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
         check_at_hand(run, experiment.corpus)
         tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
         data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer))
-        check_same_titles(run, data.split)
+        check_same_titles(run, fingerprint(data.split))
         training = _Training(experiment, data, watcher, ranks)
         if run.has_checkpoint():
             training.restore(*run.load_checkpoint(), run.environment)
@@ -102,16 +100,6 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
             for name in (layout.METRICS, layout.MAINRUN_LOG):
                 writer.write_text(name, "")
         return training.run(writer)
-
-
-def _check_memory(model: GPTModel) -> None:
-    """Refuse what the kernel would kill: weights and gradients are 8 bytes a parameter, whatever the optimizer."""
-    present, least = physical_memory_bytes(), 8 * n_parameters(model)
-    if present is not None and least > present:
-        raise UserError(
-            f"{n_parameters(model):,} parameters need more than {least / 2**30:.0f} GiB to train, this machine has "
-            f"{present / 2**30:.0f}; make model.d_model, model.n_layer or tokenizer.vocab_size smaller"
-        )
 
 
 @contextlib.contextmanager
@@ -137,7 +125,12 @@ class _Training:
         self.rows = experiment.scoring_rows(data)
         self.n_steps = self.batches.steps_per_epoch * settings.epochs
         self.model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
-        _check_memory(self.model)
+        check_memory(  # weights and gradients, whatever the optimizer
+            8 * n_parameters(self.model),
+            f"{n_parameters(self.model):,} parameters need",
+            "to train",
+            "make model.d_model, model.n_layer or tokenizer.vocab_size smaller",
+        )
         batch_size, block_size = experiment.batches.batch_size, experiment.batches.block_size
         ranks.check_divides(batch_size)
         work = machine.Work(experiment.step_flop(self.model), self.n_steps, batch_size, block_size, ranks.count)
@@ -217,7 +210,7 @@ class _Training:
         try:
             yield
         except RuntimeError as error:
-            if not any(words in str(error) for words in _OUT_OF_MEMORY):
+            if not is_out_of_memory(error):
                 raise
             raise self._failed(
                 f"out of memory on {self.machine.device_name or self.machine.device}",
