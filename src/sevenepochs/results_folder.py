@@ -25,7 +25,8 @@ from sevenepochs.environment import EARLIER
 from sevenepochs.errors import UserError
 from sevenepochs.old_configs import present_form
 from sevenepochs.protocol.budget import OFFICIAL_SEED
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.run_folder import Run, layout, storage
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 from sevenepochs.settings import NOT_OF_A_RECIPE
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
@@ -34,7 +35,6 @@ from sevenepochs.token_losses import TokenLosses
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 600_000
-PROXY_SUFFIX = "-proxy"  # of a recipe's name where it was run at proxy scale
 _NOT_IN_A_LINE = re.compile(r"[`\x00-\x1f\x7f]")  # no markup, one line
 _NOT_IN_A_NAME = re.compile(r"[/\\`\x00-\x1f\x7f]")  # and no path
 _CURVE_POINTS = 200
@@ -110,10 +110,8 @@ class Result:
         file = self.path / "analysis" / f"{TITLE_LOSSES}.json" if self.path is not None else None
         if file is None or not file.is_file():
             return None
-        try:
+        with storage.damage(file, "publish the run again"):
             data = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{file} is damaged ({error}); publish the run again") from None
         return TitleLosses.from_json(data, str(file))
 
     def token_losses(self) -> TokenLosses | None:
@@ -129,16 +127,12 @@ class Result:
     def read(cls, path: Path) -> Result:
         """Raises UserError when the folder holds no readable result."""
         file = path / "result.json"
-        try:
+        with storage.damage(file, "publish the run again"):
             facts = json.loads(file.read_text(encoding="utf-8"))
             version = facts["schema_version"]
             facts["figures"]["exact_val_loss"]
             _check_plain(facts)
             facts["config"] = present_form(facts["config"])
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{file} cannot be read: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{file} is damaged ({error}); publish the run again") from None
         if version != SCHEMA_VERSION:
             raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
         return cls(path, facts)
@@ -304,18 +298,18 @@ def publish(run: Run, root: Path) -> Path:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
     target = root / result.name
     partial = root / f".{result.name}.partial"
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        for name, content in files.items():
-            file = partial / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise UserError(f"cannot write {target}: {error.strerror}; choose another folder with --results") from None
+    with storage.disk_errors(str(target), "choose another folder with --results"):
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            for name, content in files.items():
+                file = partial / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            if target.exists():
+                shutil.rmtree(target)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return target
 
 

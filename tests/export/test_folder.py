@@ -27,7 +27,7 @@ def test_a_failure_leaves_nothing(error: type[BaseException], tmp_path: Path) ->
 
 
 def test_a_full_disk_is_the_users_to_mend(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="No space left"), new_folder(tmp_path / "out"):
+    with pytest.raises(UserError, match="disk full"), new_folder(tmp_path / "out"):
         raise OSError(28, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 

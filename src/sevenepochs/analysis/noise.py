@@ -19,7 +19,9 @@ import numpy as np
 
 from sevenepochs.analysis.paired import Interval, sd_interval
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_key
+from sevenepochs.results_folder import Result, recipe_key
+from sevenepochs.run_folder import storage
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 SEEDS_TO_CLAIM = 3  # of two, the deviation is too often far too small
 FILE = "noise.json"
@@ -115,7 +117,9 @@ def read_floors(results_root: Path) -> list[NoiseFloor]:
         UserError: the file is damaged.
     """
     file = results_root / FILE
-    try:
+    if not file.exists():
+        return []
+    with storage.damage(file, "delete it and measure again: sevenepochs noise"):
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["schema_version"] != _SCHEMA_VERSION:
             raise UserError(
@@ -123,12 +127,6 @@ def read_floors(results_root: Path) -> list[NoiseFloor]:
                 "delete it and measure again: sevenepochs noise"
             )
         return [_floor(entry) for entry in data["floors"]]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{file} is damaged ({error}); delete it and measure again: sevenepochs noise") from None
 
 
 def store(floor: NoiseFloor, results_root: Path) -> Path:
@@ -142,13 +140,10 @@ def store(floor: NoiseFloor, results_root: Path) -> Path:
     rows = sorted([*others, floor], key=lambda f: (f.corpus, f.recipe, f.configuration, f.device))
     file = results_root / FILE
     data = {"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "floors": [to_json(row) for row in rows]}
-    partial = file.with_name(f".{FILE}.partial")
-    try:
+    text = json.dumps(data, indent=1) + "\n"
+    with storage.disk_errors(str(file), "choose another folder with --results"):
         results_root.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8", newline="\n")
-        partial.replace(file)
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --results") from None
+        storage.write_atomic(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8", newline="\n"))
     return file
 
 

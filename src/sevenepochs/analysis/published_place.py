@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.errors import UserError
-from sevenepochs.run_folder import layout
+from sevenepochs.run_folder import layout, storage
 
 _FILE = f"{layout.ANALYSIS}/next_token.json"
 
@@ -37,10 +36,8 @@ def _places(folder: Path) -> list[dict[str, Any]]:
     file = folder / _FILE
     if not file.is_file():
         return []
-    try:
+    with storage.damage(file, "analyse or publish the run again"):
         places = json.loads(file.read_text(encoding="utf-8"))["places"]
         for place in places:
             place["row"], place["position"], place["top"][0]["probability"], place["truth"]["rank"], place["context"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{file} is damaged ({error}); analyse or publish the run again") from None
     return list(places)

@@ -21,6 +21,7 @@ from sevenepochs.campaign.space import Dimension, apply, changes
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.old_configs import present_form
+from sevenepochs.run_folder import storage
 from sevenepochs.run_folder.lock import Lock
 from sevenepochs.train.hooks import Watcher
 
@@ -77,18 +78,16 @@ class Search:
         }
         text = json.dumps(facts, indent=1) + "\n"
         file = self.folder / _SPACE
-        try:
+        with storage.disk_errors(str(file), "choose another folder with --folder"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not file.exists():
                 file.write_text(text, encoding="utf-8")
-            elif present_form(json.loads(file.read_text(encoding="utf-8"))) != json.loads(text):
-                raise UserError(
-                    f"{self.folder} holds a search of another recipe, corpus or space; name another with --folder"
-                )
-        except OSError as error:
-            raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --folder") from None
-        except (json.JSONDecodeError, AttributeError) as error:
-            raise UserError(f"{file} is damaged ({error}); choose another folder with --folder") from None
+        with storage.damage(file, "choose another folder with --folder"):
+            kept = present_form(json.loads(file.read_text(encoding="utf-8")))
+        if kept != json.loads(text):
+            raise UserError(
+                f"{self.folder} holds a search of another recipe, corpus or space; name another with --folder"
+            )
         backend = optuna.storages.journal.JournalFileBackend(str(self.folder / _JOURNAL))
         study = optuna.create_study(
             study_name=self.recipe,

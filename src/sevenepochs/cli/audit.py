@@ -100,7 +100,7 @@ def _tokenizer(
 
 
 def _write(file: Path, text: str) -> None:
-    try:
+    from sevenepochs.run_folder.storage import disk_errors
+
+    with disk_errors(str(file), "name another file"):
         file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}; name another file") from None

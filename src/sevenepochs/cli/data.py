@@ -73,13 +73,11 @@ def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Spli
 
 
 def _draw(content: dict[str, object], folder: Path) -> None:
-    from sevenepochs.errors import UserError
     from sevenepochs.plots.registry import figures
+    from sevenepochs.run_folder.storage import disk_errors
 
     drawn = figures("data", content)
-    try:
+    with disk_errors(f"figures to {folder}", "name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, svg in drawn.items():
             (folder / file).write_text(svg, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"cannot write figures to {folder}: {error.strerror}") from None

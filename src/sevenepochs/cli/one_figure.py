@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.errors import UserError
-
 
 def write_figure(found: dict[str, Any], file: Path) -> None:
     """Draw the answer into the file and say so on the error stream.
@@ -16,10 +14,9 @@ def write_figure(found: dict[str, Any], file: Path) -> None:
     """
     from sevenepochs.cli.console import errors
     from sevenepochs.plots.asked import figure
+    from sevenepochs.run_folder.storage import disk_errors
 
     svg = figure(found)
-    try:
+    with disk_errors(str(file), "name another file"):
         file.write_text(svg, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"cannot write the figure to {file}: {error.strerror}") from None
     errors.print(f"the figure is in {file}", style="dim", soft_wrap=True)

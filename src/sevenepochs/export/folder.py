@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sevenepochs.errors import UserError
+from sevenepochs.run_folder.storage import disk_errors
+
+_ADVICE = "choose another folder with --out"
 
 
 def check_free(out: Path) -> None:
     """Raise a UserError when `out` holds something: an export never overwrites."""
-    try:
+    with disk_errors(str(out), _ADVICE):
         taken = out.is_dir() and any(out.iterdir())
         is_file = out.exists() and not out.is_dir()
-    except OSError as error:
-        raise _unwritable(out, error) from None
     if is_file:
         raise UserError(f"--out {out} is a file; name a new folder")
     if taken:
@@ -35,18 +36,17 @@ def new_folder(out: Path) -> Iterator[Path]:
     target = out.resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     made: list[Path] = []
-    try:
-        made = _make_parents(partial)
-        yield partial
-        os.replace(partial, target)  # an empty folder may be replaced; one that was filled meanwhile may not
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        for folder in reversed(made):
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        if isinstance(error, OSError):
-            raise _unwritable(out, error) from None
-        raise
+    with disk_errors(str(out), _ADVICE):
+        try:
+            made = _make_parents(partial)
+            yield partial
+            os.replace(partial, target)  # an empty folder may be replaced; one that was filled meanwhile may not
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            for folder in reversed(made):
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+            raise
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -54,7 +54,3 @@ def _make_parents(folder: Path) -> list[Path]:
     missing = [parent for parent in folder.parents if not parent.exists()][::-1]
     folder.mkdir(parents=True)
     return missing
-
-
-def _unwritable(out: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {out}: {error.strerror or error}; choose another folder with --out")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
+from sevenepochs.run_folder import storage
 
 FOLDER = "bench"  # below results/; it holds no result.json, so nothing takes it for a run
 SCHEMA_VERSION = 1
@@ -58,11 +59,9 @@ class BenchRecord:
         """Raises UserError when the file cannot be written."""
         file = results_root / FOLDER / self.file_name
         text = json.dumps({"schema_version": SCHEMA_VERSION, **self.facts}, indent=1, ensure_ascii=False) + "\n"
-        try:
+        with storage.disk_errors(str(file), "choose another folder with --results"):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UserError(f"cannot write {file}: {error.strerror}; choose another folder with --results") from None
         return file
 
 
@@ -88,12 +87,10 @@ def slug(text: str) -> str:
 
 
 def _read(file: Path) -> BenchRecord:
-    try:
+    with storage.damage(file, "run the benchmark again (make bench)"):
         facts = json.loads(file.read_text(encoding="utf-8"))
         version = facts["schema_version"]
         missing = [key for key in (*_REQUIRED, "content") if key not in facts]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is damaged ({error}); run the benchmark again (make bench)") from None
     if version != SCHEMA_VERSION:
         raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
     if missing:

@@ -21,6 +21,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.report.links import check_site
 from sevenepochs.report.node import find_mystmd, find_node
 from sevenepochs.report.pdf import print_pdf
+from sevenepochs.run_folder.storage import disk_errors
 
 THEME = Path(__file__).parent / "theme"
 # A folder is replaced only if this file says that an earlier build made it.
@@ -49,7 +50,7 @@ def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, 
     node, mystmd = find_node(), find_mystmd()
     out_dir = out_dir.absolute()
     refuse_foreign(out_dir)
-    with _can_be_written(out_dir), _scratch_beside(out_dir) as scratch:
+    with disk_errors(str(out_dir), "name another place with --out"), _scratch_beside(out_dir) as scratch:
         project = scratch / "project"
         shutil.copytree(source_dir, project, ignore=shutil.ignore_patterns("_build", ".git", ".ipynb_checkpoints"))
         _run_mystmd(node, mystmd, project, base_url, pdf)
@@ -115,14 +116,6 @@ def _reason(output: str) -> str:
         return errors[0] + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
     rest = [line for line in lines if line and not line.startswith(("at ", "📖", "📚"))]
     return rest[-1] if rest else "mystmd stopped without a word"
-
-
-@contextmanager
-def _can_be_written(out_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"cannot write {out_dir}: {error.strerror}; name another place with --out") from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import Result, is_result, list_results, publish
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.run_folder import Run, layout, storage
 from sevenepochs.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.title_losses import TitleLosses
 
@@ -111,26 +112,23 @@ class Published:
         return [row for row in self.curve if row["event"] == "training"]
 
 
+def _damage(file: Path) -> AbstractContextManager[None]:
+    if not file.exists():
+        raise UserError(f"{file} is missing; publish the run again")
+    return storage.damage(file, "publish the run again")
+
+
 def _object(file: Path, *keys: str) -> dict[str, Any]:
-    try:
+    with _damage(file):
         data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing; publish the run again") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} is damaged ({error}); publish the run again") from None
-    if not isinstance(data, dict) or any(key not in data for key in keys):
-        raise UserError(f"{file} is damaged (not the object it should be); publish the run again")
+        if not isinstance(data, dict) or any(key not in data for key in keys):
+            raise ValueError("not the object it should be")
     return data
 
 
 def _curve(file: Path) -> tuple[dict[str, Any], ...]:
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = [_row(row) for row in csv.DictReader(stream)]
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing; publish the run again") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is damaged ({error}); publish the run again") from None
+    with _damage(file), file.open(encoding="utf-8", newline="") as stream:
+        rows = [_row(row) for row in csv.DictReader(stream)]
     if not any(row["event"] == "evaluation" for row in rows):
         raise UserError(f"{file} holds no evaluation; publish the run again")
     return tuple(rows)

@@ -33,17 +33,30 @@ _DIGEST = "sha256"
 
 @contextlib.contextmanager
 def disk_errors(what: str, advice: str) -> Iterator[None]:
-    """Turn a full or read-only disk into a UserError that names `what` could not be written and gives `advice`."""
+    """Turn an error of the file system into a UserError: `what` cannot be written, why, and `advice`."""
     try:
         yield
+    except BlockingIOError:  # a lock's, not the disk's
+        raise
     except OSError as error:
         if error.errno in _FULL:
-            raise UserError(f"disk full: could not write {what}; {advice}") from error
+            raise UserError(f"disk full: cannot write {what}; {advice}") from error
         if error.errno in _READ_ONLY:
-            raise UserError(f"no permission to write {what} ({error.strerror}); {advice}") from error
+            raise UserError(f"no permission: cannot write {what} ({error.strerror}); {advice}") from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise UserError(f"could not write {what}: its folder is gone or is not a folder; {advice}") from error
+            raise UserError(f"cannot write {what}: its folder is gone or is not a folder; {advice}") from error
+        raise UserError(f"cannot write {what} ({error.strerror or error}); {advice}") from error
+
+
+@contextlib.contextmanager
+def damage(file: object, advice: str) -> Iterator[None]:
+    """Turn what reading a damaged file raises into a UserError that names the file and gives `advice`."""
+    try:
+        yield
+    except UserError:
         raise
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise UserError(f"{file} is damaged ({error}); {advice}") from None
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import tokenizers
 from sevenepochs.cache import cache_dir
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
+from sevenepochs.run_folder import storage
 from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
 
 # The challenge trains on training *and* validation titles; "train" keeps validation text out.
@@ -63,6 +63,5 @@ def _write(path: Path, tokenizer: Tokenizer) -> None:
     """Whole or not at all; a cache that cannot be written costs seconds, not the run."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(f"{tokenizer.sha256}\n{tokenizer.json}".encode())
-        partial.replace(path)
+        content = f"{tokenizer.sha256}\n{tokenizer.json}".encode()
+        storage.write_atomic(path, lambda unfinished: unfinished.write_bytes(content))
