@@ -15,7 +15,6 @@ import numpy as np
 from sevenepochs.analysis.observe import Observation
 
 N_BINS = 15
-_Z95 = 1.959964  # of the normal distribution, two-sided 95 %
 
 
 def analyze(observed: Observation, ids_N: np.ndarray) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def analyze(observed: Observation, ids_N: np.ndarray) -> dict[str, Any]:
 
 def wilson(share: float, n: int) -> list[float]:
     """95 % interval of a share out of n independent cases (Wilson 1927); never outside [0, 1]."""
-    z2 = _Z95**2 / n
-    middle = (share + z2 / 2) / (1 + z2)
-    half = _Z95 / (1 + z2) * math.sqrt(share * (1 - share) / n + z2 / 4 / n)
-    return [max(0.0, middle - half), min(1.0, middle + half)]
+    from scipy.stats import binomtest  # half a second, for those who ask
+
+    low, high = binomtest(round(share * n), n).proportion_ci(method="wilson")
+    return [float(low), float(high)]
