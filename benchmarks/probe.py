@@ -15,7 +15,7 @@ import torch
 from shape import LONG_RUN_STEPS, Shape
 
 from sevenepochs.settings import Training
-from sevenepochs.train import machine
+from sevenepochs.training import machine
 
 PRODUCT_SIZES = (1024, 2048, 4096, 8192)
 MAX_PRODUCT_SECONDS = 4.0  # a product that takes longer is left out: it would not be the fastest

@@ -12,7 +12,7 @@ from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.adamw import adamw
 from sevenepochs.run_folder import Run
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 hypothesis.settings.register_profile("sevenepochs", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("sevenepochs")

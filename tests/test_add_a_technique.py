@@ -10,8 +10,8 @@ from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.train.trainer import run_training
 from sevenepochs.trained import load_trained
+from sevenepochs.training.trainer import run_training
 
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-technique.md").read_text(encoding="utf-8")
 

@@ -21,8 +21,8 @@ from sevenepochs.run_folder import Run, list_runs
 from sevenepochs.run_folder.convert import convert
 from sevenepochs.run_folder.convert import main as convert_main
 from sevenepochs.settings import NOT_OF_A_RECIPE, Training
-from sevenepochs.train.trainer import resume_training
 from sevenepochs.trained import load_trained
+from sevenepochs.training.trainer import resume_training
 
 BEFORE = Path(__file__).parent / "fixtures" / "before_kinds"
 PUBLISHED = list_results(Path(__file__).parents[1] / "results")

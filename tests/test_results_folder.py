@@ -20,7 +20,7 @@ from sevenepochs.report.performance import update_performance
 from sevenepochs.report.readme_table import headline, table, times, update, update_choosing, update_looking_inside
 from sevenepochs.results_folder import Result, list_results, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 Made = Callable[..., Result]
 

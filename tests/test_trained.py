@@ -6,8 +6,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.figures import all_figures
 from sevenepochs.run_folder import RunWriter, layout
-from sevenepochs.train.trainer import run_training
 from sevenepochs.trained import load_trained
+from sevenepochs.training.trainer import run_training
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from sevenepochs.model.dropout import share_rows
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
-from sevenepochs.train import machine
-from sevenepochs.train.step import build_optimizer, loss_function, training_step
+from sevenepochs.training import machine
+from sevenepochs.training.step import build_optimizer, loss_function, training_step
 
 NOTE = "the stock model with AdamW, dropout on"
 

@@ -13,7 +13,7 @@ from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.metrics import format_metric
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run
-from sevenepochs.train.hooks import Watcher
+from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
@@ -50,7 +50,7 @@ def train(
     Raises:
         UserError: bad input, or a loss that is not finite.
     """
-    from sevenepochs.train.trainer import run_training
+    from sevenepochs.training.trainer import run_training
 
     if isinstance(experiment, str):
         name, experiment = name or experiment, load_recipe(experiment)

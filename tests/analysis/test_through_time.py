@@ -11,7 +11,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.scoring import exact_log_probs, exact_val_loss
 from sevenepochs.results_folder import publish
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from sevenepochs.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
 from sevenepochs.results_folder import publish
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 
 def only(path, reference=None):

@@ -24,7 +24,7 @@ from sevenepochs.protocol.scoring import exact_log_probs, exact_val_loss, stock_
 from sevenepochs.run_folder import layout
 from sevenepochs.schedule import ScheduleConfig
 from sevenepochs.schedule.cosine import Cosine
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 N_TITLES = 1_500
 

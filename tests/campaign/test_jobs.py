@@ -21,8 +21,8 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.old_configs import OLD_KINDS
 from sevenepochs.results_folder import Result, publish, result_of
 from sevenepochs.run_folder import Run, RunWriter, list_runs
-from sevenepochs.train.hooks import Progress, Watcher
-from sevenepochs.train.interrupt import Interrupted
+from sevenepochs.training.hooks import Progress, Watcher
+from sevenepochs.training.interrupt import Interrupted
 
 TINY = [
     "tokenizer.vocab_size=300",

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sevenepochs.cli import console as module
 from sevenepochs.cli.program import program
-from sevenepochs.train.hooks import Plan, Progress
+from sevenepochs.training.hooks import Plan, Progress
 
 PLAN = Plan(
     run_path=Path("runs/x"),

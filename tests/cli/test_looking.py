@@ -19,7 +19,7 @@ from sevenepochs.corpus.hub import HubCorpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 RESULT = Path(__file__).parents[2] / "results" / "baseline_hn_titles_s1337"
 STORED = {

@@ -13,7 +13,7 @@ from sevenepochs.cli.main import main
 from sevenepochs.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run, layout
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 CSV = "headline\n" + "".join(f"Title {n} caf\u00e9 {'ab' * (n % 7)}\n" for n in range(100))
 VERBS = {

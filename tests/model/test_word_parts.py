@@ -21,10 +21,10 @@ from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.protocol.scoring import exact_log_probs
 from sevenepochs.recipes.to_best import laptop_letters, laptop_words
 from sevenepochs.run_folder import Run
-from sevenepochs.train.hooks import Progress, Watcher
-from sevenepochs.train.interrupt import Interrupted
-from sevenepochs.train.trainer import resume_training, run_training
 from sevenepochs.trained import load_snapshot, load_trained
+from sevenepochs.training.hooks import Progress, Watcher
+from sevenepochs.training.interrupt import Interrupted
+from sevenepochs.training.trainer import resume_training, run_training
 
 TEXTS = ["<eos>", "the", " the", " The", " THE", "a", " a", "A", ":", " ", "\\xe2", " iPhone"]
 

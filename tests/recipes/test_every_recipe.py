@@ -16,7 +16,7 @@ from sevenepochs.model.norm.layer_norm import LayerNorm
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.scoring import causality_violation, exact_log_probs
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
-from sevenepochs.train.step import build_optimizer, loss_function, training_step
+from sevenepochs.training.step import build_optimizer, loss_function, training_step
 
 RECIPES = [recipe.name for recipe in list_recipes()]
 SCORED_TOKENS = 600

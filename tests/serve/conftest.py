@@ -22,7 +22,7 @@ from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_of, allowed_hosts, listen, server_of
 from sevenepochs.serve.shelf import Shelf
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 HOST = "127.0.0.1"
 Served = Callable[..., contextlib.AbstractContextManager[TestClient]]

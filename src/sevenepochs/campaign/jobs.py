@@ -28,8 +28,8 @@ from sevenepochs.run_folder import Run, list_runs, storage
 from sevenepochs.run_folder.lock import Lock
 from sevenepochs.run_folder.writer import recipe_label
 from sevenepochs.settings import EXECUTION_FIELDS
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.trainer import resume_training, run_training
 
 _LOCKS = ".jobs"  # in the runs' folder
 

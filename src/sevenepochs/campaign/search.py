@@ -23,7 +23,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.old_configs import present_form
 from sevenepochs.run_folder import storage
 from sevenepochs.run_folder.lock import Lock
-from sevenepochs.train.hooks import Watcher
+from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
     import optuna

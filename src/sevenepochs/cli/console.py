@@ -13,7 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.train import hooks
+from sevenepochs.training import hooks
 
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
 _BAR_COLUMNS = 24

@@ -21,7 +21,7 @@ def demo(runs: Folder = Path("runs")) -> None:
     from sevenepochs.cli.program import program
     from sevenepochs.metrics import format_metric
     from sevenepochs.recipes.catalog import load_recipe
-    from sevenepochs.train.trainer import run_training
+    from sevenepochs.training.trainer import run_training
 
     figures = {}
     for recipe in _RECIPES:

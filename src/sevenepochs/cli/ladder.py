@@ -60,8 +60,8 @@ def ladder(
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
     from sevenepochs.run_folder.writer import recipe_label
-    from sevenepochs.train.hooks import Watcher
-    from sevenepochs.train.interrupt import Interrupted
+    from sevenepochs.training.hooks import Watcher
+    from sevenepochs.training.interrupt import Interrupted
 
     refuse_seed(settings, "--seeds")
     if log and json:

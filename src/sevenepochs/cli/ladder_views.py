@@ -47,7 +47,7 @@ def show_plan(planned: list[Planned], json: bool) -> None:
 
 def _seconds_left(planned: list[Planned]) -> list[float | None]:
     """Of each run: 0 where nothing is to be done, None where it is unknown without the corpus."""
-    from sevenepochs.train.estimate import estimate
+    from sevenepochs.training.estimate import estimate
 
     facts_of: dict[str, dict[str, Any]] = {}
     seconds: list[float | None] = []

@@ -84,7 +84,7 @@ def _call_verb(arguments: list[str]) -> None:
 def guarded(action: Callable[[], Any]) -> int:
     """Do it; a user's mistake becomes one line. Returns the exit code."""
     from sevenepochs.cli.program import is_first_process, program
-    from sevenepochs.train.interrupt import Interrupted
+    from sevenepochs.training.interrupt import Interrupted
 
     try:
         action()

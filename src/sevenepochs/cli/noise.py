@@ -52,7 +52,7 @@ def noise(
     from sevenepochs.cli.ladder_views import show_unfinished
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
-    from sevenepochs.train.hooks import Watcher
+    from sevenepochs.training.hooks import Watcher
 
     refuse_seed(settings, "--train")
     if not train and (corpus or column or encoding or revision or settings):

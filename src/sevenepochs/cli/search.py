@@ -58,8 +58,8 @@ def search(
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.errors import UserError
     from sevenepochs.run_folder.writer import recipe_label
-    from sevenepochs.train.hooks import Watcher
-    from sevenepochs.train.interrupt import Interrupted
+    from sevenepochs.training.hooks import Watcher
+    from sevenepochs.training.interrupt import Interrupted
 
     experiment = experiment_from(recipe, corpus, column, revision, None, settings, encoding)
     name = recipe_label(recipe)

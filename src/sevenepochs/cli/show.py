@@ -31,7 +31,7 @@ def show(
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.recipes.catalog import list_recipes
     from sevenepochs.run_folder.storage import json_text
-    from sevenepochs.train.estimate import estimate
+    from sevenepochs.training.estimate import estimate
 
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
     facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))

@@ -23,7 +23,7 @@ from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
     from sevenepochs.run_folder import Run
-    from sevenepochs.train.hooks import Watcher
+    from sevenepochs.training.hooks import Watcher
 
 
 def train(
@@ -57,7 +57,7 @@ def train(
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.cli.options import experiment_from
-    from sevenepochs.train.trainer import run_training
+    from sevenepochs.training.trainer import run_training
 
     watcher = _mirrored(ConsoleWatcher(), track)
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
@@ -90,7 +90,7 @@ def resume(
     from sevenepochs.experiment import Experiment
     from sevenepochs.recipes.catalog import import_file
     from sevenepochs.run_folder import find_run
-    from sevenepochs.train.trainer import resume_training
+    from sevenepochs.training.trainer import resume_training
 
     if load is not None:
         import_file(load)
@@ -104,7 +104,7 @@ def resume(
 
 def _mirrored(watcher: Watcher, track: Track) -> Watcher:
     """The watcher, with a dashboard behind it where one is asked for; one that is not installed is said at once."""
-    from sevenepochs.train.trackers import Mirror
+    from sevenepochs.training.trackers import Mirror
 
     return watcher if track is None else Mirror(watcher, track)
 

@@ -8,7 +8,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.run_folder import Run
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.trainer import run_training
 
 
 def excess_and_standard_error(run: Run, experiment: Experiment) -> tuple[float, float]:

@@ -17,9 +17,9 @@ from sevenepochs.model.position.rope import Rope
 from sevenepochs.protocol.budget import evaluation_steps, permutation
 from sevenepochs.run_folder import layout, list_runs
 from sevenepochs.schedule import ScheduleConfig
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.step import training_step
-from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.step import training_step
+from sevenepochs.training.trainer import resume_training, run_training
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def test_a_batch_of_other_rows_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
 
 def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
-    from sevenepochs.train import trainer
+    from sevenepochs.training import trainer
 
     def too_large(*arguments, step, **options):
         if step == 5:
@@ -221,7 +221,7 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
 
 def test_a_cpu_that_is_too_small_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
-    from sevenepochs.train import trainer
+    from sevenepochs.training import trainer
 
     monkeypatch.setattr(trainer, "training_step", lambda *arguments, **options: torch.empty(2**62, dtype=torch.uint8))
     with pytest.raises(UserError, match=r"step 1: out of memory on cpu; .*allocate memory.* Try training.micro_batc"):
@@ -231,7 +231,7 @@ def test_a_cpu_that_is_too_small_is_one_clear_line_too(tiny, tmp_path, monkeypat
 
 
 def test_a_gpu_that_is_too_small_for_the_final_figures_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
-    from sevenepochs.train import trainer
+    from sevenepochs.training import trainer
 
     def too_large(*arguments):
         raise RuntimeError("MPS backend out of memory (MPS allocated: 9 GB).\nAnd a page of advice")

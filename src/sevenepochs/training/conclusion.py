@@ -20,8 +20,8 @@ from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.scoring import exact_log_probs, title_losses
 from sevenepochs.run_folder import RunWriter, layout
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.machine import Machine
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.machine import Machine
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.optim.sgd import SGD
 from sevenepochs.results_folder import result_of
 from sevenepochs.run_folder import Run, layout, list_runs
-from sevenepochs.train import conclusion, trainer
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.interrupt import Interrupted
-from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.training import conclusion, trainer
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.interrupt import Interrupted
+from sevenepochs.training.trainer import resume_training, run_training
 
 OPTIMIZERS = {"adamw": None, "sgd": SGD(), "momentum": SGD(momentum=0.9)}
 

@@ -14,10 +14,10 @@ from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.run_folder import Run
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.interrupt import Interrupted
-from sevenepochs.train.trackers import Mirror, TrackerName, flat
-from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.interrupt import Interrupted
+from sevenepochs.training.trackers import Mirror, TrackerName, flat
+from sevenepochs.training.trainer import resume_training, run_training
 
 
 class Recorder:

@@ -11,7 +11,7 @@ import torch
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
-from sevenepochs.train import machine
+from sevenepochs.training import machine
 
 # What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
 # cores (docs/log). A rough figure: half or twice is possible.

@@ -17,7 +17,7 @@ from sevenepochs.cli.main import guarded, main
 from sevenepochs.errors import UserError
 from sevenepochs.model.dropout import Share, keep_mask
 from sevenepochs.run_folder import Run, list_runs
-from sevenepochs.train.ranks import Ranks
+from sevenepochs.training.ranks import Ranks
 
 SETTINGS = {
     "tokenizer.vocab_size": 300,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from sevenepochs.errors import UserError
 from sevenepochs.run_folder import layout
-from sevenepochs.train.hooks import Plan, Progress, Watcher
+from sevenepochs.training.hooks import Plan, Progress, Watcher
 
 TrackerName = Literal["trackio", "wandb"]
 _PROJECT = "sevenepochs"

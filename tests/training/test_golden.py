@@ -5,8 +5,8 @@ import pytest
 from sevenepochs.corpus.base import Corpus
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.trainer import run_training
 
 WHEN = """
 The first losses of {} moved: {}

@@ -28,13 +28,13 @@ from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.protocol.scoring import Scorer
 from sevenepochs.run_folder import Run, RunWriter, SilentWriter, layout
 from sevenepochs.tokenizer.base import Tokenizer
-from sevenepochs.train import checkpoint, machine
-from sevenepochs.train.conclusion import Outcome, conclude
-from sevenepochs.train.hooks import Plan, Progress, Watcher
-from sevenepochs.train.interrupt import Interrupted, StopRequests
-from sevenepochs.train.mainrun import header_events
-from sevenepochs.train.ranks import Ranks, SharedScorer
-from sevenepochs.train.step import build_optimizer, loss_function, training_step
+from sevenepochs.training import checkpoint, machine
+from sevenepochs.training.conclusion import Outcome, conclude
+from sevenepochs.training.hooks import Plan, Progress, Watcher
+from sevenepochs.training.interrupt import Interrupted, StopRequests
+from sevenepochs.training.mainrun import header_events
+from sevenepochs.training.ranks import Ranks, SharedScorer
+from sevenepochs.training.step import build_optimizer, loss_function, training_step
 
 Writer = RunWriter | SilentWriter
 

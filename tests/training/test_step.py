@@ -10,8 +10,8 @@ from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.optim.sgd import SGD
-from sevenepochs.train.ranks import ALONE
-from sevenepochs.train.step import loss_function, training_step
+from sevenepochs.training.ranks import ALONE
+from sevenepochs.training.step import loss_function, training_step
 
 IDS = torch.randint(0, 30, (4, 9), generator=torch.Generator().manual_seed(0))
 

@@ -10,8 +10,8 @@ from sevenepochs.model.dropout import reseed
 from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.settings import Training
-from sevenepochs.train import machine
-from sevenepochs.train.machine import Work
+from sevenepochs.training import machine
+from sevenepochs.training.machine import Work
 
 
 def test_a_device_that_is_not_there(monkeypatch):

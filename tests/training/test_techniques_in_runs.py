@@ -15,9 +15,9 @@ from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.ladder import BEST
 from sevenepochs.run_folder import Run
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.interrupt import Interrupted
-from sevenepochs.train.trainer import resume_training, run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.interrupt import Interrupted
+from sevenepochs.training.trainer import resume_training, run_training
 
 SMALL = {"corpus": SampleCorpus(n_titles=40), "model.n_layer": 1}
 

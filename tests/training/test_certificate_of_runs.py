@@ -19,8 +19,8 @@ from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.tokenizer.bpe import BPE
-from sevenepochs.train.hooks import Watcher
-from sevenepochs.train.trainer import run_training
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.trainer import run_training
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import autocast, compile_fixed
 from sevenepochs.objective import ObjectiveConfig
 from sevenepochs.optim import OptimizerConfig
-from sevenepochs.train.ranks import ALONE, Ranks
+from sevenepochs.training.ranks import ALONE, Ranks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
