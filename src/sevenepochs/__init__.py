@@ -13,11 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sevenepochs.api import compare, evaluate, load_recipe, open_story, train
+    from sevenepochs.api import compare, evaluate, load_recipe, open_story, resume, train
     from sevenepochs.errors import UserError
     from sevenepochs.run_folder import Run
 
-__all__ = ["Run", "UserError", "compare", "evaluate", "load_recipe", "open_story", "train"]
+__all__ = ["Run", "UserError", "compare", "evaluate", "load_recipe", "open_story", "resume", "train"]
 __version__ = "0.1.0"
 
 _HOME = {
@@ -27,6 +27,7 @@ _HOME = {
     "evaluate": "sevenepochs.api",
     "load_recipe": "sevenepochs.api",
     "open_story": "sevenepochs.api",
+    "resume": "sevenepochs.api",
     "train": "sevenepochs.api",
 }
 

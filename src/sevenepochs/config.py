@@ -24,6 +24,8 @@ from sevenepochs.errors import UserError, nearest
 from sevenepochs.kinds import KINDS
 from sevenepochs.old_configs import OLD_KINDS
 
+NOT_A_SETTING = {"setting": False}  # metadata of a field that `replace` keeps, and that is no part of the configuration
+
 _PACKAGE = "sevenepochs."
 
 
@@ -43,7 +45,7 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; nested configs become objects that carry their `kind`."""
-        fields = {f.name: _to_plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        fields = {name: _to_plain(getattr(self, name)) for name in _fields(type(self))}
         return {"kind": kind_of(type(self)), **fields}
 
     @classmethod
@@ -123,8 +125,9 @@ def check_choice(where: str, value: object, hint: Any) -> None:
 
 
 def _fields(cls: type) -> dict[str, Any]:
+    """The settings of a config class with their types: its fields but for those marked `NOT_A_SETTING`."""
     hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.metadata != NOT_A_SETTING}
 
 
 def _to_plain(value: Any) -> Any:

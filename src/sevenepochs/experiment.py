@@ -12,7 +12,7 @@ from sevenepochs.averaging import AveragingConfig
 from sevenepochs.averaging.last import LastWeights
 from sevenepochs.batches import BatchesConfig, TrainingBatches
 from sevenepochs.batches.stream import Stream
-from sevenepochs.config import Config
+from sevenepochs.config import NOT_A_SETTING, Config
 from sevenepochs.corpus.base import Corpus, CorpusConfig
 from sevenepochs.corpus.describe import doubts
 from sevenepochs.corpus.hub import HubCorpus
@@ -44,7 +44,12 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Experiment(Config, kind="experiment"):
-    """The whole recipe. The defaults are the stock program on the hub corpus."""
+    """The whole recipe. The defaults are the stock program on the hub corpus.
+
+    Attributes:
+        recipe: name of the recipe that it was loaded as, kept by `replace`; None for one made by hand. It is no
+            setting: two experiments are equal whatever they are called, and `to_dict` leaves it out.
+    """
 
     corpus: CorpusConfig = field(default_factory=HubCorpus)
     tokenizer: TokenizerConfig = field(default_factory=BPE)
@@ -55,6 +60,7 @@ class Experiment(Config, kind="experiment"):
     schedule: ScheduleConfig = field(default_factory=Cosine)
     averaging: AveragingConfig = field(default_factory=LastWeights)
     training: Training = field(default_factory=Training)
+    recipe: str | None = field(default=None, compare=False, repr=False, kw_only=True, metadata=NOT_A_SETTING)
 
     def load_data(
         self, announce: Callable[[str], None] = lambda message: None, tokenizer: Tokenizer | None = None

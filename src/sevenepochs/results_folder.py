@@ -179,7 +179,12 @@ def recipe_key(result: Result) -> str:
 
 def recipe_config(result: Result) -> dict[str, Any]:
     """The configuration but for the corpus, the seed, and how the machine executes it; the caller's own."""
-    config = {key: copy.deepcopy(value) for key, value in result.facts["config"].items() if key != "corpus"}
+    return plain_config(result.facts["config"])
+
+
+def plain_config(experiment: dict[str, Any]) -> dict[str, Any]:
+    """What makes the recipe in a whole configuration: all but the corpus, the seed and how the machine executes it."""
+    config = {key: copy.deepcopy(value) for key, value in experiment.items() if key != "corpus"}
     config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
     return config
 

@@ -12,12 +12,13 @@ argument: `sevenepochs ladder --check-proxy` counts the pairs on which they agre
 
 from __future__ import annotations
 
+import dataclasses
+
 from sevenepochs.corpus.development import Development
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.recipes.configs import proxy_sizes
 from sevenepochs.run_folder.layout import PROXY_SUFFIX
-
-_BATCH_DIVISOR = 4
 
 
 def at_proxy_scale(experiment: Experiment) -> Experiment:
@@ -28,18 +29,9 @@ def at_proxy_scale(experiment: Experiment) -> Experiment:
     """
     if isinstance(experiment.corpus, Development):
         raise UserError("the experiment is at proxy scale already")
-    model = experiment.model
-    n_head = model.n_head // 2 if model.n_head % 2 == 0 else model.n_head
-    # rotary positions turn pairs, so a head's size stays even
-    d_model = max(1, round(model.d_model / 2 / (2 * n_head))) * 2 * n_head
-    return experiment.replace_all(
-        {
-            "corpus": Development(of=experiment.corpus),
-            "model.d_model": d_model,
-            "model.n_head": n_head,
-            "batches.batch_size": max(1, round(experiment.batches.batch_size / _BATCH_DIVISOR)),
-        }
-    )
+    sizes = proxy_sizes(experiment.model.d_model, experiment.model.n_head, experiment.batches.batch_size)
+    small = experiment.replace_all({"corpus": Development(of=experiment.corpus), **sizes})
+    return small if small.recipe is None else dataclasses.replace(small, recipe=proxy_name(small.recipe))
 
 
 def proxy_name(recipe: str) -> str:

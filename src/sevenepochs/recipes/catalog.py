@@ -4,6 +4,7 @@ imports no torch; only the recipe asked for is executed."""
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import importlib
 import importlib.util
@@ -70,7 +71,7 @@ def load_recipe(name: str) -> Experiment:
         raise UserError(f"recipe {name!r} fails: {place}{type(error).__name__}: {error}") from error
     if not isinstance(experiment, Experiment):
         raise UserError(f"recipe {name!r} returned {type(experiment).__name__}; it must return an Experiment")
-    return experiment
+    return dataclasses.replace(experiment, recipe=name)
 
 
 def import_file(path: Path) -> object:

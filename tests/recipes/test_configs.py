@@ -1,0 +1,60 @@
+"""What reports know of the recipes without torch: their configurations, and what a run changed in one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.campaign.proxy import at_proxy_scale
+from sevenepochs.recipes import configs
+from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.results_folder import Result, list_results, plain_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def result(recipe: str, experiment) -> Result:
+    corpus = {"name": "x", "kind": "development" if recipe.endswith("-proxy") else "file"}
+    return Result(None, {"recipe": recipe, "seed": 1, "config": experiment.to_dict(), "corpus": corpus})
+
+
+def test_the_stored_configurations_are_the_recipes():
+    advice = "write it again: python -m sevenepochs.recipes.configs"
+    assert configs._FILE.read_text(encoding="utf-8") == configs.text_of_recipes(), advice
+    for recipe in list_recipes():
+        assert configs._recipes()[recipe.name] == plain_config(
+            json.loads(json.dumps(load_recipe(recipe.name).to_dict()))
+        )
+
+
+def test_every_published_result_is_of_the_recipe_that_it_is_called_after():
+    changed = {r.name: configs.recipe_changes(r) for r in list_results(ROOT / "results")}
+    assert changed and not any(changed.values()) and None not in changed.values()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changed", "words"),
+    [
+        ("baseline", {}, "baseline"),
+        ("baseline", {"training.seed": 3, "training.device": "cpu", "corpus": "corpus.sample:SampleCorpus"}, "baseline"),
+        ("baseline", {"model.n_layer": 1}, "baseline with n_layer=1"),
+        ("adamw", {"optimizer": "optim.sgd:SGD"}, "adamw with optimizer=SGD"),
+        ("baseline", {"model.residual.dropout": 0.0, "model.attention.dropout": 0.0},
+         "baseline with model.attention.dropout=0.0, model.residual.dropout=0.0"),
+        ("baseline", {"model.n_layer": 1, "model.n_head": 2, "model.d_model": 64, "optimizer.lr": 1.0},
+         "baseline with n_layer=1, n_head=2, d_model=64 and 1 more change"),
+    ],
+)  # fmt: skip
+def test_a_run_is_called_by_its_configuration(recipe, changed, words):
+    assert configs.called(result(recipe, load_recipe(recipe).replace_all(changed))) == words
+
+
+def test_a_recipe_of_ones_own_is_called_by_its_name():
+    assert configs.recipe_changes(result("mine.py:wider", load_recipe("adamw"))) is None
+    assert configs.called(result("mine.py:wider", load_recipe("adamw"))) == "mine.py:wider"
+
+
+def test_a_run_at_proxy_scale_is_compared_with_the_recipe_at_that_scale():
+    small = at_proxy_scale(load_recipe("letters"))
+    assert configs.recipe_changes(result("letters-proxy", small)) == {}
+    assert configs.called(result("letters-proxy", small.replace("optimizer.lr", 7.0))) == "letters-proxy with lr=7.0"

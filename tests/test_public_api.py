@@ -1,0 +1,113 @@
+"""`import sevenepochs`: names stay functions, runs carry their recipe's name, progress goes where people look."""
+
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+import sevenepochs
+from sevenepochs import api
+from sevenepochs.campaign.proxy import at_proxy_scale
+from sevenepochs.results_folder import result_of
+from sevenepochs.training.hooks import Progress, Watcher
+from sevenepochs.training.interrupt import Interrupted
+
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def test_no_module_has_the_name_of_a_public_function() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(sevenepochs.__path__)}
+    assert not modules & set(sevenepochs.__all__)
+
+
+def test_a_public_name_stays_itself_after_every_module_was_imported() -> None:
+    program = (
+        "import contextlib, importlib, pkgutil, sevenepochs\n"
+        "for module in pkgutil.walk_packages(sevenepochs.__path__, 'sevenepochs.'):\n"
+        "    with contextlib.suppress(ImportError):\n"
+        "        if not module.name.endswith('__main__'):\n"
+        "            importlib.import_module(module.name)\n"
+        "print([name for name in sevenepochs.__all__ if not callable(getattr(sevenepochs, name))])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_experiment_keeps_its_recipes_name(shrink, tmp_path):
+    experiment = shrink(sevenepochs.load_recipe("adamw")).replace("optimizer.lr", 1e-3)
+    run = sevenepochs.train(experiment, runs=tmp_path)
+    assert run.recipe == "adamw" and "_adamw_s1337" in run.name
+    command = result_of(run).facts["command"]
+    assert command.startswith("sevenepochs train adamw ") and "--set optimizer.lr=0.001" in command
+    assert "recipe" not in run.config and shrink(sevenepochs.load_recipe("demo_sgd")).recipe == "demo_sgd"
+
+
+def test_the_settings_of_a_run_from_python_make_its_experiment_again():
+    experiment = sevenepochs.load_recipe("baseline").replace_all(
+        {"optimizer": "optim.adamw:AdamW", "optimizer.lr": 0.5, "model.n_layer": 1, "training.precision": "fp32"}
+    )
+    settings = api._settings(experiment)
+    again = sevenepochs.load_recipe("baseline").replace_all(dict(s.split("=", 1) for s in settings))
+    assert again == experiment and "model.n_layer=1" in settings
+    assert api._settings(sevenepochs.load_recipe("letters")) == []
+
+
+def test_an_experiment_at_proxy_scale_is_not_called_like_a_full_one():
+    assert at_proxy_scale(sevenepochs.load_recipe("adamw")).recipe == "adamw-proxy"
+
+
+class Stopping(Watcher):
+    def stepped(self, progress: Progress) -> None:
+        if progress.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_resume_goes_on_by_run_by_folder_and_by_last(tiny, tmp_path):
+    for how in ("run", "folder", "last"):
+        with pytest.raises(Interrupted) as stopped:
+            sevenepochs.train(tiny, name=how, runs=tmp_path / how, watcher=Stopping())
+        path = stopped.value.run_path
+        told = {"run": sevenepochs.Run(path), "folder": path, "last": "last"}[how]
+        run = sevenepochs.resume(told, runs=tmp_path / how)
+        assert run.state == "complete" and run.path == path
+    with pytest.raises(sevenepochs.UserError, match="complete"):
+        sevenepochs.resume("last", runs=tmp_path / "last")
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "is_notebook", "progress", "expected"),
+    [
+        (True, False, None, "ConsoleWatcher"),
+        (False, True, None, "_Lines"),
+        (False, False, None, "NoneType"),
+        (False, False, True, "ConsoleWatcher"),
+        (True, False, False, "NoneType"),
+        (False, True, False, "NoneType"),
+    ],
+)
+def test_progress_goes_to_terminals_and_notebooks(monkeypatch, is_terminal, is_notebook, progress, expected):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setattr(api, "_is_notebook", lambda: is_notebook)
+    assert type(api._watcher(progress)).__name__ == expected
+
+
+def test_train_prints_progress_in_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    code = (
+        "import sevenepochs\n"
+        "tiny = sevenepochs.load_recipe('demo_adamw', corpus='sample:60').replace_all({'model.n_layer': 1,\n"
+        "    'model.d_model': 16, 'batches.batch_size': 4, 'tokenizer.vocab_size': 300, \n"
+        "    'training.compile': 'off', 'training.device': 'cpu'})\n"
+        "run = sevenepochs.train(tiny)\n"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    printed = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
+    assert "parameters" in printed and "exact" in printed and "\x1b" not in printed
+    assert list((tmp_path / "runs").glob("*_demo_adamw_s1337"))
