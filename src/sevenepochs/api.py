@@ -14,6 +14,7 @@ from sevenepochs.analysis.finished import finished_runs
 from sevenepochs.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import called
 from sevenepochs.results_folder import Result, result_of
 from sevenepochs.run_folder import Run, find_run
 from sevenepochs.training.hooks import Plan, Progress, Watcher
@@ -148,7 +149,7 @@ def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "r
 
 def _run_of(recipe: str, runs: Path) -> Run:
     """The newest complete run of a recipe, trained now where there is none."""
-    complete = [result.run for result in finished_runs(runs) if result.facts["recipe"] == recipe and result.run]
+    complete = [result.run for result in finished_runs(runs) if called(result) == recipe and result.run]
     return complete[-1] if complete else train(recipe, runs=runs, watcher=_Lines())
 
 
@@ -159,7 +160,7 @@ def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
     own = result_of(run)
     found = {own.name: run}
     for other in finished_runs(run.path.resolve().parent):
-        is_sibling = other.facts["recipe"] in story_recipes() and other.facts["recipe"] != run.recipe
+        is_sibling = called(other) in story_recipes() and called(other) != called(own)
         if is_sibling and other.titles == own.titles and other.run:
             found[other.name] = other.run
     return list(found.values()), {subject: own.name}

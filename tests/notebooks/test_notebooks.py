@@ -14,8 +14,10 @@ import sevenepochs
 from sevenepochs import api
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.recipes import configs
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.execute_notebooks import execute
+from sevenepochs.results_folder import plain_config
 from sevenepochs.run_folder import Run, list_runs
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,8 @@ def test_train_trains_what_is_missing_once(
 ) -> None:
     real = api.load_recipe
     monkeypatch.setattr(api, "load_recipe", lambda name: shrink(real(name)).replace("training.epochs", 1))
+    small = {name: plain_config(api.load_recipe(name).to_dict()) for name in ("demo_sgd", "demo_adamw")}
+    monkeypatch.setattr(configs, "_recipes", lambda: small)
     story = sevenepochs.open_story("train demo", "one", runs=tmp_path)
     trained = {run.recipe: run for run in list_runs(tmp_path)}
     assert trained.keys() == {"demo_sgd", "demo_adamw"}

@@ -8,6 +8,7 @@ import pytest
 from sevenepochs.campaign.proxy import at_proxy_scale
 from sevenepochs.recipes import configs
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.write_configs import text_of_recipes
 from sevenepochs.results_folder import Result, list_results, plain_config
 
 ROOT = Path(__file__).parents[2]
@@ -19,12 +20,11 @@ def result(recipe: str, experiment) -> Result:
 
 
 def test_the_stored_configurations_are_the_recipes():
-    advice = "write it again: python -m sevenepochs.recipes.configs"
-    assert configs._FILE.read_text(encoding="utf-8") == configs.text_of_recipes(), advice
+    advice = "write it again: python -m sevenepochs.recipes.write_configs"
+    assert configs.FILE.read_text(encoding="utf-8") == text_of_recipes(), advice
     for recipe in list_recipes():
-        assert configs._recipes()[recipe.name] == plain_config(
-            json.loads(json.dumps(load_recipe(recipe.name).to_dict()))
-        )
+        config = json.loads(json.dumps(load_recipe(recipe.name).to_dict()))
+        assert configs._recipes()[recipe.name] == plain_config(config), recipe.name
 
 
 def test_every_published_result_is_of_the_recipe_that_it_is_called_after():
@@ -36,7 +36,7 @@ def test_every_published_result_is_of_the_recipe_that_it_is_called_after():
     ("recipe", "changed", "words"),
     [
         ("baseline", {}, "baseline"),
-        ("baseline", {"training.seed": 3, "training.device": "cpu", "corpus": "corpus.sample:SampleCorpus"}, "baseline"),
+        ("baseline", {"training.seed": 3, "training.compile": "off", "corpus.revision": "2026"}, "baseline"),
         ("baseline", {"model.n_layer": 1}, "baseline with n_layer=1"),
         ("adamw", {"optimizer": "optim.sgd:SGD"}, "adamw with optimizer=SGD"),
         ("baseline", {"model.residual.dropout": 0.0, "model.attention.dropout": 0.0},

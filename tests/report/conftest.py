@@ -8,17 +8,25 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.analysis.standard import analyze
-from sevenepochs.results_folder import publish
+from sevenepochs.recipes.configs import expected_config
+from sevenepochs.results_folder import Result, publish
 from sevenepochs.run_folder import Run
 
 
 @pytest.fixture(scope="session")
 def copy_as() -> Callable[..., Path]:
     """copy_as(result, root, recipe, exact=None, seed=1337, proxy=False): a result in `root` that says it is of another
-    recipe, and of development titles if it is a proxy."""
+    recipe (with that recipe's configuration, unless it is `changed`), and of development titles if it is a proxy."""
 
     def copy(
-        original: Path, root: Path, recipe: str, *, exact: float | None = None, seed: int = 1337, proxy: bool = False
+        original: Path,
+        root: Path,
+        recipe: str,
+        *,
+        exact: float | None = None,
+        seed: int = 1337,
+        proxy: bool = False,
+        changed: bool = False,
     ) -> Path:
         facts = json.loads((original / "result.json").read_text())
         if proxy:
@@ -26,6 +34,10 @@ def copy_as() -> Callable[..., Path]:
             facts["corpus"] |= {"kind": "development", "name": facts["corpus"]["name"] + "-proxy"}
             facts["corpus"]["split"]["validation_titles_sha256"] = "d" * 64
         facts["recipe"], facts["seed"] = recipe, seed
+        if not changed and (config := expected_config(Result(None, facts))):
+            kept = facts["config"]
+            config["training"] = {**kept["training"], **config["training"]}
+            facts["config"] = {**config, "corpus": kept["corpus"]}
         if exact is not None:
             facts["figures"]["exact_val_loss"] = exact
         target = root / f"{recipe}_{facts['corpus']['name']}_s{seed}"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sevenepochs.errors import UserError
+from sevenepochs.recipes.configs import expected_config
 from sevenepochs.report.bench_records import BenchRecord, read_records
 from sevenepochs.report.performance import draw_performance, sections, update_performance
 from sevenepochs.report.performance_tables import preparation_table, sizes_table, step_line, step_table
@@ -201,6 +202,8 @@ def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: in
         "corpus": {"kind": "file", "split": {"validation_titles_sha256": titles}},
         "machine": {"threads": 2, "cpu_model": "A CPU", "precision": "fp32"},
     }
+    config = expected_config(Result(None, facts)) or {"training": {}}
+    facts["config"] = {**config, "corpus": {}}
     path = root / f"{recipe}_{seed}"
     path.mkdir()
     lines = [f"{step},evaluation,{loss},{seconds}" for step, loss, seconds in curve]

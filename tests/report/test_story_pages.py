@@ -11,8 +11,12 @@ import pytest
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
+from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.pages import PAGES, write_sources
+from sevenepochs.report.readme_table import headline, table
+from sevenepochs.report.story import Story
+from sevenepochs.results_folder import list_results
 from sevenepochs.run_folder import Run, RunWriter
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +185,69 @@ def test_results_without_the_optional_analyses_make_a_site_too(
         file.unlink()
     pages = sources(story_results, tmp_path / "site")
     assert "were not analysed" in pages["initial-run"] and "published without" in pages["where-the-loss-is"]
+
+
+def test_baseline_with_one_layer_is_not_told_as_the_stock_program(
+    sources: Sources, published_tiny: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    copy_as(published_tiny, tmp_path / "results", "baseline", changed=True)
+    copy_as(published_tiny, tmp_path / "results", "adamw", exact=1.5)
+    pages = sources(tmp_path / "results", tmp_path / "site")
+    assert "Not run yet" in pages["initial-run"] and "Not run yet" not in pages["optimizer-step"]
+    assert "`baseline with " in pages["ladder"] and "| `baseline` |" not in pages["ladder"]
+    chapters = Chapters(Story.of(collect([tmp_path / "results"], tmp_path / "scratch")), "results")
+    assert "baseline with " in str(chapters.overview()) and chapters.first.run is None
+
+
+def test_a_run_that_is_given_a_part_is_told_as_what_it_is(published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:
+    path = copy_as(published_tiny, tmp_path / "results", "baseline", changed=True)
+    story = Story.of(collect([tmp_path / "results"], tmp_path / "scratch"), {"first": path.name})
+    first = Chapters(story, "run").first
+    assert "baseline with " in str(first.figures()) and "baseline with " in repr(first)
+
+
+def test_a_changed_run_is_no_rung_and_no_stock_in_the_readme(
+    published_tiny: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    for recipe, exact in {"adamw": 1.5, "muon": 1.4}.items():
+        copy_as(published_tiny, tmp_path / "results", recipe, exact=exact)
+    copy_as(published_tiny, tmp_path / "results", "baseline", changed=True, exact=2.0)
+    results = list_results(tmp_path / "results")
+    assert "| `baseline` | missing" in table(results) and "| `baseline with " in table(results)
+    assert headline(results) == ""
+    story = Story.of(collect([tmp_path / "results"], tmp_path / "scratch"))
+    (rungs,) = story.ladders.values()
+    assert [rung.recipe for rung in rungs if rung.results] == ["adamw", "muon"]
+
+
+def on_a_file(folder: Path) -> None:
+    """Make the titles of every result those of a file, 1,200 of them."""
+    for file in folder.glob("*/result.json"):
+        facts = json.loads(file.read_text())
+        facts["corpus"]["kind"] = "file"
+        facts["corpus"]["split"] |= {"n_train": 1_080, "n_validation": 120}
+        file.write_text(json.dumps(facts))
+
+
+def test_demo_adamw_on_a_file_stands_under_its_own_listing(
+    sources: Sources, story_results: Path, tmp_path: Path
+) -> None:
+    on_a_file(story_results)
+    pages = sources(story_results, tmp_path / "site")
+    assert "def demo_adamw()" in pages["optimizer-step"] and "def adamw()" not in pages["optimizer-step"]
+    assert "played by `demo_sgd`" in pages["initial-run"]
+
+
+def test_the_number_of_titles_is_that_of_the_runs(sources: Sources, story_results: Path, tmp_path: Path) -> None:
+    on_a_file(story_results)
+    text = sources(story_results, tmp_path / "site")["index"]
+    (task,) = (line for line in text.splitlines() if "90,000" in line)
+    assert "1,080 and 120" in task and task.startswith("The challenge's corpus")
+
+
+def test_steps_are_told_of_demo_runs_or_of_real_ones_never_of_both(
+    story_results: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    copy_as(story_results / "demo_sgd_sample-100_s1337", story_results, "baseline", exact=3.0)
+    parts = Story.of(collect([story_results], tmp_path / "scratch")).parts
+    assert parts["first"] is not None and parts["first"].result.facts["recipe"] == "baseline" and parts["one"] is None

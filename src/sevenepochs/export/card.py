@@ -8,6 +8,8 @@ from sevenepochs.corpus.fingerprint import HUB_LICENCE
 from sevenepochs.corpus.hub import DATASET
 from sevenepochs.export.exported import Exported
 from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.recipes.configs import called
+from sevenepochs.results_folder import result_of
 from sevenepochs.trained import TrainedRun
 
 
@@ -21,11 +23,12 @@ def model_card(trained: TrainedRun, exported: Exported, usage: str, library: str
     run, corpus = trained.run, trained.run.corpus
     summary = run.summary
     assert summary is not None, "only complete runs are loaded"
+    recipe = called(result_of(run))
     n_parameters = format_metric("parameters", summary.get("parameters"))
     return f"""{_front_matter(corpus, library)}
 # {run.recipe}: a small GPT for news headlines
 
-Trained for seven epochs by sevenepochs: recipe `{run.recipe}`, seed {run.seed},
+Trained for {trained.experiment.training.epochs} epochs by sevenepochs: recipe `{recipe}`, seed {run.seed},
 {n_parameters} parameters, rows of up to {trained.model.block_size} tokens, {trained.tokenizer.vocab_size:,} tokens in
 the vocabulary. A title ends with `<eos>`, and the next one follows it: start a text with `<eos>`.
 Format: {exported.target}; the largest difference of a logit from the run's own model, in fp32, was

@@ -2,8 +2,8 @@
 called after. No torch.
 
 configs.json holds the stock recipe's configuration and, of every other recipe, what differs from it. A test holds it
-against the recipes; `python -m sevenepochs.recipes.configs` writes it again. Corpus and seed are left out: a recipe is
-the same on other titles.
+against the recipes; `python -m sevenepochs.recipes.write_configs` writes it again. Corpus and seed are left out: a
+recipe is the same on other titles.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.results_folder import PROXY_SUFFIX, Result, plain_config, recipe_config
+from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_config
 
-_FILE = Path(__file__).with_name("configs.json")
-_STOCK = "baseline"
+FILE = Path(__file__).with_name("configs.json")
+STOCK = "baseline"
 _NAMED = 3  # settings that `called` names; more are counted
 
 
@@ -28,15 +28,19 @@ def recipe_changes(result: Result) -> dict[str, Any] | None:
     A slot that holds another class is one entry, whose value is the slot's configuration. Returns None for a recipe
     outside the package. A run at proxy scale is compared with the recipe at proxy scale.
     """
-    name = str(result.facts["recipe"])
-    recipes = _recipes()
+    expected = expected_config(result)
+    return None if expected is None else changes(expected, recipe_config(result))
+
+
+def expected_config(result: Result) -> dict[str, Any] | None:
+    """The configuration of the recipe that a run is called after, as `recipe_config` gives it; None where that recipe
+    is not one of the package's."""
+    name, recipes = str(result.facts["recipe"]), _recipes()
     if name in recipes:
-        return changes(recipes[name], recipe_config(result))
-    plain = name.removesuffix(PROXY_SUFFIX)
-    if result.is_proxy and plain in recipes:
-        config = copy.deepcopy(recipes[plain])
+        return copy.deepcopy(recipes[name])
+    if result.is_proxy and (config := copy.deepcopy(recipes.get(name.removesuffix(PROXY_SUFFIX)))):
         sizes = proxy_sizes(config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"])
-        return changes(apply(config, sizes), recipe_config(result))
+        return apply(config, sizes)
     return None
 
 
@@ -49,6 +53,16 @@ def called(result: Result) -> str:
     rest = len(changed) - len(told)
     more = f" and {rest} more change{'s' if rest > 1 else ''}" if rest else ""
     return f"{name} with {', '.join(told)}{more}"
+
+
+def named(result: Result) -> str:
+    """A result's name, and behind it what the run is called where that is not the recipe in the name."""
+    return f"{result.name} ({called(result)})" if recipe_changes(result) else result.name
+
+
+def unchanged(results: Iterable[Result]) -> list[Result]:
+    """Those that are of the recipe that they are called after, or of none of the package."""
+    return [result for result in results if not recipe_changes(result)]
 
 
 def proxy_sizes(d_model: int, n_head: int, batch_size: int) -> dict[str, int]:
@@ -87,9 +101,9 @@ def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
 @functools.cache
 def _recipes() -> dict[str, dict[str, Any]]:
     """Every recipe's configuration as `results_folder.recipe_config` gives it. Not to be changed."""
-    stored = json.loads(_FILE.read_text(encoding="utf-8"))
-    stock = stored.pop(_STOCK)
-    return {_STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    stock = stored.pop(STOCK)
+    return {STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}
 
 
 def _short(path: str, changed: Mapping[str, Any]) -> str:
@@ -102,18 +116,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("kind")).rpartition(":")[2]
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def text_of_recipes() -> str:
-    """What configs.json has to hold, from the recipes themselves (this imports torch)."""
-    from sevenepochs.recipes.catalog import list_recipes, load_recipe
-
-    configs = {recipe.name: plain_config(load_recipe(recipe.name).to_dict()) for recipe in list_recipes()}
-    stock = configs.pop(_STOCK)
-    stored = {_STOCK: stock, **{name: changes(stock, config) for name, config in sorted(configs.items())}}
-    lines = (f"{json.dumps(name)}: {json.dumps(config)}" for name, config in stored.items())
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-if __name__ == "__main__":
-    _FILE.write_text(text_of_recipes(), encoding="utf-8", newline="\n")

@@ -12,6 +12,7 @@ from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.plots import calibration, collapse, curves, data, memorisation, next_token, token_frequency, where_loss
+from sevenepochs.recipes.configs import called, named
 from sevenepochs.report.config_diff import config_diff
 from sevenepochs.report.fragments import command_for
 from sevenepochs.report.inputs import Published
@@ -39,7 +40,7 @@ class Chapter:
     missing: str
 
     def __repr__(self) -> str:
-        return self.missing if self.run is None else f"{self.title}: {self.run.result.name}"
+        return self.missing if self.run is None else f"{self.title}: {named(self.run.result)}"
 
     def figures(self) -> Shown:
         """The five figures and what the run cost, beside those of the run before."""
@@ -126,7 +127,7 @@ class Chapters:
         rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
         for published in self.story.everything:
             figures = published.result.figures
-            rows.append([published.result.name, *(format_metric(name, figures[name]) for name in names)])
+            rows.append([named(published.result), *(format_metric(name, figures[name]) for name in names)])
         return Shown(aligned(rows))
 
     def ladder(self) -> Shown:
@@ -153,7 +154,7 @@ def inputs_line(story: Story, origin: str) -> str:
 
 
 def _called(published: Published) -> str:
-    return str(published.result.facts["recipe"])
+    return called(published.result)
 
 
 def _figures(before: Published | None, run: Published) -> Shown:

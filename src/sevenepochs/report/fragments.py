@@ -9,6 +9,7 @@ from sevenepochs.analysis.names import STORY_PLACES
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.plots.style import token_label
 from sevenepochs.protocol import budget
+from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Part, Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
@@ -55,7 +56,7 @@ def run(published: Published) -> dict[str, Any]:
     source = facts.get("commit") or ""
     return {
         "result": published.result.name,
-        "recipe": facts["recipe"],
+        "recipe": called(published.result),
         "seed": str(facts["seed"]),
         "command": facts["command"],
         "parameters": format_metric("parameters", facts["parameters"]),
@@ -119,13 +120,21 @@ def tail_drop(story: Story) -> dict[str, Any] | None:
     figures = published.result.facts["figures"]
     official = figures["official_val_loss"]
     return {
-        "recipe": published.result.facts["recipe"],
+        "recipe": called(published.result),
         "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
         "n_tokens": f"{n_validation_tokens(published):,}",
         "stock_windows": f"{stock.n_windows:,}",
         "stock_fraction": format_metric("val_scored_fraction", stock.fraction),
         "official": "" if official is None else format_metric("official_val_loss", official, unit=True),
     }
+
+
+def recipe_for(part: Part, story: Story) -> str:
+    """The recipe that plays a part, or that could on the story's titles."""
+    played = story.parts[part.key]
+    if played is not None:
+        return called(played.result)
+    return part.recipes[0] if not story.is_sample else part.recipes[-1]
 
 
 def command_for(part: Part, story: Story) -> str:

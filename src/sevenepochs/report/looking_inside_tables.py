@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import named
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.results_folder import Result
 
@@ -69,7 +70,7 @@ def _head(columns: Sequence[str]) -> list[str]:
 
 
 def _named(result: Result) -> str:
-    return f"`{result.name}`, {str(result.facts['commit'])[:8]}"
+    return f"`{named(result)}`, {str(result.facts['commit'])[:8]}"
 
 
 def _ratio(value: float, interval: Sequence[float] | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
+from sevenepochs.recipes.configs import unchanged
 from sevenepochs.report import fragments, tables
 from sevenepochs.report.bibliography import bibliography
 from sevenepochs.report.cells import CELLS
@@ -138,7 +139,15 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "corpus": fragments.corpus(story),
         "is_sample": story.is_sample,
         **{key: None if p is None else fragments.run(p) for key, p in story.parts.items()},
-        "part": {p.key: {"title": p.title, "command": fragments.command_for(p, story)} for p in PARTS},
+        "part": {
+            p.key: {
+                "title": p.title,
+                "recipe": fragments.recipe_for(p, story),
+                "stock": p.recipes[0],
+                "command": fragments.command_for(p, story),
+            }
+            for p in PARTS
+        },
         "change": lambda a, b: fragments.change(*_both(story, a, b)),
         "n_changes": lambda a, b: str(n_changes(*(p.result.facts["config"] for p in _both(story, a, b)))),
         "figure": figure,
@@ -160,7 +169,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "file_meaning": _FILE_MEANING,
         "ladder_table": tables.ladder(story.everything),
         "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
-        "proxy_words": proxy_words([p.result for p in (*story.everything, *story.proxies)]),
+        "proxy_words": proxy_words(unchanged(p.result for p in (*story.everything, *story.proxies))),
         "n_runs": str(len(story.everything)),
         "elsewhere_table": tables.ladder(story.elsewhere) if story.elsewhere else "",
         "metrics_table": tables.metrics(),

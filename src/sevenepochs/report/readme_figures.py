@@ -13,6 +13,7 @@ from sevenepochs.analysis.ladder import Rung
 from sevenepochs.errors import UserError
 from sevenepochs.plots import curves as curves_plot
 from sevenepochs.recipes import RECORD_RECIPE
+from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
@@ -48,7 +49,7 @@ def _shown(results: list[Result]) -> dict[str, Result]:
     others, which come from the ladder's top down."""
     by_recipe: dict[str, Result] = {}
     for result in official_first(results):
-        by_recipe.setdefault(str(result.facts["recipe"]), result)
+        by_recipe.setdefault(called(result), result)
     order = [*_SHOWN_FIRST, *(name for name in reversed(LADDER) if name not in _SHOWN_FIRST)]
     names = [name for name in order if name in by_recipe][:_MOST_CURVES]
     if not names:

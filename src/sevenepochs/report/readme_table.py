@@ -11,6 +11,7 @@ from pathlib import Path
 from sevenepochs.analysis.ladder import Rung, ladders, published_losses
 from sevenepochs.analysis.noise import read_floors
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
@@ -47,9 +48,9 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
         "commit",
     ]
     lines = [markdown_line(head), markdown_line(["---"] * len(head))]
-    names = [*expected, *sorted({str(r.facts["recipe"]) for r in results} - set(expected))]
+    names = [*expected, *sorted({called(r) for r in results} - set(expected))]
     for name in names:
-        rows = [result for result in results if result.facts["recipe"] == name]
+        rows = [result for result in results if called(result) == name]
         for result in sorted(rows, key=lambda r: (r.facts["corpus"]["name"], r.facts["seed"])):
             lines.append(markdown_line(_cells(result)))
         if not rows:
@@ -71,7 +72,7 @@ def _notes(results: list[Result]) -> list[str]:
         first = seeds[0]
         before = sum(str(r.facts["created_utc"]) < str(first.facts["created_utc"]) for r in on_titles)
         notes.append(
-            f"Best recipe on {first.titles_name}: `{first.facts['recipe']}`, "
+            f"Best recipe on {first.titles_name}: `{called(first)}`, "
             f"{format_metric('exact_val_loss', first.exact)} with seed {first.facts['seed']}{_mean_of_several(seeds)}. "
             f"Published full runs that had looked at these validation titles before it: {before}."
         )
@@ -92,12 +93,12 @@ def headline(results: list[Result]) -> str:
     chosen = most_recipes(results)
     best = record(chosen)
     stock, public = (
-        official_first(r for r in chosen if r.facts["recipe"] == name and r.facts["certificate_clean"])
+        official_first(r for r in chosen if called(r) == name and r.facts["certificate_clean"])
         for name in (LADDER[0], PUBLIC_BEST)
     )
     if not best or not stock:
         return ""
-    recipe, n = best[0].facts["recipe"], len(best)
+    recipe, n = called(best[0]), len(best)
     text = (
         f"So far: **{_mean(best)}** nats per character (`{recipe}`, {f'mean of {n} seeds' if n > 1 else 'one seed'}), "
         f"{format_metric('val_loss_ratio', mean_exact(best) / mean_exact(stock))} of the {_mean(stock)} that the "
@@ -115,8 +116,8 @@ def headline(results: list[Result]) -> str:
 def times(results: list[Result]) -> str:
     """How long the record recipe and those made for a laptop took, where they were run, on the headline's titles."""
     chosen = most_recipes(results)
-    ofs = [record(chosen), *(official_first(r for r in chosen if r.facts["recipe"] == name) for name in FOR_A_LAPTOP)]
-    took = [f"`{r.facts['recipe']}` {_minutes(r)} ({r.machine})" for r in (seeds[0] for seeds in ofs if seeds)]
+    ofs = [record(chosen), *(official_first(r for r in chosen if called(r) == name) for name in FOR_A_LAPTOP)]
+    took = [f"`{called(r)}` {_minutes(r)} ({r.machine})" for r in (seeds[0] for seeds in ofs if seeds)]
     return f"Measured, evaluations and compilation included: {', '.join(took)}." if took else ""
 
 
@@ -155,7 +156,7 @@ def update_choosing(page: Path, results_root: Path, *, check: bool = False) -> b
     """The same for what docs/choosing.md says of the proxy, and for the ladder at its scale."""
     results = list_results(results_root)
     rungs_of = _ladders([r for r in results if r.is_proxy], results_root)
-    parts = {"proxy": proxy_check_section(results), "ladder": ladder_section(rungs_of)}
+    parts = {"proxy": proxy_check_section(unchanged(results)), "ladder": ladder_section(rungs_of)}
     return update_page(page, parts, check=check)
 
 
@@ -175,13 +176,13 @@ def draw_figures(folder: Path, results_root: Path) -> list[Path]:
 
 
 def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]:
-    return ladders(LADDER, results, published_losses, read_floors(results_root))
+    return ladders(LADDER, unchanged(results), published_losses, read_floors(results_root))
 
 
 def _cells(result: Result) -> list[str]:
     facts = result.facts
     return [
-        f"`{facts['recipe']}`",
+        f"`{called(result)}`",
         str(facts["seed"]),
         result.titles_name,
         *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),

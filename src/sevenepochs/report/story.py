@@ -15,6 +15,7 @@ from sevenepochs.analysis.ladder import Rung, ladders
 from sevenepochs.analysis.noise import NoiseFloor, read_floors
 from sevenepochs.analysis.proxy_check import full_corpus
 from sevenepochs.errors import UserError
+from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.inputs import Published
 from sevenepochs.results_folder import Result, official_first, record
@@ -28,7 +29,7 @@ class Part:
     Attributes:
         key: its name in templates and notebooks.
         title: for people.
-        recipes: what may fill it, the real one first, the demo's after it.
+        recipes: what may fill it, the real one first, the demo's after it; with the recipe's configuration only.
     """
 
     key: str
@@ -84,7 +85,7 @@ class Story:
         given = {key: p for key, name in (cast or {}).items() for p in published if p.result.name == name}
         if given:
             chosen = by_titles[titles_sha256(next(iter(given.values())))]
-        parts = {part.key: _cast(part, chosen) for part in PARTS}
+        parts = _cast(chosen)
         falling = sorted(chosen, key=lambda p: (-p.result.exact, p.result.name))
         others = [p for p in published if titles_sha256(p) != titles_sha256(chosen[0])]
         corpus = full_corpus(chosen[0].result)
@@ -114,7 +115,7 @@ class Story:
     @cached_property
     def ladders(self) -> dict[str, list[Rung]]:
         """The ladder of the full runs and that of the proxies, by their titles' hash."""
-        results = [p.result for p in (*self.everything, *self.proxies)]
+        results = unchanged(p.result for p in (*self.everything, *self.proxies))
         return ladders(LADDER, results, self.losses_of, self.floors)
 
     def losses_of(self, result: Result) -> TitleLosses:
@@ -152,11 +153,17 @@ def titles_sha256(published: Published) -> str:
     return published.result.titles
 
 
-def _cast(part: Part, group: list[Published]) -> Published | None:
-    for recipe in part.recipes:
-        if seeds := [p.result for p in group if p.result.facts["recipe"] == recipe]:
-            return _published(group, official_first(seeds)[0])
-    return None
+def _cast(group: list[Published]) -> dict[str, Published | None]:
+    """Who plays each part: a run of one of its recipes, with that recipe's configuration. The demo's runs play only
+    where no real one does, because a step is told as the change from the run before it."""
+    real = {recipe for part in PARTS for recipe in part.recipes[:1] if len(part.recipes) > 1}
+    is_demo = not any(called(p.result) in real for p in group)
+    return {part.key: _of_recipe(part.recipes[-1] if is_demo else part.recipes[0], group) for part in PARTS}
+
+
+def _of_recipe(recipe: str, group: list[Published]) -> Published | None:
+    seeds = [p.result for p in group if called(p.result) == recipe]
+    return _published(group, official_first(seeds)[0]) if seeds else None
 
 
 def _told_last(group: list[Published]) -> tuple[int, bool, int, str]:
@@ -165,7 +172,7 @@ def _told_last(group: list[Published]) -> tuple[int, bool, int, str]:
 
 
 def _n_parts(group: list[Published]) -> int:
-    return sum(_cast(part, group) is not None for part in PARTS)
+    return sum(published is not None for published in _cast(group).values())
 
 
 def _best(group: list[Published]) -> Published | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.recipes.configs import called
 from sevenepochs.report.fragments import run, token
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.tail_drop import Window
@@ -40,7 +41,7 @@ def side_by_side(before: Published, after: Published) -> str:
     facts = [before.result.facts, after.result.facts]
     for name in ("parameters", "n_steps"):
         rows.append([METRICS[name].label, *(format_metric(name, f[name]) for f in facts)])
-    return table(["", f"`{facts[0]['recipe']}`", f"`{facts[1]['recipe']}`"], rows)
+    return table(["", f"`{called(before.result)}`", f"`{called(after.result)}`"], rows)
 
 
 def ladder(published: tuple[Published, ...]) -> str:
@@ -53,7 +54,7 @@ def ladder(published: tuple[Published, ...]) -> str:
         exact = facts["figures"]["exact_val_loss"]
         rows.append(
             [
-                f"`{facts['recipe']}`",
+                f"`{called(one.result)}`",
                 str(facts["seed"]),
                 format_metric("exact_val_loss", exact),
                 "" if above is None else format_metric("val_loss_difference", exact - above),
@@ -79,7 +80,7 @@ def top_tokens(before: Published | None, after: Published, row: int, position: i
     head, rows = [""], [[str(i + 1)] for i in range(10)]
     for published, place in zip(runs, places, strict=True):
         assert place is not None, "checked above"
-        head += [f"`{published.result.facts['recipe']}`", "probability"]
+        head += [f"`{called(published.result)}`", "probability"]
         for i, guess in enumerate(place["top"][:10]):
             rows[i] += [token(guess["token"]), format_metric("probability", guess["probability"])]
     return table(head, [r for r in rows if len(r) == len(head)])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.results_folder import Result
 
@@ -39,10 +40,10 @@ def passings(results: list[Result]) -> list[Passing]:
     """
     stock_of: dict[tuple[str, str | None], Result] = {}
     for result in sorted(results, key=lambda r: int(r.facts["seed"])):
-        if result.facts["recipe"] == STOCK and not result.is_proxy:
+        if called(result) == STOCK and not result.is_proxy:
             stock_of.setdefault((result.titles, result.machine), result)
             stock_of.setdefault((result.titles, None), result)
-    others = [r for r in results if r.facts["recipe"] != STOCK and not r.is_proxy and (r.titles, None) in stock_of]
+    others = [r for r in results if called(r) != STOCK and not r.is_proxy and (r.titles, None) in stock_of]
     found = [_passing(r, stock_of.get((r.titles, r.machine), stock_of[r.titles, None])) for r in others]
     return sorted(found, key=lambda p: (p.result.titles, float("inf") if p.seconds is None else p.seconds))
 
@@ -55,7 +56,7 @@ def time_to_loss_table(found: list[Passing]) -> tuple[list[str], list[list[str]]
         never = passing.seconds is None
         rows.append(
             [
-                f"`{facts['recipe']}`",
+                f"`{called(passing.result)}`",
                 str(facts["seed"]),
                 passing.result.machine,
                 format_metric("exact_val_loss", passing.stock_loss),

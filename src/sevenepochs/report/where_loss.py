@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import called
 from sevenepochs.report import tables
 from sevenepochs.report.chapter import cast
 from sevenepochs.report.inputs import Published
@@ -25,9 +26,9 @@ def sentences(story: Story) -> dict[str, str] | None:
     by_place, by_count = (_parts(last, name) for name in ("position", "frequency"))
     first, others = by_place[0], by_place[1:]
     rare = [p for p in by_count if p["name"] in _RARE]
-    name = f"`{last.result.facts['recipe']}`"
+    name = f"`{called(last.result)}`"
     return {
-        "runs": f"Runs: {', '.join(str(p.result.facts['recipe']) for p in analysed)}.",
+        "runs": f"Runs: {', '.join(called(p.result) for p in analysed)}.",
         "position": (
             f"For {name}, the first token of a title costs {_nats(first)} and makes up {_share([first])} of the whole"
             f" loss; all later ones cost {_mean(others)} on average."
@@ -45,7 +46,7 @@ def kinds_tables(story: Story) -> str:
     runs = [(p, losses) for p in cast(story) if (losses := p.title_losses) is not None and losses.groupings]
     if not runs:
         return ""
-    head = ["", "titles", "of the characters", *(f"`{p.result.facts['recipe']}`" for p, _ in runs)]
+    head = ["", "titles", "of the characters", *(f"`{called(p.result)}`" for p, _ in runs)]
     first = runs[0][1]
     parts = [
         "## All kinds of titles",

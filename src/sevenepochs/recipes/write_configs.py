@@ -1,0 +1,22 @@
+"""Write configs.json from the recipes: `python -m sevenepochs.recipes.write_configs`, after one of them changed."""
+
+from __future__ import annotations
+
+import json
+
+from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.configs import FILE, STOCK, changes
+from sevenepochs.results_folder import plain_config
+
+
+def text_of_recipes() -> str:
+    """What configs.json has to hold."""
+    configs = {recipe.name: plain_config(load_recipe(recipe.name).to_dict()) for recipe in list_recipes()}
+    stock = configs.pop(STOCK)
+    stored = {STOCK: stock, **{name: changes(stock, config) for name, config in sorted(configs.items())}}
+    lines = (f"{json.dumps(name)}: {json.dumps(config)}" for name, config in stored.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text_of_recipes(), encoding="utf-8", newline="\n")
