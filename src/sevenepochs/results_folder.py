@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.environment import EARLIER
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, command
 from sevenepochs.old_configs import present_form
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.run_folder import Run, layout, storage
@@ -224,7 +224,7 @@ def result_of(run: Run) -> Result:
     summary = run.summary
     if summary is None:
         raise UserError(
-            f"run {run.name} is {run.state}; only a complete run has a result (sevenepochs resume {run.path})"
+            f"run {run.name} is {run.state}; only a complete run has a result ({command('resume', run.path)})"
         )
     certificate = run.certificate
     if certificate is None:
@@ -354,7 +354,7 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
         return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'])} --proxy"
     source = {
-        "hub": f"hub --revision {corpus.get('revision')}",
+        "hub": f"hub --revision {shlex.quote(str(corpus.get('revision')))}",
         "sample": f"sample:{corpus.get('n_titles')}",
     }
     told = source.get(corpus["kind"]) or shlex.quote(str(corpus.get("path")))

@@ -15,7 +15,7 @@ from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.corpus.of_run import check_at_hand
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, command
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.gpt import GPTModel
@@ -86,7 +86,7 @@ def load_trained(run: Run) -> TrainedRun:
             loaded.
     """
     if run.state != "complete":
-        advice = "wait for it" if run.state == "running" else f"resume it: sevenepochs resume {run.path}"
+        advice = "wait for it" if run.state == "running" else f"resume it: {command('resume', run.path)}"
         raise UserError(f"run {run.name} ({run.state}) has no weights yet; {advice}")
     return rebuild(run, run.load_model_tensors(), f"{layout.MODEL} of run {run.name}")
 

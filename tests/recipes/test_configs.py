@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sevenepochs.analysis.compare import group
 from sevenepochs.campaign.proxy import at_proxy_scale
 from sevenepochs.recipes import configs
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
@@ -58,3 +59,11 @@ def test_a_run_at_proxy_scale_is_compared_with_the_recipe_at_that_scale():
     small = at_proxy_scale(load_recipe("letters"))
     assert configs.recipe_changes(result("letters-proxy", small)) == {}
     assert configs.called(result("letters-proxy", small.replace("optimizer.lr", 7.0))) == "letters-proxy with lr=7.0"
+
+
+def test_a_comparison_names_two_configurations_of_a_recipe_apart():
+    runs = [result("adamw", load_recipe("adamw")), result("adamw", load_recipe("adamw").replace("model.n_layer", 2))]
+    for i, one in enumerate(runs):
+        one.facts["corpus"]["split"] = {"train_titles_sha256": "t", "validation_titles_sha256": "v"}
+        one.facts.update({"run": f"run{i}", "created_utc": "2026-01-01T00:00:00+00:00"})
+    assert [one.name for one in group(runs)] == ["adamw", "adamw with n_layer=2"]

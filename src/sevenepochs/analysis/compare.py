@@ -14,6 +14,7 @@ from sevenepochs.analysis.paired import PairedDifference, paired_difference
 from sevenepochs.analysis.paired_verdict import Verdict, verdict
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.recipes.configs import called
 from sevenepochs.results_folder import Result, by_titles, recipe_key
 from sevenepochs.title_losses import TitleLosses
 
@@ -97,11 +98,16 @@ def group(results: Iterable[Result]) -> list[Group]:
     groups = by_recipe(results)
     if len(groups) == 1:
         return [Group(str(result.facts.get("run") or result.name), (result,)) for result in results]
-    names = [str(members[0].facts["recipe"]) for members in groups]
-    return [
-        Group(name if names.count(name) == 1 else str(members[0].facts.get("run") or members[0].name), members)
-        for name, members in zip(names, groups, strict=True)
-    ]
+    firsts = [members[0] for members in groups]
+    recipes, configurations = [str(first.facts["recipe"]) for first in firsts], list(map(called, firsts))
+    names = []
+    for first, recipe, configuration in zip(firsts, recipes, configurations, strict=True):
+        if recipes.count(recipe) == 1:
+            names.append(recipe)
+        else:  # several configurations of one recipe, or one on several training sets
+            is_told = configurations.count(configuration) == 1
+            names.append(configuration if is_told else str(first.facts.get("run") or first.name))
+    return [Group(name, members) for name, members in zip(names, groups, strict=True)]
 
 
 def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from sevenepochs.analysis.paired import Interval, sd_interval
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, command
 from sevenepochs.results_folder import Result, recipe_key
 from sevenepochs.run_folder import storage
 from sevenepochs.run_folder.layout import PROXY_SUFFIX
@@ -76,7 +76,7 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
         plain = str(first["recipe"]).removesuffix(PROXY_SUFFIX)
         raise UserError(
             f"{first['recipe']} has been run with one seed only ({first['seed']}); the seed deviation needs at least "
-            f"two: sevenepochs noise {plain}{' --proxy' if results[0].is_proxy else ''} --train 3"
+            f"two: {command('noise', plain, *(['--proxy'] if results[0].is_proxy else []), '--train', 3)}"
         )
     seeds = sorted(by_seed)
     losses = [by_seed[seed].figures["exact_val_loss"] for seed in seeds]

@@ -18,7 +18,7 @@ from sevenepochs.corpus.base import CorpusConfig
 from sevenepochs.corpus.development import moved
 from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.corpus.of_run import check_at_hand
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, command
 from sevenepochs.protocol.budget import EOS, Split
 from sevenepochs.results_folder import Result
 from sevenepochs.run_folder import Run, layout, write_analysis
@@ -46,7 +46,7 @@ def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: A
     if published is None:
         raise UserError(
             f"{result.name} was published without its losses by title; publish its run again: "
-            f"sevenepochs publish {result.facts['run']}"
+            f"{command('publish', result.facts['run'])}"
         )
     return published
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, apply, changes
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 from sevenepochs.experiment import Experiment
 from sevenepochs.old_configs import present_form
 from sevenepochs.run_folder import storage
@@ -234,7 +234,7 @@ def _optuna() -> Any:
     try:
         import optuna
     except ModuleNotFoundError:
-        raise UserError('the search needs optuna: pip install -e ".[search]" in the checkout') from None
+        raise UserError(f"the search needs optuna: {install('search')}") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     # `multivariate` and the journal are marked experimental; the version is pinned below the next major one
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

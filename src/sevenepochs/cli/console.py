@@ -89,11 +89,13 @@ class ConsoleWatcher(hooks.Watcher):
         plan = self._plan
         epochs = plan.n_steps // plan.steps_per_epoch
         epoch = f"{(progress.step - 1) // plan.steps_per_epoch + 1}/{epochs}"
-        remaining = (plan.n_steps - progress.step) * plan.targets_per_step / progress.tokens_per_second
         # 80 columns hold it without the last unit, which stands in the line that each evaluation prints
         loss = format_metric("train_loss_nats_per_token", progress.train_loss_nats_per_token, unit=True)
-        speed = format_metric("tokens_per_second", progress.tokens_per_second, unit=True)
-        text = f"{loss} {speed} {duration(remaining)} left"
+        text = loss
+        if progress.step > plan.first_step:  # the first one compiles, and says nothing of the others' speed
+            speed = format_metric("tokens_per_second", progress.tokens_per_second, unit=True)
+            remaining = (plan.n_steps - progress.step) * plan.targets_per_step / progress.tokens_per_second
+            text += f" {speed} {duration(remaining)} left"
         if self._exact is not None:
             text += f" exact {format_metric('exact_val_loss', self._exact)}"
         if self._bar is not None:

@@ -116,9 +116,10 @@ def _ladder() -> tuple[str, ...]:
 def _between(names: tuple[str, ...], start: str | None, stop: str | None) -> tuple[str, ...]:
     from sevenepochs.errors import UserError, nearest
 
+    whole = "sevenepochs ladder --dry-run" if names == _ladder() else None
     for name in (start, stop):
         if name is not None and name not in names:
-            raise UserError(f"{name!r} is no rung of the ladder{nearest(name, list(names))}")
+            raise UserError(f"{name!r} is no rung of the ladder{nearest(name, list(names), whole)}")
     first = names.index(start) if start is not None else 0
     last = names.index(stop) if stop is not None else len(names) - 1
     if first > last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def guarded(action: Callable[[], Any]) -> int:
         return 2
     except Interrupted as stop:
         if is_first_process():
-            print(f"interrupted; resume with: {program()} resume {stop.run_path}", file=sys.stderr)
+            print(f"interrupted; resume with: {program()} resume {shlex.quote(str(stop.run_path))}", file=sys.stderr)
         return 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

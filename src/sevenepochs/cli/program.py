@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -13,9 +14,10 @@ from types import FrameType
 
 def program() -> str:
     """How this program is called here, for the commands that it prints to be copied: bare where the shell finds it,
-    else the path that it was called by."""
+    else the path that it was called by, quoted for a shell."""
     called = sys.argv[0]
-    return called if Path(called).name == "sevenepochs" and shutil.which("sevenepochs") is None else "sevenepochs"
+    is_found = Path(called).name != "sevenepochs" or shutil.which("sevenepochs") is not None
+    return "sevenepochs" if is_found else shlex.quote(called)
 
 
 def is_first_process() -> bool:

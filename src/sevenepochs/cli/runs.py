@@ -44,6 +44,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         # a name that is cut cannot be asked for
         table.add_column(column, justify="right" if column.startswith("exact") else "left", overflow="fold")
     for row in rows:
-        age = f"{duration(row['age_seconds'])} ago" if row["age_seconds"] is not None else "-"
+        seconds = row["age_seconds"]
+        age = "-" if seconds is None else f"{duration(seconds)} ago" if seconds >= 0 else "- (the clock went back)"
         table.add_row(row["run"], row["state"], format_metric("exact_val_loss", row["exact_val_loss"]), age)
     console.print(table)

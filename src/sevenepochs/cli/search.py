@@ -56,7 +56,7 @@ def search(
     from sevenepochs.campaign.space import default_space, parse_space
     from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
     from sevenepochs.cli.options import experiment_from
-    from sevenepochs.errors import UserError
+    from sevenepochs.errors import UserError, command
     from sevenepochs.run_folder.writer import recipe_label
     from sevenepochs.training.hooks import Watcher
     from sevenepochs.training.interrupt import Interrupted
@@ -91,10 +91,11 @@ def search(
     _show(done, importances)
     console.print(
         "\nTo confirm in full; the best of many trials is partly luck, and two trials that differ by less than four "
-        f"times the proxy's seed deviation (sevenepochs noise {recipe} --proxy --train 3) may differ by chance alone:"
+        f"times the proxy's seed deviation ({command('noise', recipe, '--proxy', '--train', 3)}) may differ by chance "
+        "alone:"
     )
-    for command in commands:
-        console.print(f"  {command}", markup=False, soft_wrap=True)
+    for line in commands:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _command(recipe: str, titles: dict[str, str | None], settings: tuple[str, ...], trial: Trial) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 
 AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")]
 
@@ -47,9 +47,7 @@ def serve(
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
-        raise UserError(
-            f'the page needs {error.name}; install it with: pip install -e ".[serve]" in the checkout'
-        ) from None
+        raise UserError(f"the page needs {error.name}; install it with: {install('serve')}") from None
     import webbrowser
 
     from sevenepochs.cli.console import console, errors

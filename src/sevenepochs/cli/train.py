@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,4 +129,6 @@ def _report(run: Run) -> None:
         f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps; all of it is in {run.path}"
     )
     name = run.name if run.path.parent == Path("runs") else run.path
-    console.print(f"look inside: {program()} analyze {name}", style="dim", markup=False, soft_wrap=True)
+    console.print(
+        f"look inside: {program()} analyze {shlex.quote(str(name))}", style="dim", markup=False, soft_wrap=True
+    )

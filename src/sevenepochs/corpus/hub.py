@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class HubCorpus(CorpusConfig, kind="hub"):
         return _cached(self.sha, cache_dir)[1]
 
     def to_fetch(self) -> str | None:
-        return None if self.is_cached() else f"hub --revision {self.revision}"
+        return None if self.is_cached() else f"hub --revision {shlex.quote(self.revision)}"
 
     def load(self, announce: Callable[[str], None] = to_stderr, *, cache_dir: str | None = None) -> Corpus:
         """Read the titles from the hub's cache, downloading what is not there yet.

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 from sevenepochs.metrics import format_metric
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
-        raise UserError('figures need matplotlib: pip install -e ".[plots]" in the checkout') from None
+        raise UserError(f"figures need matplotlib: {install('plots')}") from None
     # from the library's defaults: a user's matplotlibrc must not change our figures
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC}):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)

@@ -59,7 +59,7 @@ def load_recipe(name: str) -> Experiment:
     else:
         known = {recipe.name: recipe for recipe in list_recipes()}
         if name not in known:
-            raise UserError(f"unknown recipe {name!r}{nearest(name, list(known))}")
+            raise UserError(f"unknown recipe {name!r}{nearest(name, list(known), 'sevenepochs list')}")
         function = getattr(importlib.import_module(f"sevenepochs.recipes.{known[name].module}"), name)
     try:
         experiment = function()

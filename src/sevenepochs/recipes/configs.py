@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.results_folder import PROXY_SUFFIX, Result, recipe_config
+from sevenepochs.results_folder import Result, recipe_config
 
 FILE = Path(__file__).with_name("configs.json")
 STOCK = "baseline"

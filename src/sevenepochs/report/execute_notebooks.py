@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 
 _LABEL = re.compile(r"^#\|\s*label:\s*(\S+)\s*$", re.MULTILINE)
 _RUN = re.compile(r'^RUN = ".*"$', re.MULTILINE)
@@ -31,7 +31,7 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ImportError as error:
-        raise UserError(f'notebooks need {error.name}: pip install -e ".[notebooks]" in the checkout') from None
+        raise UserError(f"notebooks need {error.name}: {install('notebooks')}") from None
     notebook = jupytext.read(source, fmt="py:percent")
     if run is not None:
         set_run(notebook, run)

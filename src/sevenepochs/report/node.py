@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 
 _MIN_VERSION = 20
-_INSTALL_NODE = 'install it with: pip install -e ".[node]" in the checkout'
 
 
 def find_node() -> Path:
@@ -29,7 +28,7 @@ def find_node() -> Path:
             f"{candidate} is {'no working node' if version is None else 'version ' + '.'.join(map(str, version))}"
         )
     found = f" ({'; '.join(seen)})" if seen else ""
-    raise UserError(f"the report needs node {_MIN_VERSION} or newer{found}; {_INSTALL_NODE}")
+    raise UserError(f"the report needs node {_MIN_VERSION} or newer{found}; install it with: {install('node')}")
 
 
 def find_mystmd() -> Path:
@@ -41,7 +40,7 @@ def find_mystmd() -> Path:
     spec = importlib.util.find_spec("mystmd_py")
     program = Path(spec.origin).parent / "myst.cjs" if spec and spec.origin else None
     if program is None or not program.is_file():
-        raise UserError('the report needs mystmd; install it with: pip install -e ".[report]" in the checkout')
+        raise UserError(f"the report needs mystmd; install it with: {install('report')}")
     return program
 
 

@@ -6,6 +6,7 @@ PROXY_SUFFIX = "-proxy"  # of the names of a recipe and its titles where it was 
 SCHEMA_VERSION = 1  # raised when a reader of the old layout would misread the new one
 
 RUN = "run.json"  # schema version, recipe and settings, seed, creation time; written first: it makes a folder a run
+NOT_BEFORE = "not_before_utc"  # in run.json: the start of an earlier run, where the clock has gone back since
 CONFIG = "config.json"  # the resolved experiment, loadable
 ENVIRONMENT = "environment.json"  # versions, machine, commit, diff
 CORPUS = "corpus.json"  # fingerprints of the titles and the split

@@ -8,16 +8,18 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sevenepochs.errors import UserError, nearest
+from sevenepochs.errors import UserError, command, nearest
 from sevenepochs.old_configs import present_form
 from sevenepochs.run_folder import checkpoint, layout, lock, storage
 from sevenepochs.run_folder.storage import Tensors
 
 State = Literal["complete", "running", "interrupted", "failed"]
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Run:
@@ -197,14 +199,28 @@ class Run:
             "complete": again,
             "running": "the run has not come to that yet: wait for it",
         }
-        return advice.get(self.state, f"the run stopped before it was done: sevenepochs resume {self.path}")
+        return advice.get(self.state, f"the run stopped before it was done: {command('resume', self.path)}")
 
 
 def list_runs(root: Path) -> list[Run]:
-    """Every run folder directly below `root`, oldest first; none when there is no such folder."""
+    """Every run folder directly below `root`, oldest start first; none when there is no such folder.
+
+    A run that was started while the clock stood before an earlier run's start comes after that run.
+    """
     if not root.is_dir():
         return []
-    return [Run(path) for path in sorted(root.iterdir(), key=_by_time) if (path / layout.RUN).is_file()]
+    return sorted((Run(path) for path in root.iterdir() if (path / layout.RUN).is_file()), key=_by_start)
+
+
+def start_of(run: Run) -> datetime:
+    """When a run was started, for its place among others: by its clock, or by that of an earlier run in its folder
+    which was ahead. By its name where run.json is damaged."""
+    try:
+        told = [run.info[key] for key in ("created_utc", layout.NOT_BEFORE) if key in run.info]
+        return max(_utc(datetime.fromisoformat(text)) for text in told)
+    except (UserError, TypeError, ValueError):
+        stamp = re.match(r"\d{8}T\d{6}Z", run.name)
+        return datetime.strptime(stamp[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else _LONG_AGO
 
 
 def find_run(text: str, root: Path) -> Run:
@@ -246,6 +262,17 @@ def _recipe_names(run: Run) -> tuple[str, ...]:
         return ()
 
 
-def _by_time(path: Path) -> tuple[Any, ...]:
-    """Names start with the time; numbers inside them are compared as numbers, so that -10 comes after -2."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name))
+def _by_start(run: Run) -> tuple[Any, ...]:
+    """Of one second, runs on a clock that went back come later, then the name counts. Numbers in names are compared as
+    numbers, so that -10 comes after -2."""
+    try:
+        went_back, created = layout.NOT_BEFORE in run.info, str(run.info.get("created_utc"))
+    except UserError:
+        went_back, created = False, ""
+    parts = re.split(r"(\d+)", run.name)
+    name = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+    return start_of(run), went_back, created if went_back else "", name
+
+
+def _utc(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, command
 from sevenepochs.run_folder import checkpoint, layout, storage
 from sevenepochs.run_folder.lock import Lock
-from sevenepochs.run_folder.reader import Run
+from sevenepochs.run_folder.reader import Run, list_runs, start_of
 
 # corpus.json and the run's name have them
 _TOLD_BY_THE_RUN = {
@@ -61,6 +61,7 @@ class RunWriter:
             raise UserError(f"{root} is not a folder, so no run can be written below it; {advice}")
         with storage.disk_errors(f"a run folder below {root}", advice):
             root.mkdir(parents=True, exist_ok=True)
+            before = max(map(start_of, list_runs(root)), default=None) if now is None else None
             path = _new_folder(root, name)
             try:
                 writer = cls(path, Lock(path / layout.LOCK))
@@ -70,6 +71,8 @@ class RunWriter:
                     "seed": seed,
                     "created_utc": created.isoformat(timespec="seconds"),
                 }
+                if before is not None and before > created:  # the clock went back
+                    facts[layout.NOT_BEFORE] = before.isoformat(timespec="seconds")
                 if settings is not None:
                     facts["settings"] = [setting for setting in settings if _is_kept(setting)]
                 storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
@@ -214,7 +217,7 @@ class RunWriter:
 
     def _way_on(self) -> str:
         if checkpoint.exists(self.path):
-            return f"nothing lost: make room, then resume from the last checkpoint with: sevenepochs resume {self.path}"
+            return f"nothing lost: make room, then resume from the last checkpoint: {command('resume', self.path)}"
         return "there is no checkpoint yet: make room, then train again"
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+from sevenepochs.errors import command
+
 
 class Interrupted(Exception):
     """Training stopped on request; `run_path` holds a checkpoint to resume from."""
 
     def __init__(self, run_path: Path) -> None:
-        super().__init__(f"interrupted; resume with: sevenepochs resume {run_path}")
+        super().__init__(f"interrupted; resume with: {command('resume', run_path)}")
         self.run_path = run_path
 
 

@@ -228,6 +228,7 @@ class _Training:
     def _loop(self, stop: StopRequests) -> None:
         evaluate_after = set(evaluation_steps(self.batches.steps_per_epoch, self.experiment.training.epochs))
         saved = self.started
+        first_step = self.step + 1
         recent: deque[float] = deque([self.started], maxlen=_SPEED_WINDOW_STEPS + 1)
         while self.step < self.n_steps:
             self.step += 1
@@ -237,6 +238,7 @@ class _Training:
             self._log_step(row, self.batches.targets_per_step * (len(recent) - 1) / seconds)
             if self.step in evaluate_after:
                 self._evaluate()
+            if self.step in evaluate_after or self.step == first_step:  # which compiles, and says nothing of the others
                 recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
             now = time.monotonic()
             stops = self.ranks.any(stop.requested)
