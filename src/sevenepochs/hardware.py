@@ -7,7 +7,6 @@ only (docs/log).
 from __future__ import annotations
 
 import os
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from torch import Tensor
 
 from sevenepochs.errors import UserError
 
-Precision = Literal["auto", "bf16", "fp32"]  # of a setting; "auto": bf16 where there is a unit for it
 # What oneDNN, which multiplies bf16 matrices for torch, may be held to below each unit (ONEDNN_MAX_CPU_ISA).
 _BELOW_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 _BELOW_AMX = (*_BELOW_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")

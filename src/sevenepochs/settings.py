@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sevenepochs.config import Config, check_choice, check_range
-from sevenepochs.hardware import Precision
 from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "bf16", "fp32"]  # "auto": bf16 where there is a unit for it
 Compile = Literal["auto", "on", "graphs", "off"]
 EXECUTION_FIELDS = ("device", "compile", "micro_batches")  # how a machine carries a run out: the same but for rounding
 NOT_OF_A_RECIPE = ("seed", "precision", "snapshots", *EXECUTION_FIELDS)

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_choice, check_range
-from sevenepochs.hardware import Precision, bf16_unit
+from sevenepochs.hardware import bf16_unit
 from sevenepochs.optim import OptimizerConfig
 from sevenepochs.optim.adamw import AdamW
 from sevenepochs.optim.newton_schulz import orthogonalised, product_flop
 from sevenepochs.optim.partition import Partition, hidden_matrices
+from sevenepochs.settings import Precision
 
 
 @dataclass(frozen=True)

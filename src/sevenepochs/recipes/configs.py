@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.results_folder import Result, recipe_config
+from sevenepochs.run_folder.layout import PROXY_SUFFIX
 
 FILE = Path(__file__).with_name("configs.json")
 STOCK = "baseline"
