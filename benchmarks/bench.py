@@ -27,6 +27,7 @@ from shape import Shape
 from sizes import over_sizes, series
 from step import PEERS, VARIANTS, side_by_side
 
+from sevenepochs.errors import UserError
 from sevenepochs.report import performance_tables as tables
 from sevenepochs.report.bench_records import BenchRecord
 
@@ -48,6 +49,9 @@ def main(arguments: list[str]) -> int:
             _show(record)
             if options.results:
                 console.print(f"written: {os.path.relpath(record.write(options.results))}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (RuntimeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -119,9 +123,13 @@ def _probe(shape: Shape) -> dict[str, Any]:
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": str(shape.threads)},
     )
+    if done.returncode == 2:
+        raise UserError(done.stderr.strip().splitlines()[-1])
     if done.returncode:
         raise RuntimeError(done.stderr.strip()[-2000:])
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if answer["not_compiled"]:
+        console.print(f"nobody is compiled: {answer['not_compiled']}", markup=False, soft_wrap=True)
     return answer
 
 

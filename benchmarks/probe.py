@@ -1,7 +1,8 @@
 """What this machine is, asked in a process of its own: `python probe.py SHAPE_JSON` prints one line of JSON.
 
 It says what "auto" means here (the package's own rule: bf16 where the hardware is fast at it), and the rate of square
-products in that precision with those threads: the best of them is the roof that MFU is a share of.
+products in that precision with those threads: the best of them is the roof that MFU is a share of. Where torch cannot
+compile, "auto" is not compiled for every contestant, and anything else ends the benchmark (exit code 2).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from shape import LONG_RUN_STEPS, Shape
 
 from sevenepochs.settings import Training
 from sevenepochs.training import machine
+from sevenepochs.training.compiler import compiler_fault
 
 PRODUCT_SIZES = (1024, 2048, 4096, 8192)
 MAX_PRODUCT_SECONDS = 4.0  # a product that takes longer is left out: it would not be the fastest
@@ -27,12 +29,18 @@ def main(shape_json: str) -> None:
     torch.set_num_threads(shape.threads)
     settings = Training(device=shape.device, precision=shape.precision)  # type: ignore[arg-type]
     work = machine.Work(shape.flop, LONG_RUN_STEPS, shape.batch_size, shape.block_size)
-    resolved = machine.resolve(settings, work)
+    resolved = machine.resolve(settings, work, tries_compiler=False)
     shape = replace(shape, device=resolved.device, precision=resolved.precision)
+    fault = compiler_fault(shape.device) if shape.compile != "off" else None
+    if fault and shape.compile != "auto":
+        print(f"compile = {shape.compile!r}: {fault}, or leave it 'auto'", file=sys.stderr)
+        raise SystemExit(2)
+    if fault:
+        shape = replace(shape, compile="off")
     rates = product_rates(shape.device, torch.bfloat16 if shape.precision == "bf16" else torch.float32)
     products = [{"size": size, "flop_per_second": rate} for size, rate in rates.items()]
     answer = {"shape": asdict(shape), "device_name": resolved.device_name, "torch": torch.__version__}
-    print(json.dumps({**answer, "products": products}))
+    print(json.dumps({**answer, "products": products, "not_compiled": fault}))
 
 
 def product_rates(

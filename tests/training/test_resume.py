@@ -181,8 +181,8 @@ import json, os, signal, sys, torch
 torch.set_num_threads(1)
 from pathlib import Path
 from sevenepochs.experiment import Experiment
-from sevenepochs.train import trainer
-from sevenepochs.train.hooks import Watcher
+from sevenepochs.training import trainer
+from sevenepochs.training.hooks import Watcher
 class Kills(Watcher):
     def stepped(self, progress):
         if progress.step == 9:

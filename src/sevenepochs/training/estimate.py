@@ -66,7 +66,7 @@ def estimate(
     flop = facts["flop_per_step"] = experiment.step_flop(model)
     if n_steps is not None:
         work = machine.Work(flop, n_steps, experiment.batches.batch_size, experiment.batches.block_size)
-        resolved = machine.resolve(experiment.training, work)
+        resolved = machine.resolve(experiment.training, work, tries_compiler=False)
         rate = _product_rate(resolved.device, resolved.precision)
         steps_per_epoch = n_steps // experiment.training.epochs
         n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))

@@ -15,6 +15,7 @@ import torch._functorch.config as functorch_config
 from sevenepochs.errors import UserError
 from sevenepochs.hardware import bf16_unit
 from sevenepochs.settings import Training
+from sevenepochs.training.compiler import compiler_fault
 
 # Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.
 _COMPILE_PAYS_FLOP = 1e14
@@ -70,11 +71,16 @@ class Machine:
         return asdict(self)
 
 
-def resolve(settings: Training, work: Work) -> Machine:
+def resolve(settings: Training, work: Work, *, tries_compiler: bool = True) -> Machine:
     """Choose what the settings leave to "auto".
 
+    Args:
+        tries_compiler: compile a tiny kernel (seconds) before compilation is chosen; False for an estimate, which goes
+            by whether a compiler is there.
+
     Raises:
-        UserError: a device was asked for that is not there, or the rows cannot be cut as asked.
+        UserError: a device was asked for that is not there, the rows cannot be cut as asked, or compilation was asked
+            for and does not work.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     device: str = settings.device
@@ -85,7 +91,7 @@ def resolve(settings: Training, work: Work) -> Machine:
         raise UserError(f"training.device = {device!r}: torch sees no such device here (there is: {present})")
     fast_bf16, why_precision = _bf16(device)
     precision = settings.precision if settings.precision != "auto" else ("bf16" if fast_bf16 else "fp32")
-    compiled, why_compiled = _compiled(settings, device, work.step_flop * work.n_steps)
+    compiled, why_compiled = _compiled(settings, device, work.step_flop * work.n_steps, tries_compiler)
     micro_batches = _micro_batches(settings, device, work)
     graphs = _graphs(settings, device, compiled, work.processes, micro_batches)
     name = torch.cuda.get_device_name() if device == "cuda" else None
@@ -135,9 +141,12 @@ def _bf16(device: str) -> tuple[bool, str]:
     return unit is not None, f"this {kind} has {unit}, fast at bf16" if unit else f"this {kind} has no fast bf16"
 
 
-def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bool, str]:
+def _compiled(settings: Training, device: str, training_flop: float, tries_compiler: bool) -> tuple[bool, str]:
     if settings.compile != "auto":
-        return settings.compile != "off", f"compilation {settings.compile} as asked"
+        is_asked = settings.compile != "off"
+        if is_asked and tries_compiler and (fault := compiler_fault(device)):
+            raise UserError(f"training.compile = {settings.compile!r}: {fault}, or leave it 'auto'")
+        return is_asked, f"compilation {settings.compile} as asked"
     if device == "mps":
         return False, "not compiled on mps"
     if training_flop < _COMPILE_PAYS_FLOP:
@@ -146,6 +155,8 @@ def _compiled(settings: Training, device: str, training_flop: float) -> tuple[bo
     names = ("g++", "clang++", "c++") if device == "cpu" else (os.environ.get("CC", "cc"), "gcc", "clang")
     if not any(shutil.which(name) for name in names):
         return False, "no C++ compiler found, so not compiled (several times slower; install g++ or clang)"
+    if tries_compiler and (fault := compiler_fault(device)):
+        return False, f"not compiled (several times slower): {fault}"
     return True, f"compiled (the first step takes {'a minute or two' if device == 'cpu' else 'half a minute'})"
 
 

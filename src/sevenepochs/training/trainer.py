@@ -29,6 +29,7 @@ from sevenepochs.protocol.scoring import Scorer
 from sevenepochs.run_folder import Run, RunWriter, SilentWriter, layout
 from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.training import checkpoint, machine
+from sevenepochs.training.compiler import fault_in_words
 from sevenepochs.training.conclusion import Outcome, conclude
 from sevenepochs.training.hooks import Plan, Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted, StopRequests
@@ -40,6 +41,7 @@ Writer = RunWriter | SilentWriter
 
 _CHECKPOINT_SECONDS = 300.0
 _SPEED_WINDOW_STEPS = 20
+_COMPILER = ("torch._dynamo", "torch._inductor")  # whose errors are RuntimeErrors
 
 
 def run_training(
@@ -188,7 +190,7 @@ class _Training:
         self.started = time.monotonic()
         with StopRequests(self._promise_to_stop) as stop:
             try:
-                with self._out_of_memory_fails(self._smaller_parts()):
+                with self._out_of_memory_fails(self._smaller_parts()), self._compiling_fails():
                     self._loop(stop)
             finally:
                 self.watcher.finished()
@@ -215,6 +217,19 @@ class _Training:
             raise self._failed(
                 f"out of memory on {self.machine.device_name or self.machine.device}",
                 f"{str(error).splitlines()[0]} Try {otherwise}a smaller batches.batch_size or model",
+            ) from None
+
+    @contextlib.contextmanager
+    def _compiling_fails(self) -> Iterator[None]:
+        """What `machine.resolve` could not see: its tiny kernel compiled, and the step or an evaluation does not."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not type(error).__module__.startswith(_COMPILER) or any(words in str(error) for words in _OUT_OF_MEMORY):
+                raise
+            raise self._failed(
+                "torch cannot compile it",
+                f"{fault_in_words(str(error), self.machine.device)}; training.compile=off trains without",
             ) from None
 
     def _smaller_parts(self) -> str:
