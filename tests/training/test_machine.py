@@ -61,6 +61,7 @@ def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     monkeypatch.setattr(machine, "bf16_unit", lambda device: "bf16 units")
+    monkeypatch.setattr(machine, "compiler_fault", lambda device: None)
     monkeypatch.setattr(machine.shutil, "which", lambda name: "a compiler")
 
     def has_graphs(compile, flop=1e16, processes=1):
