@@ -12,7 +12,7 @@ from typing import Any
 _LATER: dict[str, dict[str, Any]] = {
     "corpus.file:FileCorpus": {"encoding": None},
     "experiment:Experiment": {"averaging": {"kind": "last"}},
-    "settings:Training": {"snapshots": False, "micro_batches": None},
+    "settings:Training": {"snapshots": False, "micro_batches": None, "checkpoint_seconds": 300.0},
     "model.gpt:GPT": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},
     "model.attention.causal:Causal": {"qk_norm": None, "value_residual": None, "gate": None},
     "model.mlp.gelu:Gelu": {"dropout": 0.0},

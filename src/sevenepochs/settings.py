@@ -11,7 +11,8 @@ from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]  # "auto": bf16 where there is a unit for it
 Compile = Literal["auto", "on", "graphs", "off"]
-EXECUTION_FIELDS = ("device", "compile", "micro_batches")  # how a machine carries a run out: the same but for rounding
+# how a machine carries a run out: the same but for rounding
+EXECUTION_FIELDS = ("device", "compile", "micro_batches", "checkpoint_seconds")
 NOT_OF_A_RECIPE = ("seed", "precision", "snapshots", *EXECUTION_FIELDS)
 
 
@@ -28,6 +29,7 @@ class Training(Config, kind="training"):
     8,192 tokens or more on a CPU are cut into parts of 2,048 or more unless the model is small; others are not cut.
     `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
     that a title can be followed through training.
+    `checkpoint_seconds`: between checkpoints; the first one comes after a minute at the latest. 0: after every step.
     """
 
     seed: int = OFFICIAL_SEED
@@ -38,6 +40,7 @@ class Training(Config, kind="training"):
     compile: Compile = "auto"
     micro_batches: int | None = None
     snapshots: bool = False
+    checkpoint_seconds: float = 300.0
 
     def __post_init__(self) -> None:
         check_range("training.seed", self.seed, 0, 2**32 - 1)
@@ -46,6 +49,7 @@ class Training(Config, kind="training"):
             check_range("training.grad_clip", self.grad_clip, 1e-9)
         if self.micro_batches is not None:
             check_range("training.micro_batches", self.micro_batches, 1, 1_000_000)
+        check_range("training.checkpoint_seconds", self.checkpoint_seconds, 0)
         check_choice("training.device", self.device, Device)
         check_choice("training.precision", self.precision, Precision)
         check_choice("training.compile", self.compile, Compile)

@@ -1,5 +1,6 @@
 """Interrupted and resumed is uninterrupted: weights, metrics and figures, to the last bit."""
 
+import errno
 import json
 import os
 import signal
@@ -11,12 +12,13 @@ from pathlib import Path
 import pytest
 
 import sevenepochs
+from sevenepochs.cli.main import guarded
 from sevenepochs.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.optim.sgd import SGD
 from sevenepochs.results_folder import result_of
-from sevenepochs.run_folder import Run, layout, list_runs
+from sevenepochs.run_folder import Run, RunWriter, layout, list_runs
 from sevenepochs.training import conclusion, trainer
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
@@ -124,10 +126,33 @@ def test_interrupted_again_and_again(uninterrupted, tmp_path, outcome):
     assert_same(outcome(resumed(run)), expected)
 
 
-def test_a_checkpoint_in_passing_changes_nothing(uninterrupted, tmp_path, outcome, monkeypatch):
+def test_a_checkpoint_in_passing_changes_nothing(uninterrupted, tmp_path, outcome):
     experiment, _, expected = uninterrupted
-    monkeypatch.setattr(trainer, "_CHECKPOINT_SECONDS", 0.0)
-    assert_same(outcome(run_training(experiment, "x", tmp_path)), expected)
+    often = experiment.replace("training.checkpoint_seconds", 0.0)
+    assert_same(outcome(run_training(often, "x", tmp_path)), expected)
+
+
+@pytest.mark.parametrize(
+    ("interval", "saved"), [(300.0, [3, 15]), (50.0, [2, 4, 6]), (1e9, [3])], ids=["default", "often", "once"]
+)
+def test_the_first_checkpoint_comes_after_a_minute_and_the_next_ones_by_the_setting(
+    short, tmp_path, monkeypatch, interval, saved
+):
+    class Steps(Watcher):
+        """A clock by which each step takes 25 s."""
+
+        seconds = 0.0
+
+        def stepped(self, progress):
+            self.seconds += 25.0
+
+    watcher, steps = Steps(), []
+    clock = type("time", (), {"monotonic": staticmethod(lambda: watcher.seconds)})
+    monkeypatch.setattr(trainer, "time", clock)
+    monkeypatch.setattr(RunWriter, "save_checkpoint", lambda self, tensors, state: steps.append(state["step"]))
+    run_training(short.replace("training.checkpoint_seconds", interval), "x", tmp_path, watcher)
+    assert steps[: len(saved)] == saved and steps[-1] == list_runs(tmp_path)[0].summary["n_steps"]
+    assert interval == 50.0 or len(steps) == len(saved) + 1  # the last step is saved in any case
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
@@ -147,9 +172,51 @@ def test_a_signal_in_the_final_evaluation(uninterrupted, tmp_path, outcome, when
 
 
 def test_the_handlers_are_put_back(short, tmp_path):
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     interrupted_run(short, tmp_path, Signals(1))
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_terminal_that_hangs_up_twice_saves_like_sigterm(short, tmp_path):
+    class HangsUp(Watcher):
+        is_gone = False
+
+        def message(self, text):
+            if self.is_gone:
+                raise OSError(errno.EIO, "Input/output error")
+
+        def stepped(self, progress):
+            if progress.step == 3:
+                self.is_gone = True
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.kill(os.getpid(), signal.SIGHUP)
+
+    run = interrupted_run(short, tmp_path, HangsUp())
+    assert run.load_checkpoint()[1]["step"] == 3
+
+
+def test_under_nohup_a_hangup_is_ignored(short, tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run_training(short, "x", tmp_path, Signals(2, signal.SIGHUP))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert list_runs(tmp_path)[0].state == "complete"
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(), OSError(errno.ENOSPC, "full"), ValueError("I/O operation on closed file.")]
+)
+def test_a_watcher_that_cannot_write_is_dropped_and_training_goes_on(short, tmp_path, error):
+    class Full(Messages):
+        def stepped(self, progress):
+            self.messages.append(progress.step)
+            if progress.step == 2:
+                raise error
+
+    watcher = Full()
+    assert run_training(short, "x", tmp_path, watcher).state == "complete"
+    assert watcher.messages[-1] == 2
 
 
 def test_a_second_ctrl_c_does_not_wait(short, tmp_path):
@@ -167,6 +234,28 @@ def test_a_second_ctrl_c_does_not_wait(short, tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     assert list_runs(tmp_path)[0].state == "interrupted"
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(300.0, None), (0.0, 2)], ids=["nothing saved", "step 2 saved"])
+def test_the_second_ctrl_c_says_what_can_be_resumed(short, tmp_path, capsys, seconds, saved):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    class Impatient(Watcher):
+        def stepped(self, progress):
+            if progress.step == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    experiment = short.replace("training.checkpoint_seconds", seconds)
+    try:
+        code = guarded(lambda: run_training(experiment, "x", tmp_path, Impatient()))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    (run,) = list_runs(tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert code == 130 and f"resume {run.path}" in line
+    assert ("step 2 is saved" in line) == (saved == 2) and ("nothing is saved" in line) == (saved is None)
+    assert run.has_checkpoint() == (saved is not None)
 
 
 def test_training_outside_the_main_thread(short, tmp_path):
@@ -187,8 +276,8 @@ class Kills(Watcher):
     def stepped(self, progress):
         if progress.step == 9:
             os.kill(os.getpid(), signal.SIGKILL)
-trainer._CHECKPOINT_SECONDS = float(sys.argv[2])
-trainer.run_training(Experiment.from_dict(json.load(sys.stdin)), "killed", Path(sys.argv[1]), Kills())
+experiment = Experiment.from_dict(json.load(sys.stdin)).replace("training.checkpoint_seconds", float(sys.argv[2]))
+trainer.run_training(experiment, "killed", Path(sys.argv[1]), Kills())
 """
 
 

@@ -22,7 +22,8 @@ _PIPE_COLUMNS = 500
 _RULE_COLUMNS = 80
 
 # In a pipe lines are for other programs: as long as they come, unless the environment names a width.
-console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS)
+_is_terminal = sys.stdout is not None and sys.stdout.isatty()  # None: closed, in a program that did not call `prepare`
+console = Console(highlight=False, width=None if _is_terminal or "COLUMNS" in os.environ else _PIPE_COLUMNS)
 errors = Console(stderr=True, highlight=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -18,6 +19,8 @@ Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenep
 
 # torchrun ends all processes when one ends: the others wait until the first one has printed the mistake
 _PRINTED_SECONDS = 5.0
+# These go on when their output cannot be written any more: what counts is the run folders.
+_TRAINING_VERBS = ("demo", "train", "resume", "ladder", "noise", "search")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,10 +88,12 @@ def _call_verb(arguments: list[str]) -> None:
 def guarded(action: Callable[[], Any]) -> int:
     """Do it; a user's mistake becomes one line. Returns the exit code."""
     from sevenepochs.cli.program import is_first_process, program
-    from sevenepochs.training.interrupt import Interrupted
+    from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved
 
     try:
         action()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, where an error can still be told
     except UserError as error:
         if is_first_process():
             print(f"error: {error}", file=sys.stderr)
@@ -99,6 +104,12 @@ def guarded(action: Callable[[], Any]) -> int:
         if is_first_process():
             print(f"interrupted; resume with: {program()} resume {shlex.quote(str(stop.run_path))}", file=sys.stderr)
         return 130
+    except StoppedUnsaved as stop:
+        if is_first_process():
+            saved = f"step {stop.saved_step} is saved" if stop.saved_step else "nothing is saved yet"
+            way_on = f"{program()} resume {shlex.quote(str(stop.run_path))}"
+            print(f"interrupted; {saved}; resume with: {way_on}", file=sys.stderr)
+        return 130
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -106,14 +117,23 @@ def guarded(action: Callable[[], Any]) -> int:
         # the reader (head, less) went away; keep the interpreter from complaining when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of the surroundings: a folder, a disk, a limit
+        print(f"error: {_in_words(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _in_words(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename is not None else ""
+    limit = " (the limit on file sizes, `ulimit -f`)" if error.errno == errno.EFBIG else ""
+    return f"{where}{error.strerror or error}{limit}; check permissions, room and limits there"
 
 
 def entry() -> None:
     """The console script."""
     from sevenepochs.cli.program import prepare
 
-    prepare()
+    prepare(outlives_output=bool(set(sys.argv[1:2]) & set(_TRAINING_VERBS)))
     sys.exit(main())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,3 +45,35 @@ class Watcher:
 
     def finished(self) -> None:
         """The loop is over, also when it was interrupted."""
+
+
+class Droppable(Watcher):
+    """Pass everything on to another watcher until it cannot write; training then goes on without it."""
+
+    def __init__(self, inner: Watcher) -> None:
+        self._inner = inner
+
+    def message(self, text: str) -> None:
+        self._tell(lambda: self._inner.message(text))
+
+    def started(self, plan: Plan) -> None:
+        self._tell(lambda: self._inner.started(plan))
+
+    def stepped(self, progress: Progress) -> None:
+        self._tell(lambda: self._inner.stepped(progress))
+
+    def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
+        self._tell(lambda: self._inner.evaluated(step, figures))
+
+    def finished(self) -> None:
+        self._tell(self._inner.finished)
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except OSError:  # a full disk, a reader or a terminal that is gone
+            self._inner = Watcher()
+        except ValueError as error:
+            if "closed file" not in str(error):
+                raise
+            self._inner = Watcher()

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request: the step in progress ends, the state is saved, then training stops."""
+"""Ctrl-C, SIGTERM and SIGHUP as a request: the step in progress ends, the state is saved, then training stops."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any, Self
 
 from sevenepochs.errors import command
 
+# A terminal that closes sends it, often twice: the shell to its jobs, and the system to those in the foreground.
+_HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
+
 
 class Interrupted(Exception):
     """Training stopped on request; `run_path` holds a checkpoint to resume from."""
@@ -20,11 +23,25 @@ class Interrupted(Exception):
         self.run_path = run_path
 
 
+class StoppedUnsaved(KeyboardInterrupt):
+    """A second Ctrl-C stopped training at once.
+
+    Attributes:
+        run_path: the run folder, which can be resumed.
+        saved_step: of its last checkpoint; None where there is none yet.
+    """
+
+    def __init__(self, run_path: Path, saved_step: int | None) -> None:
+        super().__init__()
+        self.run_path, self.saved_step = run_path, saved_step
+
+
 class StopRequests:
     """While active, the first signal sets `requested`; a second Ctrl-C falls through to Python's own handling.
 
     `acknowledge` is called where the first one arrives, because a step may take many seconds. With `at_once` set, the
     first one raises KeyboardInterrupt instead. Does nothing outside the main thread, where Python allows no handlers.
+    A second SIGHUP is not a new request, and one that is ignored (nohup) stays so.
     """
 
     def __init__(self, acknowledge: Callable[[], None]) -> None:
@@ -35,7 +52,10 @@ class StopRequests:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            signals = [signal.SIGINT, signal.SIGTERM]
+            if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+                signals.append(signal.Signals(_HANGUP))
+            for number in signals:
                 previous = signal.signal(number, self._request)
                 self._previous[number] = (
                     previous if previous is not None else signal.SIG_DFL
@@ -47,8 +67,11 @@ class StopRequests:
             signal.signal(number, handler)
 
     def _request(self, number: int, frame: FrameType | None) -> None:
+        if number == _HANGUP and self.requested:
+            return
         self.requested = True
-        signal.signal(number, self._previous[number])
+        if number != _HANGUP:
+            signal.signal(number, self._previous[number])
         if self.at_once:
             raise KeyboardInterrupt
         self._acknowledge()

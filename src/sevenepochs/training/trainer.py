@@ -31,15 +31,15 @@ from sevenepochs.tokenizer.base import Tokenizer
 from sevenepochs.training import checkpoint, machine
 from sevenepochs.training.compiler import fault_in_words
 from sevenepochs.training.conclusion import Outcome, conclude
-from sevenepochs.training.hooks import Plan, Progress, Watcher
-from sevenepochs.training.interrupt import Interrupted, StopRequests
+from sevenepochs.training.hooks import Droppable, Plan, Progress, Watcher
+from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved, StopRequests
 from sevenepochs.training.mainrun import header_events
 from sevenepochs.training.ranks import Ranks, SharedScorer
 from sevenepochs.training.step import build_optimizer, loss_function, training_step
 
 Writer = RunWriter | SilentWriter
 
-_CHECKPOINT_SECONDS = 300.0
+_FIRST_CHECKPOINT_SECONDS = 60.0  # at the latest
 _SPEED_WINDOW_STEPS = 20
 _COMPILER = ("torch._dynamo", "torch._inductor")  # whose errors are RuntimeErrors
 
@@ -61,10 +61,11 @@ def run_training(
         UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
             marked failed, its state saved), or a GPU's memory that does not suffice (the same, with the last
             checkpoint).
-        Interrupted: Ctrl-C or SIGTERM arrived; the state is saved and the run can be resumed.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP arrived; the state is saved and the run can be resumed.
+        StoppedUnsaved: a second Ctrl-C arrived; the run can be resumed from its last checkpoint.
     """
     ranks = Ranks.from_environment()
-    watcher = watcher if watcher is not None and ranks.is_first else Watcher()
+    watcher = Droppable(watcher) if watcher is not None and ranks.is_first else Watcher()
     with ranks.together():
         data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message))
         training = _Training(experiment, data, watcher, ranks)  # what does not fit is refused before a folder exists
@@ -87,7 +88,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
         Interrupted: as in `run_training`.
     """
     ranks = Ranks.from_environment()
-    watcher = watcher if watcher is not None and ranks.is_first else Watcher()
+    watcher = Droppable(watcher) if watcher is not None and ranks.is_first else Watcher()
     with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
         check_at_hand(run, experiment.corpus)
         tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
@@ -163,6 +164,7 @@ class _Training:
         self.elapsed_before = 0.0  # in earlier sessions of this run
         self.started = time.monotonic()
         self.is_resumed = False
+        self.saved_step: int | None = None
         self.environment = {**environment_facts(), "run": self.machine.to_dict()}
 
     def restore(self, tensors: dict[str, np.ndarray], state: dict[str, Any], environment: dict[str, Any]) -> None:
@@ -170,6 +172,7 @@ class _Training:
         self.is_resumed = True
         checkpoint.restore(self.model, self.optimizer, self.average, tensors)
         self.step, self.tokens_used = state["step"], state["tokens_used"]
+        self.saved_step = self.step
         self.elapsed_before = state["elapsed_seconds"]
         if machine.Machine(**state["machine"]) != self.machine:  # what came later has its default there
             self.watcher.message(
@@ -192,6 +195,8 @@ class _Training:
             try:
                 with self._out_of_memory_fails(self._smaller_parts()), self._compiling_fails():
                     self._loop(stop)
+            except KeyboardInterrupt:
+                raise StoppedUnsaved(self.writer.path, self.saved_step) from None
             finally:
                 self.watcher.finished()
             elapsed_seconds = self._elapsed_seconds()
@@ -225,7 +230,7 @@ class _Training:
         try:
             yield
         except RuntimeError as error:
-            if not type(error).__module__.startswith(_COMPILER) or any(words in str(error) for words in _OUT_OF_MEMORY):
+            if not type(error).__module__.startswith(_COMPILER) or is_out_of_memory(error):
                 raise
             raise self._failed(
                 "torch cannot compile it",
@@ -242,7 +247,8 @@ class _Training:
 
     def _loop(self, stop: StopRequests) -> None:
         evaluate_after = set(evaluation_steps(self.batches.steps_per_epoch, self.experiment.training.epochs))
-        saved = self.started
+        interval = self.experiment.training.checkpoint_seconds
+        due = self.started + min(interval, _FIRST_CHECKPOINT_SECONDS)
         first_step = self.step + 1
         recent: deque[float] = deque([self.started], maxlen=_SPEED_WINDOW_STEPS + 1)
         while self.step < self.n_steps:
@@ -257,9 +263,9 @@ class _Training:
                 recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
             now = time.monotonic()
             stops = self.ranks.any(stop.requested)
-            if stops or now - saved > _CHECKPOINT_SECONDS or self.step == self.n_steps:
+            if stops or now >= due or self.step == self.n_steps:
                 self._save(self.step)
-                saved = now
+                due = now + interval
             if stops:
                 raise Interrupted(self.writer.path)
 
@@ -345,6 +351,7 @@ class _Training:
             "machine": self.machine.to_dict(),
         }
         self.writer.save_checkpoint(checkpoint.capture(self.model, self.optimizer, self.average), state)
+        self.saved_step = step
 
     def _outcome(self, elapsed_seconds: float) -> Outcome:
         return Outcome(
