@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from sevenepochs.cli.main import main
+    from sevenepochs.cli.main import entry
     from sevenepochs.recipes import RECORD_RECIPE
 except ModuleNotFoundError as error:
     print(f"{error}: install first (pip install -e .) or use make's environment (.venv/bin/python)", file=sys.stderr)
@@ -14,4 +14,4 @@ if __name__ == "__main__":
     if not arguments or arguments[0].startswith("-"):
         arguments.insert(0, RECORD_RECIPE)
     sys.argv[1:] = ["train", *arguments]
-    sys.exit(main())
+    entry()

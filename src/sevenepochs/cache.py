@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """`$SEVENEPOCHS_CACHE`, else `$XDG_CACHE_HOME/sevenepochs`, else `~/.cache/sevenepochs`. Safe to delete."""
+    """`$SEVENEPOCHS_CACHE`, else `$XDG_CACHE_HOME/sevenepochs`, else `~/.cache/sevenepochs`; `runs/.cache` for a user
+    without a home. Safe to delete."""
     if explicit := os.environ.get("SEVENEPOCHS_CACHE"):
         return Path(explicit)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sevenepochs"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sevenepochs"
+    except RuntimeError:  # a user id without account, and no HOME: containers run so
+        return Path("runs", ".cache")

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+from sevenepochs.cache import cache_dir as own_cache_dir
 from sevenepochs.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, to_stderr
 from sevenepochs.corpus.fingerprint import HUB_LICENCE, KNOWN_VERSIONS, file_sha256, mismatches, recognise
 from sevenepochs.corpus.parquet import read_parquet
@@ -126,8 +127,15 @@ def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
 def _snapshot(sha: str, cache_dir: str | None) -> Path:
     from huggingface_hub import constants
 
-    root = Path(cache_dir or constants.HF_HUB_CACHE)
+    root = Path(_cache_or_own(cache_dir) or constants.HF_HUB_CACHE)
     return root / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
+
+
+def _cache_or_own(cache_dir: str | None) -> str | None:
+    """The folder named, or ours for a user without a home: the hub's client would make one called `~`."""
+    from huggingface_hub import constants
+
+    return str(own_cache_dir() / "hub") if cache_dir is None and constants.HF_HUB_CACHE.startswith("~") else cache_dir
 
 
 def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir: str | None) -> list[Path]:
@@ -145,7 +153,7 @@ def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir
             f"licence {HUB_LICENCE}; it is kept in the cache for the next time"
         )
         return [
-            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=cache_dir))
+            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=_cache_or_own(cache_dir)))
             for name in sizes
         ]
     except Exception as error:  # the hub's client raises from several libraries, which differ between its versions

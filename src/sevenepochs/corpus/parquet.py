@@ -74,6 +74,8 @@ def _read_column(path: Path, column: str) -> list[Any]:
             names = file.schema_arrow.names
             if column not in names:
                 raise UserError(f"{path.name} has no column {column!r}{nearest(column, names)} (--column NAME)")
+            if names.count(column) > 1:
+                raise UserError(f"{path.name} has {names.count(column)} columns {column!r}; rename all but one")
             values = file.read(columns=[column])[column]
     except UserError:
         raise

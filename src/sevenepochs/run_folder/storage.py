@@ -41,6 +41,8 @@ def disk_errors(what: str, advice: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise UserError(f"disk full: cannot write {what}; {advice}") from error
+        if error.errno == errno.EFBIG:
+            raise UserError(f"cannot write {what}: over the limit on file sizes (ulimit -f)") from error
         if error.errno in _READ_ONLY:
             raise UserError(f"no permission: cannot write {what} ({error.strerror}); {advice}") from error
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
