@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-# What a config means by silence: the default of a setting that came after it was written. By kind, old or new.
+# What a config means by silence: the default of a setting that came after it was written. By kind.
 _LATER: dict[str, dict[str, Any]] = {
-    "corpus.file:FileCorpus": {"encoding": None},
-    "experiment:Experiment": {"averaging": {"kind": "last"}},
-    "settings:Training": {"snapshots": False, "micro_batches": None, "checkpoint_seconds": 300.0},
-    "model.gpt:GPT": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},
-    "model.attention.causal:Causal": {"qk_norm": None, "value_residual": None, "gate": None},
-    "model.mlp.gelu:Gelu": {"dropout": 0.0},
+    "file": {"encoding": None},
+    "experiment": {"averaging": {"kind": "last"}},
+    "training": {"snapshots": False, "micro_batches": None, "checkpoint_seconds": 300.0},
+    "gpt": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},
+    "causal": {"qk_norm": None, "value_residual": None, "gate": None},
+    "gelu": {"dropout": 0.0},
 }
 
 # Frozen: the modules are those of 30 November 2026, wherever the classes are now.
@@ -74,8 +74,8 @@ OLD_KINDS = {
 
 def present_form(config: dict[str, Any]) -> dict[str, Any]:
     """A copy of a config as this version would have written it, `kind` by `kind`; one in that form stays as it is."""
-    kind = str(config.get("kind"))
+    kind = OLD_KINDS.get(str(config.get("kind")), config.get("kind"))
     inner = {key: present_form(value) if isinstance(value, dict) else value for key, value in config.items()}
-    if kind in OLD_KINDS:
-        inner["kind"] = OLD_KINDS[kind]
-    return inner | {key: value for key, value in _LATER.get(kind, {}).items() if key not in inner}
+    if kind is not None:
+        inner["kind"] = kind
+    return inner | {key: value for key, value in _LATER.get(str(kind), {}).items() if key not in inner}
