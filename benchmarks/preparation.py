@@ -41,8 +41,8 @@ def write_titles(folder: Path, n_titles: Sequence[int]) -> dict[int, Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from sevenepochs.corpus.base import DEFAULT_COLUMN
-    from sevenepochs.corpus.sample import SampleCorpus
+    from sevenepochs.data.corpus.base import DEFAULT_COLUMN
+    from sevenepochs.data.corpus.sample import SampleCorpus
 
     table = pa.table({DEFAULT_COLUMN: list(SampleCorpus(n_titles=max(n_titles)).load().rows)})
     files = {n: folder / f"titles_{n}.parquet" for n in n_titles}

@@ -13,9 +13,9 @@ import time
 
 from memory import peak_bytes
 
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.protocol.budget import VAL_FRACTION, Split
-from sevenepochs.tokenizer.bpe import BPE
 
 
 def main(file: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 import torch
 from shape import LONG_RUN_STEPS, Shape
 
-from sevenepochs.settings import Training
+from sevenepochs.learning.settings import Training
 from sevenepochs.training import machine
 from sevenepochs.training.compiler import compiler_fault
 

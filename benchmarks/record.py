@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.environment import environment_facts, git
+from sevenepochs.protocol.environment import environment_facts, git
 
 _MACHINE = ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")
 

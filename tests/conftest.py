@@ -8,10 +8,10 @@ import hypothesis
 import pytest
 import torch
 
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.adamw import adamw
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training
 
 hypothesis.settings.register_profile("sevenepochs", deadline=None, print_blob=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.ask.trained import load_trained
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.trained import load_trained
 from sevenepochs.training.trainer import run_training
 
 PAGE = (Path(__file__).parents[1] / "docs" / "add-a-technique.md").read_text(encoding="utf-8")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.protocol import budget
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.run import Run, layout
 
 ROOT = Path(__file__).parents[1]
 

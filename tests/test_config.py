@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenepochs.config import Config, check_range, kind_of
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.settings import Training
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.position.learned import Learned
 from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
-from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.sgd import SGD
-from sevenepochs.settings import Training
-from sevenepochs.tokenizer.bpe import BPE
 
 
 @dataclass(frozen=True)
@@ -222,11 +222,11 @@ def test_a_slot_is_replaced_by_its_kind():
 
 
 def test_a_kind_must_fit_its_slot():
-    optim = "sevenepochs.optim"
+    optim = "sevenepochs.learning.optim"
     for kind in (
         f"{optim}.sgd:SDG",
         f"{optim}:OptimizerConfig",
-        "sevenepochs.schedule.cosine:Cosine",
+        "sevenepochs.learning.schedule.cosine:Cosine",
         f"{__name__}:Leaf",
     ):
         refused(lambda kind=kind: Experiment().replace("optimizer", kind), "no OptimizerConfig", "adamw, muon, sgd")
@@ -278,7 +278,7 @@ def test_a_loaded_foreign_kind_is_found_and_never_shadows_ours(monkeypatch):
     monkeypatch.setitem(sys.modules, "settings", foreign)
     assert Experiment.from_dict(Experiment().to_dict()) == Experiment()
     mine = types.ModuleType("my_recipe")
-    exec("from sevenepochs.optim.sgd import SGD\nclass Mine(SGD): pass", mine.__dict__)
+    exec("from sevenepochs.learning.optim.sgd import SGD\nclass Mine(SGD): pass", mine.__dict__)
     mine.Mine.__module__ = "my_recipe"
     monkeypatch.setitem(sys.modules, "my_recipe", mine)
     assert type(Experiment().replace("optimizer", "my_recipe:Mine").optimizer) is mine.Mine
@@ -298,5 +298,5 @@ def test_the_fingerprint_follows_every_value():
 
 
 def test_the_fingerprint_of_the_stock_model_stays():
-    """Caches go by it. Update it when a field was added on purpose, and old_configs.py with it."""
+    """Caches go by it. Update it when a field was added on purpose, and config/old_configs.py with it."""
     assert GPT(position=Learned()).fingerprint() == GPT().fingerprint() == "52b184439bd8"

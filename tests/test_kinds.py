@@ -1,4 +1,4 @@
-"""The names of configuration classes on disk: the table of kinds.py and what the classes declare are one."""
+"""The names of configuration classes on disk: the table of config/kinds.py and what the classes declare are one."""
 
 import importlib
 import inspect
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 import pytest
 
 import sevenepochs
+from sevenepochs.ask.trained import Unset
 from sevenepochs.config import Config, kind_of
+from sevenepochs.config.kinds import KINDS
+from sevenepochs.config.old_configs import OLD_KINDS
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.kinds import KINDS
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim.muon import Muon
 from sevenepochs.model.skip import SkipConfig
-from sevenepochs.old_configs import OLD_KINDS
-from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.muon import Muon
-from sevenepochs.tokenizer.bpe import BPE
-from sevenepochs.trained import Unset
 
 
 def _subclasses(cls: type) -> Iterator[type[Config]]:
@@ -103,9 +103,9 @@ def test_a_kind_is_not_inherited_and_not_for_users() -> None:
 
 def test_a_kind_imports_its_own_module_only() -> None:
     code = (
-        "import sys; from sevenepochs.corpus.base import CorpusConfig\n"
+        "import sys; from sevenepochs.data.corpus.base import CorpusConfig\n"
         "CorpusConfig.from_dict({'kind': 'sample', 'n_titles': 100})\n"
-        "print([name for name in ('torch', 'pyarrow', 'sevenepochs.corpus.hub') if name in sys.modules])"
+        "print([name for name in ('torch', 'pyarrow', 'sevenepochs.data.corpus.hub') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert json.loads(done.stdout) == [], done.stderr

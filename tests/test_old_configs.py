@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from sevenepochs.ask.trained import load_trained
 from sevenepochs.cli.main import main
+from sevenepochs.config.old_configs import _LATER, OLD_KINDS, present_form
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.settings import Training
 from sevenepochs.model.position.rope import Rope
-from sevenepochs.old_configs import _LATER, OLD_KINDS, present_form
 from sevenepochs.report.config_diff import n_changes
-from sevenepochs.results_folder import Result, list_results, publish, recipe_key, result_of
-from sevenepochs.run_folder import Run, list_runs
-from sevenepochs.run_folder.convert import convert
-from sevenepochs.run_folder.convert import main as convert_main
-from sevenepochs.settings import NOT_OF_A_RECIPE, Training
-from sevenepochs.trained import load_trained
+from sevenepochs.store.results import NOT_OF_A_RECIPE, Result, list_results, publish, recipe_key, result_of
+from sevenepochs.store.run import Run, list_runs
+from sevenepochs.store.run.convert import convert
+from sevenepochs.store.run.convert import main as convert_main
 from sevenepochs.training.trainer import resume_training
 
 BEFORE = Path(__file__).parent / "fixtures" / "before_kinds"

@@ -14,7 +14,7 @@ import pytest
 import sevenepochs
 from sevenepochs import api
 from sevenepochs.campaign.proxy import at_proxy_scale
-from sevenepochs.results_folder import result_of
+from sevenepochs.store.results import result_of
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
 

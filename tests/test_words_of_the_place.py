@@ -14,8 +14,8 @@ from sevenepochs.cli.program import program
 from sevenepochs.errors import UserError, command, install
 from sevenepochs.export.packages import require
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
-from sevenepochs.results_folder import result_of
-from sevenepochs.run_folder import Run, RunWriter, find_run, layout, list_runs
+from sevenepochs.store.results import result_of
+from sevenepochs.store.run import Run, RunWriter, find_run, layout, list_runs
 from sevenepochs.training.hooks import Plan, Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trainer import run_training

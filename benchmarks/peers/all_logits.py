@@ -1,4 +1,4 @@
-"""Ours, but with the loss written over all logits at once: what chunks of rows (objective/chunked_head.py) are worth.
+"""Ours, with the loss over all logits at once: what chunks of rows (learning/objective/chunked_head.py) are worth.
 
 Not among the default contestants. With one narrow layer the step is nearly the head alone:
 
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from peers import ours
 from peers.usual import Step
+from sevenepochs.learning.objective import ObjectiveConfig
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.objective import ObjectiveConfig
 
 NOTE = "ours, the loss over all logits at once"
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from peers.usual import Step
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.objective import ObjectiveConfig
+from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.model.dropout import share_rows
-from sevenepochs.objective import ObjectiveConfig
-from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.training import machine
 from sevenepochs.training.step import build_optimizer, loss_function, training_step

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sevenepochs.api import compare, evaluate, load_recipe, open_story, resume, train
     from sevenepochs.errors import UserError
-    from sevenepochs.run_folder import Run
+    from sevenepochs.store.run import Run
 
 # By default, threads that wait for work spin and take the processor from whoever needs it: beside one busy process a
 # small run took 30 to 108 s instead of 2 to 4 (docs/performance.md). libgomp reads this once, when torch loads it.
@@ -27,7 +27,7 @@ __all__ = ["Run", "UserError", "compare", "evaluate", "load_recipe", "open_story
 __version__ = "0.1.0"
 
 _HOME = {
-    "Run": "sevenepochs.run_folder",
+    "Run": "sevenepochs.store.run",
     "UserError": "sevenepochs.errors",
     "compare": "sevenepochs.api",
     "evaluate": "sevenepochs.api",

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sevenepochs.analysis.compare import Comparison
-from sevenepochs.analysis.compare import compare as _compare
-from sevenepochs.analysis.finished import finished_runs
-from sevenepochs.corpus.parse import parse_corpus
+from sevenepochs.comparison.compare import Comparison
+from sevenepochs.comparison.compare import compare as _compare
+from sevenepochs.comparison.finished import finished_runs
+from sevenepochs.data.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called
-from sevenepochs.results_folder import Result, result_of
-from sevenepochs.run_folder import Run, find_run
+from sevenepochs.store.results import Result, result_of
+from sevenepochs.store.run import Run, find_run
 from sevenepochs.training.hooks import Plan, Progress, Watcher
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def resume(
     Raises:
         UserError: there is no such run, it is complete or broken, or the titles are not those that it began with.
     """
-    from sevenepochs.corpus.development import moved
+    from sevenepochs.data.corpus.development import moved
     from sevenepochs.experiment import Experiment
     from sevenepochs.training.trainer import resume_training
 
@@ -104,7 +104,7 @@ def resume(
 
 def evaluate(run: Run | Path | str, corpus: str | None = None) -> dict[str, Any]:
     """The five figures in fp32 on the run's own corpus, or on another one; see `analysis.evaluate`."""
-    from sevenepochs.analysis.evaluate import evaluate as score
+    from sevenepochs.ask.evaluate import evaluate as score
 
     return score(run if isinstance(run, Run) else Run(Path(run)), parse_corpus(corpus) if corpus is not None else None)
 
@@ -167,7 +167,7 @@ def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
 
 
 def _analyze(runs: list[Run]) -> None:
-    from sevenepochs.analysis.standard import analyze
+    from sevenepochs.questions.standard import analyze
 
     for run in runs:
         if "next_token" not in run.analysis_names():

@@ -8,28 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sevenepochs.averaging import AveragingConfig
-from sevenepochs.averaging.last import LastWeights
-from sevenepochs.batches import BatchesConfig, TrainingBatches
-from sevenepochs.batches.stream import Stream
 from sevenepochs.config import NOT_A_SETTING, Config
-from sevenepochs.corpus.base import Corpus, CorpusConfig
-from sevenepochs.corpus.describe import doubts
-from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.data.batches import BatchesConfig, TrainingBatches
+from sevenepochs.data.batches.stream import Stream
+from sevenepochs.data.corpus.base import Corpus, CorpusConfig
+from sevenepochs.data.corpus.describe import doubts
+from sevenepochs.data.corpus.hub import HubCorpus
+from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
+from sevenepochs.learning.averaging import AveragingConfig
+from sevenepochs.learning.averaging.last import LastWeights
+from sevenepochs.learning.objective import ObjectiveConfig
+from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.optim import OptimizerConfig
+from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.schedule import ScheduleConfig
+from sevenepochs.learning.schedule.cosine import Cosine
+from sevenepochs.learning.settings import Training
 from sevenepochs.model.gpt import GPT, GPTModel, n_matmul_parameters
-from sevenepochs.objective import ObjectiveConfig
-from sevenepochs.objective.cross_entropy import CrossEntropy
-from sevenepochs.optim import OptimizerConfig
-from sevenepochs.optim.sgd import SGD
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count
 from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.rows import Rows
-from sevenepochs.schedule import ScheduleConfig
-from sevenepochs.schedule.cosine import Cosine
-from sevenepochs.settings import Training
-from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
-from sevenepochs.tokenizer.bpe import BPE
 
 
 class Data(NamedTuple):

@@ -13,10 +13,10 @@ from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import reference_of_run
 from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log
-from sevenepochs.batches.title_rows import TitleRows
+from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import publish
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.results import publish
+from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 
 

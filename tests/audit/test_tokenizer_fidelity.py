@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from sevenepochs.audit.tokenizer_fidelity import audit_tokenizer, render
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import char_count, split_titles
 

@@ -14,16 +14,16 @@ import pytest
 from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import reference_of_run
 from sevenepochs.audit.verdict import audit_log
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.schedule import ScheduleConfig
+from sevenepochs.learning.schedule.cosine import Cosine
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors
-from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.sgd import SGD
 from sevenepochs.protocol.rows import stock_rows
 from sevenepochs.protocol.scoring import exact_log_probs, exact_val_loss, stock_windows
-from sevenepochs.run_folder import layout
-from sevenepochs.schedule import ScheduleConfig
-from sevenepochs.schedule.cosine import Cosine
+from sevenepochs.store.run import layout
 from sevenepochs.training.trainer import run_training
 
 N_TITLES = 1_500

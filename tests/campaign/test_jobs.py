@@ -16,11 +16,11 @@ import torch._dynamo
 from sevenepochs.campaign.jobs import Job, _lock, execute, jobs_for, plan
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.cli.main import main
+from sevenepochs.config.old_configs import OLD_KINDS
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.old_configs import OLD_KINDS
-from sevenepochs.results_folder import Result, publish, result_of
-from sevenepochs.run_folder import Run, RunWriter, list_runs
+from sevenepochs.store.results import Result, publish, result_of
+from sevenepochs.store.run import Run, RunWriter, list_runs
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
 
@@ -108,7 +108,7 @@ def test_a_job_that_another_process_begins_just_now_is_left_alone(tiny: Experime
     """It has no folder before its data is read and its tokenizer trained."""
     job = Job("tiny", tiny.replace("training.epochs", 1))
     code = (
-        "import sys; from pathlib import Path; from sevenepochs.run_folder.lock import Lock\n"
+        "import sys; from pathlib import Path; from sevenepochs.store.run.lock import Lock\n"
         "lock = Lock(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
     )
     _lock(job, tmp_path).release()
@@ -300,7 +300,7 @@ def test_a_ladder_on_several_corpora_is_refused_before_anything_is_trained(
 def test_a_dry_run_downloads_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sevenepochs.corpus.hub import HubCorpus
+    from sevenepochs.data.corpus.hub import HubCorpus
 
     def load(self: HubCorpus) -> None:
         raise AssertionError("nothing may be fetched")
@@ -351,7 +351,7 @@ def test_a_search_goes_on_where_it_was_stopped(
         search.run(2, StopAt(2))
     [stopped] = list_runs(search.folder)
     assert stopped.state == "interrupted" and search.trials(search.open()) == []
-    monkeypatch.setattr("sevenepochs.run_folder.lock._live_pid", lambda content: 1)
+    monkeypatch.setattr("sevenepochs.store.run.lock._live_pid", lambda content: 1)
     with pytest.raises(UserError, match="held by process 1"):
         search.run(2, Watcher())
     monkeypatch.undo()

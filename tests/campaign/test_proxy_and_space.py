@@ -8,9 +8,9 @@ import pytest
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.search import Search
 from sevenepochs.campaign.space import apply, changes, default_space, numeric_fields, parse_dimension, parse_space
-from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.corpus.development import Development, moved
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.development import Development, moved
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.adamw import adamw
@@ -39,7 +39,7 @@ def test_a_corpus_that_moved_is_still_development_titles() -> None:
 
 
 def test_the_sizes_of_the_protocol() -> None:
-    from sevenepochs.corpus.development import DEVELOPMENT_SHARE, TRAIN_SHARE
+    from sevenepochs.data.corpus.development import DEVELOPMENT_SHARE, TRAIN_SHARE
 
     assert (round(90_000 * TRAIN_SHARE), round(90_000 * DEVELOPMENT_SHARE)) == (20_000, 5_000)
 

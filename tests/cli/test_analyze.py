@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sevenepochs.analysis.names import DESCRIPTIONS
-from sevenepochs.analysis.standard import ANALYSES
 from sevenepochs.cli import console
 from sevenepochs.cli.analyze import progress_of_analyses
 from sevenepochs.cli.main import main
-from sevenepochs.run_folder import Run
+from sevenepochs.questions.names import DESCRIPTIONS
+from sevenepochs.questions.standard import ANALYSES
+from sevenepochs.store.run import Run
 
 
 @pytest.fixture

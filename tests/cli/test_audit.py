@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.cli.main import main
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 HEADER = [
     {"event": "hyperparameters_configured", "batch_size": 64, "block_size": 128, "epochs": 7, "seed": 1337,

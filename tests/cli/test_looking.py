@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from sevenepochs.analysis.next_token import at_place
-from sevenepochs.analysis.reader import Reader
+from sevenepochs.ask.next_token import at_place
+from sevenepochs.ask.reader import Reader
 from sevenepochs.cli.main import main
 from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
-from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.corpus.development import Development
-from sevenepochs.corpus.hub import HubCorpus
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.development import Development
+from sevenepochs.data.corpus.hub import HubCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 
 RESULT = Path(__file__).parents[2] / "results" / "baseline_hn_titles_s1337"
@@ -183,7 +183,7 @@ def test_samples_repeat_by_seed_and_say_what_they_copied(run: str, capsys: pytes
 def test_samples_without_the_corpus_say_that_it_was_not_checked(
     run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sevenepochs.corpus.sample import SampleCorpus
+    from sevenepochs.data.corpus.sample import SampleCorpus
     from sevenepochs.errors import UserError
 
     def gone(self: SampleCorpus, announce: object = None) -> None:

@@ -12,7 +12,7 @@ from sevenepochs.cli.console import console
 from sevenepochs.cli.main import main
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 TINY = [
     "tokenizer.vocab_size=300",
@@ -109,8 +109,8 @@ def test_show_counts_steps_and_flops(capsys: pytest.CaptureFixture[str]) -> None
 def test_show_does_not_download(
     settings: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.is_cached", lambda self: False)
-    monkeypatch.setattr("sevenepochs.corpus.hub.HubCorpus.load", lambda self, announce: pytest.fail("downloads"))
+    monkeypatch.setattr("sevenepochs.data.corpus.hub.HubCorpus.is_cached", lambda self: False)
+    monkeypatch.setattr("sevenepochs.data.corpus.hub.HubCorpus.load", lambda self, announce: pytest.fail("downloads"))
     assert main(["show", "baseline", *settings]) == 0
     printed = capsys.readouterr().out
     assert "27,172,864" in printed and "FLOPs a step      1.37e+12" in printed and "426 MB" in printed

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.cli.main import main
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 
 CSV = "headline\n" + "".join(f"Title {n} caf\u00e9 {'ab' * (n % 7)}\n" for n in range(100))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.store.run import Run, list_runs
 
 SMALL = [
     *("--corpus", "sample", "--set", "corpus.n_titles=40", "--set", "tokenizer.vocab_size=300"),

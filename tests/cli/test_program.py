@@ -11,7 +11,7 @@ import pytest
 
 import sevenepochs
 from sevenepochs.cli.main import main
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

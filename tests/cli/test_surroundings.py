@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks and limits as Linux has them")
 

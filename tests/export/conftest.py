@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from sevenepochs.ask.trained import TrainedRun, load_trained
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.embedding.table import Table
-from sevenepochs.run_folder import Run
-from sevenepochs.trained import TrainedRun, load_trained
+from sevenepochs.store.run import Run
 
 
 @pytest.fixture(scope="session")

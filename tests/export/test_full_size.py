@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from sevenepochs.ask.trained import TrainedRun, load_trained
 from sevenepochs.export.hf import export_hf
 from sevenepochs.export.onnx import export_onnx
 from sevenepochs.export.probe import TOLERANCE
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.run_folder import Run
-from sevenepochs.trained import TrainedRun, load_trained
+from sevenepochs.store.run import Run
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from sevenepochs.ask.trained import load_trained
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.export import gpt2, hf
@@ -19,8 +20,7 @@ from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
-from sevenepochs.run_folder import Run, RunWriter
-from sevenepochs.trained import load_trained
+from sevenepochs.store.run import Run, RunWriter
 
 TEXTS = ["Show HN: A thing", "<eos>Ask HN: why?<eos>", " x  y ", "Ünï 漢"]
 # Each changes what GPT-2 cannot express, in the slots named.

@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from sevenepochs.learning.objective.cross_entropy import CrossEntropy
 from sevenepochs.model.gpt import GPT, n_matmul_parameters, n_parameters
 from sevenepochs.model.init import Normal
-from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.recipes.baseline import baseline
 from sevenepochs.recipes.rope import rope
 

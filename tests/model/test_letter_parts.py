@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
+from sevenepochs.learning.objective.cross_entropy import CrossEntropy
 from sevenepochs.model.embedding.letter_parts import LetterParts, OthersLetterParts, SumOfLetters, sequences
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.model.gpt import GPT
-from sevenepochs.objective.cross_entropy import CrossEntropy
 
 TEXTS = ["<eos>", "paper", " Paper", " papers", " newspaper", "a", " 2019", " 2018", ": ", "\\xe2"]
 

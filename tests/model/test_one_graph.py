@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sevenepochs.learning.objective.r_drop import RDrop
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.attention.output_gate import HeadGate
 from sevenepochs.model.attention.qk_norm import QKNorm
@@ -17,7 +18,6 @@ from sevenepochs.model.residual.layer_scale import LayerScale
 from sevenepochs.model.residual.stochastic_depth import StochasticDepth
 from sevenepochs.model.skip.u_net import UNet
 from sevenepochs.model.titles import Titles
-from sevenepochs.objective.r_drop import RDrop
 
 EVERYTHING = GPT(
     n_layer=2, n_head=2, d_model=16, titles=Titles(restart_positions=True), skip=UNet(initial=0.1),

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from sevenepochs.ask.trained import load_snapshot, load_trained
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.objective.cross_entropy import CrossEntropy
 from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.embedding.word_parts import SumOfParts, WordParts, form, word
 from sevenepochs.model.gpt import GPT, n_matmul_parameters
 from sevenepochs.model.head.soft_cap import SoftCap
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors, reading_tensors
-from sevenepochs.objective.cross_entropy import CrossEntropy
 from sevenepochs.protocol.scoring import exact_log_probs
 from sevenepochs.recipes.to_best import laptop_letters, laptop_words
-from sevenepochs.run_folder import Run
-from sevenepochs.trained import load_snapshot, load_trained
+from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trainer import resume_training, run_training

@@ -17,8 +17,8 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.recipes import configs
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.execute_notebooks import execute
-from sevenepochs.results_folder import plain_config
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.store.results import plain_config
+from sevenepochs.store.run import Run, list_runs
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))

@@ -8,11 +8,11 @@ import math
 import numpy as np
 import pytest
 
-from sevenepochs.corpus.sample import SampleCorpus, load_grammar
+from sevenepochs.data.corpus.sample import SampleCorpus, load_grammar
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.protocol.budget import Split, char_count, split_titles
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import exact_log_probs, exact_val_bpc, exact_val_loss, title_losses
-from sevenepochs.tokenizer.bpe import BPE
 
 
 class TrieScorer:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.analysis.compare import group
 from sevenepochs.campaign.proxy import at_proxy_scale
+from sevenepochs.comparison.compare import group
 from sevenepochs.recipes import configs
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.recipes.write_configs import text_of_recipes
-from sevenepochs.results_folder import Result, list_results, plain_config
+from sevenepochs.store.results import Result, list_results, plain_config
 
 ROOT = Path(__file__).parents[2]
 

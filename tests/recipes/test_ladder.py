@@ -7,7 +7,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from sevenepochs.batches.stream import Stream
+from sevenepochs.data.batches.stream import Stream
+from sevenepochs.data.tokenizer.unigram import Unigram
+from sevenepochs.learning.objective.r_drop import RDrop
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim.muon import Muon
+from sevenepochs.learning.schedule.warmup_stable_decay import WarmupStableDecay
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.attention.output_gate import HeadGate
 from sevenepochs.model.gpt import GPT, GPTModel, n_parameters
@@ -18,14 +23,9 @@ from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.model.residual.layer_scale import LayerScale
 from sevenepochs.model.titles import Titles
-from sevenepochs.objective.r_drop import RDrop
-from sevenepochs.optim.adamw import AdamW
-from sevenepochs.optim.muon import Muon
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
-from sevenepochs.schedule.warmup_stable_decay import WarmupStableDecay
-from sevenepochs.tokenizer.unigram import Unigram
 
 
 @pytest.mark.parametrize(("lower", "upper"), list(pairwise(LADDER)))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.analysis.standard import analyze
+from sevenepochs.questions.standard import analyze
 from sevenepochs.recipes.configs import expected_config
-from sevenepochs.results_folder import Result, publish
-from sevenepochs.run_folder import Run
+from sevenepochs.store.results import Result, publish
+from sevenepochs.store.run import Run
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.analysis.ladder import Rung, published_losses
-from sevenepochs.analysis.ladder import ladders as all_ladders
-from sevenepochs.analysis.title_losses import of_run
+from sevenepochs.comparison.ladder import Rung, published_losses
+from sevenepochs.comparison.ladder import ladders as all_ladders
+from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.ladder_section import figure, ladder_section, longest, proxy_check_section, proxy_words
 from sevenepochs.report.story import Story
-from sevenepochs.results_folder import list_results
-from sevenepochs.run_folder import Run
+from sevenepochs.store.results import list_results
+from sevenepochs.store.run import Run
 
 FULL = {"baseline": 2.0, "adamw": 1.5, "muon": 1.4}
 PROXY = {"baseline": 2.5, "adamw": 1.8, "muon": 1.9, "small_steps": 1.7}

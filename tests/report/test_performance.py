@@ -13,7 +13,7 @@ from sevenepochs.report.performance import draw_performance, sections, update_pe
 from sevenepochs.report.performance_tables import preparation_table, sizes_table, step_line, step_table
 from sevenepochs.report.step_comparison import best_product_flops, contestants
 from sevenepochs.report.time_to_loss import passings, time_to_loss_table
-from sevenepochs.results_folder import Result
+from sevenepochs.store.results import Result
 
 CPU = {
     "device": "cpu",

@@ -9,7 +9,7 @@ import pytest
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.readme_figures import CURVES, figures
-from sevenepochs.results_folder import list_results
+from sevenepochs.store.results import list_results
 
 
 def test_the_record_recipe_is_drawn_however_many_rungs_were_run(

@@ -16,8 +16,8 @@ from sevenepochs.report.inputs import collect
 from sevenepochs.report.pages import PAGES, write_sources
 from sevenepochs.report.readme_table import headline, table
 from sevenepochs.report.story import Story
-from sevenepochs.results_folder import list_results
-from sevenepochs.run_folder import Run, RunWriter
+from sevenepochs.store.results import list_results
+from sevenepochs.store.run import Run, RunWriter
 
 ROOT = Path(__file__).parents[2]
 

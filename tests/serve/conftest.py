@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.corpus.development import Development
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.development import Development
+from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
 from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_of, allowed_hosts, listen, server_of
 from sevenepochs.serve.shelf import Shelf
+from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training
 
 HOST = "127.0.0.1"

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from sevenepochs.analysis import where_loss
-from sevenepochs.analysis.case import Case
-from sevenepochs.analysis.reader import Reader
-from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.corpus.development import Development
-from sevenepochs.corpus.file import FileCorpus
-from sevenepochs.corpus.hub import HubCorpus
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.ask.reader import Reader
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.development import Development
+from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.data.corpus.hub import HubCorpus
+from sevenepochs.questions import where_loss
+from sevenepochs.questions.case import Case
 from sevenepochs.serve import predict as serve_predict
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.shelf import Shelf
+from sevenepochs.store.run import Run, layout
 from tests.serve.conftest import Served, ask
 
 

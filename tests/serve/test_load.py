@@ -13,10 +13,10 @@ import httpx2
 import numpy as np
 import pytest
 
-from sevenepochs.corpus.file import FileCorpus
+from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.model.weights import model_tensors
 from sevenepochs.recipes.adamw import adamw
-from sevenepochs.run_folder import Run, RunWriter, layout
+from sevenepochs.store.run import Run, RunWriter, layout
 
 KEY_SECONDS = 0.2  # between keystrokes: 60 words a minute
 HEADLINES = (

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sevenepochs.analysis.reader import Reader
-from sevenepochs.analysis.two_runs import on_one_title
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.two_runs import on_one_title
+from sevenepochs.store.run import Run, layout
 from tests.serve.prefix_proxy import prefix_proxy
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sevenepochs.analysis.reader import Reader
-from sevenepochs.run_folder import Run
+from sevenepochs.ask.reader import Reader
 from sevenepochs.serve.prefixes import Prefixes
+from sevenepochs.store.run import Run
 
 TEXT = "Show HN: A small test of prefixes"
 

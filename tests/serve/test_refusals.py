@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from sevenepochs.run_folder import Run
 from sevenepochs.serve.app import create_app
 from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.shelf import Shelf
+from sevenepochs.store.run import Run
 from tests.serve.conftest import ask, order
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve import app
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.shelf import Shelf
+from sevenepochs.store.run import Run, layout
 from tests.serve.conftest import Served, lines, order
 
 

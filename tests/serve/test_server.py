@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from sevenepochs.cli.main import main
-from sevenepochs.corpus.hub import HubCorpus
+from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve import server
 from sevenepochs.serve.guard import Hosts
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
 from sevenepochs.serve.shelf import Shelf
+from sevenepochs.store.run import Run, layout
 
 Background = Callable[..., AbstractContextManager[str]]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.run import Run, layout
 
 TIMING = {"tokens_per_second", "elapsed_seconds", "elapsed_time", "timestamp"}
 SOURCES = {"source", "earlier_sources"}

@@ -10,15 +10,15 @@ import tokenizers
 import torch.nn.functional as F
 from tokenizers import normalizers
 
-from sevenepochs.corpus.file import FileCorpus
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
+from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal, CausalAttention
 from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.recipes.baseline import baseline
-from sevenepochs.tokenizer.base import Tokenizer, TokenizerConfig
-from sevenepochs.tokenizer.bpe import BPE
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import run_training
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import list_runs
-from sevenepochs.settings import Training
+from sevenepochs.learning.settings import Training
+from sevenepochs.store.run import list_runs
 from sevenepochs.training import compiler, machine, trainer
 from sevenepochs.training.machine import Work
 from sevenepochs.training.trainer import run_training
@@ -28,7 +28,7 @@ BROKEN = {
 }
 RESOLVE = """
 from sevenepochs.errors import UserError
-from sevenepochs.settings import Training
+from sevenepochs.learning.settings import Training
 from sevenepochs.training import machine
 found = machine.resolve(Training(device="cpu"), machine.Work(1e16, 1, 8, 128))
 print(found.compiled, found.why)

@@ -3,11 +3,11 @@ trained model gets below it by more than chance."""
 
 import pytest
 
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.optim.adamw import AdamW
+from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sevenepochs.corpus.base import Corpus
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.base import Corpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import run_training

@@ -5,11 +5,11 @@ import torch
 import torch._functorch.config as functorch_config
 
 from sevenepochs.errors import UserError
-from sevenepochs.hardware import bf16_unit
+from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.settings import Training
 from sevenepochs.model.dropout import reseed
-from sevenepochs.objective.cross_entropy import CrossEntropy
+from sevenepochs.model.hardware import bf16_unit
 from sevenepochs.recipes.baseline import baseline
-from sevenepochs.settings import Training
 from sevenepochs.training import machine
 from sevenepochs.training.machine import Work
 

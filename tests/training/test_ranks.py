@@ -16,7 +16,7 @@ import sevenepochs
 from sevenepochs.cli.main import guarded, main
 from sevenepochs.errors import UserError
 from sevenepochs.model.dropout import Share, keep_mask
-from sevenepochs.run_folder import Run, list_runs
+from sevenepochs.store.run import Run, list_runs
 from sevenepochs.training.ranks import Ranks
 
 SETTINGS = {

@@ -13,12 +13,12 @@ import pytest
 
 import sevenepochs
 from sevenepochs.cli.main import guarded
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.optim.sgd import SGD
-from sevenepochs.results_folder import result_of
-from sevenepochs.run_folder import Run, RunWriter, layout, list_runs
+from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.store.results import result_of
+from sevenepochs.store.run import Run, RunWriter, layout, list_runs
 from sevenepochs.training import conclusion, trainer
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted

@@ -5,16 +5,16 @@ import signal
 
 import pytest
 
-from sevenepochs.averaging.ema import EMA
-from sevenepochs.averaging.tail import Tail
-from sevenepochs.batches.title_rows import TitleRows
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.batches.title_rows import TitleRows
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.averaging.ema import EMA
+from sevenepochs.learning.averaging.tail import Tail
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.ladder import BEST
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trainer import resume_training, run_training

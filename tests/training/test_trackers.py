@@ -13,7 +13,7 @@ import pytest
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trackers import Mirror, TrackerName, flat

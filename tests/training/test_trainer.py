@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from sevenepochs.analysis.title_losses import of_run
-from sevenepochs.corpus.base import Corpus
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.comparison.title_losses import of_run
+from sevenepochs.data.corpus.base import Corpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.schedule import ScheduleConfig
 from sevenepochs.metrics import METRICS
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.protocol.budget import evaluation_steps, permutation
-from sevenepochs.run_folder import layout, list_runs
-from sevenepochs.schedule import ScheduleConfig
+from sevenepochs.store.run import layout, list_runs
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.step import training_step
 from sevenepochs.training.trainer import resume_training, run_training
@@ -268,7 +268,7 @@ def test_a_model_that_no_memory_holds_is_refused_before_a_folder_exists(tiny, tm
 def test_what_the_kernel_would_kill_is_refused(tiny, tmp_path, monkeypatch):
     model = tiny.build_model(tiny.tokenizer.vocab_size)
     weights_bytes = 4 * sum(parameter.numel() for parameter in model.parameters())
-    monkeypatch.setattr("sevenepochs.hardware.physical_memory_bytes", lambda: weights_bytes)
+    monkeypatch.setattr("sevenepochs.model.hardware.physical_memory_bytes", lambda: weights_bytes)
     with pytest.raises(UserError, match=r"parameters need more than .* GiB to train, this machine has 0; make model"):
         run_training(tiny, "x", tmp_path)
     assert not list_runs(tmp_path)

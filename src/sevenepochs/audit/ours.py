@@ -15,8 +15,8 @@ from sevenepochs.audit.recognise import Reference
 from sevenepochs.audit.verdict import Losses, RunAudit, audit_run, stock_corrected
 from sevenepochs.audit.windows import Coverage
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.results import Result
+from sevenepochs.store.run import Run, layout
 
 _LOSSY_RULE = "tokenizer loses nothing"  # as the certificate calls it
 # Padding makes rows of whole titles look like more tokens than there are.

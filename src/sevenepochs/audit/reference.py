@@ -13,7 +13,7 @@ from sevenepochs.audit.ours import is_run_folder, reference_of_run
 from sevenepochs.audit.recognise import Reference, recognise
 from sevenepochs.audit.windows import coverage_of
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 
 def read_reference(path: Path) -> Reference:

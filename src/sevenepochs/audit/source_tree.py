@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
-from sevenepochs.results_folder import is_result
-from sevenepochs.run_folder import layout
+from sevenepochs.store.results import is_result
+from sevenepochs.store.run import layout
 
 MAX_FILES = 2_000
 MAX_FILE_BYTES = 5_000_000

@@ -15,8 +15,8 @@ from sevenepochs.audit.recognise import Reference
 from sevenepochs.audit.source_tree import SKIPPED_FOLDERS
 from sevenepochs.audit.verdict import RunAudit, audit_log
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result, is_result
-from sevenepochs.run_folder import Run
+from sevenepochs.store.results import Result, is_result
+from sevenepochs.store.run import Run
 
 _LOG_ENDINGS = (".log", ".jsonl", ".log.gz", ".jsonl.gz", ".log.txt")
 _MAX_DEPTH = 4

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from tokenizers import Tokenizer, decoders
 
 from sevenepochs.audit.finding import Finding
-from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, char_count, split_titles
 

@@ -16,18 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sevenepochs.analysis.finished import finished_runs, published_results
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
-from sevenepochs.corpus.base import CorpusConfig
-from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.comparison.finished import finished_runs, published_results
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
-from sevenepochs.results_folder import Result, result_of
-from sevenepochs.run_folder import Run, list_runs, storage
-from sevenepochs.run_folder.lock import Lock
-from sevenepochs.run_folder.writer import recipe_label
-from sevenepochs.settings import EXECUTION_FIELDS
+from sevenepochs.store.results import EXECUTION_FIELDS, Result, result_of
+from sevenepochs.store.run import Run, list_runs, storage
+from sevenepochs.store.run.lock import Lock
+from sevenepochs.store.run.writer import recipe_label
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import resume_training, run_training
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from sevenepochs.corpus.development import Development
+from sevenepochs.data.corpus.development import Development
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.configs import proxy_sizes
-from sevenepochs.run_folder.layout import PROXY_SUFFIX
+from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 
 def at_proxy_scale(experiment: Experiment) -> Experiment:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, apply, changes
+from sevenepochs.config.old_configs import present_form
 from sevenepochs.errors import UserError, install
 from sevenepochs.experiment import Experiment
-from sevenepochs.old_configs import present_form
-from sevenepochs.run_folder import storage
-from sevenepochs.run_folder.lock import Lock
+from sevenepochs.store.run import storage
+from sevenepochs.store.run.lock import Lock
 from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:

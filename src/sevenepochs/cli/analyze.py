@@ -14,9 +14,9 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, RunName, other_corpus
 
 if TYPE_CHECKING:
-    from sevenepochs.analysis.observe import Progress
-    from sevenepochs.corpus.base import CorpusConfig
-    from sevenepochs.run_folder import Run
+    from sevenepochs.ask.observe import Progress
+    from sevenepochs.data.corpus.base import CorpusConfig
+    from sevenepochs.store.run import Run
 
 _Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
 
@@ -52,7 +52,7 @@ def analyze(
     """
     from sevenepochs.cli.analysis_views import VIEWS
     from sevenepochs.cli.console import console, errors
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     titles_from = other_corpus(corpus, column, encoding=encoding)
     found = find_run(run, runs)
@@ -72,16 +72,16 @@ def _contents(
     run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None, load: Path | None
 ) -> dict[str, Any]:
     """The analyses by name, computed where they are missing; torch is imported only then."""
-    from sevenepochs.analysis.names import DESCRIPTIONS, check_names
     from sevenepochs.cli.console import errors
+    from sevenepochs.questions.names import DESCRIPTIONS, check_names
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.results_folder import result_of
+    from sevenepochs.store.results import result_of
 
     check_names(only)
     result_of(run)  # an incomplete run is refused before any work
     names = only or tuple(DESCRIPTIONS)
     if again or not set(names) <= set(run.analysis_names()):
-        from sevenepochs.analysis.standard import analyze as compute
+        from sevenepochs.questions.standard import analyze as compute
 
         if load is not None:
             import_file(load)
@@ -94,8 +94,8 @@ def _contents(
 
 def _draw(run: Run, contents: dict[str, Any]) -> int:
     """Write the figures beside the JSON; how many."""
-    from sevenepochs.plots.registry import figures
-    from sevenepochs.run_folder import layout, storage
+    from sevenepochs.questions.figures.registry import figures
+    from sevenepochs.store.run import layout, storage
 
     write = functools.partial(Path.write_text, encoding="utf-8", newline="\n")
     drawn = {file: svg for name, data in contents.items() for file, svg in figures(name, data, run.recipe).items()}

@@ -88,7 +88,7 @@ def _tokenizer(
     targets: tuple[Path, ...], tokenizer: Path | None, corpus: str | None, column: str | None, as_json: bool
 ) -> None:
     from sevenepochs.audit.tokenizer_fidelity import audit_tokenizer, render
-    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.data.corpus.parse import parse_corpus
 
     if targets or tokenizer is None or corpus is None:
         raise UserError("auditing a tokenizer takes --tokenizer FILE and --corpus, and no log or run beside them")
@@ -100,7 +100,7 @@ def _tokenizer(
 
 
 def _write(file: Path, text: str) -> None:
-    from sevenepochs.run_folder.storage import disk_errors
+    from sevenepochs.store.run.storage import disk_errors
 
     with disk_errors(str(file), "name another file"):
         file.write_text(text, encoding="utf-8", newline="\n")

@@ -11,8 +11,8 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, other_corpus
 
 if TYPE_CHECKING:
-    from sevenepochs.analysis.compare import Pair
-    from sevenepochs.analysis.paired_parts import Part
+    from sevenepochs.comparison.compare import Pair
+    from sevenepochs.comparison.paired_parts import Part
 
 By = Annotated[
     tyro.conf.UseAppendAction[tuple[Literal["kind", "place"], ...]],
@@ -41,13 +41,13 @@ def compare(
         results: Where published results and measured seed deviations are.
         json: Print JSON.
     """
-    from sevenepochs.analysis.compare import compare as line_up
-    from sevenepochs.analysis.compare import group, pair_groups
-    from sevenepochs.analysis.finished import select
-    from sevenepochs.analysis.noise import read_floors
-    from sevenepochs.analysis.title_losses import title_losses
     from sevenepochs.cli.compare_views import pair_row, parts_table, print_figures, print_pair, row
     from sevenepochs.cli.console import console
+    from sevenepochs.comparison.compare import compare as line_up
+    from sevenepochs.comparison.compare import group, pair_groups
+    from sevenepochs.comparison.finished import select
+    from sevenepochs.comparison.noise import read_floors
+    from sevenepochs.comparison.title_losses import title_losses
     from sevenepochs.errors import UserError
 
     if len(runs) < 2:
@@ -92,8 +92,8 @@ def compare(
 
 
 def _parts(pair: Pair, by: tuple[str, ...], corpus: Any) -> list[Part]:
-    from sevenepochs.analysis.paired_parts import by_kind, by_place
-    from sevenepochs.analysis.title_losses import title_losses, validation_titles
+    from sevenepochs.comparison.paired_parts import by_kind, by_place
+    from sevenepochs.comparison.title_losses import title_losses, validation_titles
     from sevenepochs.errors import UserError
 
     found = []

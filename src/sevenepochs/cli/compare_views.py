@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sevenepochs.analysis.compare import Comparison, Pair
-    from sevenepochs.analysis.paired_parts import Part
+    from sevenepochs.comparison.compare import Comparison, Pair
+    from sevenepochs.comparison.paired_parts import Part
 
 _NARROW = 14  # columns of a terminal for a result in the turned table: a name is folded, a number never
 
 
 def print_pair(pair: Pair) -> None:
     """The difference, its intervals and the verdict."""
-    from sevenepochs.analysis.bootstrap import DRAWS
     from sevenepochs.cli.console import console
+    from sevenepochs.comparison.bootstrap import DRAWS
 
     own = pair.own_rows
     seeds = ", ".join(str(a) if a == b else f"{a} against {b}" for a, b in own.seeds)

@@ -31,8 +31,8 @@ def corpus(
         json: Print JSON.
     """
     from sevenepochs.cli.console import console
-    from sevenepochs.corpus.describe import describe
-    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.data.corpus.describe import describe
+    from sevenepochs.data.corpus.parse import parse_corpus
 
     facts = describe(parse_corpus(source, column=column, revision=revision, encoding=encoding).load())
     if json:

@@ -11,9 +11,9 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
 
 if TYPE_CHECKING:
-    from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.data.corpus.base import CorpusConfig
+    from sevenepochs.data.tokenizer.base import Tokenizer
     from sevenepochs.protocol.budget import Split
-    from sevenepochs.tokenizer.base import Tokenizer
 
 
 def data(
@@ -40,9 +40,9 @@ def data(
         runs: Where run folders are.
         json: Print JSON.
     """
-    from sevenepochs.analysis.data import analyze
     from sevenepochs.cli.analysis_views import data as view
     from sevenepochs.cli.console import console, errors
+    from sevenepochs.questions.data import analyze
 
     split, tokenizer = _read(run, other_corpus(corpus, column, revision, encoding), runs)
     content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
@@ -56,12 +56,12 @@ def data(
 
 
 def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Split, Tokenizer]:
-    from sevenepochs.corpus.base import CorpusConfig
-    from sevenepochs.corpus.of_run import check_at_hand
-    from sevenepochs.corpus.sample import SampleCorpus
-    from sevenepochs.run_folder import find_run, layout
-    from sevenepochs.tokenizer.base import Tokenizer
-    from sevenepochs.tokenizer.bpe import BPE
+    from sevenepochs.data.corpus.base import CorpusConfig
+    from sevenepochs.data.corpus.of_run import check_at_hand
+    from sevenepochs.data.corpus.sample import SampleCorpus
+    from sevenepochs.data.tokenizer.base import Tokenizer
+    from sevenepochs.data.tokenizer.bpe import BPE
+    from sevenepochs.store.run import find_run, layout
 
     if run is None:
         split = (named or SampleCorpus()).load().split()
@@ -73,8 +73,8 @@ def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Spli
 
 
 def _draw(content: dict[str, object], folder: Path) -> None:
-    from sevenepochs.plots.registry import figures
-    from sevenepochs.run_folder.storage import disk_errors
+    from sevenepochs.questions.figures.registry import figures
+    from sevenepochs.store.run.storage import disk_errors
 
     drawn = figures("data", content)
     with disk_errors(f"figures to {folder}", "name another folder"):

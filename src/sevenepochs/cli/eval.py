@@ -29,11 +29,11 @@ def evaluate(
         runs: Where run folders are.
         json: Print JSON.
     """
-    from sevenepochs.analysis.evaluate import evaluate as score
+    from sevenepochs.ask.evaluate import evaluate as score
     from sevenepochs.cli.console import console, errors, figures_table
     from sevenepochs.protocol.certificate import CAUSALITY_TOLERANCE_NATS
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     if load is not None:
         import_file(load)

@@ -30,7 +30,7 @@ def export(
     from sevenepochs.errors import UserError, nearest
     from sevenepochs.export.folder import check_free
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     if to not in ("hf", "onnx"):
         raise UserError(f"--to {to!r} is no format{nearest(to, ['hf', 'onnx'])}")
@@ -39,7 +39,7 @@ def export(
         import_file(load)
     found = find_run(run, runs)
 
-    from sevenepochs.trained import load_trained
+    from sevenepochs.ask.trained import load_trained
 
     trained = load_trained(found)
     if to == "hf":

@@ -44,7 +44,7 @@ def inside(
         json: Print JSON.
     """
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     check_svg(figure)
     if token is not None and view != "neighbours":
@@ -58,7 +58,7 @@ def inside(
     if load is not None:
         import_file(load)
     found_run = find_run(run, runs)
-    from sevenepochs.analysis.one_thread import one_thread
+    from sevenepochs.ask.one_thread import one_thread
 
     one_thread()
     found = _time(found_run, text or "") if view == "time" else _ask(found_run, view, text, token, top_k)
@@ -82,10 +82,10 @@ def inside(
 
 
 def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) -> dict[str, Any]:
-    from sevenepochs.analysis.attention_maps import attention_maps
-    from sevenepochs.analysis.logit_lens import logit_lens
-    from sevenepochs.analysis.neighbours import neighbours, token_id
-    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.ask.attention_maps import attention_maps
+    from sevenepochs.ask.logit_lens import logit_lens
+    from sevenepochs.ask.neighbours import neighbours, token_id
+    from sevenepochs.ask.reader import Reader
 
     reader = Reader.open(run)
     if view == "attention":
@@ -101,7 +101,7 @@ def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) 
 def _time(run: Any, text: str) -> dict[str, Any]:
     from rich.progress import track
 
-    from sevenepochs.analysis.through_time import through_time
+    from sevenepochs.ask.through_time import through_time
     from sevenepochs.cli.console import errors
 
     steps = run.snapshot_steps()

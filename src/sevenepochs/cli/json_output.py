@@ -9,7 +9,7 @@ from typing import Any
 
 def print_json(data: Any) -> None:
     """Strict JSON, NaN and infinities as null; letters are escaped where the reader's encoding lacks them."""
-    from sevenepochs.run_folder.storage import json_text
+    from sevenepochs.store.run.storage import json_text
 
     text = json_text(data)
     try:

@@ -10,8 +10,8 @@ import tyro
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
-    from sevenepochs.analysis.proxy_check import ProxyCheck
     from sevenepochs.campaign.jobs import Planned
+    from sevenepochs.comparison.proxy_check import ProxyCheck
 
 From = Annotated[str | None, tyro.conf.arg(name="from", metavar="RECIPE", help="First rung to run and show.")]
 To = Annotated[str | None, tyro.conf.arg(name="to", metavar="RECIPE", help="Last rung to run and show.")]
@@ -59,7 +59,7 @@ def ladder(
     from sevenepochs.cli.ladder_views import show_checks, show_plan, show_table
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.errors import UserError
-    from sevenepochs.run_folder.writer import recipe_label
+    from sevenepochs.store.run.writer import recipe_label
     from sevenepochs.training.hooks import Watcher
     from sevenepochs.training.interrupt import Interrupted
 
@@ -99,9 +99,9 @@ def ladder(
 
 def _checks(recipes: tuple[str, ...] | None, runs: Path, results: Path) -> dict[str, ProxyCheck]:
     """Of the runs of these recipes, or of all."""
-    from sevenepochs.analysis.finished import finished_runs, published_results
-    from sevenepochs.analysis.ladder import plain_name
-    from sevenepochs.analysis.proxy_check import proxy_checks
+    from sevenepochs.comparison.finished import finished_runs, published_results
+    from sevenepochs.comparison.ladder import plain_name
+    from sevenepochs.comparison.proxy_check import proxy_checks
 
     found = [*published_results(results), *finished_runs(runs)]
     return proxy_checks(result for result in found if recipes is None or plain_name(result) in recipes)

@@ -11,9 +11,9 @@ from sevenepochs.cli.json_output import print_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sevenepochs.analysis.ladder import Rung
-    from sevenepochs.analysis.proxy_check import ProxyCheck
     from sevenepochs.campaign.jobs import Planned
+    from sevenepochs.comparison.ladder import Rung
+    from sevenepochs.comparison.proxy_check import ProxyCheck
 
 
 def show_plan(planned: list[Planned], json: bool) -> None:
@@ -70,11 +70,11 @@ def _n_steps_done(one: Planned) -> int:
 
 def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *, json: bool, log: bool) -> None:
     """The ladder's table, or its JSON; runs that are not there are named below it."""
-    from sevenepochs.analysis.ladder import ladder as line_up
-    from sevenepochs.analysis.noise import read_floors
-    from sevenepochs.analysis.title_losses import title_losses
     from sevenepochs.campaign.jobs import results_of
     from sevenepochs.cli.console import console
+    from sevenepochs.comparison.ladder import ladder as line_up
+    from sevenepochs.comparison.noise import read_floors
+    from sevenepochs.comparison.title_losses import title_losses
     from sevenepochs.recipes.catalog import list_recipes
     from sevenepochs.report.ladder_table import log_entries, rows, to_json
 

@@ -11,7 +11,7 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
 
 if TYPE_CHECKING:
-    from sevenepochs.analysis.noise import NoiseFloor
+    from sevenepochs.comparison.noise import NoiseFloor
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RECIPE|RUN ...]")]
 
@@ -43,14 +43,14 @@ def noise(
         results: Where published results are, and where the measured deviations go.
         json: Print JSON.
     """
-    from sevenepochs.analysis.compare import by_recipe
-    from sevenepochs.analysis.finished import finished_runs, published_results, select
-    from sevenepochs.analysis.noise import noise_floor, store, to_json
     from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
     from sevenepochs.campaign.proxy import proxy_name
     from sevenepochs.cli.console import ConsoleWatcher, console, errors
     from sevenepochs.cli.ladder_views import show_unfinished
     from sevenepochs.cli.options import experiment_from, refuse_seed
+    from sevenepochs.comparison.compare import by_recipe
+    from sevenepochs.comparison.finished import finished_runs, published_results, select
+    from sevenepochs.comparison.noise import noise_floor, store, to_json
     from sevenepochs.errors import UserError
     from sevenepochs.training.hooks import Watcher
 

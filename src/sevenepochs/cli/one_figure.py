@@ -13,8 +13,8 @@ def write_figure(found: dict[str, Any], file: Path) -> None:
         UserError: matplotlib is missing, or the file cannot be written.
     """
     from sevenepochs.cli.console import errors
-    from sevenepochs.plots.asked import figure
-    from sevenepochs.run_folder.storage import disk_errors
+    from sevenepochs.questions.figures.asked import figure
+    from sevenepochs.store.run.storage import disk_errors
 
     svg = figure(found)
     with disk_errors(str(file), "name another file"):

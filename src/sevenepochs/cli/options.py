@@ -11,7 +11,7 @@ from tyro.conf import Positional as Positional
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
-    from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
 
 Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
@@ -54,7 +54,7 @@ def other_corpus(
     Raises:
         UserError: a column, an encoding or a revision of nothing, or as `parse_corpus`.
     """
-    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.data.corpus.parse import parse_corpus
 
     if corpus is not None:
         return parse_corpus(corpus, column=column, revision=revision, encoding=encoding)
@@ -78,7 +78,7 @@ def experiment_from(
     Raises:
         UserError: anything that does not fit.
     """
-    from sevenepochs.corpus.parse import parse_corpus
+    from sevenepochs.data.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import load_recipe
 
     experiment = load_recipe(recipe)

@@ -12,10 +12,10 @@ from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
-    from sevenepochs.analysis.reader import Reader
-    from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.ask.reader import Reader
+    from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.protocol.budget import Split
-    from sevenepochs.run_folder import Run
+    from sevenepochs.store.run import Run
 
 
 def predict(
@@ -78,15 +78,15 @@ def _answer(
     if against is not None and at is not None:
         raise UserError("--against compares whole titles; use it with --title or --text")
     place = None if at is None else _place(at)
-    from sevenepochs.results_folder import is_result
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.results import is_result
+    from sevenepochs.store.run import find_run
 
     if is_result(Path(run)):
         return _published(Path(run), place, top_k)
 
     found = find_run(run, runs)
     if place is not None and corpus is None:
-        from sevenepochs.analysis.published_place import published_place
+        from sevenepochs.questions.published_place import published_place
 
         if (stored := published_place(found.path, *place, top_k)) is not None:
             return {"run": found.name, **stored}
@@ -108,9 +108,9 @@ def _asked(
     corpus: CorpusConfig | None,
 ) -> dict[str, Any]:
     """What the model itself answers."""
-    from sevenepochs.analysis import next_token
-    from sevenepochs.analysis.one_thread import one_thread
-    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.ask import next_token
+    from sevenepochs.ask.one_thread import one_thread
+    from sevenepochs.ask.reader import Reader
 
     one_thread()
     reader = Reader.open(run)
@@ -125,7 +125,7 @@ def _asked(
         text, number = titles[title], {"title": title}
     assert text is not None, "one of the three is given"
     if against is not None:
-        from sevenepochs.analysis.two_runs import on_one_title
+        from sevenepochs.ask.two_runs import on_one_title
 
         return {**number, **on_one_title(reader, Reader.open(against), text)}
     if title is not None:
@@ -150,7 +150,7 @@ def _place(text: str) -> tuple[int, int]:
 
 
 def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str, Any]:
-    from sevenepochs.analysis.published_place import published_place, published_places
+    from sevenepochs.questions.published_place import published_place, published_places
 
     stored = None if place is None else published_place(folder, *place, k)
     if stored is None:

@@ -35,15 +35,15 @@ def publish(
         load: A Python file with the runs' own recipe classes, if they have any.
         runs: Where run folders are.
     """
-    from sevenepochs.analysis.standard import analyze
-    from sevenepochs.analysis.title_losses import write as write_title_losses
     from sevenepochs.cli.analyze import progress_of_analyses
     from sevenepochs.cli.console import console
+    from sevenepochs.comparison.title_losses import write as write_title_losses
     from sevenepochs.errors import UserError
+    from sevenepochs.questions.standard import analyze
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.results_folder import publish as write
-    from sevenepochs.results_folder import result_of
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.results import publish as write
+    from sevenepochs.store.results import result_of
+    from sevenepochs.store.run import find_run
 
     def announce(text: str) -> None:
         console.print(text, style="dim")

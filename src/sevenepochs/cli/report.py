@@ -65,6 +65,6 @@ def report(
 
 def _located(path: Path, runs: Path) -> Path:
     """A folder as given, or the run of that name."""
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     return path if path.exists() else find_run(str(path), runs).path

@@ -21,7 +21,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
     from sevenepochs.cli.console import console, duration
     from sevenepochs.errors import UserError
     from sevenepochs.metrics import format_metric
-    from sevenepochs.run_folder import list_runs
+    from sevenepochs.store.run import list_runs
 
     rows: list[dict[str, Any]] = []
     for run in list_runs(folder):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from sevenepochs.analysis.reader import Reader
-    from sevenepochs.analysis.samples import Sample
-    from sevenepochs.corpus.base import CorpusConfig
+    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.samples import Sample
+    from sevenepochs.data.corpus.base import CorpusConfig
 
 _FEW = 32  # titles at once; more of them are worth all threads
 
@@ -57,12 +57,12 @@ def sample(
     """
     from collections import deque
 
-    from sevenepochs.analysis import samples
-    from sevenepochs.analysis.one_thread import one_thread
-    from sevenepochs.analysis.reader import Reader
+    from sevenepochs.ask import samples
+    from sevenepochs.ask.one_thread import one_thread
+    from sevenepochs.ask.reader import Reader
     from sevenepochs.cli.console import console
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
     titles_from = other_corpus(corpus, column, encoding=encoding)
@@ -116,7 +116,7 @@ def _line(reader: Reader, prompt: str, one: Sample) -> Text:
     """The prompt, what was drawn, and a mark where the title did not end."""
     from rich.text import Text
 
-    from sevenepochs.analysis.samples import title
+    from sevenepochs.ask.samples import title
     from sevenepochs.cli.tokens import plain
 
     text, given = plain(title(reader, prompt, one)), plain(prompt.strip())

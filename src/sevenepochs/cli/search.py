@@ -57,7 +57,7 @@ def search(
     from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.errors import UserError, command
-    from sevenepochs.run_folder.writer import recipe_label
+    from sevenepochs.store.run.writer import recipe_label
     from sevenepochs.training.hooks import Watcher
     from sevenepochs.training.interrupt import Interrupted
 

@@ -30,7 +30,7 @@ def show(
     from sevenepochs.cli.console import console, duration, errors
     from sevenepochs.cli.options import experiment_from
     from sevenepochs.recipes.catalog import list_recipes
-    from sevenepochs.run_folder.storage import json_text
+    from sevenepochs.store.run.storage import json_text
     from sevenepochs.training.estimate import estimate
 
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)

@@ -23,7 +23,7 @@ from sevenepochs.cli.options import (
 from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
-    from sevenepochs.run_folder import Run
+    from sevenepochs.store.run import Run
     from sevenepochs.training.hooks import Watcher
 
 
@@ -87,10 +87,10 @@ def resume(
         runs: Where run folders are.
     """
     from sevenepochs.cli.console import ConsoleWatcher
-    from sevenepochs.corpus.development import moved
+    from sevenepochs.data.corpus.development import moved
     from sevenepochs.experiment import Experiment
     from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.run_folder import find_run
+    from sevenepochs.store.run import find_run
     from sevenepochs.training.trainer import resume_training
 
     if load is not None:

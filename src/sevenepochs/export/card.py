@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from sevenepochs.corpus.fingerprint import HUB_LICENCE
-from sevenepochs.corpus.hub import DATASET
+from sevenepochs.ask.trained import TrainedRun
+from sevenepochs.data.corpus.fingerprint import HUB_LICENCE
+from sevenepochs.data.corpus.hub import DATASET
 from sevenepochs.export.exported import Exported
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
-from sevenepochs.results_folder import result_of
-from sevenepochs.trained import TrainedRun
+from sevenepochs.store.results import result_of
 
 
 def model_card(trained: TrainedRun, exported: Exported, usage: str, library: str = "transformers") -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder.storage import disk_errors
+from sevenepochs.store.run.storage import disk_errors
 
 _ADVICE = "choose another folder with --out"
 

@@ -25,7 +25,7 @@ from sevenepochs.model.weights import model_tensors
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
-    from sevenepochs.trained import TrainedRun
+    from sevenepochs.ask.trained import TrainedRun
 
 _OUTER = {"embedding.weight": "wte.weight", "position.weight_TD": "wpe.weight", "norm": "ln_f"}
 _BLOCK = {

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sevenepochs.ask.trained import TrainedRun
 from sevenepochs.errors import UserError
 from sevenepochs.export.card import model_card
 from sevenepochs.export.exported import Exported
@@ -18,7 +19,6 @@ from sevenepochs.export.folder import check_free, new_folder
 from sevenepochs.export.packages import require
 from sevenepochs.export.probe import check_logits
 from sevenepochs.export.tokenizer_files import special_ids, write_tokenizer, write_tokenizer_config
-from sevenepochs.trained import TrainedRun
 
 _USAGE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer

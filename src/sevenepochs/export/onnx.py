@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sevenepochs.ask.trained import TrainedRun
 from sevenepochs.export.card import model_card
 from sevenepochs.export.exported import Exported
 from sevenepochs.export.folder import check_free, new_folder
@@ -22,7 +23,6 @@ from sevenepochs.export.packages import require
 from sevenepochs.export.probe import check_logits
 from sevenepochs.export.tokenizer_files import write_tokenizer
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.trained import TrainedRun
 
 MODEL = "model.onnx"
 _USAGE = f"""```python

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.data.tokenizer.base import PAD, UNK, Tokenizer
 from sevenepochs.protocol.budget import EOS
-from sevenepochs.tokenizer.base import PAD, UNK, Tokenizer
 
 # transformers' roles; a title follows the <eos> of the one before it, so <eos> also opens a text
 _ROLES = {"bos_token": EOS, "eos_token": EOS, "unk_token": UNK, "pad_token": PAD}

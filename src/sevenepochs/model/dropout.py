@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_range
-from sevenepochs.hardware import upload
+from sevenepochs.model.hardware import upload
 
 _MULTIPLIERS = (0x7FEB352D, 0x846CA68B - (1 << 32))  # int32 tensors take signed constants
 _UNIFORM_BITS = 24

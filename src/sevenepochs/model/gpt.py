@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
-from sevenepochs.hardware import check_memory, is_out_of_memory
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal
 from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig
 from sevenepochs.model.embedding.table import Table
+from sevenepochs.model.hardware import check_memory, is_out_of_memory
 from sevenepochs.model.head import HeadConfig, LinearHead
 from sevenepochs.model.head.tied import Tied
 from sevenepochs.model.init import InitConfig, Normal

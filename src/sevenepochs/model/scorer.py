@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sevenepochs.hardware import upload
 from sevenepochs.model.gpt import GPTModel
+from sevenepochs.model.hardware import upload
 
 _LOGITS_AT_ONCE = 64 * 1024 * 1024  # elements; bounds the fp32 logits of one chunk to 256 MiB
 

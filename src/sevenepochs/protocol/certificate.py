@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
 
-from sevenepochs.environment import EARLIER
 from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED
+from sevenepochs.protocol.environment import EARLIER
 
 Track = Literal["single", "ensemble", "context"]
 _SCORING_SOURCES = ("budget.py", "rows.py", "scoring.py", "figures.py")

@@ -1,7 +1,7 @@
 """Story step one: the optimizer."""
 
 from sevenepochs.experiment import Experiment
-from sevenepochs.optim.adamw import AdamW
+from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.results_folder import Result, recipe_config
-from sevenepochs.run_folder.layout import PROXY_SUFFIX
+from sevenepochs.store.results import Result, recipe_config
+from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 FILE = Path(__file__).with_name("configs.json")
 STOCK = "baseline"
@@ -101,7 +101,7 @@ def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _recipes() -> dict[str, dict[str, Any]]:
-    """Every recipe's configuration as `results_folder.recipe_config` gives it. Not to be changed."""
+    """Every recipe's configuration as `store.results.recipe_config` gives it. Not to be changed."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     stock = stored.pop(STOCK)
     return {STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}

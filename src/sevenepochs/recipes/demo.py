@@ -1,8 +1,8 @@
 """Small models for the embedded corpus: a first look in minutes, not a result."""
 
-from sevenepochs.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.optim.adamw import AdamW
+from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.recipes.baseline import baseline
 
 

@@ -1,10 +1,10 @@
 """Beside the ladder, at the size of `laptop`: controls, and techniques that did not make it or were not tried yet.
 The answers are in docs/log once they are measured."""
 
-from sevenepochs.batches.shuffled_stream import ShuffledStream
+from sevenepochs.data.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.objective.r_drop import RDrop
 from sevenepochs.model.embedding.letter_parts import OthersLetterParts
-from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.recipes.to_best import laptop_letters, laptop_words, laptop_words_r_drop
 from sevenepochs.recipes.to_laptop import laptop
 

@@ -4,7 +4,7 @@ the ladder's lower part, at 12 layers of 384 first; R-Drop, width 512, no biases
 from typing import Any
 
 from sevenepochs.experiment import Experiment
-from sevenepochs.objective.r_drop import RDrop
+from sevenepochs.learning.objective.r_drop import RDrop
 from sevenepochs.recipes.to_laptop import muon_decay
 
 PUBLIC_SIZE: dict[str, Any] = {

@@ -1,9 +1,9 @@
 """Story step two: rotary positions, RMSNorm, and a wider, shallower model over a larger vocabulary."""
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.model.norm.rms_norm import RMSNorm
 from sevenepochs.model.position.rope import Rope
-from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.adamw import adamw
 
 

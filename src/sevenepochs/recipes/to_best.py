@@ -2,9 +2,9 @@
 the size was tried. What steps gave: README, "Results"."""
 
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.objective.r_drop import RDrop
 from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.embedding.word_parts import WordParts
-from sevenepochs.objective.r_drop import RDrop
 from sevenepochs.recipes.public_best import PUBLIC_SIZE
 from sevenepochs.recipes.to_laptop import laptop
 

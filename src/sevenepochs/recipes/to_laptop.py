@@ -2,10 +2,13 @@
 are those of the best honest public recipe (recipes/public_best.py), but with 6 layers, of 384 in the end, so that each
 step can be measured on a laptop's CPU; the public recipe has 12 layers and R-Drop before the last of them."""
 
-from sevenepochs.batches.shuffled_stream import ShuffledStream
-from sevenepochs.batches.stream import Stream
-from sevenepochs.batches.title_rows import TitleRows
+from sevenepochs.data.batches.shuffled_stream import ShuffledStream
+from sevenepochs.data.batches.stream import Stream
+from sevenepochs.data.batches.title_rows import TitleRows
+from sevenepochs.data.tokenizer.unigram import Unigram
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.optim.muon import Muon
+from sevenepochs.learning.schedule.warmup_stable_decay import WarmupStableDecay
 from sevenepochs.model.attention.output_gate import HeadGate
 from sevenepochs.model.init.scaled import ScaledResidual
 from sevenepochs.model.norm.rms_norm import RMSNorm
@@ -13,10 +16,7 @@ from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.model.residual.layer_scale import LayerScale
 from sevenepochs.model.titles import Titles
-from sevenepochs.optim.muon import Muon
 from sevenepochs.recipes.adamw import adamw
-from sevenepochs.schedule.warmup_stable_decay import WarmupStableDecay
-from sevenepochs.tokenizer.unigram import Unigram
 
 
 def muon() -> Experiment:

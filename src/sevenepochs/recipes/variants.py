@@ -2,9 +2,11 @@
 without its letters and what is derived from that, and larger models for a GPU. The answers are in docs/log once they
 are measured."""
 
-from sevenepochs.averaging.ema import EMA
-from sevenepochs.averaging.tail import Tail
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.averaging.ema import EMA
+from sevenepochs.learning.averaging.tail import Tail
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.schedule.warmup_cosine import WarmupCosine
 from sevenepochs.model.attention.qk_norm import QKNorm
 from sevenepochs.model.attention.value_residual import ValueResidual
 from sevenepochs.model.head.soft_cap import SoftCap
@@ -15,11 +17,9 @@ from sevenepochs.model.residual.layer_scale import LayerScale
 from sevenepochs.model.residual.stochastic_depth import StochasticDepth
 from sevenepochs.model.skip.u_net import UNet
 from sevenepochs.model.skip.x0 import X0
-from sevenepochs.optim.adamw import AdamW
 from sevenepochs.recipes.adamw import adamw
 from sevenepochs.recipes.public_best import PUBLIC_SIZE, public_best
 from sevenepochs.recipes.to_best import laptop_words_r_drop
-from sevenepochs.schedule.warmup_cosine import WarmupCosine
 
 
 def long_warmup() -> Experiment:

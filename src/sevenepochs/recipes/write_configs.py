@@ -6,7 +6,7 @@ import json
 
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.recipes.configs import FILE, STOCK, changes
-from sevenepochs.results_folder import plain_config
+from sevenepochs.store.results import plain_config
 
 
 def text_of_recipes() -> str:

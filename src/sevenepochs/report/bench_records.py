@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import storage
+from sevenepochs.store.run import storage
 
 FOLDER = "bench"  # below results/; it holds no result.json, so nothing takes it for a run
 SCHEMA_VERSION = 1

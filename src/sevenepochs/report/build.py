@@ -21,7 +21,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.report.links import check_site
 from sevenepochs.report.node import find_mystmd, find_node
 from sevenepochs.report.pdf import print_pdf
-from sevenepochs.run_folder.storage import disk_errors
+from sevenepochs.store.run.storage import disk_errors
 
 THEME = Path(__file__).parent / "theme"
 # A folder is replaced only if this file says that an earlier build made it.

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.plots import calibration, collapse, curves, data, memorisation, next_token, token_frequency, where_loss
+from sevenepochs.questions.figures import (
+    calibration,
+    collapse,
+    curves,
+    data,
+    memorisation,
+    next_token,
+    token_frequency,
+    where_loss,
+)
 from sevenepochs.recipes.configs import called, named
 from sevenepochs.report.config_diff import config_diff
 from sevenepochs.report.fragments import command_for

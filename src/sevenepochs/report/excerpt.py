@@ -1,4 +1,4 @@
-"""Code shown on a page is the package's own, cut out of its source at build time: `optim/adamw.py:AdamW.build`."""
+"""Code shown on a page is cut out of the package's source at build time: `learning/optim/adamw.py:AdamW.build`."""
 
 from __future__ import annotations
 

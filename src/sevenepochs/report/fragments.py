@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sevenepochs.analysis.names import STORY_PLACES
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.plots.style import token_label
 from sevenepochs.protocol import budget
+from sevenepochs.questions.figures.style import token_label
+from sevenepochs.questions.names import STORY_PLACES
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Part, Story

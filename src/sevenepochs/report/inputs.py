@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
-from sevenepochs.results_folder import Result, is_result, list_results, publish
-from sevenepochs.run_folder import Run, layout, storage
-from sevenepochs.title_losses import NAME as TITLE_LOSSES
-from sevenepochs.title_losses import TitleLosses
+from sevenepochs.store.results import Result, is_result, list_results, publish
+from sevenepochs.store.run import Run, layout, storage
+from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
+from sevenepochs.store.title_losses import TitleLosses
 
 
 def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:

@@ -7,14 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sevenepochs.analysis.ladder import Rung
-from sevenepochs.analysis.proxy_check import ProxyCheck, proxy_checks
+from sevenepochs.comparison.ladder import Rung
+from sevenepochs.comparison.proxy_check import ProxyCheck, proxy_checks
 from sevenepochs.metrics import format_metric
-from sevenepochs.plots import ladder as plot
+from sevenepochs.questions.figures import ladder as plot
 from sevenepochs.report.ladder_table import HEAD, effect, markdown_line, rows
 from sevenepochs.report.markers import wrapped
-from sevenepochs.results_folder import Result
-from sevenepochs.run_folder.layout import PROXY_SUFFIX
+from sevenepochs.store.results import Result
+from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 PAIR_HEAD = ["pair", "full size", "proxy", ""]
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sevenepochs.analysis.ladder import Rung
-from sevenepochs.analysis.noise import SEEDS_TO_CLAIM
+from sevenepochs.comparison.ladder import Rung
+from sevenepochs.comparison.noise import SEEDS_TO_CLAIM
 from sevenepochs.metrics import format_metric
 
 HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "verdict"]

@@ -9,7 +9,7 @@ from typing import Any
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import named
 from sevenepochs.report.ladder_table import markdown_line
-from sevenepochs.results_folder import Result
+from sevenepochs.store.results import Result
 
 _COLLAPSE = (
     ("most probable token is `<eos>`, share of places", "top_is_eos_share", "share"),

@@ -11,7 +11,7 @@ from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.story import PARTS, Story
-from sevenepochs.run_folder import Run
+from sevenepochs.store.run import Run
 
 
 def find_results(text: str) -> Path:

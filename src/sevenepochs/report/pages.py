@@ -29,7 +29,7 @@ from sevenepochs.report.story import PARTS, Story
 from sevenepochs.report.tail_drop import windows
 from sevenepochs.report.verdict import verdict
 from sevenepochs.report.where_loss import kinds_tables, sentences
-from sevenepochs.results_folder import Result
+from sevenepochs.store.results import Result
 
 _TITLE = "Seven epochs of headlines"
 _DESCRIPTION = "How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.plots import performance as plot
+from sevenepochs.questions.figures import performance as plot
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
 from sevenepochs.report.markers import update_page, wrapped
 from sevenepochs.report.performance_tables import (
@@ -26,7 +26,7 @@ from sevenepochs.report.performance_tables import (
 from sevenepochs.report.step_comparison import contestants
 from sevenepochs.report.tables import table
 from sevenepochs.report.time_to_loss import passings, time_to_loss_table
-from sevenepochs.results_folder import list_results
+from sevenepochs.store.results import list_results
 
 NOT_MEASURED = "not measured"
 # what somebody who chooses a machine asks about

@@ -9,15 +9,15 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from sevenepochs.analysis.ladder import Rung
+from sevenepochs.comparison.ladder import Rung
 from sevenepochs.errors import UserError
-from sevenepochs.plots import curves as curves_plot
+from sevenepochs.questions.figures import curves as curves_plot
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
-from sevenepochs.results_folder import Result, most_recipes, official_first
+from sevenepochs.store.results import Result, most_recipes, official_first
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
 _SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sevenepochs.analysis.ladder import Rung, ladders, published_losses
-from sevenepochs.analysis.noise import read_floors
+from sevenepochs.comparison.ladder import Rung, ladders, published_losses
+from sevenepochs.comparison.noise import read_floors
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
@@ -19,7 +19,7 @@ from sevenepochs.report.looking_inside_tables import collapse_table, memorisatio
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.results_folder import Result, by_titles, list_results, mean_exact, most_recipes, official_first, record
+from sevenepochs.store.results import Result, by_titles, list_results, mean_exact, most_recipes, official_first, record
 
 STORY = ("baseline", "adamw", "rope")
 FOR_A_LAPTOP = ("laptop_letters", "laptop_words")

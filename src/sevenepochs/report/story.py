@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sevenepochs.analysis.ladder import Rung, ladders
-from sevenepochs.analysis.noise import NoiseFloor, read_floors
-from sevenepochs.analysis.proxy_check import full_corpus
+from sevenepochs.comparison.ladder import Rung, ladders
+from sevenepochs.comparison.noise import NoiseFloor, read_floors
+from sevenepochs.comparison.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.ladder import LADDER
 from sevenepochs.report.inputs import Published
-from sevenepochs.results_folder import Result, official_first, record
-from sevenepochs.title_losses import TitleLosses
+from sevenepochs.store.results import Result, official_first, record
+from sevenepochs.store.title_losses import TitleLosses
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.ladder import LADDER
-from sevenepochs.results_folder import Result
+from sevenepochs.store.results import Result
 
 STOCK = LADDER[0]
 

@@ -3,12 +3,12 @@ and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
 
-from sevenepochs.analysis.compare import group, pair_groups
-from sevenepochs.analysis.paired import PairedDifference
+from sevenepochs.comparison.compare import group, pair_groups
+from sevenepochs.comparison.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
-from sevenepochs.results_folder import recipe_key
+from sevenepochs.store.results import recipe_key
 
 
 def verdict(story: Story, before: Published, after: Published) -> str:

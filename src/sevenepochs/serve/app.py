@@ -17,7 +17,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.text import check_text
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
 from sevenepochs.serve.desk import Desk
@@ -28,7 +29,6 @@ from sevenepochs.serve.refusal import Refusal
 from sevenepochs.serve.sampling import Order, sample
 from sevenepochs.serve.shelf import Opened, Shelf
 from sevenepochs.serve.titles import extreme_titles
-from sevenepochs.text import check_text
 
 _OPENED_AT_START = 2  # the two that the page shows first
 

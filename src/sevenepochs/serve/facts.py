@@ -8,8 +8,8 @@ from typing import Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.results_folder import forget_folders
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.store.results import forget_folders
+from sevenepochs.store.run import Run, layout
 
 
 def card(run: Run) -> dict[str, Any]:

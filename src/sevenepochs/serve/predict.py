@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.analysis.reader import Reader
+from sevenepochs.ask.reader import Reader
 from sevenepochs.errors import UserError
 from sevenepochs.serve.prefixes import Prefixes, Row
 from sevenepochs.serve.refusal import Refusal

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.analysis.memory import Memory
-from sevenepochs.analysis.reader import Reader
+from sevenepochs.ask.memory import Memory
+from sevenepochs.ask.reader import Reader
 from sevenepochs.errors import UserError
 
 

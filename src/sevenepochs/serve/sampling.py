@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.analysis.reader import Reader
-from sevenepochs.analysis.samples import Drawing, choose
+from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.samples import Drawing, choose
 from sevenepochs.serve.desk import Desk
 from sevenepochs.serve.prefixes import Prefixes
 from sevenepochs.serve.refusal import Refusal

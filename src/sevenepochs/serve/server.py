@@ -12,9 +12,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import Run, find_run, list_runs
 from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, name_of
 from sevenepochs.serve.limits import Limits
+from sevenepochs.store.run import Run, find_run, list_runs
 
 N_NEWEST = 8  # runs that are offered when none is named
 _GOODBYE_SECONDS = 2  # for answers under way at Ctrl-C

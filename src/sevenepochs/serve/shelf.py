@@ -10,12 +10,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sevenepochs.analysis.reader import Reader
+from sevenepochs.ask.reader import Reader
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import Run, layout
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.prefixes import Prefixes
 from sevenepochs.serve.refusal import Refusal
+from sevenepochs.store.run import Run, layout
 
 
 class Opened(NamedTuple):

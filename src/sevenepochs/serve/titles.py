@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.analysis.title_losses import validation_titles
-from sevenepochs.analysis.where_loss import title_chars, worst_and_best
-from sevenepochs.corpus.base import CorpusConfig
+from sevenepochs.comparison.title_losses import validation_titles
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import EOS
-from sevenepochs.run_folder import Run, layout
+from sevenepochs.questions.where_loss import worst_and_best
 from sevenepochs.serve.refusal import Refusal
-from sevenepochs.title_losses import by_title
+from sevenepochs.store.run import Run, layout
+from sevenepochs.store.title_losses import by_title
 
 _LN2 = float(np.log(2.0))
 

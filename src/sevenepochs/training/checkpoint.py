@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sevenepochs.averaging import Average
+from sevenepochs.learning.averaging import Average
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.weights import load_model_tensors, model_tensors, to_numpy
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.corpus.describe import empty_and_seen
-from sevenepochs.corpus.fingerprint import fingerprint
+from sevenepochs.data.corpus.describe import empty_and_seen
+from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.final_figures import FinalFigures, causality_of, final_figures
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import reading_tensors
@@ -19,7 +18,8 @@ from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
 from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.scoring import exact_log_probs, title_losses
-from sevenepochs.run_folder import RunWriter, layout
+from sevenepochs.store.run import RunWriter, layout
+from sevenepochs.training.final_figures import FinalFigures, causality_of, final_figures
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.machine import Machine
 
@@ -75,7 +75,7 @@ def _losses(final: FinalFigures, validation: Validation) -> dict[str, np.ndarray
 
 
 def _stops(outcome: Outcome) -> dict[str, np.ndarray]:
-    """What a mixture with another tokenizer needs of each token (token_losses.py): stop probabilities and bytes."""
+    """What a mixture with another tokenizer needs of each token (store/token_losses.py): stops and bytes."""
     tokenizer, validation = outcome.data.tokenizer, outcome.data.validation
     scorer, rows = TorchScorer(outcome.model, among_V=tokenizer.stops()), outcome.experiment.scoring_rows(outcome.data)
     return {

@@ -13,8 +13,8 @@ import torch
 import torch._functorch.config as functorch_config
 
 from sevenepochs.errors import UserError
-from sevenepochs.hardware import bf16_unit
-from sevenepochs.settings import Training
+from sevenepochs.learning.settings import Training
+from sevenepochs.model.hardware import bf16_unit
 from sevenepochs.training.compiler import compiler_fault
 
 # Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sevenepochs.learning.objective import ObjectiveConfig
+from sevenepochs.learning.optim import OptimizerConfig
 from sevenepochs.model.dropout import begin_at, reseed
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import autocast, compile_fixed
-from sevenepochs.objective import ObjectiveConfig
-from sevenepochs.optim import OptimizerConfig
 from sevenepochs.training.ranks import ALONE, Ranks
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from sevenepochs.errors import UserError
-from sevenepochs.run_folder import layout
+from sevenepochs.store.run import layout
 from sevenepochs.training.hooks import Plan, Progress, Watcher
 
 TrackerName = Literal["trackio", "wandb"]

@@ -12,25 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.corpus.fingerprint import check_same_titles, fingerprint
-from sevenepochs.corpus.of_run import check_at_hand
-from sevenepochs.environment import EARLIER, earlier_environments, environment_facts
+from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
+from sevenepochs.data.corpus.of_run import check_at_hand
+from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.final_figures import add_floor
-from sevenepochs.hardware import check_memory, is_out_of_memory, upload
 from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import n_parameters
+from sevenepochs.model.hardware import check_memory, is_out_of_memory, upload
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import EPOCHS, evaluation_steps
+from sevenepochs.protocol.environment import EARLIER, earlier_environments, environment_facts
 from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.protocol.scoring import Scorer
-from sevenepochs.run_folder import Run, RunWriter, SilentWriter, layout
-from sevenepochs.tokenizer.base import Tokenizer
+from sevenepochs.store.run import Run, RunWriter, SilentWriter, layout
 from sevenepochs.training import checkpoint, machine
 from sevenepochs.training.compiler import fault_in_words
 from sevenepochs.training.conclusion import Outcome, conclude
+from sevenepochs.training.final_figures import add_floor
 from sevenepochs.training.hooks import Droppable, Plan, Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved, StopRequests
 from sevenepochs.training.mainrun import header_events

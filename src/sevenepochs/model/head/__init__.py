@@ -21,7 +21,7 @@ class HeadConfig(Config, ABC):
 
 class LinearHead(nn.Module, ABC):
     """A head that is a product with one matrix and then, at most, a bend of each logit by itself. Of such a head the
-    loss can be taken a few rows at a time (objective/chunked_head.py); others are free to be any module."""
+    loss can be taken a few rows at a time (learning/objective/chunked_head.py); others are free to be any module."""
 
     @property
     @abstractmethod

@@ -1,1 +1,0 @@
-"""What a trained run does, as JSON: `analyze(...)` functions, one question a file."""

@@ -1,0 +1,1 @@
+"""A trained model asked: ids and text in, numpy out."""

@@ -1,0 +1,148 @@
+"""Titles that a model makes up, token by token, and how many of them it only remembers.
+
+Sample i is drawn with a generator of its own, seeded by (seed, i): it is the same whatever else is drawn beside it, up
+to the last bits of the logits, which depend on how many rows are computed together.
+
+B rows, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.ask.reader import Reader
+from sevenepochs.errors import UserError
+
+MAX_SAMPLES = 1000
+_ROWS_AT_ONCE = 50
+_MOST_TOKENS = 100  # headlines have at most some 80 characters
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How tokens are drawn: probabilities to the power of 1 / `temperature` (0: always the most probable one), of the
+    `top_k` most probable tokens (None: of all).
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    temperature: float = 0.8
+    top_k: int | None = 40
+    seed: int = 1
+    max_tokens: int = _MOST_TOKENS
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature <= 10.0:  # NaN fails too
+            raise UserError(f"temperature = {self.temperature!r} is out of range; it must be in [0, 10]")
+        if self.top_k is not None and self.top_k < 1:
+            raise UserError(f"top-k = {self.top_k} is out of range; it must be >= 1, or none for all tokens")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"seed = {self.seed} is out of range; it must be in [0, 2**63)")
+        if not 1 <= self.max_tokens <= 100_000:
+            raise UserError(f"max-tokens = {self.max_tokens} is out of range; it must be in [1, 100000]")
+
+
+@dataclass
+class Sample:
+    """A title in the making. `ids`: what was drawn after the prompt, without `<eos>`; `ended`: `<eos>` was drawn."""
+
+    ids: list[int] = field(default_factory=list)
+    ended: bool = False
+
+
+def draw(reader: Reader, prompt: str, n: int, drawing: Drawing) -> Iterator[list[Sample]]:
+    """Draw `n` titles that begin with `prompt`; gives the list of samples again after each token, until all are done.
+
+    Raises:
+        UserError: the prompt is longer than the model reads at once, or `n` is out of range.
+    """
+    if not 1 <= n <= MAX_SAMPLES:
+        raise UserError(f"n = {n} is out of range; it must be in [1, {MAX_SAMPLES}]")
+    log_probs_TV, prompt_memory = reader.read_on(reader.remember(), reader.encode(prompt))
+    samples = [Sample() for _ in range(n)]
+    generators = [np.random.default_rng((drawing.seed, i)) for i in range(n)]
+    for low in range(0, n, _ROWS_AT_ONCE):
+        going = np.arange(low, min(n, low + _ROWS_AT_ONCE))
+        memory = prompt_memory.rows(np.zeros(len(going), dtype=np.int64))
+        log_probs_BV = np.repeat(log_probs_TV[-1:], len(going), axis=0)
+        while True:
+            ids_B = np.array(
+                [choose(row_V, drawing, generators[i]) for i, row_V in zip(going, log_probs_BV, strict=True)]
+            )
+            for i, id in zip(going, ids_B, strict=True):
+                if id == reader.eos_id:
+                    samples[i].ended = True
+                else:
+                    samples[i].ids.append(int(id))
+            yield samples
+            # a finished title leaves the batch
+            stay = np.array(
+                [not samples[i].ended and len(samples[i].ids) < drawing.max_tokens for i in going], dtype=bool
+            )
+            if not stay.any():
+                break
+            going, ids_B = going[stay], ids_B[stay]
+            if not stay.all():
+                memory = memory.rows(np.flatnonzero(stay))
+            log_probs_BV, memory = reader.read_on_rows(memory, ids_B)
+
+
+def choose(log_probs_V: np.ndarray, drawing: Drawing, generator: np.random.Generator) -> int:
+    """One token. Uses one number of the generator, whatever the drawing, but none at temperature 0."""
+    if drawing.temperature == 0.0:
+        return int(log_probs_V.argmax())
+    k = len(log_probs_V) if drawing.top_k is None else min(drawing.top_k, len(log_probs_V))
+    ids = np.argpartition(-log_probs_V, k - 1)[:k]
+    ids = ids[np.lexsort((ids, -log_probs_V[ids]))]
+    scaled = log_probs_V[ids].astype(np.float64) / drawing.temperature
+    cumulative = np.exp(scaled - scaled.max()).cumsum()
+    place = np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right")
+    return int(ids[min(place, k - 1)])
+
+
+def title(reader: Reader, prompt: str, sample: Sample) -> str:
+    """The sample as text, the prompt included; a character that is not whole yet is left out."""
+    ids = [*reader.encode(prompt)[1:].tolist(), *sample.ids]
+    return reader.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}").strip()
+
+
+def summarise(
+    reader: Reader, prompt: str, samples: list[Sample], drawing: Drawing, training_titles: Collection[str] | None
+) -> dict[str, Any]:
+    """The drawn titles as JSON, with their own probability, and the share that are training titles word for word.
+
+    Args:
+        training_titles: None when they are not at hand; the share is then None.
+    """
+    context = reader.encode(prompt)
+    whole = [[*context, *sample.ids, *([reader.eos_id] if sample.ended else [])] for sample in samples]
+    known = None if training_titles is None else frozenset(training_titles)
+    rows: list[dict[str, Any]] = []
+    for sample, log_probs in zip(samples, reader.log_probs_of(whole), strict=True):
+        text = title(reader, prompt, sample)
+        rows.append(
+            {
+                "title": text,
+                "ended": sample.ended,
+                "n_tokens": len(sample.ids),
+                # of the prompt's continuation, at temperature 1 and among all tokens
+                "surprisal_bits": -math.fsum(log_probs[len(context) - 1 :]) / math.log(2),
+                "is_training_title": None if known is None else sample.ended and text in known,
+            }
+        )
+    verbatim = None if known is None else sum(row["is_training_title"] for row in rows) / len(rows)
+    return {
+        "run": reader.name,
+        "prompt": prompt,
+        "temperature": drawing.temperature,
+        "top_k": drawing.top_k,
+        "seed": drawing.seed,
+        "samples": rows,
+        "verbatim_share": verbatim,
+    }

@@ -1,0 +1,1 @@
+"""Runs and results judged side by side: pairing, verdicts, seed noise, the ladder."""

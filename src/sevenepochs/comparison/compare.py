@@ -1,0 +1,198 @@
+"""Runs side by side, and recipes paired on the same validation titles (docs/choosing.md). No torch.
+
+Only runs on the same validation titles are ranked against each other. Runs of one recipe with one configuration are
+one group, its seeds; each group is paired with the first one, seed by seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sevenepochs.comparison.noise import NoiseFloor, floor_for
+from sevenepochs.comparison.paired import PairedDifference, paired_difference
+from sevenepochs.comparison.verdict import Verdict, verdict
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.recipes.configs import called
+from sevenepochs.store.results import Result, by_titles, recipe_key
+from sevenepochs.store.title_losses import TitleLosses
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`results`: the reference, which is the first one that the caller named, then the others by rising exact loss.
+
+    `comparable`: all have the same validation titles; otherwise differences are None and mean nothing.
+    """
+
+    results: tuple[Result, ...]
+    reference: Result
+    comparable: bool
+
+    def difference(self, result: Result) -> float | None:
+        """Exact loss minus the reference's, nats per character."""
+        if not self.comparable:
+            return None
+        return result.exact - self.reference.exact
+
+    def ratio(self, result: Result) -> float | None:
+        """Exact loss over the reference's."""
+        return result.exact / self.reference.exact if self.comparable else None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one recipe and configuration, one a seed, by seed."""
+
+    name: str
+    results: tuple[Result, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(int(result.facts["seed"]) for result in self.results)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two groups, paired run by run.
+
+    Attributes:
+        runs: the pairs of runs, first group's and second group's.
+        stock_rows: the same difference with both scored under stock rows, so that rows alone make no part of it; None
+            where one of them was not.
+        own_are_stock: whether those are all runs' own rows, so that both differences are one.
+        left_out: seeds that only one of the groups has.
+    """
+
+    first: str
+    second: str
+    runs: tuple[tuple[Result, Result], ...]
+    own_rows: PairedDifference
+    stock_rows: PairedDifference | None
+    own_are_stock: bool
+    left_out: tuple[int, ...]
+    noise: NoiseFloor | None
+    verdict: Verdict
+
+
+def compare(results: list[Result]) -> Comparison:
+    """Line up results; the first is the reference.
+
+    Raises:
+        UserError: fewer than two.
+    """
+    if len(results) < 2:
+        raise UserError("compare needs at least two runs or results")
+    reference, *others = results
+    others.sort(key=lambda result: result.exact)
+    return Comparison((reference, *others), reference, comparable=len(by_titles(results)) == 1)
+
+
+def group(results: Iterable[Result]) -> list[Group]:
+    """Groups as `by_recipe` makes them.
+
+    Runs that would all fall into one group are compared with each other, each a group of its own.
+    """
+    results = list(results)
+    groups = by_recipe(results)
+    if len(groups) == 1:
+        return [Group(str(result.facts.get("run") or result.name), (result,)) for result in results]
+    firsts = [members[0] for members in groups]
+    recipes, configurations = [str(first.facts["recipe"]) for first in firsts], list(map(called, firsts))
+    names = []
+    for first, recipe, configuration in zip(firsts, recipes, configurations, strict=True):
+        if recipes.count(recipe) == 1:
+            names.append(recipe)
+        else:  # several configurations of one recipe, or one on several training sets
+            is_told = configurations.count(configuration) == 1
+            names.append(configuration if is_told else str(first.facts.get("run") or first.name))
+    return [Group(name, members) for name, members in zip(names, groups, strict=True)]
+
+
+def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:
+    """Runs by recipe and configuration in the order of their first mention, each by seed; of a seed, the newest."""
+    found: dict[str, dict[int, Result]] = {}
+    for result in results:
+        seeds = found.setdefault(recipe_key(result), {})
+        seed = int(result.facts["seed"])
+        if seed not in seeds or str(result.facts["created_utc"]) >= str(seeds[seed].facts["created_utc"]):
+            seeds[seed] = result
+    return [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
+
+
+def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict[str, tuple[Result, ...]]:
+    """The seeds of each name, of one configuration only: where a name has several, that of the official seed stands,
+    and of several such the newest."""
+    found: dict[str, tuple[Result, ...]] = {}
+    for members in by_recipe(results):
+        name = name_of(members[0])
+        found[name] = max(found.get(name, members), members, key=_standing)
+    return found
+
+
+def _standing(members: tuple[Result, ...]) -> tuple[bool, str]:
+    official = [result for result in members if int(result.facts["seed"]) == OFFICIAL_SEED]
+    return bool(official), max(str(result.facts["created_utc"]) for result in official or members)
+
+
+def pair_groups(
+    first: Group,
+    second: Group,
+    losses_of: Callable[[Result], TitleLosses],
+    floors: Iterable[NoiseFloor] = (),
+) -> Pair:
+    """Pair the runs of two groups by seed; single runs are paired whatever their seeds.
+
+    Raises:
+        UserError: no seed in common, other titles, or losses by title that are missing.
+    """
+    common = [seed for seed in first.seeds if seed in second.seeds]
+    if common:
+        chosen = [(_with_seed(first, seed), _with_seed(second, seed)) for seed in common]
+    elif len(first.results) == len(second.results) == 1:
+        chosen = [(first.results[0], second.results[0])]
+    else:
+        raise UserError(
+            f"{first.name} (seeds {_listed(first.seeds)}) and {second.name} (seeds {_listed(second.seeds)}) have no "
+            "seed in common, so they cannot be paired; train one with the other's seed (--seed)"
+        )
+    for a, b in chosen:
+        if a.titles != b.titles:
+            raise UserError(f"{a.name} and {b.name} were validated on different titles, so they cannot be paired")
+    losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
+    seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
+    own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
+    own_are_stock = all(run.facts["rows"] == "stock" for pair in chosen for run in pair)
+    floor = floor_for((*first.results, *second.results), floors)
+    return Pair(
+        first=first.name,
+        second=second.name,
+        runs=tuple(chosen),
+        own_rows=own,
+        stock_rows=own if own_are_stock else _under_stock_rows(losses, seeds),
+        own_are_stock=own_are_stock,
+        left_out=tuple(sorted(set(first.seeds) ^ set(second.seeds))) if common else (),
+        noise=floor,
+        verdict=verdict(first.name, second.name, own, floor),
+    )
+
+
+def _under_stock_rows(
+    losses: list[tuple[TitleLosses, TitleLosses]], seeds: list[tuple[int, int]]
+) -> PairedDifference | None:
+    sides: list[list[TitleLosses]] = [[], []]
+    for pair in losses:
+        for side, one in zip(sides, pair, strict=True):
+            if one.nats_stock_rows is None:
+                return None
+            side.append(TitleLosses(one.nats_stock_rows, one.n_chars))
+    return paired_difference(sides[0], sides[1], seeds)
+
+
+def _with_seed(members: Group, seed: int) -> Result:
+    return members.results[members.seeds.index(seed)]
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,204 @@
+"""The difference of two recipes on the same validation titles, with intervals over titles, over seeds, and over both.
+
+Sizes: n titles, S seeds that both recipes were trained with, K differences at once. A difference is a ratio of sums
+over titles, (sum of d_i) / (sum of c_i), d_i the difference of a title's two losses in nats and c_i its characters; it
+equals the difference of the two exact losses. Negative: the second recipe is better.
+
+Over titles: percentile bootstrap (`bootstrap.py`). The models stay as they are.
+Over seeds: mean and t interval of the S paired differences. The titles stay as they are.
+Over both: titles and seeds are crossed, so the variances add, less what both contain:
+    V = V_titles + V_seeds - V_interaction        (two-way clustering; Cameron, Gelbach & Miller 2011)
+and the t quantile has Satterthwaite's degrees of freedom. V_titles is the linearised variance of the ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from sevenepochs.comparison.bootstrap import BOOTSTRAP_SEED, DRAWS, LEVEL, percentiles, ratio_draws
+from sevenepochs.errors import UserError
+from sevenepochs.store.title_losses import TitleLosses
+
+
+class Interval(NamedTuple):
+    """Nats per character."""
+
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        return (self.high - self.low) / 2
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Second recipe minus first, nats per character; negative means that the second is better.
+
+    Attributes:
+        per_seed: one difference for each pair of runs.
+        seeds: the seeds of those pairs, as (first's, second's).
+        over_titles: None for a single title.
+        over_seeds, over_both: None with fewer than two pairs.
+        share_better: share of titles on which the second recipe's loss, averaged over seeds, is lower.
+    """
+
+    value: float
+    n_titles: int
+    seeds: tuple[tuple[int, int], ...]
+    per_seed: tuple[float, ...]
+    over_titles: Interval | None
+    over_seeds: Interval | None
+    over_both: Interval | None
+    share_better: float
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.per_seed)
+
+    @property
+    def widest(self) -> Interval | None:
+        """What covers most of what was measured: over both, else over titles."""
+        return self.over_both or self.over_titles
+
+    @property
+    def identical(self) -> bool:
+        """Not one title's loss differs: the same run twice, or a change that changed nothing."""
+        return self.value == 0 and self.over_titles == (0.0, 0.0)
+
+
+def paired_difference(
+    first: Sequence[TitleLosses],
+    second: Sequence[TitleLosses],
+    seeds: Sequence[tuple[int, int]],
+    *,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+) -> PairedDifference:
+    """Compare two recipes, run by run.
+
+    Args:
+        first, second: one entry a pair, in the order of `seeds`.
+
+    Raises:
+        UserError: nothing to pair, or titles that differ in number or length.
+    """
+    chars_n, differences_nS = _differences(first, second)
+    [over_titles] = title_intervals(differences_nS.mean(axis=1)[:, None], chars_n, draws=draws, level=level)
+    per_seed = differences_nS.sum(axis=0) / chars_n.sum()
+    return PairedDifference(
+        value=float(per_seed.mean()),
+        n_titles=len(chars_n),
+        seeds=tuple(seeds),
+        per_seed=tuple(float(value) for value in per_seed),
+        over_titles=over_titles,
+        over_seeds=mean_interval(per_seed, level),
+        over_both=_both_interval(differences_nS, chars_n, level),
+        share_better=float((differences_nS.mean(axis=1) < 0).mean()),
+    )
+
+
+def title_intervals(
+    nats_nK: np.ndarray, chars_n: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL
+) -> list[Interval | None]:
+    """Percentile bootstrap of K ratios (sum of nats) / (sum of characters), all from the same draws of titles.
+
+    Returns:
+        K intervals; None where a single title leaves nothing to resample.
+    """
+    n_titles, n_ratios = nats_nK.shape
+    if n_titles < 2:
+        return [None] * n_ratios
+    ratios_DK = ratio_draws(nats_nK, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)
+    return [Interval(*percentiles(ratios_D, level)) for ratios_D in ratios_DK.T]
+
+
+def linear_intervals(
+    nats_nK: np.ndarray, chars_n: np.ndarray, of_title_n: np.ndarray, n_kinds: int, *, level: float
+) -> list[list[Interval | None]]:
+    """t intervals of the K ratios within each kind of title, by linearisation: cheap enough for many kinds.
+
+    Returns:
+        For each kind, K intervals; None for a kind of fewer than two titles.
+    """
+    found: list[list[Interval | None]] = []
+    for kind in range(n_kinds):
+        inside = of_title_n == kind
+        nats_mK, chars_m = nats_nK[inside], chars_n[inside]
+        if len(chars_m) < 2:
+            found.append([None] * nats_nK.shape[1])
+            continue
+        values_K = nats_mK.sum(axis=0) / chars_m.sum()
+        half_K = stats.t.ppf((1 + level) / 2, len(chars_m) - 1) * np.sqrt(_ratio_variance(nats_mK, chars_m))
+        found.append([Interval(float(v - h), float(v + h)) for v, h in zip(values_K, half_K, strict=True)])
+    return found
+
+
+def mean_interval(values: np.ndarray | Sequence[float], level: float = LEVEL) -> Interval | None:
+    """t interval of a mean; None for fewer than two values."""
+    values_S = np.asarray(values, dtype=np.float64)
+    if len(values_S) < 2:
+        return None
+    half = stats.t.ppf((1 + level) / 2, len(values_S) - 1) * values_S.std(ddof=1) / math.sqrt(len(values_S))
+    return Interval(float(values_S.mean() - half), float(values_S.mean() + half))
+
+
+def sd_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """Chi-square interval of a standard deviation; None for fewer than two values."""
+    df = len(values) - 1
+    if df < 1:
+        return None
+    squares = df * float(np.var(values, ddof=1))
+    low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], df)
+    return Interval(math.sqrt(squares / low), math.sqrt(squares / high))
+
+
+def _differences(first: Sequence[TitleLosses], second: Sequence[TitleLosses]) -> tuple[np.ndarray, np.ndarray]:
+    if not first or len(first) != len(second):
+        raise UserError(f"{len(first)} runs cannot be paired with {len(second)}; pair runs of equal seeds")
+    chars_n = first[0].n_chars
+    for losses in (*first, *second):
+        if not np.array_equal(losses.n_chars, chars_n):
+            raise UserError("these runs were validated on different titles, so their losses cannot be paired")
+        if len(losses.nats) != len(chars_n):
+            raise UserError(f"{len(losses.nats):,} losses for {len(chars_n):,} titles cannot be paired")
+    columns = [b.nats - a.nats for a, b in zip(first, second, strict=True)]
+    return chars_n, np.column_stack(columns)
+
+
+def _ratio_variance(nats_nK: np.ndarray, chars_n: np.ndarray) -> np.ndarray:
+    """Variance (K,) of ratios of sums over n independent titles, to first order."""
+    n_titles, total = len(chars_n), chars_n.sum()
+    residuals_nK = nats_nK - chars_n[:, None] * (nats_nK.sum(axis=0) / total)
+    variance: np.ndarray = (residuals_nK**2).sum(axis=0) * n_titles / (n_titles - 1) / total**2
+    return variance
+
+
+def _both_interval(differences_nS: np.ndarray, chars_n: np.ndarray, level: float) -> Interval | None:
+    n_titles, n_seeds = differences_nS.shape
+    if n_seeds < 2 or n_titles < 2:
+        return None
+    total = chars_n.sum()
+    per_seed_S = differences_nS.sum(axis=0) / total
+    titles = float(_ratio_variance(differences_nS.mean(axis=1)[:, None], chars_n)[0])
+    seeds = float(per_seed_S.var(ddof=1)) / n_seeds
+    residuals_nS = differences_nS - chars_n[:, None] * per_seed_S
+    interaction_nS = residuals_nS - residuals_nS.mean(axis=1, keepdims=True)
+    shared = float((interaction_nS**2).sum()) / ((n_titles - 1) * (n_seeds - 1)) * n_titles / (n_seeds * total**2)
+    variance = max(titles + seeds - shared, titles)  # an estimate of the seeds' own part may fall below 0
+    mean = float(per_seed_S.mean())
+    if variance == 0:
+        return Interval(mean, mean)
+    df = variance**2 / (titles**2 / (n_titles - 1) + seeds**2 / (n_seeds - 1))
+    half = float(stats.t.ppf((1 + level) / 2, df)) * math.sqrt(variance)
+    return Interval(mean - half, mean + half)

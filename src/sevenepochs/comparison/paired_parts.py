@@ -1,0 +1,139 @@
+"""Where a paired difference comes from: by kind of title, and by place in the title. No torch.
+
+Both answer several questions at once, so their intervals are simultaneous (Bonferroni): all of a table's intervals hold
+together with 95 %, and a part may be called better or worse when its own interval excludes 0.
+By kind, the intervals are over titles, at equal seeds averaged; parts of one breakdown add up to the whole.
+By place, tokens are sorted by the characters that they start at, so that different tokenizers compare.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sevenepochs.comparison.bootstrap import LEVEL
+from sevenepochs.comparison.compare import Pair
+from sevenepochs.comparison.paired import Interval, linear_intervals
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import EOS
+from sevenepochs.store.run import Run, layout
+from sevenepochs.store.title_losses import TitleLosses
+
+PLACE_EDGES_CHARS = (0, 1, 10, 20, 30, 40, 60)
+END = "the end of the title"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of title or one place in them.
+
+    Attributes:
+        value: the difference there: nats per character of the kind's own titles, or, by place, its contribution to the
+            difference as a whole (contributions add up to it).
+        share: of the whole difference's nats; None where that is next to nothing.
+        interval: simultaneous over all parts of the table; None with fewer than two titles.
+    """
+
+    breakdown: str
+    name: str
+    n_titles: int
+    value: float | None
+    share: float | None
+    interval: Interval | None
+
+
+def by_kind(first: Sequence[TitleLosses], second: Sequence[TitleLosses]) -> list[Part]:
+    """The difference within each kind of title; empty where the kinds are not known.
+
+    Args:
+        first, second: paired, one entry a seed.
+    """
+    groupings, chars_n = first[0].groupings or second[0].groupings, first[0].n_chars
+    nats_n = np.mean([b.nats - a.nats for a, b in zip(first, second, strict=True)], axis=0)
+    level = _simultaneous(sum(len(grouping.kinds) for grouping in groupings.values()))
+    parts = []
+    for grouping in groupings.values():
+        intervals = linear_intervals(nats_n[:, None], chars_n, grouping.of_title, len(grouping.kinds), level=level)
+        for index, (kind, [interval]) in enumerate(zip(grouping.kinds, intervals, strict=True)):
+            inside = grouping.of_title == index
+            n_chars = int(chars_n[inside].sum())
+            value = float(nats_n[inside].sum() / n_chars) if n_chars else None
+            share = _share(nats_n[inside], nats_n) if n_chars else None
+            parts.append(Part(grouping.label, kind, int(inside.sum()), value, share, interval))
+    return parts
+
+
+def by_place(pair: Pair, titles: Sequence[str]) -> list[Part]:
+    """The difference by where in its title a token starts, in characters; the closing `<eos>` is the end.
+
+    Args:
+        titles: the validation titles of both.
+
+    Raises:
+        UserError: a run folder is missing (published results have no losses by token).
+    """
+    labels = [*_labels(), END]
+    chars_n = np.array([len(title) + len(EOS) for title in titles])
+    sums = []
+    for a, b in pair.runs:
+        if a.run is None or b.run is None:
+            raise UserError("losses by token are in run folders only; name runs, not published results")
+        sums.append(_by_place(b.run, titles) - _by_place(a.run, titles))
+    nats_nP = np.mean(sums, axis=0)
+    everything = np.zeros(len(titles), dtype=np.int64)
+    [intervals] = linear_intervals(nats_nP, chars_n, everything, 1, level=_simultaneous(len(labels)))
+    total = chars_n.sum()
+    starts = (*PLACE_EDGES_CHARS, 0)
+    lengths = chars_n - 5
+    return [
+        Part(
+            "characters before the token",
+            label,
+            int((lengths > start).sum()) if label != END else len(titles),
+            float(nats_nP[:, place].sum() / total),
+            _share(nats_nP[:, place], nats_nP),
+            interval,
+        )
+        for place, (label, start, interval) in enumerate(zip(labels, starts, intervals, strict=True))
+    ]
+
+
+def _by_place(run: Run, titles: Sequence[str]) -> np.ndarray:
+    """Nats (titles, places) of a run; the last place is the end."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(run.read_text(layout.TOKENIZER))
+    log_probs_N = run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
+    n_places = len(PLACE_EDGES_CHARS) + 1
+    places, owners = [], []
+    for index, encoding in enumerate(tokenizer.encode_batch(list(titles))):
+        starts = np.array([start for start, _ in encoding.offsets], dtype=np.int64)
+        places.append(np.append(np.searchsorted(PLACE_EDGES_CHARS, starts, side="right") - 1, n_places - 1))
+        owners.append(np.full(len(starts) + 1, index))
+    place_N, owner_N = np.concatenate(places), np.concatenate(owners)
+    if len(place_N) != len(log_probs_N):
+        raise UserError(
+            f"run {run.name} has losses of {len(log_probs_N):,} tokens, its tokenizer gives {len(place_N):,}; "
+            "pass the corpus that it was validated on with --corpus"
+        )
+    flat = np.bincount(owner_N * n_places + place_N, weights=-log_probs_N, minlength=len(titles) * n_places)
+    return flat.reshape(len(titles), n_places)
+
+
+def _labels() -> list[str]:
+    edges = PLACE_EDGES_CHARS
+    inner = [f"{low} to {high - 1}" if high - low > 1 else f"{low}" for low, high in itertools.pairwise(edges)]
+    return [*inner, f"{edges[-1]} and more"]
+
+
+def _simultaneous(n_parts: int) -> float:
+    return 1 - (1 - LEVEL) / max(n_parts, 1)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
+    """None where what goes up and what goes down nearly cancel: shares of almost nothing say nothing."""
+    total = float(whole.sum())
+    return float(part.sum()) / total if abs(total) > 0.01 * np.abs(whole).sum() else None

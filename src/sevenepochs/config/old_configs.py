@@ -1,0 +1,81 @@
+"""Configurations of earlier versions in the form of this one. No torch.
+
+Until 30 November 2026 a `kind` was module:Class, and a setting that came later was left out of what had been written
+before. `present_form` is used wherever a config is read; `python -m sevenepochs.store.run.convert` writes it to disk.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# What a config means by silence: the default of a setting that came after it was written. By kind.
+_LATER: dict[str, dict[str, Any]] = {
+    "file": {"encoding": None},
+    "experiment": {"averaging": {"kind": "last"}},
+    "training": {"snapshots": False, "micro_batches": None, "checkpoint_seconds": 300.0},
+    "gpt": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},
+    "causal": {"qk_norm": None, "value_residual": None, "gate": None},
+    "gelu": {"dropout": 0.0},
+}
+
+# Frozen: the modules are those of 30 November 2026, wherever the classes are now.
+OLD_KINDS = {
+    "averaging.ema:EMA": "ema",
+    "averaging.last:LastWeights": "last",
+    "averaging.tail:Tail": "tail",
+    "batches.shuffled_stream:ShuffledStream": "shuffled_stream",
+    "batches.stream:Stream": "stream",
+    "batches.title_rows:TitleRows": "title_rows",
+    "corpus.development:Development": "development",
+    "corpus.file:FileCorpus": "file",
+    "corpus.hub:HubCorpus": "hub",
+    "corpus.sample:SampleCorpus": "sample",
+    "experiment:Experiment": "experiment",
+    "model.attention.causal:Causal": "causal",
+    "model.attention.output_gate:HeadGate": "head_gate",
+    "model.attention.qk_norm:QKNorm": "qk_norm",
+    "model.attention.value_residual:ValueResidual": "value_residual",
+    "model.embedding.letter_parts:LetterParts": "letter_parts",
+    "model.embedding.letter_parts:OthersLetterParts": "others_letter_parts",
+    "model.embedding.table:Table": "table",
+    "model.embedding.word_parts:WordParts": "word_parts",
+    "model.gpt:GPT": "gpt",
+    "model.head.soft_cap:SoftCap": "soft_cap",
+    "model.head.tied:Tied": "tied",
+    "model.init.scaled:ScaledResidual": "scaled_residual",
+    "model.init:Normal": "normal",
+    "model.mlp.gelu:Gelu": "gelu",
+    "model.mlp.relu_squared:ReluSquared": "relu_squared",
+    "model.mlp.swiglu:SwiGLU": "swiglu",
+    "model.norm.layer_norm:LayerNorm": "layer_norm",
+    "model.norm.rms_norm:RMSNorm": "rms_norm",
+    "model.position.learned:Learned": "learned",
+    "model.position.none:NoPosition": "none",
+    "model.position.rope:Rope": "rope",
+    "model.residual.layer_scale:LayerScale": "layer_scale",
+    "model.residual.pre_norm:PreNorm": "pre_norm",
+    "model.residual.stochastic_depth:StochasticDepth": "stochastic_depth",
+    "model.skip.u_net:UNet": "u_net",
+    "model.skip.x0:X0": "x0",
+    "model.titles:Titles": "titles",
+    "objective.cross_entropy:CrossEntropy": "cross_entropy",
+    "objective.r_drop:RDrop": "r_drop",
+    "optim.adamw:AdamW": "adamw",
+    "optim.muon:Muon": "muon",
+    "optim.sgd:SGD": "sgd",
+    "schedule.cosine:Cosine": "cosine",
+    "schedule.warmup_cosine:WarmupCosine": "warmup_cosine",
+    "schedule.warmup_stable_decay:WarmupStableDecay": "warmup_stable_decay",
+    "settings:Training": "training",
+    "tokenizer.bpe:BPE": "bpe",
+    "tokenizer.unigram:Unigram": "unigram",
+}
+
+
+def present_form(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a config as this version would have written it, `kind` by `kind`; one in that form stays as it is."""
+    kind = OLD_KINDS.get(str(config.get("kind")), config.get("kind"))
+    inner = {key: present_form(value) if isinstance(value, dict) else value for key, value in config.items()}
+    if kind is not None:
+        inner["kind"] = kind
+    return inner | {key: value for key, value in _LATER.get(str(kind), {}).items() if key not in inner}

@@ -1,0 +1,1 @@
+"""From titles to rows of token ids: corpora, tokenizers, batches."""

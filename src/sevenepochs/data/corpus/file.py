@@ -1,0 +1,144 @@
+"""A corpus from a file: parquet, csv, tsv, jsonl, json, or txt (one title per line), all but parquet also gzipped."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, slug, to_stderr
+from sevenepochs.data.corpus.fingerprint import LICENCES, file_sha256, recognise
+from sevenepochs.errors import UserError, nearest
+
+_TEXT_KINDS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "txt": "txt"}
+_KNOWN = "hub, sample, or a file that ends in .parquet, .csv, .jsonl, .txt, .tsv or .json, all but the first also .gz"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_CONTROLS = "[\x80-\x9f]"
+
+
+@dataclasses.dataclass(frozen=True)
+class FileCorpus(CorpusConfig, kind="file"):
+    """Titles of one file.
+
+    Attributes:
+        path: as the user gave it.
+        column: None for "title"; txt files have no columns.
+        encoding: of a text file, a name that Python knows; None for UTF-8.
+    """
+
+    path: str
+    column: str | None = None
+    encoding: str | None = None
+
+    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+        """Read the file. Raises UserError for anything that is not a list of at least two different titles."""
+        _refuse_url(self.path)
+        path = Path(self.path)
+        kind = _kind(path)
+        if kind == "txt" and self.column is not None:
+            raise UserError(f"{path.name}: a txt file has no columns, so leave --column {self.column} out")
+        if kind == "parquet" and self.encoding is not None:
+            raise UserError(f"{path.name}: parquet holds UTF-8, so leave --encoding {self.encoding} out")
+        try:
+            _check_readable(path)
+            rows, warnings = _read(path, kind, self.column or DEFAULT_COLUMN, self.encoding)
+            sha256 = file_sha256([path])
+        except OSError as error:
+            raise UserError(f"{path.name} cannot be read: {error.strerror or error}; check its permissions") from None
+        if not any(title.strip() for title in rows):
+            raise UserError(f"{path.name} contains no titles; at least 10 are needed")
+        refuse_constant(rows, path.name)
+        for warning in warnings:
+            announce(warning)
+        recognised = recognise(rows, sha256)
+        source = {
+            "kind": "file",
+            "file": path.name,
+            "file_sha256": sha256,
+            "column": None if kind == "txt" else self.column or DEFAULT_COLUMN,
+            "n_rows": len(rows),
+            "revision": None,
+            "licence": LICENCES.get(recognised or ""),
+            "recognised": recognised,
+            "warnings": warnings,
+        }
+        return Corpus(slug(_stem(path)), rows, source)
+
+
+def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Sequence[str], list[str]]:
+    rows: Sequence[str]
+    warnings: list[str] = []
+    if kind == "parquet":
+        from sevenepochs.data.corpus.parquet import read_parquet
+
+        rows = titles = read_parquet([path], column)
+        n_controls = titles.n_matching(_CONTROLS)
+    else:
+        from sevenepochs.data.corpus.text import read_text
+
+        rows, warnings = read_text(path, kind, column, encoding)
+        n_controls = sum(re.search(_CONTROLS, title) is not None for title in rows)
+    if n_controls:
+        warnings.append(
+            f"{path.name}: {n_controls:,} titles hold C1 control characters (U+0080 to U+009F), which Windows-1252 "
+            "read as Latin-1 leaves; read the original file with --encoding cp1252"
+        )
+    return rows, warnings
+
+
+def _refuse_url(path: str) -> None:
+    if not _URL.match(path):
+        return
+    if path.startswith("file://"):
+        raise UserError(f"--corpus {path}: give the path alone, --corpus {shlex.quote(path.removeprefix('file://'))}")
+    name = shlex.quote(path.split("?")[0].rstrip("/").rpartition("/")[2] or "titles.txt")
+    fetch = f": curl -L -o {name} {shlex.quote(path)}" if path.startswith("http") else ""
+    raise UserError(
+        f"--corpus {path} is a URL, and files are read from this machine only; fetch it first{fetch}, "
+        f"then --corpus {name}"
+    )
+
+
+def _kind(path: Path) -> str:
+    """The format that the extension names; guessing from the content would accept what we cannot check."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+        known = _TEXT_KINDS
+    else:
+        known = {**_TEXT_KINDS, "parquet": "parquet"}
+    kind = "".join(suffixes[-1:])[1:]
+    if kind in known:
+        return known[kind]
+    if path.is_dir():
+        raise UserError(f"{path.name or path} is a folder; give one file in it, e.g. {_example(path)}")
+    what = "has no extension that we know" if path.exists() else "is neither a file nor a known name"
+    raise UserError(f"--corpus {path.name or path} {what}; give {_KNOWN}")
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path.name} is a folder; give one file in it, e.g. {_example(path)}")
+    if not path.exists():
+        hint = "; the folder does not exist either" + ("" if path.is_absolute() else f", seen from {Path.cwd()}")
+        if path.parent.is_dir():
+            close = [entry.name for entry in sorted(path.parent.iterdir()) if entry.suffix == path.suffix]
+            hint = nearest(path.name, close[:10]) if close else ""
+        raise UserError(f"--corpus {path} does not exist{hint}")
+    if not path.is_file():
+        raise UserError(f"{path.name} is not a regular file; write its content to one first")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path.name} is empty; at least 10 titles are needed")
+
+
+def _example(folder: Path) -> str:
+    files = sorted(entry.name for entry in folder.iterdir() if entry.suffix[1:] in ("parquet", *_TEXT_KINDS))
+    return files[0] if files else "titles.txt"
+
+
+def _stem(path: Path) -> str:
+    name = path.name.lower()
+    cut = 2 if name.endswith(".gz") else 1
+    return path.name.rsplit(".", cut)[0]

@@ -1,0 +1,180 @@
+"""Titles of text files (txt, csv, tsv, jsonl, json, each also gzipped), lines read a bounded length at a time.
+
+Every complaint names the file, the line and the remedy: these files are made by hand, and by hand they are mended.
+
+An empty title is a title in every format: an empty field, a null, an empty line of a txt file. So the same titles in
+two formats are the same corpus. Only a line without a record is left out: a blank one of a jsonl file, or of a csv file
+with several columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import itertools
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from sevenepochs.data.corpus.base import check_title
+from sevenepochs.data.corpus.encoding import TextFile
+from sevenepochs.errors import UserError, nearest
+
+_MAX_NAMES_SHOWN = 20
+_DELIMITERS = (",", ";", "\t", "|")
+_JSON_ADVICE = (
+    'give one array of objects, or one object per line, each with one title (pandas writes them with orient="records")'
+)
+
+
+def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -> tuple[list[str], list[str]]:
+    """Titles of a text file, and warnings about blank lines.
+
+    Args:
+        kind: "txt", "csv", "tsv", "jsonl" or "json".
+        column: which title; not used by txt.
+        encoding: a name that Python knows; None for UTF-8.
+
+    Raises:
+        UserError: corrupt gzip, not in that encoding, a NUL, a line too long, bad csv or JSON, or a title that is not
+            text.
+    """
+    file = TextFile(path, encoding)
+    if kind == "txt":
+        titles = [check_title(line.rstrip("\r\n"), where) for line, where in _numbered(file.lines(), path.name)]
+        n_blank, done = sum(not title.strip() for title in titles), "read as empty titles"
+    else:
+        found: Iterable[str | None]
+        if kind == "tsv":
+            found = _tsv_titles(file, path.name, column)
+        elif kind == "csv":
+            found = _csv_titles(file.lines(), path.name, column)
+        elif (array := _array(file, path.name)) is not None:
+            found = _array_titles(array, path.name, column)
+        else:
+            found = _jsonl_titles(file.lines(), path.name, column)
+        records = list(found)
+        titles = [title for title in records if title is not None]
+        n_blank, done = len(records) - len(titles), "left out"
+    return titles, [f"{path.name}: {n_blank:,} blank lines were {done}"] if n_blank else []
+
+
+def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(lines, 1):
+        yield line, f"{name}, line {number:,}"
+
+
+def _jsonl_titles(lines: Iterable[str], name: str, column: str) -> Iterator[str | None]:
+    for line, where in _numbered(lines, name):
+        if not line.strip():
+            yield None
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not JSON ({error}); a jsonl file has one JSON object per line") from None
+        yield _field(record, where, column)
+
+
+def _array(file: TextFile, name: str) -> list[Any] | None:
+    """Return the array of objects that the file is; None where it does not begin like one, and so may be JSON lines."""
+    beginning = file.beginning()
+    if beginning.startswith("{") and not beginning.split("\n", 1)[0].strip("{ \t\r"):
+        raise UserError(f"{name} is one JSON object over several lines; {_JSON_ADVICE}")
+    if not re.match(r"\[\s*\{", beginning):
+        return None
+    try:
+        array = json.loads(file.text())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{name}: not JSON ({error}); {_JSON_ADVICE}") from None
+    assert isinstance(array, list), "what begins with a bracket and is JSON"
+    return array
+
+
+def _array_titles(array: list[Any], name: str, column: str) -> Iterator[str | None]:
+    for number, record in enumerate(array, 1):
+        yield _field(record, f"{name}, entry {number:,}", column)
+
+
+def _field(record: Any, where: str, column: str) -> str:
+    if not isinstance(record, dict):
+        shown = json.dumps(record, ensure_ascii=False)[:40]
+        raise UserError(f'{where}: {shown!r} is not a JSON object like {{"{column}": "..."}}')
+    if column not in record:
+        raise UserError(f"{where}: no {column!r}{_nearest(column, list(record))} (--column NAME)")
+    title = record[column]
+    if isinstance(title, dict | list):
+        raise UserError(f"{where}: {column!r} holds several values; {_JSON_ADVICE}")
+    if title is not None and not isinstance(title, str):
+        raise UserError(f"{where}: {column!r} is {str(title)[:40]!r}, not text; put it in quotes")
+    return check_title(title or "", where)
+
+
+def _tsv_titles(file: TextFile, name: str, column: str) -> list[str | None]:
+    """Titles of a file that quotes as csv does (spreadsheets, pandas), or that quotes nothing (databases, IANA's tsv):
+    a file is of the second kind if it is none of the first and no quote in it is doubled."""
+    try:
+        return list(_csv_titles(file.lines(), name, column, "\t"))
+    except UserError:
+        quotes_nothing = not any('""' in line for line in file.lines())
+        if quotes_nothing:
+            with contextlib.suppress(UserError):
+                return list(_csv_titles(file.lines(), name, column, "\t", csv.QUOTE_NONE))
+        raise
+
+
+def _csv_titles(
+    lines: Iterator[str],
+    name: str,
+    column: str,
+    delimiter: str | None = None,
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
+) -> Iterator[str | None]:
+    """Args: delimiter: None for the one that the header shows."""
+    first = next(lines, "")
+    delimiter = delimiter or _delimiter(first, column)
+    reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter, quoting=quoting)
+    try:
+        header = next(reader, [])
+        if column not in header:
+            raise UserError(f"{name}, line 1: no column {column!r}{_nearest(column, header)} (--column NAME)")
+        if header.count(column) > 1:
+            raise UserError(f"{name}, line 1: {header.count(column)} columns are called {column!r}; rename all but one")
+        index = header.index(column)
+        for record in reader:
+            where = f"{name}, line {reader.line_num:,}"
+            if not record:
+                yield "" if len(header) == 1 else None  # an empty field, where there is one field
+                continue
+            if len(record) != len(header):
+                what = {",": "commas", ";": "semicolons", "\t": "tabs"}.get(delimiter, delimiter)
+                raise UserError(
+                    f"{where}: {len(record)} fields where the header has {len(header)}; "
+                    f"put quotes around text that contains {what}"
+                )
+            yield check_title(record[index], where)
+    except csv.Error as error:
+        raise UserError(
+            f"{name}, line {reader.line_num:,}: bad csv ({error}); is a quote left open, or not doubled?"
+        ) from None
+
+
+def _delimiter(header: str, column: str) -> str:
+    """Return the comma unless the header has this column under another delimiter only; where none gives the column, the
+    one that gives the most names."""
+    names = {delimiter: _cut(header, delimiter) for delimiter in _DELIMITERS}
+    having = [delimiter for delimiter in _DELIMITERS if column in names[delimiter]]
+    return having[0] if having else max(_DELIMITERS, key=lambda delimiter: len(names[delimiter]))
+
+
+def _cut(header: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([header], strict=True, delimiter=delimiter), [])
+    except csv.Error:  # e.g. a header over several lines
+        return []
+
+
+def _nearest(column: str, names: list[str]) -> str:
+    return nearest(column, [name[:40] for name in names[:_MAX_NAMES_SHOWN]])

@@ -1,0 +1,91 @@
+"""Muon on the hidden matrices, AdamW on everything else.
+
+Muon orthogonalises the momentum of each matrix, so that all its directions move by equal amounts (Jordan et al. 2024,
+"Muon: an optimizer for hidden layers in neural networks"). Decoupled decay: Liu et al. 2025, arXiv:2502.16982.
+`torch.optim.Muon` computes the same, one matrix at a time; here equal shapes are one batched product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from sevenepochs.config import check_choice, check_range
+from sevenepochs.learning.optim import OptimizerConfig
+from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim.newton_schulz import orthogonalised, product_flop
+from sevenepochs.learning.optim.partition import Partition, hidden_matrices
+from sevenepochs.learning.settings import Precision
+from sevenepochs.model.hardware import bf16_unit
+
+
+@dataclass(frozen=True)
+class Muon(OptimizerConfig, kind="muon"):
+    """`lr`, `momentum` and `weight_decay` are of the matrices inside the blocks; `rest` has all other parameters.
+
+    `precision`: of the Newton-Schulz products; "auto" is bf16 where the device is fast at it.
+    """
+
+    lr: float = 0.01
+    momentum: float = 0.95
+    nesterov: bool = True
+    weight_decay: float = 0.0
+    n_iterations: int = 5
+    precision: Precision = "auto"
+    rest: AdamW = field(default_factory=lambda: AdamW(lr=3e-4, beta1=0.9, beta2=0.999, weight_decay=0.01))
+
+    def __post_init__(self) -> None:
+        check_range("optimizer.lr", self.lr, 0.0, 1e3)
+        check_range("optimizer.momentum", self.momentum, 0.0, 1.0, open_high=True)
+        check_range("optimizer.weight_decay", self.weight_decay, 0.0, 1e3)
+        check_range("optimizer.n_iterations", self.n_iterations, 1, 100)
+        check_choice("optimizer.precision", self.precision, Precision)
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        matrices, rest = hidden_matrices(model)
+        return Partition([MatrixMuon(matrices, self), self.rest.build_for(rest)])
+
+    def update_flop(self, model: nn.Module) -> float:
+        matrices, _ = hidden_matrices(model)
+        return sum(product_flop(len(matrix), matrix.shape[1], self.n_iterations) for matrix in matrices)
+
+
+class MatrixMuon(torch.optim.Optimizer):
+    """State of a matrix: `momentum_buffer`, of its shape."""
+
+    def __init__(self, matrices: list[Tensor], config: Muon) -> None:
+        super().__init__(matrices, {"lr": config.lr, "weight_decay": config.weight_decay})
+        self._momentum, self._nesterov = config.momentum, config.nesterov
+        self._n_iterations = config.n_iterations
+        is_fast = bf16_unit(matrices[0].device) is not None
+        in_bf16 = config.precision == "bf16" or (config.precision == "auto" and is_fast)
+        self._dtype = torch.bfloat16 if in_bf16 else torch.float32
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """p -= lr * (decay * p + sqrt(max(1, rows / columns)) * orthogonalised momentum)."""
+        assert closure is None, "gradients are there already"
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}
+            for p in group["params"]:
+                if p.grad is not None:
+                    by_shape.setdefault(p.shape, []).append(p)
+            for shape, matrices in by_shape.items():
+                scale = math.sqrt(max(1.0, shape[0] / shape[1]))
+                updates = orthogonalised(torch.stack(self._directions(matrices)), self._n_iterations, self._dtype)
+                torch._foreach_mul_(matrices, 1.0 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(matrices, list(updates.to(matrices[0].dtype)), alpha=-group["lr"] * scale)
+        return None
+
+    def _directions(self, matrices: list[Tensor]) -> list[Tensor]:
+        grads = [p.grad for p in matrices if p.grad is not None]
+        for p in matrices:
+            if "momentum_buffer" not in self.state[p]:
+                self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+        buffers = [self.state[p]["momentum_buffer"] for p in matrices]
+        torch._foreach_lerp_(buffers, grads, 1.0 - self._momentum)
+        return list(torch._foreach_lerp(grads, buffers, self._momentum)) if self._nesterov else buffers

@@ -1,0 +1,1 @@
+"""Questions about finished runs: what is computed, stored, drawn and printed."""

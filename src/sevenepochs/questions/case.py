@@ -1,0 +1,102 @@
+"""A finished run with its corpus, and what several analyses need of it: each part is computed once, when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from sevenepochs.ask.observe import Observation, Progress, observe
+from sevenepochs.ask.reader import Reader
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.titles import Breakdown, break_down
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Data
+from sevenepochs.protocol.rows import Rows
+from sevenepochs.questions.count_tables import PairTable
+from sevenepochs.questions.where_loss import Targets, targets
+from sevenepochs.store.run import Run, layout
+
+
+@dataclass(frozen=True)
+class Case:
+    """Open one with `Case.open`. `progress` is told how far a slow analysis is."""
+
+    run: Run
+    reader: Reader
+    data: Data
+    progress: Progress = field(default=lambda done, total: None, compare=False)
+
+    @classmethod
+    def open(
+        cls,
+        run: Run,
+        corpus: CorpusConfig | None = None,
+        announce: Callable[[str], None] = lambda message: None,
+        progress: Progress = lambda done, total: None,
+    ) -> Case:
+        """Load the run's model and its titles.
+
+        Args:
+            corpus: where the run's titles are now, if not where its config says.
+
+        Raises:
+            UserError: the run is incomplete, or the corpus cannot be read or is another one.
+        """
+        reader = Reader.open(run)
+        return cls(run, reader, reader.trained.load_data(corpus, announce), progress)
+
+    @property
+    def ids_N(self) -> np.ndarray:
+        """The validation stream."""
+        return self.data.validation.ids_N
+
+    @cached_property
+    def log_probs_N(self) -> np.ndarray:
+        """ln p of each target as the run's final evaluation left them: behind its exact loss, to the last bit."""
+        log_probs_N = self.run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
+        if len(log_probs_N) != len(self.ids_N):
+            raise UserError(
+                f"run {self.run.name} has losses of {len(log_probs_N):,} tokens, its corpus gives {len(self.ids_N):,}; "
+                "pass the corpus that the run was validated on with --corpus"
+            )
+        return log_probs_N
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows of the run's exact metric."""
+        return self.reader.experiment.scoring_rows(self.data)
+
+    @cached_property
+    def where(self) -> Targets:
+        """Which title each target belongs to."""
+        return targets(self.ids_N, self.reader.eos_id, self.data.split.validation)
+
+    @cached_property
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        """Kinds of the validation titles."""
+        return break_down(self.data.split.validation, self.data.split.train)
+
+    @cached_property
+    def train_counts_V(self) -> np.ndarray:
+        """How often each token occurs in the training stream."""
+        return np.bincount(self.data.train_ids, minlength=self.reader.vocab_size)
+
+    @cached_property
+    def pairs(self) -> PairTable:
+        """Token pairs and frequencies of the training stream."""
+        return PairTable.count(self.data.train_ids, self.reader.vocab_size, self.reader.eos_id)
+
+    @cached_property
+    def observed(self) -> Observation:
+        """The pass over validation: a forward pass of the whole stream, the one costly thing here."""
+        return observe(
+            self.reader.distributions,
+            self.ids_N,
+            self.reader.eos_id,
+            self.rows,
+            self.pairs.frequencies_V,
+            self.progress,
+        )

@@ -1,0 +1,133 @@
+"""The collapse check: does the model use its context, or does it give the same answer everywhere? No torch.
+
+A loss alone does not say: a table of token frequencies has a respectable one. Three distances in bits per token do.
+Write p_i for the prediction at target i, P for the mean of all predictions, f for the training frequencies, H for
+entropy and D for the Kullback-Leibler divergence. Then
+
+    mean D(p_i || f)  =  I  +  D(P || f)          I = H(P) - mean H(p_i)
+
+so what separates the predictions from the frequency table falls into two parts: how far their mean is from it, and I,
+the mutual information between context and prediction: how many bits a look at the prediction tells about which context
+it was made for. A model that ignores its context has I = 0, whatever it answers.
+
+Yardstick: what the token just before is worth. A table of token pairs counted in the same training text predicts the
+validation tokens some bits better than the frequencies do (`pair_gain_bits`). The verdict, in this order:
+
+    I < 1/4 of pair gain   the predictions hardly move: "frequency_alone" where D(P || f) is at most 1 bit (on average a
+                           token is given no more than double or half its frequency), else "same_everywhere"
+    gain <= 0              they move, to no avail: "no_gain", no better than the frequencies on the true tokens
+    gain < pair gain       "less_than_pairs": context is used, less than counting pairs would
+    else                   "uses_context"
+
+The first three are flagged. None of the bounds was fitted to runs: 0 and the pair gain are yardsticks that exist
+without any model, 1 bit is a factor of two, and a quarter says "much less than the one token before".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.ask.observe import Observation
+from sevenepochs.data.tokenizer.base import Tokenizer
+from sevenepochs.questions.count_tables import PairTable
+
+HARDLY_MOVES = 0.25  # of the pair gain
+NEAR_FREQUENCIES_BITS = 1.0
+_LEAST_YARDSTICK_BITS = (
+    0.2  # where pairs tell nothing (random tokens), a context must still be worth a twentieth of a bit
+)
+
+VERDICTS = {
+    "frequency_alone": "predicts from frequency alone: much the same answer after every context",
+    "same_everywhere": "predicts much the same after every context, and not by the frequencies either",
+    "no_gain": "its predictions move with the context, but the true tokens are no better predicted than by frequency",
+    "less_than_pairs": "uses its context, but less than a table of token pairs would",
+    "uses_context": "uses its context",
+}
+FLAGGED = frozenset({"frequency_alone", "same_everywhere", "no_gain"})
+N_TOKENS_SHOWN = 20
+
+
+def analyze(observed: Observation, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Distances in bits per token, shares of positions, the most usual tokens, and the verdict.
+
+    Args:
+        pairs: of the training stream; brings the frequencies.
+        ids_N: the validation stream.
+
+    Returns:
+        `verdict` (a key of VERDICTS), `sentence`, `flagged`; `information_bits` (I), `mean_to_frequency_bits`
+        (D(P || f)), `each_to_frequency_bits` (mean D(p_i || f)), `mean_entropy_bits`, `entropy_of_mean_bits`;
+        `loss_bits`, `frequency_loss_bits`, `pair_loss_bits` per token on the true tokens, `gain_bits`,
+        `pair_gain_bits` over the frequencies; `top_is_eos_share`, `top_is_right_share`, `n_distinct_top`,
+        `most_usual_top`; `tokens`: the most frequent ones with `frequency` (training), `mean_probability`,
+        `validation_share`.
+    """
+    frequencies_V, mean_V = pairs.frequencies_V, observed.mean_V
+    in_bits = -1 / math.log(2) / len(ids_N)
+    loss = math.fsum(observed.log_probs_N) * in_bits
+    frequency_loss = math.fsum(np.log(frequencies_V)[ids_N]) * in_bits
+    pair_loss = math.fsum(pairs.log_probs(ids_N, tokenizer.eos_id)) * in_bits
+    entropy_of_mean = -_sum_p_log2(mean_V, mean_V)
+    mean_entropy = float(observed.entropy_bits_N.mean())
+    figures = {
+        "information_bits": entropy_of_mean - mean_entropy,
+        "mean_to_frequency_bits": -entropy_of_mean - _sum_p_log2(mean_V, frequencies_V),
+        "each_to_frequency_bits": float(observed.kl_bits_N.mean()),
+        "mean_entropy_bits": mean_entropy,
+        "entropy_of_mean_bits": entropy_of_mean,
+        "loss_bits": loss,
+        "frequency_loss_bits": frequency_loss,
+        "pair_loss_bits": pair_loss,
+        "gain_bits": frequency_loss - loss,
+        "pair_gain_bits": frequency_loss - pair_loss,
+    }
+    verdict = judge(figures)
+    top, top_counts = np.unique(observed.top_N, return_counts=True)
+    most = np.lexsort((top, -top_counts))[:5]
+    shown = np.argsort(-frequencies_V, kind="stable")[:N_TOKENS_SHOWN]
+    validation_V = np.bincount(ids_N, minlength=len(frequencies_V)) / len(ids_N)
+    return {
+        "verdict": verdict,
+        "sentence": VERDICTS[verdict],
+        "flagged": verdict in FLAGGED,
+        "n_tokens": len(ids_N),
+        **figures,
+        "top_is_eos_share": float((observed.top_N == tokenizer.eos_id).mean()),
+        "top_is_right_share": float((observed.top_N == ids_N).mean()),
+        "n_distinct_top": len(top),
+        "most_usual_top": [
+            {"id": int(top[i]), "token": tokenizer.show(int(top[i])), "share": float(top_counts[i] / len(ids_N))}
+            for i in most
+        ],
+        "tokens": [
+            {
+                "id": int(i),
+                "token": tokenizer.show(int(i)),
+                "frequency": float(frequencies_V[i]),
+                "mean_probability": float(mean_V[i]),
+                "validation_share": float(validation_V[i]),
+            }
+            for i in shown
+        ],
+    }
+
+
+def judge(figures: dict[str, float]) -> str:
+    """The verdict that the module's docstring defines, from the figures in bits."""
+    pair_gain = max(figures["pair_gain_bits"], _LEAST_YARDSTICK_BITS)
+    if figures["information_bits"] < HARDLY_MOVES * pair_gain:
+        near = figures["mean_to_frequency_bits"] <= NEAR_FREQUENCIES_BITS
+        return "frequency_alone" if near else "same_everywhere"
+    if figures["gain_bits"] <= 0:
+        return "no_gain"
+    return "less_than_pairs" if figures["gain_bits"] < figures["pair_gain_bits"] else "uses_context"
+
+
+def _sum_p_log2(p_V: np.ndarray, q_V: np.ndarray) -> float:
+    """Sum of p log2 q; a token that is never predicted adds nothing."""
+    some = p_V > 0
+    return float(p_V[some] @ np.log2(q_V[some]))

@@ -1,0 +1,81 @@
+"""Loss curves of several runs: one metric, one axis. Training loss (nats per token) never shares it with validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sevenepochs.errors import UserError
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.questions.figures.style import FAINT, draw, series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figure(
+    curves: Mapping[str, Iterable[Mapping[str, Any]]],
+    metric: str = "exact_val_loss",
+    title: str | None = None,
+    lines: Mapping[str, float] | None = None,
+) -> str:
+    """The SVG of one metric over the steps.
+
+    Args:
+        curves: by label, rows with `step` and the metric, numbers or their text (curve.csv, `Run.metrics()`); rows
+            without the metric are left out.
+        metric: a name of metrics.py.
+        lines: levels by label, drawn as thin horizontal lines, e.g. the floor.
+
+    Raises:
+        UserError: no row has the metric.
+    """
+    points = {label: _points(rows, metric) for label, rows in curves.items()}
+    points = {label: found for label, found in points.items() if found}
+    if not points:
+        raise UserError(f"no run has a {metric} to draw")
+    what = METRICS[metric]
+    meaning = _TITLES.get(metric, what.label)
+
+    def build(figure: Figure) -> None:
+        axes = figure.subplots()
+        for (label, found), (colour, marker, line) in zip(points.items(), series(), strict=False):
+            steps, values = zip(*found, strict=True)
+            few = len(found) <= 40
+            axes.plot(
+                steps,
+                values,
+                color=colour,
+                linestyle=line,
+                marker=marker if few else None,
+                label=f"{label}: {format_metric(metric, values[-1])} at the end",
+            )
+        for label, level in (lines or {}).items():
+            axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (6, 3)))
+            axes.annotate(
+                f"{label} {format_metric(metric, level)}",
+                (0.995, level),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+                color=FAINT,
+            )
+        axes.set_title(title or meaning)
+        axes.set_xlabel("step")
+        axes.set_ylabel(f"{what.label} ({what.unit})" if what.unit else what.label)
+        axes.legend(loc="upper right")
+
+    return draw(build, 4.2, f"{meaning} over the training steps of {', '.join(points)}")
+
+
+_TITLES = {
+    "exact_val_loss": "Exact validation loss",
+    "official_val_loss_own_geometry": "Validation loss as the challenge's log prints it",
+    "train_loss_nats_per_token": "Training objective (per token, dropout on)",
+}
+
+
+def _points(rows: Iterable[Mapping[str, Any]], metric: str) -> list[tuple[int, float]]:
+    return [(int(row["step"]), float(row[metric])) for row in rows if row.get(metric) not in (None, "")]

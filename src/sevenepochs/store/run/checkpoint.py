@@ -1,0 +1,95 @@
+"""checkpoint/: tensors and a JSON state that are replaced as one.
+
+A new checkpoint is made whole in checkpoint.new/, then checkpoint/ steps aside to checkpoint.old/ and the new one takes
+its name. A process killed anywhere in between leaves a whole checkpoint under checkpoint/ or checkpoint.old/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.errors import UserError
+from sevenepochs.store.run import layout, storage
+
+
+def save(run: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Replace the checkpoint. `state` holds JSON values only and survives exactly (floats, NaN, big integers)."""
+    new = run / layout.CHECKPOINT_NEW
+    repair(run)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir()
+        sha256 = storage.write_tensors(new / layout.CHECKPOINT_TENSORS, tensors)
+        record = {"tensors_sha256": sha256, "state_sha256": _sha256(state), "state": dict(state)}
+        text = json.dumps(record, indent=2) + "\n"  # NaN stays NaN: a resumed run has the same values
+        storage.write_atomic(new / layout.CHECKPOINT_STATE, lambda path: path.write_text(text, encoding="utf-8"))
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    current, old = run / layout.CHECKPOINT, run / layout.CHECKPOINT_OLD
+    if current.exists():
+        os.rename(current, old)
+    os.rename(new, current)
+    storage.sync_folder(run)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def repair(run: Path) -> None:
+    """Finish or take back a swap that was cut short."""
+    current, old = run / layout.CHECKPOINT, run / layout.CHECKPOINT_OLD
+    if current.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        os.rename(old, current)
+
+
+def exists(run: Path) -> bool:
+    """Whether there is a checkpoint, be it a damaged one: `load` says so, and nothing starts over in silence."""
+    return any((run / name).exists() for name in (layout.CHECKPOINT, layout.CHECKPOINT_OLD))
+
+
+def load(run: Path) -> tuple[storage.Tensors, dict[str, Any]]:
+    """The newest whole checkpoint: (tensors, state).
+
+    Raises:
+        UserError: there is none, or a byte of it has changed since it was written.
+    """
+    for last_attempt in (False, True):
+        name = layout.CHECKPOINT if (run / layout.CHECKPOINT).exists() else layout.CHECKPOINT_OLD
+        try:
+            return _load(run, name)
+        except UserError:
+            # A writer may have swapped folders under our feet, so what failed once is looked at once more.
+            if last_attempt and (run / name).exists():
+                raise
+    raise UserError(f"run {run.name} has no checkpoint yet: it stopped before the first one; train again")
+
+
+def _load(run: Path, folder: str) -> tuple[storage.Tensors, dict[str, Any]]:
+    where = f"{folder}/{layout.CHECKPOINT_STATE} of run {run.name}"
+    advice = "this checkpoint cannot be used: put the file back from a copy, or train again"
+    record = storage.read_json(run / folder / layout.CHECKPOINT_STATE, where, advice)
+    try:
+        state, tensors_sha256 = record["state"], record["tensors_sha256"]
+        intact = isinstance(state, dict) and _sha256(state) == record["state_sha256"]
+    except (TypeError, KeyError):
+        intact = False
+    if not intact:
+        raise UserError(f"{where} is corrupt (its bytes do not match the hash that it was written with); {advice}")
+    name = f"{folder}/{layout.CHECKPOINT_TENSORS} of run {run.name}"
+    tensors, metadata = storage.read_tensors(run / folder / layout.CHECKPOINT_TENSORS, name, advice)
+    if metadata["sha256"] != tensors_sha256:
+        raise UserError(f"{name} belongs to another checkpoint than {layout.CHECKPOINT_STATE}; {advice}")
+    return tensors, state
+
+
+def _sha256(state: Mapping[str, Any]) -> str:
+    """Hash of the canonical text, which reading and writing again does not change."""
+    canonical = json.loads(json.dumps(dict(state)))
+    return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,276 @@
+"""RunWriter: how training writes its run folder. One process at a time; whole files or none."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sevenepochs.errors import UserError, command
+from sevenepochs.store.run import checkpoint, layout, storage
+from sevenepochs.store.run.lock import Lock
+from sevenepochs.store.run.reader import Run, list_runs, start_of
+
+# corpus.json and the run's name have them
+_TOLD_BY_THE_RUN = {
+    "training.seed",
+    "corpus",
+    *(f"corpus.{key}" for key in ("path", "column", "encoding", "revision", "n_titles")),
+}
+
+
+class RunWriter:
+    """The writing side of a run folder: `create` or `reopen` one, use it as a context manager or `close()` it.
+
+    Attributes:
+        path: the run folder.
+        name: its last part, `<UTC time>_<recipe>_s<seed>`.
+    """
+
+    def __init__(self, path: Path, lock: Lock) -> None:
+        """Not for callers: `create` and `reopen` take the lock."""
+        self.path = path
+        self.name = path.name
+        self._lock: Lock | None = lock
+
+    @classmethod
+    def create(
+        cls, root: Path, recipe: str, seed: int, settings: Sequence[str] | None = None, now: datetime | None = None
+    ) -> Self:
+        """A new folder below `root`; never one that exists (a collision gets the suffix -2, -3, ...).
+
+        Args:
+            recipe: the recipe's name, or `path/file.py:function`, of which the folders are left out.
+            settings: KEY=VALUE that were asked for on top of the recipe, None where that is not known; kept but for
+                what the run tells anyway (seed and corpus) and for values with a folder in them.
+            now: the run's time, with its zone; the present by default.
+
+        Raises:
+            UserError: `root` cannot be written to, is not a folder, or its disk is full.
+        """
+        created = (now or datetime.now(UTC)).astimezone(UTC)
+        recipe = recipe_label(recipe)
+        name = f"{created:%Y%m%dT%H%M%SZ}_{re.sub(r'[^A-Za-z0-9._-]+', '-', recipe)}_s{seed}"
+        advice = "choose another folder for runs, or make room or permissions there"
+        if root.exists() and not root.is_dir():
+            raise UserError(f"{root} is not a folder, so no run can be written below it; {advice}")
+        with storage.disk_errors(f"a run folder below {root}", advice):
+            root.mkdir(parents=True, exist_ok=True)
+            before = max(map(start_of, list_runs(root)), default=None) if now is None else None
+            path = _new_folder(root, name)
+            try:
+                writer = cls(path, Lock(path / layout.LOCK))
+                facts = {
+                    "schema_version": layout.SCHEMA_VERSION,
+                    "recipe": recipe,
+                    "seed": seed,
+                    "created_utc": created.isoformat(timespec="seconds"),
+                }
+                if before is not None and before > created:  # the clock went back
+                    facts[layout.NOT_BEFORE] = before.isoformat(timespec="seconds")
+                if settings is not None:
+                    facts["settings"] = [setting for setting in settings if _is_kept(setting)]
+                storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
+            except BaseException:
+                shutil.rmtree(path, ignore_errors=True)
+                raise
+        return writer
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Go on writing a run that was interrupted or that failed; leftovers of the interruption are cleared away.
+
+        Raises:
+            UserError: not a run folder, complete, being written by another process, or not writable.
+        """
+        run = Run(path)
+        run.info  # noqa: B018 (raises when another version wrote the run)
+        _check_incomplete(run)
+        with storage.disk_errors(f"run {run.name}", "make room or permissions there"):
+            try:
+                lock = Lock(path / layout.LOCK)
+            except BlockingIOError as error:
+                raise UserError(f"run {run.name} is being written ({error}); wait for it or stop it first") from None
+            writer = cls(path, lock)
+            try:
+                _check_incomplete(run)  # again: it may have been finished until the lock was free
+                writer._clear_leftovers()
+            except BaseException:
+                writer.close()
+                raise
+        return writer
+
+    def write_json(self, name: str, data: Any) -> None:
+        """Write `data` (JSON values, numpy numbers; non-finite ones become null) to `name`, also `analysis/x.json`."""
+        self.write_text(name, storage.json_text(data))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        path = self._inside(name)
+        with self._explained(name):
+            path.parent.mkdir(exist_ok=True)
+            storage.write_atomic(path, lambda file: _write_text(file, text))
+
+    def append_metric(self, row: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl. `row` needs its `step`; other keys are names from metrics.py."""
+        assert isinstance(row.get("step"), int), "a metric line without its step cannot be cut at a checkpoint"
+        with self._explained(layout.METRICS):
+            storage.append_line(self._inside(layout.METRICS), storage.json_line(row))
+
+    def append_mainrun(self, event: str, **fields: Any) -> None:
+        """Add one line to mainrun.log in the challenge's format, e.g. `training_step` with `step`, `max_steps`, `loss`,
+        `elapsed_time`, `prnt`; the time is added. Loss there is what the challenge logs: the objective in nats per
+        token in training, nats per character (the own-geometry figure) in `validation_step`."""
+        line = storage.json_line({"event": event, "timestamp": time.time(), **fields}, strict=False)
+        with self._explained(layout.MAINRUN_LOG):
+            storage.append_line(self._inside(layout.MAINRUN_LOG), line)
+
+    def save_checkpoint(self, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        """Replace checkpoint/, so that there is one whole checkpoint at every moment, also for a killed process.
+
+        Args:
+            tensors: arrays (no bf16) or bytes.
+            state: JSON values, kept exactly; has the `step` (int) after which the checkpoint was taken.
+        """
+        assert isinstance(state.get("step"), int), "a checkpoint without its step cannot be resumed"
+        self._inside(layout.CHECKPOINT)
+        with self._explained(layout.CHECKPOINT):
+            checkpoint.save(self.path, tensors, state)
+
+    def save_model(self, tensors: Mapping[str, Any]) -> None:
+        """Write model.safetensors."""
+        self.save_tensors(layout.MODEL, tensors)
+
+    def save_snapshot(self, step: int, tensors: Mapping[str, Any]) -> None:
+        """Write the weights after `step` into snapshots/; a resumed run writes those of its repeated steps again."""
+        self.save_tensors(layout.snapshot(step), tensors)
+
+    def save_tensors(self, name: str, tensors: Mapping[str, Any]) -> None:
+        """Write a safetensors file, e.g. the losses by title; with it goes the tensors' hash, which readers check."""
+        path = self._inside(name)
+        with self._explained(name):
+            path.parent.mkdir(exist_ok=True)
+            storage.write_tensors(path, tensors)
+
+    def truncate_metrics(self, step: int) -> None:
+        """Drop what was logged after `step`, the checkpoint's: the resumed run logs those steps again. Lines without a
+        step (the challenge's header events) stay."""
+        for name in (layout.METRICS, layout.MAINRUN_LOG):
+            path = self._inside(name)
+            with self._explained(name):
+                storage.keep_lines(path, f"{name} of run {self.name}", lambda row: row.get("step", 0) <= step)
+
+    def forget_failure(self) -> None:
+        """The run goes on, so what stopped it before is not its state any more."""
+        self._inside(layout.FAILURE).unlink(missing_ok=True)
+
+    def fail(self, message: str, **facts: Any) -> None:
+        """Note that training stopped by itself (a non-finite loss, no memory), and close: the run is then "failed"."""
+        self.write_json(layout.FAILURE, {"message": message, **facts})
+        self.close()
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json, which makes the run complete, and close. Everything else must be written before.
+
+        The checkpoint goes: a complete run is never resumed, and its weights are in model.safetensors.
+        """
+        self.write_json(layout.SUMMARY, summary)
+        for folder in (layout.CHECKPOINT, layout.CHECKPOINT_OLD, layout.CHECKPOINT_NEW):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the run; without `finish` it counts as interrupted. May be called twice."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _inside(self, name: str) -> Path:
+        assert self._lock is not None, f"{name} written to a run that is closed"
+        return _inside(self.path, name)
+
+    def _clear_leftovers(self) -> None:
+        for leftover in self.path.rglob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+        shutil.rmtree(self.path / layout.CHECKPOINT_NEW, ignore_errors=True)
+        checkpoint.repair(self.path)
+        for name in (layout.METRICS, layout.MAINRUN_LOG):
+            # A half-written last line would swallow the next one that is appended.
+            if not _ends_whole(self.path / name):
+                storage.keep_lines(self.path / name, f"{name} of run {self.name}", lambda row: True)
+
+    @contextlib.contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        with storage.disk_errors(f"{name} of run {self.name}", self._way_on()):
+            yield
+
+    def _way_on(self) -> str:
+        if checkpoint.exists(self.path):
+            return f"nothing lost: make room, then resume from the last checkpoint: {command('resume', self.path)}"
+        return "there is no checkpoint yet: make room, then train again"
+
+
+def recipe_label(recipe: str) -> str:
+    """What runs of a recipe are called: its name, or the last part of `path/file.py:function`, since a path would tell
+    about the machine."""
+    return re.split(r"[/\\]", recipe)[-1]
+
+
+def _check_incomplete(run: Run) -> None:
+    if run.summary is not None:
+        raise UserError(f"run {run.name} is complete; there is nothing to resume")
+
+
+def _is_kept(setting: str) -> bool:
+    key, _, value = setting.partition("=")
+    return key.strip() not in _TOLD_BY_THE_RUN and not re.search(r"[/\\]", value)
+
+
+def write_analysis(run: Run, name: str, data: Any) -> Path:
+    """Write analysis/<name>.json of any run, also a complete one; returns its path.
+
+    Raises:
+        UserError: the disk is full or the run folder is read-only.
+    """
+    path = _inside(run.path, f"{layout.ANALYSIS}/{name}.json")
+    with storage.disk_errors(f"{path.name} of run {run.name}", "make room or permissions there, and analyse again"):
+        path.parent.mkdir(exist_ok=True)
+        storage.write_atomic(path, lambda file: _write_text(file, storage.json_text(data)))
+    return path
+
+
+def _inside(run: Path, name: str) -> Path:
+    assert not Path(name).is_absolute() and ".." not in Path(name).parts, f"{name} is not inside the run folder"
+    return run / name
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    number = 1
+    while True:
+        path = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _ends_whole(path: Path) -> bool:
+    data = path.read_bytes() if path.exists() else b""
+    return not data or data.endswith(b"\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,109 @@
+"""States, and one writer at a time."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from sevenepochs.errors import UserError
+from sevenepochs.store.run import Run, RunWriter, layout, lock
+from tests.store.run.conftest import TENSORS, in_another_process, no_space
+
+
+def test_states(writer):
+    run = Run(writer.path)
+    assert run.state == "running"
+    writer.close()
+    writer.close()
+    assert run.state == "interrupted"
+    with RunWriter.reopen(writer.path) as again:
+        assert run.state == "running"
+        again.fail("loss is nan at step 12", step=12)
+    assert run.state == "failed" and run.failure == {"message": "loss is nan at step 12", "step": 12}
+    with RunWriter.reopen(writer.path) as again:
+        assert run.state == "running" and run.failure is not None  # not before it really goes on
+        again.forget_failure()
+        assert run.failure is None
+        again.save_checkpoint(TENSORS, {"step": 12})
+        again.finish({"exact_val_loss": 1.25})
+    assert run.state == "complete" and run.summary == {"exact_val_loss": 1.25}
+    assert not run.has_checkpoint()  # nobody resumes a complete run
+    with pytest.raises(UserError, match="complete"):
+        RunWriter.reopen(writer.path)
+
+
+def test_disk_full_at_the_end_leaves_no_summary(writer, monkeypatch):
+    writer.save_checkpoint(TENSORS, {"step": 9})
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(UserError, match=f"disk full: .*resume {writer.path}"):
+        writer.finish({"exact_val_loss": 1.0})
+    writer.close()
+    assert Run(writer.path).summary is None and Run(writer.path).state == "interrupted"
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from sevenepochs.store.run import RunWriter
+writer = RunWriter.reopen(Path(sys.argv[1]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_cannot_write_one_run_and_a_dead_ones_lock_is_taken_over(writer):
+    writer.close()
+    process = in_another_process(HOLD, writer.path, stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "held\n"
+    with pytest.raises(UserError, match=f"being written .*{process.pid}"):
+        RunWriter.reopen(writer.path)
+    process.kill()
+    deadline = time.monotonic() + 10
+    while Run(writer.path).state == "running" and time.monotonic() < deadline:  # a zombie counts as dead
+        time.sleep(0.01)
+    with RunWriter.reopen(writer.path):
+        assert Run(writer.path).state == "running"
+    process.communicate()
+
+
+def test_a_reused_process_id_is_not_the_writer(writer):
+    writer.close()
+    record = {"pid": os.getpid(), "started": "some other time", "token": "x"}
+    (writer.path / layout.LOCK).write_text(json.dumps(record))
+    assert lock.holder(writer.path / layout.LOCK) is None and Run(writer.path).state == "interrupted"
+    for nonsense in ("", "{", "[1]", '{"pid": "x"}', '{"pid": -1}'):
+        (writer.path / layout.LOCK).write_text(nonsense)
+        assert Run(writer.path).state == "interrupted"
+
+
+def test_an_abandoned_writer_of_this_process_does_not_free_its_successors_lock(writer):
+    with RunWriter.reopen(writer.path):  # a notebook goes on after a cell that failed
+        writer.close()
+        assert Run(writer.path).state == "running"
+    assert Run(writer.path).state == "interrupted"
+
+
+def test_a_run_that_was_finished_while_its_lock_was_waited_for_is_left_alone(writer, monkeypatch):
+    """Between the look at the folder and the lock, the other process writes the summary and ends."""
+    from sevenepochs.store.run import writer as module
+
+    def late(path):
+        (path.parent / layout.SUMMARY).write_text("{}")
+        return lock.Lock(path)
+
+    writer.append_metric({"step": 1})
+    writer.close()
+    monkeypatch.setattr(module, "Lock", late)
+    with pytest.raises(UserError, match="is complete; there is nothing to resume"):
+        RunWriter.reopen(writer.path)
+    assert list(Run(writer.path).metrics()) == [{"step": 1}] and lock.holder(writer.path / layout.LOCK) is None
+
+
+def test_a_run_that_cannot_be_reopened_stays_free(writer):
+    writer.close()
+    (writer.path / layout.METRICS).write_bytes(b'nonsense\n{"step": 1}')
+    with pytest.raises(UserError, match="line 1"):
+        RunWriter.reopen(writer.path)
+    assert Run(writer.path).state == "interrupted"

@@ -1,0 +1,253 @@
+"""results/: written whole from a complete run, small, and free of this machine."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sevenepochs.comparison.compare import by_recipe
+from sevenepochs.comparison.noise import noise_floor, read_floors
+from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.errors import UserError
+from sevenepochs.experiment import Experiment
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions.names import DESCRIPTIONS
+from sevenepochs.questions.standard import analyze
+from sevenepochs.report.performance import update_performance
+from sevenepochs.report.readme_table import headline, table, times, update, update_choosing, update_looking_inside
+from sevenepochs.store.results import Result, list_results, publish, result_of
+from sevenepochs.store.run import Run, RunWriter
+from sevenepochs.training.trainer import run_training
+
+Made = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def published(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    analyze(finished_run)
+    return publish(finished_run, tmp_path_factory.mktemp("results"))
+
+
+def test_a_published_result_reads_back(finished_run: Run, published: Path) -> None:
+    result = Result.read(published)
+    assert published.name == result.name == "tiny_sample-100_s1337"
+    assert finished_run.summary is not None and result.figures == finished_run.summary["figures"]
+    assert {"recipe", "seed", "command", "commit", "machine", "config", "corpus"} <= result.facts.keys()
+    assert list_results(published.parent)[0].facts == result.facts
+    assert sum(f.stat().st_size for f in published.rglob("*") if f.is_file()) < 600_000
+    # every standard analysis but the one that holds titles, which stays in the run folder
+    published_names = {f.stem for f in (published / "analysis").iterdir()}
+    assert published_names == set(DESCRIPTIONS) - {"extreme_titles"}
+
+
+def test_the_command_is_one_for_a_shell(tiny: Experiment, tmp_path: Path) -> None:
+    titles = tmp_path / "my titles.csv"
+    titles.write_text("a,b\n" + "\n".join(f"{i},title number {i}" for i in range(100)))
+    there = tiny.replace("corpus", FileCorpus(str(titles), "b"))
+    run = run_training(there, "my recipes.py:fast", tmp_path / "runs", settings=["a=1 2"])
+    command = "sevenepochs train 'my recipes.py:fast' --corpus 'my titles.csv' --column b --seed 1337 --set 'a=1 2'"
+    assert result_of(run).facts["command"] == command
+
+
+def test_the_curve_has_every_evaluation_and_the_last_step(finished_run: Run, published: Path) -> None:
+    rows = list(csv.DictReader((published / "curve.csv").open()))
+    evaluations = [row for row in rows if row["event"] == "evaluation"]
+    assert [int(row["step"]) for row in evaluations] == [row["step"] for row in finished_run.evaluations()]
+    training = [int(row["step"]) for row in rows if row["event"] == "training"]
+    assert training[0] == 1 and training[-1] == finished_run.training_curve()[-1]["step"]
+    assert training == sorted(set(training)) and len(training) <= 402
+
+
+def test_publishing_again_replaces_the_result_whole(finished_run: Run, published: Path) -> None:
+    (published / "stale.json").write_text("{}")
+    assert publish(finished_run, published.parent) == published
+    assert not (published / "stale.json").exists()
+    assert [p.name for p in published.parent.iterdir()] == [published.name]
+
+
+def test_a_run_with_other_settings_does_not_take_a_results_place(
+    tiny: Experiment, finished_run: Run, published: Path, tmp_path: Path
+) -> None:
+    """Both are called recipe, corpus and seed."""
+    changed = run_training(tiny.replace("optimizer.lr", 1e-5), "tiny", tmp_path)
+    before = {file: file.read_bytes() for file in published.rglob("*.json")}
+    with pytest.raises(UserError, match="other settings or titles"):
+        publish(changed, published.parent)
+    assert {file: file.read_bytes() for file in published.rglob("*.json")} == before
+    assert [p.name for p in published.parent.iterdir()] == [published.name]
+    (published / "result.json").write_text("{")  # a damaged result is replaced
+    publish(finished_run, published.parent)
+
+
+def test_what_a_killed_publish_left_is_no_result(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published, tmp_path / published.name)
+    shutil.copytree(published, tmp_path / f".{published.name}.partial")
+    assert [result.path for result in list_results(tmp_path)] == [tmp_path / published.name]
+
+
+def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
+    config = finished_run.config
+    config["corpus"] = {"kind": "file", "path": "/somebody/secret/titles.txt", "column": None}
+
+    class Elsewhere(Run):
+        @property
+        def config(self) -> dict:  # type: ignore[type-arg]
+            return config
+
+    text = json.dumps(result_of(Elsewhere(finished_run.path)).facts)
+    assert "titles.txt" in text and "secret" not in text
+
+
+def test_an_incomplete_run_has_no_result(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path, "tiny", 1) as writer:
+        path = writer.path
+    with pytest.raises(UserError, match="only a complete run"):
+        result_of(Run(path))
+
+
+def test_a_run_without_its_certificate_has_no_result(finished_run: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(finished_run.path, tmp_path / finished_run.name))
+    (run.path / "certificate.json").unlink()
+    with pytest.raises(UserError, match=r"certificate.json of run .* is missing; put it back"):
+        publish(run, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_damaged_result_is_named(published: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "x_sample_s1"
+    broken.mkdir()
+    (broken / "result.json").write_text((published / "result.json").read_text()[:-40])
+    with pytest.raises(UserError, match="damaged"):
+        list_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("recipe", "../../elsewhere"),
+        ("recipe", ".hidden"),
+        ("recipe", "a`b"),
+        ("recipe", 7),
+        ("seed", "1/../../x"),
+        ("seed", True),
+        ("command", "a\n```{include} /etc/hostname"),
+    ],
+)
+def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
+    field: str, value: object, published: Path, tmp_path: Path
+) -> None:
+    target = shutil.copytree(published, tmp_path / "x")
+    facts = json.loads((target / "result.json").read_text())
+    (target / "result.json").write_text(json.dumps({**facts, field: value}))
+    with pytest.raises(UserError, match="damaged"):
+        Result.read(target)
+
+
+def test_what_can_not_be_read_back_is_not_published(finished_run: Run, tmp_path: Path) -> None:
+    """One such result would make its whole folder unreadable."""
+    copy = shutil.copytree(finished_run.path, tmp_path / "run")
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "settings": ["corpus.column=a`b"]}))
+    with pytest.raises(UserError, match="can have no result: its command"):
+        publish(Run(copy), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_decides_no_place_either(finished_run: Run, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished_run.path, tmp_path / "run")
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "recipe": "../../elsewhere"}))
+    with pytest.raises(UserError, match="no name of a recipe"):
+        publish(Run(copy), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_readme_table_comes_from_results_and_names_what_is_missing(published: Path, tmp_path: Path) -> None:
+    result = Result.read(published)
+    text = table([result], expected=("baseline",))
+    assert "`baseline` | missing" in text
+    assert format_metric("exact_val_loss", result.figures["exact_val_loss"]) in text
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
+    assert update(readme, published.parent, check=True) is False
+    update(readme, published.parent)
+    assert "tiny" in readme.read_text() and readme.read_text().endswith("after\n")
+    assert update(readme, published.parent, check=True) is True
+    readme.write_text("no markers")
+    with pytest.raises(UserError, match="results:start"):
+        update(readme, published.parent)
+
+
+@pytest.fixture()
+def made(published: Path) -> Made:
+    """made(recipe, loss, day, **facts): a fair result."""
+
+    def make(recipe: str, loss: float, day: int = 1, **changes: object) -> Result:
+        facts = json.loads((published / "result.json").read_text())
+        facts["figures"]["exact_val_loss"] = loss
+        facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
+        return Result(None, facts | changes)
+
+    return make
+
+
+def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(made: Made) -> None:
+    broken = {"certificate_clean": False, "certificate_broken": ["epochs"]}
+    results = [made("a", 1.5, 1), made("b", 1.2, 3), made("c", 1.3, 4), made("d", 1.0, 2, **broken)]
+    results += [made("b", 1.4, 5, seed=1338), made("c", 1.1, 6, seed=1338)]  # the lowest of all is no official seed's
+    below = table(results, ()).rpartition("\n\n")[2].splitlines()
+    assert below == [
+        "`d_sample-100_s1337` broke a rule of the protocol: epochs.",
+        "Best recipe on sample-100: `b`, 1.2000 with seed 1337, 1.3000 on average over 2 seeds. "
+        "Published full runs that had looked at these validation titles before it: 2.",
+    ]
+
+
+def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(made: Made) -> None:
+    assert headline([]) == headline([made("a", 1.0)]) == ""  # nothing to set it against
+    stock = [made("baseline", 2.0), made("baseline", 1.8, seed=1338)]
+    seeds = [made("a", 1.0), made("a", 0.9, seed=1338), made("a", 0.5, seed=1339, certificate_clean=False)]
+    beside = headline([*stock, *seeds, made("b", 0.99, seed=1338), made("c", 0.8, track="ensemble")])
+    assert "**0.9900** nats per character (`b`, one seed), 0.5211 of the 1.9000 that the stock" in beside
+    assert "public" not in beside
+    public = made("public_best", 1.5)
+    for result, loss in ((public, 1.52), (seeds[0], None)):
+        result.facts["figures"]["exact_val_loss_stock_rows"] = loss
+    beside = headline([*stock, *seeds, public])
+    assert "**0.9500** nats per character (`a`, mean of 2 seeds), 0.5000 of the 1.9000 that the stock" in beside
+    assert "recipe reaches 1.5000 there; scored in the same rows, `a` differs from it by -0.5200." in beside
+
+
+def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_run(made: Made) -> None:
+    assert times([]) == ""
+    seeds = [made("a", 1.0, elapsed_seconds=90.0), made("a", 0.9, seed=1338, elapsed_seconds=30.0)]
+    words = made("laptop_words", 1.2, elapsed_seconds=6000.0)
+    told = times([*seeds, words, made("b", 1.1)])
+    machine = seeds[0].machine
+    assert told.endswith(f"included: `a` 1.5 min ({machine}), `laptop_words` 100 min ({machine}).")
+
+
+def test_the_committed_tables_are_those_of_the_committed_results() -> None:
+    """`make readme` after every publish: neither README nor docs holds a typed or an old figure."""
+    root = Path(__file__).parents[1]
+    assert update(root / "README.md", root / "results", check=True)
+    assert update_looking_inside(root / "docs" / "looking-inside.md", root / "results", check=True)
+    assert update_choosing(root / "docs" / "choosing.md", root / "results", check=True)
+    assert update_performance(root / "docs" / "performance.md", root / "results", check=True)
+
+
+def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:
+    """What a configuration is called depends on what counts as a recipe: an old floor would judge nothing."""
+    root = Path(__file__).parents[1] / "results"
+    recipes = [seeds for seeds in by_recipe(list_results(root)) if len({seed.facts["seed"] for seed in seeds}) > 1]
+    assert set(map(noise_floor, recipes)) == set(read_floors(root)), "run: sevenepochs noise"
+
+
+def test_benchmarks_in_results_are_no_runs(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published, tmp_path / published.name)
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "step_a-machine.json").write_text("{}")
+    assert [result.name for result in list_results(tmp_path)] == [Result.read(published).name]
