@@ -1,6 +1,7 @@
 """Fixtures that several folders share: small experiments and a cache of their own. One torch thread, so that sums do
 not depend on how many cores a machine has."""
 
+import functools
 import os
 from collections.abc import Callable
 
@@ -10,7 +11,9 @@ import torch
 
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.recipes.adamw import adamw
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import list_recipes
+from sevenepochs.recipes.story import adamw
 from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training
 
@@ -30,6 +33,30 @@ TINY = {
     "training.compile": "off",
 }
 
+# Fixture -> the slots of an experiment that its test reads. Made small, many recipes are the same in them; a test with
+# such a fixture runs once for all of those.
+DISTINCT_SLOTS = {
+    "small_model": ("model", "batches", "training"),
+    "small_step": ("model", "batches", "training", "objective", "optimizer"),
+}
+
+
+@functools.cache
+def distinct_recipes(slots: tuple[str, ...]) -> dict[tuple[str, ...], Experiment]:
+    """Every recipe made small, once per distinct content of the slots: the names of equal recipes -> the first one."""
+    groups: dict[str, list[str]] = {}
+    for recipe in list_recipes():
+        small = load_recipe(recipe.name).replace_all(TINY)
+        read = Experiment(**{slot: getattr(small, slot) for slot in slots})
+        groups.setdefault(read.fingerprint(), []).append(recipe.name)
+    return {tuple(names): load_recipe(names[0]).replace_all(TINY) for names in groups.values()}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for fixture in DISTINCT_SLOTS.keys() & set(metafunc.fixturenames):
+        recipes = distinct_recipes(DISTINCT_SLOTS[fixture])
+        metafunc.parametrize(fixture, recipes.values(), ids=map(",".join, recipes))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -41,6 +68,12 @@ def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory)
 def shrink() -> Callable[[Experiment], Experiment]:
     """An experiment made small enough for a second: 7 steps an epoch on 90 titles."""
     return lambda experiment: experiment.replace_all(TINY)
+
+
+@pytest.fixture(scope="session")
+def distinct() -> dict[str, dict[tuple[str, ...], Experiment]]:
+    """What `small_model` and `small_step` run over: their slots' distinct contents with the names of the recipes."""
+    return {fixture: distinct_recipes(slots) for fixture, slots in DISTINCT_SLOTS.items()}
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from sevenepochs.cli.main import main
 from sevenepochs.cli.program import program
 from sevenepochs.errors import UserError, command, install
 from sevenepochs.export.packages import require
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import Run, RunWriter, find_run, layout, list_runs
 from sevenepochs.training.hooks import Plan, Progress, Watcher

@@ -11,7 +11,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.learning.objective import ObjectiveConfig
 from sevenepochs.learning.optim.adamw import AdamW
 from sevenepochs.model.dropout import share_rows
-from sevenepochs.recipes.baseline import baseline
+from sevenepochs.recipes.story import baseline
 from sevenepochs.training import machine
 from sevenepochs.training.step import build_optimizer, loss_function, training_step
 

@@ -1,8 +1,6 @@
 """The reader asks every recipe's model: in pieces as at once, the last layer's answer is the model's, and attention
 adds up to 1 and looks back only."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -10,21 +8,19 @@ import torch
 from sevenepochs.ask.reader import Reader
 from sevenepochs.ask.trained import TrainedRun, load_trained
 from sevenepochs.experiment import Experiment
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.store.run import Run
 
 
-@pytest.fixture(params=[recipe.name for recipe in list_recipes()])
-def reader(request: pytest.FixtureRequest, shrink: Callable[[Experiment], Experiment], finished_run: Run) -> Reader:
+@pytest.fixture
+def reader(small_model: Experiment, finished_run: Run) -> Reader:
     """A recipe's model, small, with weights large enough that every part has a say."""
-    experiment = shrink(load_recipe(request.param))
     tokenizer = load_trained(finished_run).tokenizer
-    model = experiment.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
+    model = small_model.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return Reader.of(TrainedRun(finished_run, experiment, tokenizer, model))
+    return Reader.of(TrainedRun(finished_run, small_model, tokenizer, model))
 
 
 def test_every_recipe(reader: Reader) -> None:

@@ -17,7 +17,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_stock_step_is_the_experiments() -> None:
     from shape import Shape
 
-    from sevenepochs.recipes.baseline import baseline
+    from sevenepochs.recipes.story import baseline
 
     shape, experiment = Shape(), baseline()
     assert shape.flop == experiment.step_flop(experiment.build_model(shape.vocab_size))

@@ -150,7 +150,7 @@ def test_every_job_is_compiled_however_many_came_before(
 def test_a_diverging_recipe_is_marked_and_the_next_one_runs(
     shrink: Callable[[Experiment], Experiment], tmp_path: Path
 ) -> None:
-    from sevenepochs.recipes.baseline import baseline
+    from sevenepochs.recipes.story import baseline
 
     wild = shrink(baseline()).replace_all(
         {"optimizer.lr": 1000.0, "training.grad_clip": "none", "model.init.std": 10.0}
@@ -164,7 +164,7 @@ def test_a_diverging_recipe_is_marked_and_the_next_one_runs(
 def test_a_diverging_run_is_told_from_one_that_another_process_begins_meanwhile(
     shrink: Callable[[Experiment], Experiment], tmp_path: Path
 ) -> None:
-    from sevenepochs.recipes.baseline import baseline
+    from sevenepochs.recipes.story import baseline
 
     class SomebodyElse(Watcher):
         """Begins a run of its own before this one has a folder."""
@@ -271,7 +271,7 @@ def test_a_recipe_in_a_file_of_another_folder_is_a_rung(
     Path("mine").mkdir()
     Path("mine/own.py").write_text(
         "from sevenepochs.experiment import Experiment\n"
-        "from sevenepochs.recipes.adamw import adamw\n\n\n"
+        "from sevenepochs.recipes.story import adamw\n\n\n"
         "def slower() -> Experiment:\n"
         '    return adamw().replace("optimizer.lr", 1e-4)\n'
     )
@@ -326,7 +326,7 @@ def test_a_search_that_is_opened_again_does_not_repeat_its_proposals(tiny: Exper
 def test_a_search_calls_its_runs_as_train_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
     monkeypatch.chdir(tmp_path)
-    Path("mine.py").write_text("from sevenepochs.recipes.adamw import adamw\n\n\ndef fast():\n    return adamw()\n")
+    Path("mine.py").write_text("from sevenepochs.recipes.story import adamw\n\n\ndef fast():\n    return adamw()\n")
     options = ["--corpus", "sample:200", *SETTINGS, "--vary", "optimizer.lr=1e-4..1e-2", "--trials", "1"]
     assert main(["search", "mine.py:fast", *options]) == 0
     [run] = list_runs(Path("searches/mine.py-fast"))

@@ -13,10 +13,9 @@ from sevenepochs.data.corpus.development import Development, moved
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.recipes.adamw import adamw
-from sevenepochs.recipes.baseline import baseline
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.recipes.ladder import BEST, PUBLIC_BEST
+from sevenepochs.recipes.listing import BEST, PUBLIC_BEST
+from sevenepochs.recipes.story import adamw, baseline
 
 
 def test_development_titles_are_training_titles_the_last_ones_choose() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from sevenepochs.cli.console import console
 from sevenepochs.cli.main import main
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST, list_recipes
 from sevenepochs.store.run import Run
 
 TINY = [
@@ -36,7 +38,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_help_and_list_import_no_torch() -> None:
-    for arguments in ("['--help']", "['list']", "['train', '--help']"):
+    for arguments in ("['--help']", "['list', '--all']", "['train', '--help']"):
         code = (
             "import sys; from sevenepochs.cli.main import main\n"
             f"try: main({arguments})\n"
@@ -45,6 +47,21 @@ def test_help_and_list_import_no_torch() -> None:
             "assert not heavy, heavy"
         )
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_list_shows_the_ladder_and_on_demand_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--json"]) == 0
+    modules = {recipe["name"]: recipe["module"] for recipe in json.loads(capsys.readouterr().out)}
+    assert set(modules.values()) == {"story", "ladder", "records"} and {*LADDER, PUBLIC_BEST, "rope"} == set(modules)
+    assert main(["list"]) == 0
+    short = capsys.readouterr().out
+    assert main(["list", "--all"]) == 0
+    long = capsys.readouterr().out
+    for recipe in list_recipes():
+        line = re.compile(rf"^{recipe.name} ", flags=re.M)
+        assert line.search(long) and bool(line.search(short)) == (recipe.name in modules), recipe.name
+    assert f"{RECORD_RECIPE} *" in short
+    assert f"{len(list_recipes()) - len(modules)} more" in short and "list --all" not in long
 
 
 def test_train_runs_compare_eval_publish_from_start_to_end(
@@ -134,7 +151,7 @@ def test_corpus_describes(source: str, tmp_path: Path, capsys: pytest.CaptureFix
 def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "mine.py"
     recipe.write_text(
-        "from sevenepochs.recipes.adamw import adamw\n\n\ndef wider():\n    return adamw().replace('model.n_head', 4)\n"
+        "from sevenepochs.recipes.story import adamw\n\n\ndef wider():\n    return adamw().replace('model.n_head', 4)\n"
     )
     arguments = ["train", f"{recipe}:wider", "--corpus", "sample:100", "--runs", str(tmp_path / "runs"), *SETTINGS]
     assert main(arguments) == 0

@@ -19,7 +19,8 @@ from sevenepochs.model.norm.rms_norm import RMSNorm
 from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.model.titles import Titles
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.store.run import Run, RunWriter
 
 TEXTS = ["Show HN: A thing", "<eos>Ask HN: why?<eos>", " x  y ", "Ünï 漢"]

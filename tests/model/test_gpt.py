@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from sevenepochs.learning.objective.cross_entropy import CrossEntropy
 from sevenepochs.model.gpt import GPT, n_matmul_parameters, n_parameters
 from sevenepochs.model.init import Normal
-from sevenepochs.recipes.baseline import baseline
-from sevenepochs.recipes.rope import rope
+from sevenepochs.recipes.story import baseline, rope
 
 SMALL = GPT(n_layer=2, n_head=2, d_model=32)
 

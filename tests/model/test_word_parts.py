@@ -20,7 +20,7 @@ from sevenepochs.model.head.soft_cap import SoftCap
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors, reading_tensors
 from sevenepochs.protocol.scoring import exact_log_probs
-from sevenepochs.recipes.to_best import laptop_letters, laptop_words
+from sevenepochs.recipes.ladder import laptop_letters, laptop_words
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted

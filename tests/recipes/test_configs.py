@@ -8,7 +8,8 @@ import pytest
 from sevenepochs.campaign.proxy import at_proxy_scale
 from sevenepochs.comparison.compare import group
 from sevenepochs.recipes import configs
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.recipes.write_configs import text_of_recipes
 from sevenepochs.store.results import Result, list_results, plain_config
 

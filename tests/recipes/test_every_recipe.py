@@ -1,4 +1,6 @@
-"""What holds for every recipe, also for the ones that nobody has written yet: sizes are made tiny, the parts stay."""
+"""What holds for every recipe, also for the ones that nobody has written yet: sizes are made tiny, the parts stay.
+
+Recipes that are equal when they are tiny are checked once (conftest.py: `small_model`, `small_step`)."""
 
 import dataclasses
 import json
@@ -15,7 +17,8 @@ from sevenepochs.model.dropout import Dropout, reseed
 from sevenepochs.model.norm.layer_norm import LayerNorm
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.scoring import causality_violation, exact_log_probs
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.training.step import build_optimizer, loss_function, training_step
 
 RECIPES = [recipe.name for recipe in list_recipes()]
@@ -25,11 +28,6 @@ SCORED_TOKENS = 600
 @pytest.fixture(params=RECIPES)
 def recipe(request):
     return load_recipe(request.param)
-
-
-@pytest.fixture
-def experiment(recipe, shrink):
-    return shrink(recipe)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +84,20 @@ def test_there_are_recipes():
     assert {"baseline", "adamw", "rope"} <= set(RECIPES)
 
 
+@pytest.mark.parametrize(
+    ("fixture", "slots"),
+    [
+        ("small_model", ("model", "batches", "training")),
+        ("small_step", ("model", "batches", "training", "objective", "optimizer")),
+    ],
+)
+def test_no_recipe_is_left_out(fixture, slots, distinct, shrink):
+    assert sorted(name for names in distinct[fixture] for name in names) == sorted(RECIPES)
+    for names, small in distinct[fixture].items():
+        for name in names:
+            assert all(getattr(shrink(load_recipe(name)), slot) == getattr(small, slot) for slot in slots), name
+
+
 def test_its_config_round_trips(recipe):
     assert Experiment.from_dict(json.loads(json.dumps(recipe.to_dict(), allow_nan=False))) == recipe
 
@@ -100,22 +112,22 @@ def test_its_docstring_says_why_from_where_and_how():
             assert part in recipe.docstring, f"{recipe.name} lacks {part!r}"
 
 
-def test_it_is_causal(experiment, data):
-    assert violation(experiment, data) < 1e-4
+def test_it_is_causal(small_model, data):
+    assert violation(small_model, data) < 1e-4
 
 
-def test_its_evaluation_is_deterministic(experiment, data):
-    assert_evaluation_is_deterministic(experiment, data)
+def test_its_evaluation_is_deterministic(small_model, data):
+    assert_evaluation_is_deterministic(small_model, data)
 
 
-def test_its_scoring_rows_give_every_target_once(experiment, data):
-    (log_probs_N,) = scores(experiment, data, reseed_with=(1,))
+def test_its_scoring_rows_give_every_target_once(small_model, data):
+    (log_probs_N,) = scores(small_model, data, reseed_with=(1,))
     assert np.isfinite(log_probs_N).all() and (log_probs_N < 0).all()
 
 
-def test_read_in_pieces_it_is_the_same(experiment, data):
+def test_read_in_pieces_it_is_the_same(small_model, data):
     """Through the key/value cache, as samplers and the page read."""
-    model = loud(experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())).eval()
+    model = loud(small_model.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())).eval()
     ids = torch.from_numpy(data.validation.ids_N[:40].astype(np.int64)).view(2, 20)
     past = model.new_past(2)
     with torch.no_grad():
@@ -124,11 +136,11 @@ def test_read_in_pieces_it_is_the_same(experiment, data):
         torch.testing.assert_close(pieces, model(ids), rtol=1e-3, atol=1e-3)
 
 
-def test_two_steps_are_finite_and_begin_at_chance(experiment, data):
-    model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()).train()
-    optimizer = build_optimizer(experiment.optimizer, model)
-    batches = experiment.build_batches(data)
-    loss_of = loss_function(experiment.objective, model, "fp32", compiled=False)
+def test_two_steps_are_finite_and_begin_at_chance(small_step, data):
+    model = small_step.build_model(data.tokenizer.vocab_size, data.tokenizer.texts()).train()
+    optimizer = build_optimizer(small_step.optimizer, model)
+    batches = small_step.build_batches(data)
+    loss_of = loss_function(small_step.objective, model, "fp32", compiled=False)
     before = [p.detach().clone() for p in model.parameters()]
     losses = []
     for step in (1, 2):

@@ -1,5 +1,6 @@
-"""The ladder is one change a step, and public_best is the published recipe in every detail."""
+"""The ladder is one change per rung, and the recipes that are written out are the ones that it leads to."""
 
+import inspect
 import subprocess
 import sys
 from itertools import pairwise
@@ -23,9 +24,10 @@ from sevenepochs.model.position.none import NoPosition
 from sevenepochs.model.position.rope import Rope
 from sevenepochs.model.residual.layer_scale import LayerScale
 from sevenepochs.model.titles import Titles
-from sevenepochs.recipes import RECORD_RECIPE
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
-from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.recipes import RECORD_RECIPE, ladder, records
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST, chain, list_recipes
+from sevenepochs.recipes.source import as_python
 
 
 @pytest.mark.parametrize(("lower", "upper"), list(pairwise(LADDER)))
@@ -37,9 +39,23 @@ def test_each_step_changes_one_slot(lower, upper):
     assert lower in docstring.lower(), "a step says what it is a change of"
 
 
-def test_the_ends_and_the_middle():
-    assert (LADDER[0], LADDER[-1]) == ("baseline", BEST)
+def test_the_order_of_definition_is_the_way_to_the_last_rung():
+    assert chain(BEST) == list(LADDER) and LADDER[0] == "baseline"
     assert len(set(LADDER)) == len(LADDER) <= len(list_recipes())
+
+
+def test_what_is_written_out_is_what_the_rungs_lead_to():
+    assert records.letters() == ladder.letters()
+    on_public_size = ladder.muon_decay().replace_all({**ladder.PUBLIC_SIZE, "objective": RDrop(weight=2.0)})
+    assert records.public_best() == on_public_size
+
+
+@pytest.mark.parametrize("name", [RECORD_RECIPE, PUBLIC_BEST])
+def test_a_record_is_the_text_that_show_prints(name):
+    written = inspect.getsource(getattr(records, name))
+    docstring = f'    """{getattr(records, name).__doc__}"""\n'
+    assert docstring in written
+    assert as_python(load_recipe(name), name).endswith(written.replace(docstring, ""))
 
 
 @pytest.mark.parametrize("name", [BEST, RECORD_RECIPE])
@@ -75,5 +91,5 @@ def test_the_public_recipe_as_published():
 
 
 def test_the_ladder_can_be_read_without_torch():
-    code = "import sys; from sevenepochs.recipes.ladder import LADDER; assert LADDER and 'torch' not in sys.modules"
+    code = "import sys; from sevenepochs.recipes.listing import LADDER; assert LADDER and 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

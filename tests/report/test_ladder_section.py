@@ -9,7 +9,7 @@ import pytest
 from sevenepochs.comparison.ladder import Rung, published_losses
 from sevenepochs.comparison.ladder import ladders as all_ladders
 from sevenepochs.comparison.title_losses import of_run
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.ladder_section import figure, ladder_section, longest, proxy_check_section, proxy_words
 from sevenepochs.report.story import Story
 from sevenepochs.store.results import list_results

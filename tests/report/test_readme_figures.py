@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.recipes import RECORD_RECIPE
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.readme_figures import CURVES, figures
 from sevenepochs.store.results import list_results
 

@@ -15,7 +15,7 @@ import pytest
 
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.model.weights import model_tensors
-from sevenepochs.recipes.adamw import adamw
+from sevenepochs.recipes.story import adamw
 from sevenepochs.store.run import Run, RunWriter, layout
 
 KEY_SECONDS = 0.2  # between keystrokes: 60 words a minute

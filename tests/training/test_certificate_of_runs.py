@@ -18,7 +18,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.model.attention import AttentionConfig
 from sevenepochs.model.attention.causal import Causal, CausalAttention
 from sevenepochs.protocol.certificate import scoring_sha256
-from sevenepochs.recipes.baseline import baseline
+from sevenepochs.recipes.story import baseline
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import run_training
 

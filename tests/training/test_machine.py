@@ -9,7 +9,7 @@ from sevenepochs.learning.objective.cross_entropy import CrossEntropy
 from sevenepochs.learning.settings import Training
 from sevenepochs.model.dropout import reseed
 from sevenepochs.model.hardware import bf16_unit
-from sevenepochs.recipes.baseline import baseline
+from sevenepochs.recipes.story import baseline
 from sevenepochs.training import machine
 from sevenepochs.training.machine import Work
 

@@ -13,7 +13,7 @@ from sevenepochs.learning.averaging.ema import EMA
 from sevenepochs.learning.averaging.tail import Tail
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
-from sevenepochs.recipes.ladder import BEST
+from sevenepochs.recipes.listing import BEST
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted

@@ -108,7 +108,7 @@ def _checks(recipes: tuple[str, ...] | None, runs: Path, results: Path) -> dict[
 
 
 def _ladder() -> tuple[str, ...]:
-    from sevenepochs.recipes.ladder import LADDER
+    from sevenepochs.recipes.listing import LADDER
 
     return LADDER
 

@@ -75,7 +75,7 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     from sevenepochs.comparison.ladder import ladder as line_up
     from sevenepochs.comparison.noise import read_floors
     from sevenepochs.comparison.title_losses import title_losses
-    from sevenepochs.recipes.catalog import list_recipes
+    from sevenepochs.recipes.listing import list_recipes
     from sevenepochs.report.ladder_table import log_entries, rows, to_json
 
     found = results_of(planned)

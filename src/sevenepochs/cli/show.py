@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
 from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Column, Corpus, Encoding, Positional, Recipe, Revision, Seed, Settings
+from sevenepochs.errors import UserError
+
+if TYPE_CHECKING:
+    from sevenepochs.experiment import Experiment
 
 
 def show(
@@ -14,9 +21,10 @@ def show(
     revision: Revision = None,
     seed: Seed = None,
     settings: Settings = (),
+    chain: bool = False,
     json: bool = False,
 ) -> None:
-    """Show a recipe: resolved config, parameters, steps, tokens a step, FLOPs, and the time it would take here.
+    """Show a recipe as Python that runs from a file of yours, its parameters, steps, FLOPs, and the time it takes here.
 
     Args:
         recipe: A name from `sevenepochs list`, or path/file.py:function.
@@ -25,24 +33,35 @@ def show(
         revision: The hub dataset's revision.
         seed: As for train.
         settings: Changes.
-        json: Print JSON.
+        chain: Show the recipes that lead to this one and what each changes, instead of the Python.
+        json: Print JSON, with every field of the configuration.
     """
     from sevenepochs.cli.console import console, duration, errors
     from sevenepochs.cli.options import experiment_from
-    from sevenepochs.recipes.catalog import list_recipes
-    from sevenepochs.store.run.storage import json_text
+    from sevenepochs.recipes.listing import list_recipes
+    from sevenepochs.recipes.source import as_python
     from sevenepochs.training.estimate import estimate
 
+    if chain and ".py" in recipe:
+        raise UserError(f"--chain follows the package's own recipes (sevenepochs list --all); {recipe} is a file's")
     experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
+    rungs = _rungs(recipe, experiment) if chain else []
     facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))
     if json:
-        print_json({"config": experiment.to_dict(), **facts})
+        shown = {"chain": [{"recipe": name, "changes": diff.splitlines()} for name, diff in rungs]} if chain else {}
+        print_json({"config": experiment.to_dict(), **facts, **shown})
         return
-    for listed in list_recipes():
-        if listed.name == recipe:
-            console.print(listed.docstring + "\n", markup=False)
-    console.print(json_text(experiment.to_dict()), markup=False, end="")
-    console.print()
+    docstrings = {listed.name: listed.docstring for listed in list_recipes()}
+    if chain:
+        for name, diff in rungs:
+            summary = docstrings.get(name, "").partition("\n")[0]
+            console.print(f"{name}: {summary}" if summary else name, markup=False, style="bold")
+            console.print("".join(f"    {line}\n" for line in diff.splitlines()), markup=False, soft_wrap=True)
+    else:
+        if recipe in docstrings:
+            console.print(docstrings[recipe] + "\n", markup=False)
+        # not wrapped: a line that the terminal breaks is still one line when it is copied
+        console.print(as_python(experiment, recipe.rpartition(":")[2]), markup=False, soft_wrap=True)
     known = facts["parameters"] is not None  # else the embedding depends on the vocabulary that the corpus makes
     if known:
         console.print(f"parameters        {facts['parameters']:,}")
@@ -56,3 +75,18 @@ def show(
     console.print(f"steps             {facts['n_steps']:,} ({facts['steps_source']})")
     console.print(f"FLOPs             {facts['training_flop']:.3g} for training, {facts['flop_per_step']:.3g} a step")
     console.print(f"time here         about {duration(facts['seconds'])} ({facts['time_source']})")
+
+
+def _rungs(recipe: str, experiment: Experiment) -> list[tuple[str, str]]:
+    """The recipes from which one is derived, each with its change as a config diff; the command line's changes last."""
+    from sevenepochs.recipes.catalog import load_recipe
+    from sevenepochs.recipes.listing import chain
+    from sevenepochs.report.config_diff import config_diff
+
+    names = chain(recipe)
+    configs = [load_recipe(name).to_dict() for name in names]
+    diffs = ["", *(config_diff(before, after) for before, after in pairwise(configs))]
+    rungs = list(zip(names, diffs, strict=True))
+    if changed := config_diff(configs[-1], experiment.to_dict()):
+        rungs.append(("your changes", changed))
+    return rungs

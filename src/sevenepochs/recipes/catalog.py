@@ -1,9 +1,7 @@
-"""Which recipes there are, and how one is found by name. Names and docstrings are read as text, so that listing them
-imports no torch; only the recipe asked for is executed."""
+"""Recipes are loaded by name; only the one asked for is executed."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import importlib
@@ -11,39 +9,14 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sevenepochs.errors import UserError, nearest
-from sevenepochs.recipes import RECORD_RECIPE
-from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
+from sevenepochs.recipes.listing import list_recipes
 
 if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class RecipeInfo:
-    """`module` is the file's name without `.py`; `summary` the docstring's first line."""
-
-    name: str
-    module: str
-    summary: str
-    docstring: str
-
-
-def list_recipes() -> list[RecipeInfo]:
-    """Every public function of this folder that returns an Experiment, in the order of the story, then by name."""
-    found = []
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if _is_recipe(node):
-                assert isinstance(node, ast.FunctionDef)
-                docstring = ast.get_docstring(node) or ""
-                found.append(RecipeInfo(node.name, file.stem, docstring.partition("\n")[0], docstring))
-    story = [*LADDER[:2], "rope", *LADDER[2:], RECORD_RECIPE, PUBLIC_BEST]
-    return sorted(found, key=lambda r: (story.index(r.name) if r.name in story else len(story), r.name))
 
 
 def load_recipe(name: str) -> Experiment:
@@ -59,7 +32,7 @@ def load_recipe(name: str) -> Experiment:
     else:
         known = {recipe.name: recipe for recipe in list_recipes()}
         if name not in known:
-            raise UserError(f"unknown recipe {name!r}{nearest(name, list(known), 'sevenepochs list')}")
+            raise UserError(f"unknown recipe {name!r}{nearest(name, list(known), 'sevenepochs list --all')}")
         function = getattr(importlib.import_module(f"sevenepochs.recipes.{known[name].module}"), name)
     try:
         experiment = function()
@@ -114,13 +87,3 @@ def _function_from_file(name: str) -> Callable[[], object]:
         public = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
         raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, public)}")
     return function
-
-
-def _is_recipe(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.FunctionDef)
-        and not node.name.startswith("_")
-        and isinstance(node.returns, ast.Name)
-        and node.returns.id == "Experiment"
-        and node.name != "load_recipe"
-    )

@@ -3,7 +3,7 @@
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.recipes.baseline import baseline
+from sevenepochs.recipes.story import baseline
 
 
 def demo_sgd() -> Experiment:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from sevenepochs.recipes.catalog import list_recipes, load_recipe
+from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.configs import FILE, STOCK, changes
+from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.store.results import plain_config
 
 

@@ -14,7 +14,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.questions.figures import curves as curves_plot
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
-from sevenepochs.recipes.ladder import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
 from sevenepochs.store.results import Result, most_recipes, official_first

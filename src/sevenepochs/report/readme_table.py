@@ -12,7 +12,7 @@ from sevenepochs.comparison.ladder import Rung, ladders, published_losses
 from sevenepochs.comparison.noise import read_floors
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called, unchanged
-from sevenepochs.recipes.ladder import LADDER, PUBLIC_BEST
+from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table

@@ -16,7 +16,7 @@ from sevenepochs.comparison.noise import NoiseFloor, read_floors
 from sevenepochs.comparison.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.inputs import Published
 from sevenepochs.store.results import Result, official_first, record
 from sevenepochs.store.title_losses import TitleLosses

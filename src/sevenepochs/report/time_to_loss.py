@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called
-from sevenepochs.recipes.ladder import LADDER
+from sevenepochs.recipes.listing import LADDER
 from sevenepochs.store.results import Result
 
 STOCK = LADDER[0]

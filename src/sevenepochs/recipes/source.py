@@ -1,0 +1,89 @@
+"""An Experiment as the Python that makes it."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.config import Config
+from sevenepochs.experiment import Experiment
+
+_COLUMNS = 120
+_INDENT = 4
+
+Names = dict[type[Config], str]
+
+
+def as_python(experiment: Experiment, name: str) -> str:
+    """Return a Python file with one function, `name`, that returns an equal Experiment.
+
+    Every slot of the experiment is written out. A slot holds what differs from the stock program: the changed fields
+    of a class that stock has there as well, all fields of another class.
+    """
+    names = _names(experiment)
+    imports = [_import(cls, called) for cls, called in names.items()]
+    if any("import_file(" in line for line in imports):
+        imports += ["from pathlib import Path\n", "from sevenepochs.recipes.catalog import import_file"]
+    imports.sort(key=lambda line: (not line.startswith("from pathlib"), not line.startswith("from "), line))
+    start = " " * _INDENT + "return "
+    code = _code(experiment, Experiment(), names, column=len(start), indent=_INDENT)
+    return "\n".join(imports) + f"\n\n\ndef {name}() -> Experiment:\n{start}{code}\n"
+
+
+def _code(value: Any, stock: Any, names: Names, column: int, indent: int) -> str:
+    """The value's expression, which begins at `column` of a line indented by `indent`; broken as ruff breaks it."""
+    flat = _flat(value, stock, names)
+    if not isinstance(value, Experiment) and column + len(flat + ",") <= _COLUMNS:
+        return flat
+    inner = indent + _INDENT
+    lines = [
+        f"{' ' * inner}{key}={_code(part, part_of_stock, names, inner + len(key) + 1, inner)},\n"
+        for key, part, part_of_stock in _written(value, stock)
+    ]
+    return f"{names[type(value)]}(\n{''.join(lines)}{' ' * indent})"
+
+
+def _flat(value: Any, stock: Any, names: Names) -> str:
+    """The value's expression in one line."""
+    if isinstance(value, Config):
+        arguments = (f"{key}={_flat(part, of_stock, names)}" for key, part, of_stock in _written(value, stock))
+        return f"{names[type(value)]}({', '.join(arguments)})"
+    text = f"{value:_}" if type(value) in (int, float) else repr(value)
+    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
+
+
+def _written(value: Any, stock: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value and stock value (None in a class that stock does not have there) of the fields to write."""
+    same_class = type(value) is type(stock)
+    for field in dataclasses.fields(value):
+        part, of_stock = getattr(value, field.name), getattr(stock, field.name) if same_class else None
+        counts = field.compare  # a field outside equality is no setting
+        if counts and (not same_class or isinstance(value, Experiment) or part != of_stock):
+            yield field.name, part, of_stock
+
+
+def _names(experiment: Experiment) -> Names:
+    """The classes to import, each with a name of its own."""
+    names: Names = {}
+    waiting: list[tuple[Any, Any]] = [(experiment, Experiment())]
+    while waiting:
+        value, stock = waiting.pop()
+        if isinstance(value, Config):
+            name = type(value).__qualname__
+            taken = {called for cls, called in names.items() if cls is not type(value)}
+            while name in taken:
+                name += "_"
+            names[type(value)] = name
+            waiting += [(part, of_stock) for _, part, of_stock in _written(value, stock)]
+    return names
+
+
+def _import(cls: type[Config], called: str) -> str:
+    module, name = cls.__module__, cls.__qualname__
+    file = getattr(sys.modules[module], "__file__", None)
+    if file is not None and Path(file).stem not in (module.rpartition(".")[2], "__init__"):  # a file of the user's
+        return f"{called} = import_file(Path({str(file)!r})).{name}"
+    return f"from {module} import {name}" + (f" as {called}" if called != name else "")
