@@ -41,7 +41,7 @@ def test_a_public_name_stays_itself_after_every_module_was_imported() -> None:
 
 def test_an_experiment_keeps_its_recipes_name(shrink, tmp_path):
     experiment = shrink(sevenepochs.load_recipe("adamw")).replace("optimizer.lr", 1e-3)
-    run = sevenepochs.training(experiment, runs=tmp_path)
+    run = sevenepochs.train(experiment, runs=tmp_path)
     assert run.recipe == "adamw" and "_adamw_s1337" in run.name
     command = result_of(run).facts["command"]
     assert command.startswith("sevenepochs train adamw ") and "--set optimizer.lr=0.001" in command
@@ -71,7 +71,7 @@ class Stopping(Watcher):
 def test_resume_goes_on_by_run_by_folder_and_by_last(tiny, tmp_path):
     for how in ("run", "folder", "last"):
         with pytest.raises(Interrupted) as stopped:
-            sevenepochs.training(tiny, name=how, runs=tmp_path / how, watcher=Stopping())
+            sevenepochs.train(tiny, name=how, runs=tmp_path / how, watcher=Stopping())
         path = stopped.value.run_path
         told = {"run": sevenepochs.Run(path), "folder": path, "last": "last"}[how]
         run = sevenepochs.resume(told, runs=tmp_path / how)
@@ -104,7 +104,7 @@ def test_train_prints_progress_in_a_notebook(tmp_path, monkeypatch):
         "tiny = sevenepochs.load_recipe('demo_adamw', corpus='sample:60').replace_all({'model.n_layer': 1,\n"
         "    'model.d_model': 16, 'batches.batch_size': 4, 'tokenizer.vocab_size': 300, \n"
         "    'training.compile': 'off', 'training.device': 'cpu'})\n"
-        "run = sevenepochs.training(tiny)\n"
+        "run = sevenepochs.train(tiny)\n"
     )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()

@@ -2,7 +2,7 @@
 
     >>> import sevenepochs
     >>> experiment = sevenepochs.load_recipe("demo_adamw").replace("optimizer.lr", 1e-3)
-    >>> run = sevenepochs.training(experiment)
+    >>> run = sevenepochs.train(experiment)
     >>> run.summary["figures"]["exact_val_loss"]
 
 Names are imported when first used, so that `import sevenepochs` is quick.
