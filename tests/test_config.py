@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sevenepochs
 from sevenepochs.config import Config, check_range, kind_of
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.tokenizer.bpe import BPE
@@ -259,7 +260,7 @@ def test_a_foreign_kind_is_never_imported(tmp_path):
         "try:\n    Experiment().replace('optimizer', 'evil:Evil')\n"
         "except ValueError as error:\n    print(error)\n"
     )
-    root = Path(sys.modules[Config.__module__].__file__).parents[1]
+    root = Path(sevenepochs.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = ['.', {str(root)!r}]\n{code}"],
         cwd=tmp_path,

@@ -16,6 +16,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.names import DESCRIPTIONS
 from sevenepochs.questions.standard import analyze
+from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.report.performance import update_performance
 from sevenepochs.report.readme_table import headline, table, times, update, update_choosing, update_looking_inside
 from sevenepochs.store.results import Result, list_results, publish, result_of
@@ -183,11 +184,14 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
 
 @pytest.fixture()
 def made(published: Path) -> Made:
-    """made(recipe, loss, day, **facts): a fair result."""
+    """made(recipe, loss, day, **facts): a fair result, with the configuration of the recipe where it is one of ours."""
+    ours = {recipe.name for recipe in list_recipes()}
 
     def make(recipe: str, loss: float, day: int = 1, **changes: object) -> Result:
         facts = json.loads((published / "result.json").read_text())
         facts["figures"]["exact_val_loss"] = loss
+        if recipe in ours:
+            facts["config"] = load_recipe(recipe).to_dict()
         facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
         return Result(None, facts | changes)
 
@@ -232,7 +236,7 @@ def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_r
 
 def test_the_committed_tables_are_those_of_the_committed_results() -> None:
     """`make readme` after every publish: neither README nor docs holds a typed or an old figure."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     assert update(root / "README.md", root / "results", check=True)
     assert update_looking_inside(root / "docs" / "looking-inside.md", root / "results", check=True)
     assert update_choosing(root / "docs" / "choosing.md", root / "results", check=True)
@@ -241,7 +245,7 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
 
 def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:
     """What a configuration is called depends on what counts as a recipe: an old floor would judge nothing."""
-    root = Path(__file__).parents[1] / "results"
+    root = Path(__file__).parents[2] / "results"
     recipes = [seeds for seeds in by_recipe(list_results(root)) if len({seed.facts["seed"] for seed in seeds}) > 1]
     assert set(map(noise_floor, recipes)) == set(read_floors(root)), "run: sevenepochs noise"
 

@@ -290,7 +290,7 @@ def test_another_process_trains_the_same_tokenizer(tmp_path, parallel):
     )
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(bpe.__file__).parents[2]),
+        "PYTHONPATH": str(Path(bpe.__file__).parents[3]),
         "SEVENEPOCHS_CACHE": str(tmp_path),
         "TOKENIZERS_PARALLELISM": parallel,
         "RAYON_NUM_THREADS": "4" if parallel == "true" else "1",

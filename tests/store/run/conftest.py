@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sevenepochs.store.run import RunWriter, storage
+import sevenepochs
+from sevenepochs.store.run import RunWriter
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
-SOURCE = str(Path(storage.__file__).resolve().parents[2])
+SOURCE = str(Path(sevenepochs.__file__).resolve().parents[1])
 TENSORS = {
     "w": np.arange(6, dtype=np.float32).reshape(2, 3),
     "step": np.array(7, dtype=np.int64),
