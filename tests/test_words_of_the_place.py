@@ -139,7 +139,7 @@ def test_last_is_the_run_that_was_started_last_whatever_its_name_and_the_clock(t
 
 def test_a_run_from_a_clock_ahead_has_no_negative_age(tmp_path, capsys):
     RunWriter.create(tmp_path, "ahead", 1, now=datetime.now(UTC) + timedelta(hours=2)).close()
-    assert main(["runs", "--folder", str(tmp_path)]) == 0
+    assert main(["runs", "--runs", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "clock" in printed and " ago" not in printed
 

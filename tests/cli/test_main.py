@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.cli.console import console
-from sevenepochs.cli.main import main
+from sevenepochs.cli.main import RENAMED, main
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST, list_recipes
@@ -261,3 +261,23 @@ def test_train_py_is_sevenepochs_train() -> None:
     done = subprocess.run([sys.executable, str(script), "--set", "optimizer.lrr=1"], capture_output=True, text=True)
     optimizer = load_recipe(RECORD_RECIPE).to_dict()["optimizer"]["kind"]
     assert done.returncode == 2 and optimizer in done.stderr  # the record recipe is the default
+
+
+@pytest.mark.parametrize("spelled", [["--folder", "DIR"], ["--folder=DIR"]])
+def test_a_renamed_option_is_understood_and_its_new_name_told(
+    spelled: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs", *(word.replace("DIR", str(tmp_path)) for word in spelled)]) == 0
+    out, error = capsys.readouterr()
+    assert f"no runs in {tmp_path}" in out
+    assert len(error.splitlines()) == 1 and "--folder" in error and "--runs" in error
+
+
+@pytest.mark.parametrize(("verb", "old"), RENAMED)
+def test_the_new_name_of_an_option_is_in_the_help_and_the_old_one_is_not(
+    verb: str, old: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    assert RENAMED[verb, old] in text and old not in text

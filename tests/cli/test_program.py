@@ -51,7 +51,7 @@ def test_a_pipe_gets_a_line_a_run_however_long_its_name(tmp_path: Path) -> None:
     run.mkdir()
     facts = {"schema_version": 1, "recipe": "x", "seed": 1, "created_utc": "2026-11-27T00:00:00"}
     (run / "run.json").write_text(json.dumps(facts))
-    command = [sys.executable, "-m", "sevenepochs", "runs", "--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "sevenepochs", "runs", "--runs", str(tmp_path)]
     wide = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
     assert run.name in subprocess.run(command, env=wide, capture_output=True, text=True).stdout
     assert run.name not in subprocess.run(command, env={**wide, "COLUMNS": "60"}, capture_output=True, text=True).stdout

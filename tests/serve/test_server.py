@@ -42,12 +42,12 @@ def test_without_names_the_newest_complete_runs_are_served(copies: tuple[Run, Ru
 
 
 def test_no_runs_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--folder", str(tmp_path)]) == 2
+    assert main(["serve", "--runs", str(tmp_path)]) == 2
     assert "sevenepochs demo" in said(capsys)
 
 
 def test_an_unknown_run_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "nothing", "--folder", str(copies[0].path.parent)]) == 2
+    assert main(["serve", "nothing", "--runs", str(copies[0].path.parent)]) == 2
     assert "nothing" in said(capsys)
 
 
@@ -56,7 +56,7 @@ def test_a_taken_port_is_one_line(copies: tuple[Run, Run], capsys: pytest.Captur
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert main(["serve", "--folder", str(copies[0].path.parent), "--port", str(port)]) == 2
+        assert main(["serve", "--runs", str(copies[0].path.parent), "--port", str(port)]) == 2
     assert f"port {port} is in use" in said(capsys)
 
 
@@ -65,7 +65,7 @@ def test_a_port_that_cannot_be_is_one_line(
     copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sevenepochs.serve.server.serve_until_stopped", lambda *given: None)
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", port]) == 2
+    assert main(["serve", "--runs", str(copies[0].path.parent), "--port", port]) == 2
     assert "0 to 65535" in said(capsys)
 
 
@@ -73,7 +73,7 @@ def test_a_port_that_cannot_be_is_one_line(
 def test_a_foreign_or_impossible_address_is_one_line(
     copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 2
+    assert main(["serve", "--runs", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 2
     assert host in said(capsys)
 
 
@@ -94,13 +94,13 @@ def test_titles_are_loaded_before_the_page_opens(
     monkeypatch.setattr(server, "listen", listen_too)
     monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
     folder = str(copies[0].path.parent)
-    assert main(["serve", "--folder", folder, "--port", "0", "--corpus", "hub", "--revision", "2026"]) == 0
+    assert main(["serve", "--runs", folder, "--port", "0", "--corpus", "hub", "--revision", "2026"]) == 0
     assert happened == ["load 2026", "listen"]
     assert capsys.readouterr().err == "downloading 426 MB\n"
 
 
 def test_a_corpus_that_is_not_there_is_one_line(copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--corpus", "none.txt"]) == 2
+    assert main(["serve", "--runs", str(copies[0].path.parent), "--port", "0", "--corpus", "none.txt"]) == 2
     assert "none.txt" in said(capsys)
 
 
@@ -110,7 +110,7 @@ def test_a_file_with_the_runs_own_classes_is_imported(
     monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
     file = tmp_path / "mine.py"
     file.write_text("from pathlib import Path\nPath(__file__).with_suffix('.imported').touch()\n")
-    arguments = ["serve", "--folder", str(copies[0].path.parent), "--port", "0", "--load"]
+    arguments = ["serve", "--runs", str(copies[0].path.parent), "--port", "0", "--load"]
     assert main([*arguments, str(file)]) == 0
     assert file.with_suffix(".imported").exists()
     capsys.readouterr()
@@ -122,7 +122,7 @@ def test_a_missing_extra_is_one_line(
     copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "starlette", None)
-    assert main(["serve", "--folder", str(copies[0].path.parent)]) == 2
+    assert main(["serve", "--runs", str(copies[0].path.parent)]) == 2
     assert 'pip install -e ".[serve]"' in said(capsys)
 
 
@@ -162,7 +162,7 @@ def test_a_proxys_name_is_allowed_as_people_write_it(
     monkeypatch.setattr("sevenepochs.serve.app.create_app", create)
     monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
     folder = str(copies[0].path.parent)
-    assert main(["serve", "--folder", folder, "--port", "0", "--allow-host", given]) == 0
+    assert main(["serve", "--runs", folder, "--port", "0", "--allow-host", given]) == 0
     assert found[0].allow("hub.example.org")
     assert not found[0].allow("evil.example")
 
@@ -172,7 +172,7 @@ def test_a_proxy_without_a_name_is_one_line(
     given: str, copies: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(copies[0].path.parent)
-    assert main(["serve", "--folder", folder, "--port", "0", "--allow-host", given]) == 2
+    assert main(["serve", "--runs", folder, "--port", "0", "--allow-host", given]) == 2
     assert "hub.example.org" in said(capsys)
 
 
@@ -188,7 +188,7 @@ def test_all_addresses_are_any_number_but_no_foreign_name(
         assert not hosts.allow(name)
 
     monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 0
+    assert main(["serve", "--runs", str(copies[0].path.parent), "--host", host, "--port", "0"]) == 0
     printed = capsys.readouterr().out
     assert "open http://127.0.0.1:" in printed
     assert f"at http://{socket.gethostname()}:" in printed
@@ -201,7 +201,7 @@ def test_addresses_in_brackets_are_printed_whole(
     for name in ("address_of", "address_for_others"):
         monkeypatch.setattr(server, name, lambda listener: "http://[fd00::5]:8707/")
     monkeypatch.setattr(server, "serve_until_stopped", lambda *given: None)
-    assert main(["serve", "--folder", str(copies[0].path.parent), "--port", "0"]) == 0
+    assert main(["serve", "--runs", str(copies[0].path.parent), "--port", "0"]) == 0
     assert capsys.readouterr().out.count("http://[fd00::5]:8707/") == 2
 
 
@@ -247,7 +247,7 @@ def test_a_body_that_does_not_arrive_is_refused(in_background: Background, finis
 
 
 def test_ctrl_c_ends_it_cleanly(copies: tuple[Run, Run]) -> None:
-    command = [sys.executable, "-m", "sevenepochs", "serve", "--folder", str(copies[0].path.parent), "--port", "0"]
+    command = [sys.executable, "-m", "sevenepochs", "serve", "--runs", str(copies[0].path.parent), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -78,15 +78,15 @@ class Search:
         }
         text = json.dumps(facts, indent=1) + "\n"
         file = self.folder / _SPACE
-        with storage.disk_errors(str(file), "choose another folder with --folder"):
+        with storage.disk_errors(str(file), "choose another folder with --study"):
             self.folder.mkdir(parents=True, exist_ok=True)
             if not file.exists():
                 file.write_text(text, encoding="utf-8")
-        with storage.damage(file, "choose another folder with --folder"):
+        with storage.damage(file, "choose another folder with --study"):
             kept = present_form(json.loads(file.read_text(encoding="utf-8")))
         if kept != json.loads(text):
             raise UserError(
-                f"{self.folder} holds a search of another recipe, corpus or space; name another with --folder"
+                f"{self.folder} holds a search of another recipe, corpus or space; name another with --study"
             )
         backend = optuna.storages.journal.JournalFileBackend(str(self.folder / _JOURNAL))
         study = optuna.create_study(
@@ -128,7 +128,7 @@ class Search:
             lock = Lock(self.folder / _LOCK)
         except BlockingIOError as error:
             raise UserError(
-                f"the search in {self.folder} is {error}; wait for it, or name another folder with --folder"
+                f"the search in {self.folder} is {error}; wait for it, or name another folder with --study"
             ) from None
         try:
             self._go_on(study, n_trials, watcher, announce)

@@ -21,23 +21,23 @@ By = Annotated[
 
 
 def compare(
-    runs: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN RUN ...")]],
+    names: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN RUN ...")]],
     by: By = (),
     corpus: Corpus = None,
     column: Column = None,
     encoding: Encoding = None,
-    folder: Folder = Path("runs"),
+    runs: Folder = Path("runs"),
     results: Folder = Path("results"),
     json: bool = False,
 ) -> None:
     """Show runs side by side and pair them title by title; the first one is the reference.
 
     Args:
-        runs: Recipes (all their seeds), run folders, how their names begin or end, or folders of results/.
+        names: Recipes (all their seeds), run folders, how their names begin or end, or folders of results/.
         by: Breakdowns.
         corpus: Where the runs' titles are now, if they moved.
         column: The column that holds the titles.
-        folder: Where run folders are.
+        runs: Where run folders are.
         results: Where published results and measured seed deviations are.
         json: Print JSON.
     """
@@ -50,10 +50,10 @@ def compare(
     from sevenepochs.comparison.title_losses import title_losses
     from sevenepochs.errors import UserError
 
-    if len(runs) < 2:
+    if len(names) < 2:
         raise UserError("compare needs at least two runs or results")
     inner = other_corpus(corpus, column, encoding=encoding)
-    named = [result for text in runs for result in select(text, folder, results)]
+    named = [result for text in names for result in select(text, runs, results)]
     comparison = line_up(named)
     pairs: list[Pair] = []
     parts: list[list[Part]] = []

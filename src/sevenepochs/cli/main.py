@@ -19,6 +19,14 @@ Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenep
 
 # torchrun ends all processes when one ends: the others wait until the first one has printed the mistake
 _PRINTED_SECONDS = 5.0
+# (verb, old option) -> the option's name now; understood, with a line, until version 0.2
+RENAMED = {
+    ("compare", "--folder"): "--runs",
+    ("runs", "--folder"): "--runs",
+    ("serve", "--folder"): "--runs",
+    ("serve", "--show"): "--open",
+    ("search", "--folder"): "--study",
+}
 # These go on when their output cannot be written any more: what counts is the run folders.
 _TRAINING_VERBS = ("demo", "train", "resume", "ladder", "noise", "search")
 
@@ -32,6 +40,7 @@ def _call_verb(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"sevenepochs {__version__}")
         return
+    arguments = _with_new_names(arguments)
     import tyro
 
     from sevenepochs.cli.analyze import analyze
@@ -83,6 +92,18 @@ def _call_verb(arguments: list[str]) -> None:
         "leaderboard": leaderboard,
     }
     tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=arguments)
+
+
+def _with_new_names(arguments: list[str]) -> list[str]:
+    """The arguments with renamed options under their new names; each is told on the error stream."""
+    renamed = []
+    for word in arguments:
+        option, equals, value = word.partition("=")
+        new = RENAMED.get((arguments[0], option), option)
+        if new != option:
+            print(f"{option} is called {new} now; the old name goes with the next version", file=sys.stderr)
+        renamed.append(new + equals + value)
+    return renamed
 
 
 def guarded(action: Callable[[], Any]) -> int:

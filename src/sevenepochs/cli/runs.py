@@ -9,11 +9,11 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Folder
 
 
-def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
+def runs(runs: Folder = Path("runs"), json: bool = False) -> None:
     """List runs: loss, state, age.
 
     Args:
-        folder: Where run folders are.
+        runs: Where run folders are.
         json: Print JSON.
     """
     from rich.table import Table
@@ -24,7 +24,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
     from sevenepochs.store.run import list_runs
 
     rows: list[dict[str, Any]] = []
-    for run in list_runs(folder):
+    for run in list_runs(runs):
         try:
             summary = run.summary
             evaluations = run.evaluations()
@@ -37,7 +37,7 @@ def runs(folder: Folder = Path("runs"), json: bool = False) -> None:
         print_json(rows)
         return
     if not rows:
-        console.print(f"no runs in {folder}; start one with: sevenepochs train demo_adamw")
+        console.print(f"no runs in {runs}; start one with: sevenepochs train demo_adamw")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "exact (nats/char)", "started"):

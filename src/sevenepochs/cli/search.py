@@ -33,7 +33,7 @@ def search(
     encoding: Encoding = None,
     revision: Revision = None,
     settings: Settings = (),
-    folder: Folder | None = None,
+    study: Folder | None = None,
     json: bool = False,
 ) -> None:
     """Vary settings of a recipe together, at proxy scale and on training titles only; the same command goes on.
@@ -46,7 +46,7 @@ def search(
         column: The column that holds the titles.
         revision: The hub dataset's revision.
         settings: Changes that all trials have.
-        folder: Where the study and its runs are (searches/RECIPE by default).
+        study: Where the study and its runs are (searches/RECIPE by default).
         json: Print JSON.
     """
     import dataclasses
@@ -63,7 +63,7 @@ def search(
 
     experiment = experiment_from(recipe, corpus, column, revision, None, settings, encoding)
     name = recipe_label(recipe)
-    folder = folder or Path("searches") / name.replace(":", "-")
+    folder = study or Path("searches") / name.replace(":", "-")
     dimensions = parse_space(vary, experiment) or Search.kept_space(folder) or default_space(experiment)
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
@@ -79,9 +79,9 @@ def search(
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
-    study = found.open()
-    done = found.trials(study)
-    importances = found.importances(study)
+    opened = found.open()
+    done = found.trials(opened)
+    importances = found.importances(opened)
     titles = {"--corpus": corpus, "--column": column, "--encoding": encoding, "--revision": revision}
     commands = [_command(recipe, titles, settings, trial) for trial in best_of(done, survivors)]
     if json:

@@ -14,8 +14,8 @@ AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.a
 
 
 def serve(
-    runs: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
-    folder: Folder = Path("runs"),
+    names: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
+    runs: Folder = Path("runs"),
     port: int = 8707,
     host: str = "127.0.0.1",
     allow_host: AllowedHosts = (),
@@ -24,13 +24,13 @@ def serve(
     encoding: Encoding = None,
     revision: Revision = None,
     load: Folder | None = None,
-    show: bool = False,
+    open: bool = False,
 ) -> None:
     """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
 
     Args:
-        runs: Run folders, or how their names begin or end; none for the newest complete ones.
-        folder: Where run folders are.
+        names: Run folders, or how their names begin or end; none for the newest complete ones.
+        runs: Where run folders are.
         port: 0 takes any free one.
         host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
             for all of this machine's addresses.
@@ -41,7 +41,7 @@ def serve(
         column: The column that holds the titles.
         revision: The hub dataset's revision.
         load: A Python file with the runs' own recipe classes, if they have any.
-        show: Open the page in the browser.
+        open: Open the page in the browser.
     """
     try:
         import starlette  # noqa: F401
@@ -56,7 +56,7 @@ def serve(
 
     proxies = [proxy_name(name) for name in allow_host]
     titles_from = other_corpus(corpus, column, revision, encoding)
-    chosen = choose_runs(runs, folder)
+    chosen = choose_runs(names, runs)
     if load is not None:
         import_file(load)
     if titles_from is not None:
@@ -84,7 +84,7 @@ def serve(
             markup=False,  # [fd00::1] is no style
             soft_wrap=True,
         )
-    if show:
+    if open:
         webbrowser.open(address_of(listener))
     serve_until_stopped(app, listener, limits)
     console.print("stopped")

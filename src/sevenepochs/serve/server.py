@@ -33,7 +33,7 @@ def choose_runs(names: Sequence[str], folder: Path) -> list[Run]:
     if not complete:
         raise UserError(
             f"{folder} holds no complete run to serve; make two in three minutes with: sevenepochs demo "
-            "(or name a folder of runs with --folder)"
+            "(or name a folder of runs with --runs)"
         )
     return complete[:N_NEWEST]
 
