@@ -341,10 +341,10 @@ def test_a_search_goes_on_where_it_was_stopped(
     pytest.importorskip("optuna")
     from sevenepochs.campaign.search import Search
     from sevenepochs.campaign.space import parse_dimension
-    from sevenepochs.cli.options import experiment_from
+    from sevenepochs.cli.options import Titles, experiment_from
 
     monkeypatch.chdir(tmp_path)
-    experiment = experiment_from("adamw", "sample:200", None, None, None, tuple(TINY))
+    experiment = experiment_from("adamw", Titles("sample:200"), TINY)
     vary = ["optimizer.lr=1e-4..1e-2:log", "*dropout=0..0.3"]
     search = Search("adamw", experiment, tuple(parse_dimension(v, experiment) for v in vary), Path("searches/adamw"))
     with pytest.raises(Interrupted):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, RunName, other_corpus
+from sevenepochs.cli.options import Positional, RunName, Runs, Titles
 
 if TYPE_CHECKING:
     from sevenepochs.ask.observe import Progress
@@ -26,11 +26,9 @@ def analyze(
     only: _Names = (),
     again: bool = False,
     figures: bool = True,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    load: Folder | None = None,
-    runs: Folder = Path("runs"),
+    *,
+    titles: Titles,
+    runs: Runs,
     json: bool = False,
 ) -> None:
     """Look at a finished run: what it reads, whether it uses its context, where its loss is, how sure it is.
@@ -39,24 +37,18 @@ def analyze(
     model on two cores) and written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
 
     Args:
-        run: A run folder, its name's beginning or end, a recipe, or `last`.
         only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration
             samples layers.
         again: Compute also what is there already.
         figures: Draw the figures (needs matplotlib).
-        corpus: Where the run's titles are now, if they moved.
-        column: The column that holds the titles.
-        load: A Python file with the run's own recipe classes, if it has any.
-        runs: Where run folders are.
         json: Print the JSON of the analyses instead of the views.
     """
     from sevenepochs.cli.analysis_views import VIEWS
     from sevenepochs.cli.console import console, errors
-    from sevenepochs.store.run import find_run
 
-    titles_from = other_corpus(corpus, column, encoding=encoding)
-    found = find_run(run, runs)
-    contents = _contents(found, only, again, titles_from, load)
+    titles_from = titles.config()
+    found = runs.find(run)
+    contents = _contents(found, only, again, titles_from)
     if json:
         print_json(contents)
     for name, content in {} if json else contents.items():
@@ -68,13 +60,10 @@ def analyze(
         errors.print(f"{n_files} figures and their JSON are in {found.path / 'analysis'}", style="dim", soft_wrap=True)
 
 
-def _contents(
-    run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None, load: Path | None
-) -> dict[str, Any]:
+def _contents(run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None) -> dict[str, Any]:
     """The analyses by name, computed where they are missing; torch is imported only then."""
     from sevenepochs.cli.console import errors
     from sevenepochs.questions.names import DESCRIPTIONS, check_names
-    from sevenepochs.recipes.catalog import import_file
     from sevenepochs.store.results import result_of
 
     check_names(only)
@@ -83,8 +72,6 @@ def _contents(
     if again or not set(names) <= set(run.analysis_names()):
         from sevenepochs.questions.standard import analyze as compute
 
-        if load is not None:
-            import_file(load)
         with progress_of_analyses() as progress:
             compute(
                 run, corpus, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress

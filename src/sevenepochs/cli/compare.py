@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, other_corpus
+from sevenepochs.cli.options import Folders, Json, Positional, Titles
 
 if TYPE_CHECKING:
     from sevenepochs.comparison.compare import Pair
@@ -23,23 +22,16 @@ By = Annotated[
 def compare(
     names: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN RUN ...")]],
     by: By = (),
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    runs: Folder = Path("runs"),
-    results: Folder = Path("results"),
-    json: bool = False,
+    *,
+    titles: Titles,
+    folders: Folders,
+    json: Json = False,
 ) -> None:
     """Show runs side by side and pair them title by title; the first one is the reference.
 
     Args:
         names: Recipes (all their seeds), run folders, how their names begin or end, or folders of results/.
         by: Breakdowns.
-        corpus: Where the runs' titles are now, if they moved.
-        column: The column that holds the titles.
-        runs: Where run folders are.
-        results: Where published results and measured seed deviations are.
-        json: Print JSON.
     """
     from sevenepochs.cli.compare_views import pair_row, parts_table, print_figures, print_pair, row
     from sevenepochs.cli.console import console
@@ -52,15 +44,15 @@ def compare(
 
     if len(names) < 2:
         raise UserError("compare needs at least two runs or results")
-    inner = other_corpus(corpus, column, encoding=encoding)
-    named = [result for text in names for result in select(text, runs, results)]
+    inner = titles.config()
+    named = [result for text in names for result in select(text, folders.runs, folders.results)]
     comparison = line_up(named)
     pairs: list[Pair] = []
     parts: list[list[Part]] = []
     unpaired: list[str] = []
     if comparison.comparable:
         first, *others = group(named)
-        floors = read_floors(results)
+        floors = read_floors(folders.results)
         for other in others:
             try:
                 pair = pair_groups(first, other, lambda result: title_losses(result, inner), floors)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Encoding, Positional, Revision
+from sevenepochs.cli.options import Column, Encoding, Json, Positional, Revision
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,15 +20,15 @@ def corpus(
     column: Column = None,
     encoding: Encoding = None,
     revision: Revision = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Describe a corpus: counts, lengths, duplicates between the splits, most frequent words, recognised version.
 
     Args:
         source: The hub, the embedded sample (sample:N for N titles), or a file.
         column: The column that holds the titles.
+        encoding: The text file's encoding, e.g. cp1252.
         revision: The hub dataset's revision.
-        json: Print JSON.
     """
     from sevenepochs.cli.console import console
     from sevenepochs.data.corpus.describe import describe

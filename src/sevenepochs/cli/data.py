@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
+from sevenepochs.cli.options import Json, OptionalFolder, Positional, Runs, Titles
 
 if TYPE_CHECKING:
     from sevenepochs.data.corpus.base import CorpusConfig
@@ -18,33 +18,27 @@ if TYPE_CHECKING:
 
 def data(
     run: Positional[Annotated[str | None, tyro.conf.arg(metavar="RUN")]] = None,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
-    figures: Folder | None = None,
-    runs: Folder = Path("runs"),
-    json: bool = False,
+    *,
+    titles: Titles,
+    runs: Runs,
+    figures: OptionalFolder = None,
+    json: Json = False,
 ) -> None:
     """Show what a model reads: frequent words and tokens, lengths, kinds of titles, the share of `<eos>`.
 
     Only training titles are counted. Without a RUN the titles are cut by the stock tokenizer, with one by its own.
+    Without a RUN and --corpus they are the embedded sample's.
 
     Args:
         run: A run folder, its name's beginning or end, a recipe, or `last`; its tokenizer and, unless --corpus says
             otherwise, its titles.
-        corpus: Where the titles come from; without a RUN the embedded sample.
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
         figures: Also write the figures to this folder (needs matplotlib).
-        runs: Where run folders are.
-        json: Print JSON.
     """
     from sevenepochs.cli.analysis_views import data as view
     from sevenepochs.cli.console import console, errors
     from sevenepochs.questions.data import analyze
 
-    split, tokenizer = _read(run, other_corpus(corpus, column, revision, encoding), runs)
+    split, tokenizer = _read(run, titles.config(), runs)
     content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
     if json:
         print_json(content)
@@ -55,18 +49,18 @@ def data(
         errors.print(f"figures are in {figures}", style="dim", soft_wrap=True)
 
 
-def _read(run: str | None, named: CorpusConfig | None, runs: Path) -> tuple[Split, Tokenizer]:
+def _read(run: str | None, named: CorpusConfig | None, runs: Runs) -> tuple[Split, Tokenizer]:
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.data.corpus.of_run import check_at_hand
     from sevenepochs.data.corpus.sample import SampleCorpus
     from sevenepochs.data.tokenizer.base import Tokenizer
     from sevenepochs.data.tokenizer.bpe import BPE
-    from sevenepochs.store.run import find_run, layout
+    from sevenepochs.store.run import layout
 
     if run is None:
         split = (named or SampleCorpus()).load().split()
         return split, BPE().build(split)
-    found = find_run(run, runs)
+    found = runs.find(run)
     config = named or CorpusConfig.from_dict(found.config["corpus"])
     check_at_hand(found, config)
     return config.load().split(), Tokenizer(found.read_text(layout.TOKENIZER))

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sevenepochs.cli.options import Folder
+from sevenepochs.cli.options import RunsFolder
 
 _RECIPES = ("demo_sgd", "demo_adamw")
 
 
-def demo(runs: Folder = Path("runs")) -> None:
-    """Train two small recipes for seven epochs on the embedded corpus and compare them with its floor (some minutes).
-
-    Args:
-        runs: Where run folders go.
-    """
+def demo(runs: RunsFolder = Path("runs")) -> None:
+    """Train two small recipes on the embedded corpus and compare them with its floor (some minutes)."""
     import shlex
 
     from sevenepochs.cli.console import ConsoleWatcher, console, figures_table, heading

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Folder, Positional, RunName, SvgFile, check_svg
+from sevenepochs.cli.options import Json, Positional, RunName, Runs, SvgFile, check_svg
 from sevenepochs.errors import UserError
 
 View = Literal["attention", "lens", "neighbours", "time"]
@@ -22,15 +21,14 @@ def inside(
     head: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     token: Annotated[str | None, tyro.conf.arg(metavar="WORD")] = None,
     top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
-    load: Folder | None = None,
-    runs: Folder = Path("runs"),
+    *,
+    runs: Runs,
     figure: SvgFile = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Look inside a model while it reads a text: where heads look, what each layer would answer, how it was learned.
 
     Args:
-        run: A run folder, its name's beginning or end, a recipe, or `last`.
         text: The text to read, e.g. "Show HN: A".
         view: attention (where each head looks), lens (each layer's answer), neighbours (nearest tokens of the
             embedding), time (the title's loss at each snapshot; needs a run with training.snapshots=true).
@@ -38,14 +36,8 @@ def inside(
         head: With --layer: one head's whole map, from 1.
         token: With --view neighbours: one token; else each token of --text.
         top_k: How many neighbours or answers.
-        load: A Python file with the run's own recipe classes, if it has any.
-        runs: Where run folders are.
         figure: Also draw the answer into this SVG (needs matplotlib); every head, or the one of --layer and --head.
-        json: Print JSON.
     """
-    from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.store.run import find_run
-
     check_svg(figure)
     if token is not None and view != "neighbours":
         raise UserError("--token belongs to --view neighbours")
@@ -55,9 +47,7 @@ def inside(
         raise UserError(f"--top-k {top_k}: write 1 or more")
     if (layer is not None or head is not None) and (view != "attention" or layer is None or head is None):
         raise UserError("--layer and --head go together and belong to --view attention")
-    if load is not None:
-        import_file(load)
-    found_run = find_run(run, runs)
+    found_run = runs.find(run)
     from sevenepochs.ask.one_thread import one_thread
 
     one_thread()

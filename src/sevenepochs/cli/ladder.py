@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
+from sevenepochs.cli.options import Folders, Json, Positional, Proxy, Settings, Titles
 
 if TYPE_CHECKING:
     from sevenepochs.campaign.jobs import Planned
@@ -22,37 +22,26 @@ def ladder(
     recipes: Positional[Recipes] = (),
     start: From = None,
     stop: To = None,
-    proxy: bool = False,
+    *,
+    titles: Titles,
+    folders: Folders,
+    proxy: Proxy = False,
     seeds: int = 1,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
     settings: Settings = (),
     dry_run: bool = False,
     log: bool = False,
     check_proxy: bool = False,
-    runs: Folder = Path("runs"),
-    results: Folder = Path("results"),
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Run recipes in order, each measured against the one before; what is done is skipped, what was stopped goes on.
 
     Args:
         recipes: Other recipes than the ladder's, in the order to compare.
-        proxy: A fifteenth of the work, on training titles alone: to choose by, never a result.
         seeds: Seeds a recipe, from 1337 on.
-        corpus: Where the titles come from (the recipes' own by default).
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        settings: Changes to every recipe.
         dry_run: Show what would be run and how long it would take; train nothing.
         log: Print entries for docs/log as well.
         check_proxy: Train nothing; of all runs that are there, or of the recipes named, show whether the proxy ranks
             them as full size does.
-        runs: Where run folders are and go.
-        results: Where published results and measured seed deviations are.
-        json: Print the table as JSON.
     """
     from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan
     from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
@@ -63,17 +52,18 @@ def ladder(
     from sevenepochs.training.hooks import Watcher
     from sevenepochs.training.interrupt import Interrupted
 
+    runs, results = folders.runs, folders.results
     refuse_seed(settings, "--seeds")
     if log and json:
         raise UserError("--log prints Markdown and --json prints JSON: choose one of them")
     names = _between(recipes or _ladder(), start, stop)
     if check_proxy:
-        if proxy or dry_run or log or seeds != 1 or corpus or column or encoding or revision or settings:
+        if proxy or dry_run or log or seeds != 1 or titles != Titles() or settings:
             raise UserError("--check-proxy looks at all runs that are there; beside it name only recipes and folders")
         is_part = bool(recipes or start or stop)
         show_checks(_checks(tuple(map(recipe_label, names)) if is_part else None, runs, results), json)
         return
-    wanted = {name: experiment_from(name, corpus, column, revision, None, settings, encoding) for name in names}
+    wanted = {name: experiment_from(name, titles, settings) for name in names}
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
     planned = plan(sorted(jobs, key=lambda job: job.seed), runs, results, may_download=not dry_run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sevenepochs.cli.json_output import print_json
+from sevenepochs.cli.options import Json
 
 # Files of recipes/ -> the heading above their recipes. A record of our own stands on the ladder already.
 _SHOWN = {
@@ -13,12 +14,11 @@ _SHOWN = {
 _REST = {"trials": "Trials, beside the ladder", "demo": "For the embedded corpus"}
 
 
-def list_recipes(all: bool = False, json: bool = False) -> None:
+def list_recipes(all: bool = False, json: Json = False) -> None:
     """List the recipes: the story, the ladder and the records.
 
     Args:
         all: Also list the trials beside the ladder and the demo.
-        json: Print JSON.
     """
     import dataclasses
 

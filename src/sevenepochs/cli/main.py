@@ -91,7 +91,9 @@ def _call_verb(arguments: list[str]) -> None:
         "audit": audit,
         "leaderboard": leaderboard,
     }
-    tyro.extras.subcommand_cli_from_dict(verbs, prog="sevenepochs", description=_DESCRIPTION, args=arguments)
+    tyro.extras.subcommand_cli_from_dict(
+        verbs, prog="sevenepochs", description=_DESCRIPTION, args=arguments, config=(tyro.conf.OmitArgPrefixes,)
+    )
 
 
 def _with_new_names(arguments: list[str]) -> list[str]:

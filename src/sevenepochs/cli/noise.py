@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, Settings
+from sevenepochs.cli.options import Folders, Json, Positional, Settings, Titles
 
 if TYPE_CHECKING:
     from sevenepochs.comparison.noise import NoiseFloor
@@ -19,15 +18,12 @@ Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RECIPE|RUN ...]")]
 def noise(
     recipes: Positional[Names] = (),
     train: int = 0,
+    *,
+    titles: Titles,
+    folders: Folders,
     proxy: bool = False,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
     settings: Settings = (),
-    runs: Folder = Path("runs"),
-    results: Folder = Path("results"),
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Measure how far the loss moves when only the seed changes, and keep it in results/noise.json for compare.
 
@@ -35,13 +31,6 @@ def noise(
         recipes: Recipes, or run folders of one recipe; every recipe with two seeds or more by default.
         train: Train what is missing to this number of seeds, from 1337 on.
         proxy: At proxy scale.
-        corpus: Where the titles come from, for --train.
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        settings: Changes to the recipe, for --train.
-        runs: Where run folders are and go.
-        results: Where published results are, and where the measured deviations go.
-        json: Print JSON.
     """
     from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
     from sevenepochs.campaign.proxy import proxy_name
@@ -54,8 +43,9 @@ def noise(
     from sevenepochs.errors import UserError
     from sevenepochs.training.hooks import Watcher
 
+    runs, results = folders.runs, folders.results
     refuse_seed(settings, "--train")
-    if not train and (corpus or column or encoding or revision or settings):
+    if not train and (titles != Titles() or settings):
         raise UserError(
             "--corpus, --column, --encoding, --revision and --set are for runs that --train begins; add --train 3"
         )
@@ -69,7 +59,7 @@ def noise(
             for name in recipes
             for job in jobs_for(
                 name,
-                experiment_from(name, corpus, column, revision, None, settings, encoding),
+                experiment_from(name, titles, settings),
                 train,
                 settings,
                 proxy=proxy,

@@ -1,7 +1,12 @@
-"""Options that several verbs share, and how they change an experiment."""
+"""The command line's vocabulary: options that verbs share, as types and small dataclasses.
+
+Dataclasses become options without a prefix (`OmitArgPrefixes` in cli/main.py), so every verb spells them alike.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,21 +18,130 @@ from sevenepochs.errors import UserError
 if TYPE_CHECKING:
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
+    from sevenepochs.store.run import Run
 
-Recipe = Annotated[str, tyro.conf.arg(metavar="RECIPE")]
-RunName = Annotated[str, tyro.conf.arg(metavar="RUN")]
 Corpus = Annotated[str | None, tyro.conf.arg(metavar="hub|sample|PATH")]
 Column = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
-Encoding = Annotated[str | None, tyro.conf.arg(metavar="NAME", help="The text file's encoding, e.g. cp1252.")]
+Encoding = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
-Seed = Annotated[int | None, tyro.conf.arg(metavar="N")]
+Number = Annotated[int | None, tyro.conf.arg(metavar="N")]
 Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
-SvgFile = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-Track = Annotated[Literal["trackio", "wandb"] | None, tyro.conf.arg(metavar="trackio|wandb")]
+OptionalFolder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+SvgFile = File
+Recipe = Annotated[
+    str, tyro.conf.arg(metavar="RECIPE", help="A name from `sevenepochs list`, or path/file.py:function.")
+]
+RunName = Annotated[
+    str, tyro.conf.arg(metavar="RUN", help="A run folder, its name's beginning or end, a recipe, or `last`.")
+]
+RunsFolder = Annotated[Path, tyro.conf.arg(name="runs", metavar="DIR", help="Where run folders are and go.")]
+ResultsFolder = Annotated[
+    Path, tyro.conf.arg(metavar="DIR", help="Where published results and measured seed deviations are and go.")
+]
 Settings = Annotated[
     tyro.conf.UseAppendAction[tuple[str, ...]],
     tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),
 ]
+Track = Annotated[
+    Literal["trackio", "wandb"] | None,
+    tyro.conf.arg(
+        metavar="trackio|wandb", help="Also mirror the metrics to a dashboard; the run folder has them in any case."
+    ),
+]
+Proxy = Annotated[
+    bool, tyro.conf.arg(help="A fifteenth of the work, on training titles alone: to choose by, never a result.")
+]
+Json = Annotated[bool, tyro.conf.arg(help="Print JSON.")]
+
+
+@dataclass(frozen=True)
+class Titles:
+    """Which titles; by default those of the recipe or run.
+
+    Args:
+        corpus: The hub, the embedded sample (sample:N for N titles), or a file (parquet, csv, tsv, json, jsonl, txt).
+        column: The column that holds the titles.
+        encoding: The text file's encoding, e.g. cp1252.
+        revision: The hub dataset's revision.
+    """
+
+    corpus: Corpus = None
+    column: Column = None
+    encoding: Encoding = None
+    revision: Revision = None
+
+    def config(self) -> CorpusConfig | None:
+        """Return the corpus that is named instead of a run's own; None where none is.
+
+        Raises:
+            UserError: a column, an encoding or a revision without --corpus, or as `parse_corpus`.
+        """
+        from sevenepochs.data.corpus.parse import parse_corpus
+
+        if self.corpus is not None:
+            return parse_corpus(self.corpus, column=self.column, revision=self.revision, encoding=self.encoding)
+        for option in self.words()[:1]:
+            raise UserError(f"{option} belongs to --corpus; name it too")
+        return None
+
+    def words(self) -> list[str]:
+        """Return the options as they are typed."""
+        return [word for name, value in asdict(self).items() if value is not None for word in (f"--{name}", value)]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Changes to the recipe.
+
+    Args:
+        seed: Initialisation, dropout and order; the split never changes.
+    """
+
+    settings: Settings = ()
+    seed: Number = None
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where runs and results are."""
+
+    runs: RunsFolder = Path("runs")
+    results: ResultsFolder = Path("results")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """How runs are found.
+
+    Args:
+        load: A Python file with the runs' own recipe classes, if they have any.
+    """
+
+    folder: RunsFolder = Path("runs")
+    load: File = None
+
+    def find(self, name: str) -> Run:
+        """Return the run of this name, and import the classes of --load.
+
+        Raises:
+            UserError: as `find_run` and `import_file`.
+        """
+        from sevenepochs.store.run import find_run
+
+        self.import_classes()
+        return find_run(name, self.folder)
+
+    def import_classes(self) -> None:
+        """Import the file of --load.
+
+        Raises:
+            UserError: as `import_file`.
+        """
+        from sevenepochs.recipes.catalog import import_file
+
+        if self.load is not None:
+            import_file(self.load)
 
 
 def check_svg(figure: Path | None) -> None:
@@ -36,7 +150,7 @@ def check_svg(figure: Path | None) -> None:
         raise UserError(f"--figure {figure}: figures are SVG; name it {figure.stem}.svg")
 
 
-def refuse_seed(settings: tuple[str, ...], option: str) -> None:
+def refuse_seed(settings: Iterable[str], option: str) -> None:
     """For commands that run several seeds of their own.
 
     Raises:
@@ -46,49 +160,20 @@ def refuse_seed(settings: tuple[str, ...], option: str) -> None:
         raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
 
 
-def other_corpus(
-    corpus: str | None, column: str | None, revision: str | None = None, encoding: str | None = None
-) -> CorpusConfig | None:
-    """What --corpus means beside a run, which has titles of its own; None without it.
-
-    Raises:
-        UserError: a column, an encoding or a revision of nothing, or as `parse_corpus`.
-    """
-    from sevenepochs.data.corpus.parse import parse_corpus
-
-    if corpus is not None:
-        return parse_corpus(corpus, column=column, revision=revision, encoding=encoding)
-    for option, value in (("--revision", revision), ("--column", column), ("--encoding", encoding)):
-        if value is not None:
-            raise UserError(f"{option} belongs to --corpus; name it too")
-    return None
-
-
-def experiment_from(
-    recipe: str,
-    corpus: str | None,
-    column: str | None,
-    revision: str | None,
-    seed: int | None,
-    settings: tuple[str, ...],
-    encoding: str | None = None,
-) -> Experiment:
-    """The recipe with the command line's changes; `--set` comes last and wins.
+def experiment_from(recipe: str, titles: Titles, settings: Iterable[str], seed: int | None = None) -> Experiment:
+    """Return the recipe with the command line's changes; `--set` comes last and wins.
 
     Raises:
         UserError: anything that does not fit.
     """
-    from sevenepochs.data.corpus.parse import parse_corpus
     from sevenepochs.recipes.catalog import load_recipe
 
     experiment = load_recipe(recipe)
-    if corpus is not None:
-        experiment = experiment.replace(
-            "corpus", parse_corpus(corpus, column=column, revision=revision, encoding=encoding)
-        )
-    else:
-        for name, value in (("column", column), ("revision", revision), ("encoding", encoding)):
-            if value is not None:
+    if titles.corpus is not None:
+        experiment = experiment.replace("corpus", titles.config())
+    else:  # the recipe's own corpus, read otherwise
+        for name in ("column", "revision", "encoding"):
+            if (value := getattr(titles, name)) is not None:
                 experiment = experiment.replace(f"corpus.{name}", value)
     if seed is not None:
         experiment = experiment.replace("training.seed", seed)

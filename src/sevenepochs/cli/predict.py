@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, SvgFile, check_svg, other_corpus
+from sevenepochs.cli.options import Json, Positional, Runs, SvgFile, Titles, check_svg
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,13 +25,11 @@ def predict(
     title: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     against: Annotated[str | None, tyro.conf.arg(metavar="RUN")] = None,
     top_k: Annotated[int, tyro.conf.arg(metavar="K")] = 10,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    load: Folder | None = None,
-    runs: Folder = Path("runs"),
+    *,
+    titles: Titles,
+    runs: Runs,
     figure: SvgFile = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Show what a model expects next: after a text, at a place of the validation text, or all along a title.
 
@@ -43,15 +41,10 @@ def predict(
         title: A validation title by number, from 0: every token with its surprisal and rank.
         against: A second run: where it gained or lost bits on the --title, or on --text read as a whole title.
         top_k: How many tokens to show.
-        corpus: Where the run's titles are now, if they moved.
-        column: The column that holds the titles.
-        load: A Python file with the run's own recipe classes, if it has any.
-        runs: Where run folders are.
         figure: Also draw the answer into this SVG (needs matplotlib).
-        json: Print JSON.
     """
     check_svg(figure)
-    found = _answer(run, text, at, title, against, top_k, other_corpus(corpus, column, encoding=encoding), load, runs)
+    found = _answer(run, text, at, title, against, top_k, titles.config(), runs)
     _show(found, json)
     if figure is not None:
         from sevenepochs.cli.one_figure import write_figure
@@ -67,8 +60,7 @@ def _answer(
     against: str | None,
     top_k: int,
     corpus: CorpusConfig | None,
-    load: Path | None,
-    runs: Path,
+    runs: Runs,
 ) -> dict[str, Any]:
     """From what is stored where that answers, else from the model."""
     if (text is not None) + (at is not None) + (title is not None) != 1:
@@ -79,22 +71,17 @@ def _answer(
         raise UserError("--against compares whole titles; use it with --title or --text")
     place = None if at is None else _place(at)
     from sevenepochs.store.results import is_result
-    from sevenepochs.store.run import find_run
 
     if is_result(Path(run)):
         return _published(Path(run), place, top_k)
 
-    found = find_run(run, runs)
+    found = runs.find(run)
     if place is not None and corpus is None:
         from sevenepochs.questions.published_place import published_place
 
         if (stored := published_place(found.path, *place, top_k)) is not None:
             return {"run": found.name, **stored}
-    if load is not None:
-        from sevenepochs.recipes.catalog import import_file
-
-        import_file(load)
-    other = None if against is None else find_run(against, runs)
+    other = None if against is None else runs.find(against)
     return _asked(found, other, text, place, title, top_k, corpus)
 
 

@@ -7,20 +7,18 @@ from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, other_corpus
+from sevenepochs.cli.options import Positional, ResultsFolder, Runs, Titles
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN [RUN ...]")]
 
 
 def publish(
     names: Positional[Names],
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    results: Folder = Path("results"),
+    *,
+    titles: Titles,
+    runs: Runs,
+    results: ResultsFolder = Path("results"),
     analyses: bool = True,
-    load: Folder | None = None,
-    runs: Folder = Path("runs"),
 ) -> None:
     """Write the small, committable part of finished runs to results/, their standard analyses included.
 
@@ -28,33 +26,24 @@ def publish(
 
     Args:
         names: Run folders, how their names begin or end, recipes, or `last`.
-        corpus: Where the runs' titles are now, if they moved.
-        column: The column that holds the titles.
-        results: Where results go.
         analyses: Make the standard analyses first, minutes on a CPU; without, those that are there go along.
-        load: A Python file with the runs' own recipe classes, if they have any.
-        runs: Where run folders are.
     """
     from sevenepochs.cli.analyze import progress_of_analyses
     from sevenepochs.cli.console import console
     from sevenepochs.comparison.title_losses import write as write_title_losses
     from sevenepochs.errors import UserError
     from sevenepochs.questions.standard import analyze
-    from sevenepochs.recipes.catalog import import_file
     from sevenepochs.store.results import publish as write
     from sevenepochs.store.results import result_of
-    from sevenepochs.store.run import find_run
 
     def announce(text: str) -> None:
         console.print(text, style="dim")
 
     if not names:
         raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
-    other = other_corpus(corpus, column, encoding=encoding)
-    if load is not None:
-        import_file(load)
+    other = titles.config()
     # an incomplete one among them is refused before any work
-    found = {run.path: (run, result_of(run).is_proxy) for run in (find_run(name, runs) for name in names)}
+    found = {run.path: (run, result_of(run).is_proxy) for run in map(runs.find, names)}
     for run, is_proxy in found.values():
         if analyses and not is_proxy:
             with progress_of_analyses() as progress:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Folder, Positional
+from sevenepochs.cli.options import Folder, OptionalFolder, Positional, RunsFolder
 
 
 def report(
@@ -16,9 +16,9 @@ def report(
     open: bool = False,
     pdf: bool = False,
     base_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
-    notebooks: Folder | None = None,
-    sources: Folder | None = None,
-    runs: Folder = Path("runs"),
+    notebooks: OptionalFolder = None,
+    sources: OptionalFolder = None,
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Build the site that tells the story of runs: pages, figures, notebooks, every number from the runs themselves.
 
@@ -30,7 +30,6 @@ def report(
         base_url: The address the site will be published at.
         notebooks: Executed notebooks to use instead of the project's own.
         sources: Leave the site's MyST sources here, a new folder: for another theme, or for pages of your own.
-        runs: Where run folders are.
     """
     import tempfile
 

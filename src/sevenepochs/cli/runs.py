@@ -6,16 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Folder
+from sevenepochs.cli.options import Json, RunsFolder
 
 
-def runs(runs: Folder = Path("runs"), json: bool = False) -> None:
-    """List runs: loss, state, age.
-
-    Args:
-        runs: Where run folders are.
-        json: Print JSON.
-    """
+def runs(runs: RunsFolder = Path("runs"), json: Json = False) -> None:
+    """List runs: loss, state, age."""
     from rich.table import Table
 
     from sevenepochs.cli.console import console, duration

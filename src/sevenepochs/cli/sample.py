@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, RunName, other_corpus
+from sevenepochs.cli.options import Json, Positional, RunName, Runs, Titles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,30 +29,22 @@ def sample(
     top_k: Annotated[int | None, tyro.conf.arg(metavar="K|None")] = 40,
     seed: int = 1,
     max_tokens: Annotated[int, tyro.conf.arg(metavar="N")] = 100,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    load: Folder | None = None,
-    runs: Folder = Path("runs"),
-    json: bool = False,
+    *,
+    titles: Titles,
+    runs: Runs,
+    json: Json = False,
 ) -> None:
     """Let a model make up titles, and say how many of them are training titles word for word.
 
     The model is small: what it writes can be false or offensive, and means nothing.
 
     Args:
-        run: A run folder, its name's beginning or end, a recipe, or `last`.
         prompt: How every title begins, e.g. "Ask HN:".
         n: How many titles.
         temperature: Below 1 likelier tokens gain, above 1 they lose; 0 always takes the likeliest.
         top_k: Draw from the likeliest K tokens; None from all.
         seed: The same seed gives the same titles.
         max_tokens: A title that has not ended by then is cut.
-        corpus: Where the run's training titles are now, if they moved.
-        column: The column that holds the titles.
-        load: A Python file with the run's own recipe classes, if it has any.
-        runs: Where run folders are.
-        json: Print JSON.
     """
     from collections import deque
 
@@ -61,30 +52,26 @@ def sample(
     from sevenepochs.ask.one_thread import one_thread
     from sevenepochs.ask.reader import Reader
     from sevenepochs.cli.console import console
-    from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.store.run import find_run
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
-    titles_from = other_corpus(corpus, column, encoding=encoding)
-    if load is not None:
-        import_file(load)
-    reader = Reader.open(find_run(run, runs))
+    titles_from = titles.config()
+    reader = Reader.open(runs.find(run))
     if n <= _FEW:
         one_thread()
     drawn = samples.draw(reader, prompt, n, drawing)
     last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, n, drawn)
-    titles, why_not = _training_titles(reader, titles_from)
-    found = samples.summarise(reader, prompt, last, drawing, titles)
+    known, why_not = _training_titles(reader, titles_from)
+    found = samples.summarise(reader, prompt, last, drawing, known)
     if json:
         print_json({**found, "not_checked": why_not})
         return
-    if titles is None:
+    if known is None:
         console.print(f"Whether they are training titles was not checked: {why_not}", style="yellow", markup=False)
     else:
-        known = sum(row["is_training_title"] for row in found["samples"])
+        n_known = sum(row["is_training_title"] for row in found["samples"])
         console.print(
-            f"{known} of {len(last)} are training titles word for word"
-            f" (of {len(titles):,}, as the run's own corpus has them).",
+            f"{n_known} of {len(last)} are training titles word for word"
+            f" (of {len(known):,}, as the run's own corpus has them).",
             style="dim",
         )
 

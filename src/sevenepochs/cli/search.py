@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Recipe, Revision, Settings
+from sevenepochs.cli.options import Changes, Json, OptionalFolder, Positional, Recipe, Titles
+from sevenepochs.errors import UserError, command
 
 if TYPE_CHECKING:
     from sevenepochs.campaign.search import Trial
@@ -28,26 +29,18 @@ def search(
     trials: int = 30,
     vary: Vary = (),
     survivors: int = 3,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
-    settings: Settings = (),
-    study: Folder | None = None,
-    json: bool = False,
+    *,
+    titles: Titles,
+    changes: Changes,
+    study: OptionalFolder = None,
+    json: Json = False,
 ) -> None:
     """Vary settings of a recipe together, at proxy scale and on training titles only; the same command goes on.
 
     Args:
-        recipe: A name from `sevenepochs list`, or path/file.py:function.
         trials: How many trials there shall be, earlier ones counted; 0 shows what is there.
         survivors: How many of the best to print as train commands.
-        corpus: Where the titles come from (the recipe's own by default).
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        settings: Changes that all trials have.
         study: Where the study and its runs are (searches/RECIPE by default).
-        json: Print JSON.
     """
     import dataclasses
 
@@ -56,18 +49,17 @@ def search(
     from sevenepochs.campaign.space import default_space, parse_space
     from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
     from sevenepochs.cli.options import experiment_from
-    from sevenepochs.errors import UserError, command
     from sevenepochs.store.run.writer import recipe_label
     from sevenepochs.training.hooks import Watcher
     from sevenepochs.training.interrupt import Interrupted
 
-    experiment = experiment_from(recipe, corpus, column, revision, None, settings, encoding)
+    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     name = recipe_label(recipe)
     folder = study or Path("searches") / name.replace(":", "-")
     dimensions = parse_space(vary, experiment) or Search.kept_space(folder) or default_space(experiment)
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
-    found = Search(name, experiment, tuple(dimensions), folder, settings)
+    found = Search(name, experiment, tuple(dimensions), folder, changes.settings)
     out = errors if json else console
 
     def announce(number: int, values: dict[str, float | int]) -> None:
@@ -82,8 +74,7 @@ def search(
     opened = found.open()
     done = found.trials(opened)
     importances = found.importances(opened)
-    titles = {"--corpus": corpus, "--column": column, "--encoding": encoding, "--revision": revision}
-    commands = [_command(recipe, titles, settings, trial) for trial in best_of(done, survivors)]
+    commands = [_command(recipe, titles, changes, trial) for trial in best_of(done, survivors)]
     if json:
         rows = [dataclasses.asdict(trial) for trial in done]
         print_json({"trials": rows, "importances": importances, "survivors": commands})
@@ -98,14 +89,10 @@ def search(
         console.print(f"  {line}", markup=False, soft_wrap=True)
 
 
-def _command(recipe: str, titles: dict[str, str | None], settings: tuple[str, ...], trial: Trial) -> str:
-    import shlex
-
-    words = ["sevenepochs", "train", recipe]
-    for option, value in titles.items():
-        words += [option, value] if value is not None else []
-    changes = [*settings, *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
-    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
+def _command(recipe: str, titles: Titles, changes: Changes, trial: Trial) -> str:
+    seed = [] if changes.seed is None else ["--seed", changes.seed]
+    settings = [*changes.settings, *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
+    return command("train", recipe, *titles.words(), *seed, *(word for each in settings for word in ("--set", each)))
 
 
 def _show(trials: list[Trial], importances: dict[str, float]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from sevenepochs.cli.options import Column, Corpus, Encoding, Folder, Positional, Revision, other_corpus
+from sevenepochs.cli.options import Positional, Runs, Titles
 from sevenepochs.errors import UserError, install
 
 AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")]
@@ -15,32 +14,25 @@ AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.a
 
 def serve(
     names: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
-    runs: Folder = Path("runs"),
+    *,
+    runs: Runs,
+    titles: Titles,
     port: int = 8707,
     host: str = "127.0.0.1",
     allow_host: AllowedHosts = (),
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
-    load: Folder | None = None,
     open: bool = False,
 ) -> None:
     """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
 
+    The titles of --corpus are read, and fetched where need be, before the page opens.
+
     Args:
         names: Run folders, or how their names begin or end; none for the newest complete ones.
-        runs: Where run folders are.
         port: 0 takes any free one.
         host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
             for all of this machine's addresses.
         allow_host: The name in the browser's address where a proxy stands before the page (JupyterHub, code-server,
             nginx); may be repeated.
-        corpus: Where the validation titles are, if not where the runs found them; read, and fetched where need be,
-            before the page opens.
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        load: A Python file with the runs' own recipe classes, if they have any.
         open: Open the page in the browser.
     """
     try:
@@ -51,14 +43,12 @@ def serve(
     import webbrowser
 
     from sevenepochs.cli.console import console, errors
-    from sevenepochs.recipes.catalog import import_file
     from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen, proxy_name
 
     proxies = [proxy_name(name) for name in allow_host]
-    titles_from = other_corpus(corpus, column, revision, encoding)
-    chosen = choose_runs(names, runs)
-    if load is not None:
-        import_file(load)
+    titles_from = titles.config()
+    chosen = choose_runs(names, runs.folder)
+    runs.import_classes()
     if titles_from is not None:
         # read once already: what is wrong with them is said here, and a download is announced here and not begun by a
         # click on the page

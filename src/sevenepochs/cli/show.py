@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Column, Corpus, Encoding, Positional, Recipe, Revision, Seed, Settings
+from sevenepochs.cli.options import Changes, Json, Positional, Recipe, Titles
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,26 +15,18 @@ if TYPE_CHECKING:
 
 def show(
     recipe: Positional[Recipe],
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
-    seed: Seed = None,
-    settings: Settings = (),
+    *,
+    titles: Titles,
+    changes: Changes,
     chain: bool = False,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Show a recipe as Python that runs from a file of yours, its parameters, steps, FLOPs, and the time it takes here.
 
+    Steps are counted on the titles of --corpus, or on the recipe's own where they are on this machine.
+
     Args:
-        recipe: A name from `sevenepochs list`, or path/file.py:function.
-        corpus: Count the steps on this corpus (the recipe's own by default; the hub's only when it is cached).
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        seed: As for train.
-        settings: Changes.
         chain: Show the recipes that lead to this one and what each changes, instead of the Python.
-        json: Print JSON, with every field of the configuration.
     """
     from sevenepochs.cli.console import console, duration, errors
     from sevenepochs.cli.options import experiment_from
@@ -44,9 +36,11 @@ def show(
 
     if chain and ".py" in recipe:
         raise UserError(f"--chain follows the package's own recipes (sevenepochs list --all); {recipe} is a file's")
-    experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
+    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     rungs = _rungs(recipe, experiment) if chain else []
-    facts = estimate(experiment, may_download=corpus is not None, announce=lambda text: errors.print(text, style="dim"))
+    facts = estimate(
+        experiment, may_download=titles.corpus is not None, announce=lambda text: errors.print(text, style="dim")
+    )
     if json:
         shown = {"chain": [{"recipe": name, "changes": diff.splitlines()} for name, diff in rungs]} if chain else {}
         print_json({"config": experiment.to_dict(), **facts, **shown})

@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sevenepochs.cli.options import (
-    Column,
-    Corpus,
-    Encoding,
-    Folder,
+    Changes,
     Positional,
+    Proxy,
     Recipe,
-    Revision,
     RunName,
-    Seed,
-    Settings,
+    Runs,
+    RunsFolder,
+    Titles,
     Track,
-    other_corpus,
 )
 from sevenepochs.recipes import RECORD_RECIPE
 
@@ -29,31 +26,16 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Positional[Recipe] = RECORD_RECIPE,
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    revision: Revision = None,
-    seed: Seed = None,
-    settings: Settings = (),
-    proxy: bool = False,
+    *,
+    titles: Titles,
+    changes: Changes,
+    proxy: Proxy = False,
     track: Track = None,
-    runs: Folder = Path("runs"),
+    runs: RunsFolder = Path("runs"),
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
 
     Several GPUs share each batch with: torchrun --standalone --nproc-per-node N -m sevenepochs train RECIPE
-
-    Args:
-        recipe: A name from `sevenepochs list`, or path/file.py:function.
-        corpus: Where the titles come from: the hub (real recipes' default), the embedded sample, or a file (parquet,
-            csv, tsv, json, jsonl, txt).
-        column: The column that holds the titles.
-        revision: The hub dataset's revision.
-        seed: Initialisation, dropout and order; the split never changes.
-        settings: Changes.
-        proxy: A fifteenth of the work, on training titles alone: to choose by, never a result.
-        track: Mirror the metrics to a dashboard, too; the run folder has them in any case.
-        runs: Where run folders go.
     """
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.cli.console import ConsoleWatcher
@@ -61,42 +43,30 @@ def train(
     from sevenepochs.training.trainer import run_training
 
     watcher = _mirrored(ConsoleWatcher(), track)
-    experiment = experiment_from(recipe, corpus, column, revision, seed, settings, encoding)
+    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
-    _report(run_training(experiment, recipe, runs, watcher, settings))
+    _report(run_training(experiment, recipe, runs, watcher, changes.settings))
 
 
 def resume(
     run: Positional[RunName],
-    corpus: Corpus = None,
-    column: Column = None,
-    encoding: Encoding = None,
-    load: Folder | None = None,
+    *,
+    titles: Titles,
+    runs: Runs,
     track: Track = None,
-    runs: Folder = Path("runs"),
 ) -> None:
     """Go on with an interrupted run from its last checkpoint, under torchrun if it began so (see `train`).
 
-    Args:
-        run: A run folder, its name's beginning or end, a recipe, or `last`.
-        corpus: Where the run's titles are now, if they moved.
-        column: The column that holds the titles.
-        load: A Python file with the run's own recipe classes, if it has any.
-        track: Mirror the metrics to a dashboard, too.
-        runs: Where run folders are.
+    --corpus says where the run's titles are now, if they moved.
     """
     from sevenepochs.cli.console import ConsoleWatcher
     from sevenepochs.data.corpus.development import moved
     from sevenepochs.experiment import Experiment
-    from sevenepochs.recipes.catalog import import_file
-    from sevenepochs.store.run import find_run
     from sevenepochs.training.trainer import resume_training
 
-    if load is not None:
-        import_file(load)
-    titles_from = other_corpus(corpus, column, encoding=encoding)
-    found = find_run(run, runs)
+    titles_from = titles.config()
+    found = runs.find(run)
     experiment = Experiment.from_dict(found.config)
     if titles_from is not None:
         experiment = experiment.replace("corpus", moved(experiment.corpus, titles_from))
