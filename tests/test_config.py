@@ -18,14 +18,11 @@ from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.optim import SGD, AdamW
 from sevenepochs.learning.settings import Training
-from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention import Causal
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.position.learned import Learned
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.position import Learned, NoPosition, Rope
 
 
 @dataclass(frozen=True)
@@ -225,9 +222,9 @@ def test_a_slot_is_replaced_by_its_kind():
 def test_a_kind_must_fit_its_slot():
     optim = "sevenepochs.learning.optim"
     for kind in (
-        f"{optim}.sgd:SDG",
+        f"{optim}:SDG",
         f"{optim}:OptimizerConfig",
-        "sevenepochs.learning.schedule.cosine:Cosine",
+        "sevenepochs.learning.schedule:Cosine",
         f"{__name__}:Leaf",
     ):
         refused(lambda kind=kind: Experiment().replace("optimizer", kind), "no OptimizerConfig", "adamw, muon, sgd")
@@ -279,7 +276,7 @@ def test_a_loaded_foreign_kind_is_found_and_never_shadows_ours(monkeypatch):
     monkeypatch.setitem(sys.modules, "settings", foreign)
     assert Experiment.from_dict(Experiment().to_dict()) == Experiment()
     mine = types.ModuleType("my_recipe")
-    exec("from sevenepochs.learning.optim.sgd import SGD\nclass Mine(SGD): pass", mine.__dict__)
+    exec("from sevenepochs.learning.optim import SGD\nclass Mine(SGD): pass", mine.__dict__)
     mine.Mine.__module__ = "my_recipe"
     monkeypatch.setitem(sys.modules, "my_recipe", mine)
     assert type(Experiment().replace("optimizer", "my_recipe:Mine").optimizer) is mine.Mine

@@ -18,7 +18,7 @@ from sevenepochs.config.old_configs import OLD_KINDS
 from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim import AdamW
 from sevenepochs.learning.optim.muon import Muon
 from sevenepochs.model.skip import SkipConfig
 

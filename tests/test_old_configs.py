@@ -17,7 +17,7 @@ from sevenepochs.config.old_configs import _LATER, OLD_KINDS, present_form
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.settings import Training
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.position import Rope
 from sevenepochs.report.config_diff import n_changes
 from sevenepochs.store.results import NOT_OF_A_RECIPE, Result, list_results, publish, recipe_key, result_of
 from sevenepochs.store.run import Run, list_runs

@@ -1,4 +1,4 @@
-"""Ours, with the loss over all logits at once: what chunks of rows (learning/objective/chunked_head.py) are worth.
+"""Ours, with the loss over all logits at once: what chunks of rows (learning/chunked_head.py) are worth.
 
 Not among the default contestants. With one narrow layer the step is nearly the head alone:
 

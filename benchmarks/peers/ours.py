@@ -9,7 +9,7 @@ from torch import Tensor
 from peers.usual import Step
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.objective import ObjectiveConfig
-from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim import AdamW
 from sevenepochs.model.dropout import share_rows
 from sevenepochs.recipes.story import baseline
 from sevenepochs.training import machine

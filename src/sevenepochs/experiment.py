@@ -17,14 +17,10 @@ from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.errors import UserError
-from sevenepochs.learning.averaging import AveragingConfig
-from sevenepochs.learning.averaging.last import LastWeights
-from sevenepochs.learning.objective import ObjectiveConfig
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
-from sevenepochs.learning.optim import OptimizerConfig
-from sevenepochs.learning.optim.sgd import SGD
-from sevenepochs.learning.schedule import ScheduleConfig
-from sevenepochs.learning.schedule.cosine import Cosine
+from sevenepochs.learning.averaging import AveragingConfig, LastWeights
+from sevenepochs.learning.objective import CrossEntropy, ObjectiveConfig
+from sevenepochs.learning.optim import SGD, OptimizerConfig
+from sevenepochs.learning.schedule import Cosine, ScheduleConfig
 from sevenepochs.learning.settings import Training
 from sevenepochs.model.gpt import GPT, GPTModel, n_matmul_parameters
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count

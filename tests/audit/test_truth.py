@@ -15,10 +15,8 @@ from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import reference_of_run
 from sevenepochs.audit.verdict import audit_log
 from sevenepochs.data.corpus.sample import SampleCorpus
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.optim.sgd import SGD
-from sevenepochs.learning.schedule import ScheduleConfig
-from sevenepochs.learning.schedule.cosine import Cosine
+from sevenepochs.learning.optim import SGD, AdamW
+from sevenepochs.learning.schedule import Cosine, ScheduleConfig
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors
 from sevenepochs.protocol.rows import stock_rows

@@ -12,12 +12,10 @@ from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.export import gpt2, hf
 from sevenepochs.export.probe import TOLERANCE, check_logits
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.mlp.gelu import Gelu
-from sevenepochs.model.norm import NormConfig
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.attention import Causal
+from sevenepochs.model.mlp import Gelu
+from sevenepochs.model.norm import NormConfig, RMSNorm
+from sevenepochs.model.position import NoPosition, Rope
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes

@@ -12,8 +12,8 @@ import torch
 from sevenepochs.errors import UserError
 from sevenepochs.export import onnx as export
 from sevenepochs.export.probe import TOLERANCE, probe_rows
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.norm import RMSNorm
+from sevenepochs.model.position import Rope
 from sevenepochs.model.titles import Titles
 
 SHAPES = {

@@ -182,7 +182,7 @@ def test_compiled_code_drops_the_same_elements():
 
 @pytest.mark.long
 def test_a_compiled_training_loss_and_its_gradients_are_the_eager_ones():
-    from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+    from sevenepochs.learning.objective import CrossEntropy
     from sevenepochs.training.step import loss_function
 
     model = GPT(n_layer=2, n_head=2, d_model=16).build(50, 16, seed=0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.objective import CrossEntropy
 from sevenepochs.model.gpt import GPT, n_matmul_parameters, n_parameters
 from sevenepochs.model.init import Normal
 from sevenepochs.recipes.story import baseline, rope

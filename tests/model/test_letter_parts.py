@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.objective import CrossEntropy
 from sevenepochs.model.embedding.letter_parts import LetterParts, OthersLetterParts, SumOfLetters, sequences
 from sevenepochs.model.embedding.word_parts import WordParts
 from sevenepochs.model.gpt import GPT

@@ -3,20 +3,16 @@
 import pytest
 import torch
 
-from sevenepochs.learning.objective.r_drop import RDrop
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.attention.output_gate import HeadGate
-from sevenepochs.model.attention.qk_norm import QKNorm
-from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.learning.objective import RDrop
+from sevenepochs.model.attention import Causal, HeadGate, QKNorm, ValueResidual
 from sevenepochs.model.dropout import begin_at, reseed, share_rows
 from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.head.soft_cap import SoftCap
-from sevenepochs.model.mlp.swiglu import SwiGLU
-from sevenepochs.model.position.rope import Rope
-from sevenepochs.model.residual.layer_scale import LayerScale
-from sevenepochs.model.residual.stochastic_depth import StochasticDepth
-from sevenepochs.model.skip.u_net import UNet
+from sevenepochs.model.head import SoftCap
+from sevenepochs.model.mlp import SwiGLU
+from sevenepochs.model.position import Rope
+from sevenepochs.model.residual import LayerScale, StochasticDepth
+from sevenepochs.model.skip import UNet
 from sevenepochs.model.titles import Titles
 
 EVERYTHING = GPT(

@@ -4,14 +4,11 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
-from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention import Causal
 from sevenepochs.model.context import Context
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.norm.layer_norm import LayerNorm
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.learned import Learned
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.norm import LayerNorm, RMSNorm
+from sevenepochs.model.position import Learned, NoPosition, Rope
 
 
 @pytest.fixture

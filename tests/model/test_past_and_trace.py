@@ -3,15 +3,10 @@
 import pytest
 import torch
 
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.attention.output_gate import HeadGate
-from sevenepochs.model.attention.qk_norm import QKNorm
-from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.model.attention import Causal, HeadGate, QKNorm, ValueResidual
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
-from sevenepochs.model.skip.u_net import UNet
-from sevenepochs.model.skip.x0 import X0
+from sevenepochs.model.position import NoPosition, Rope
+from sevenepochs.model.skip import X0, UNet
 from sevenepochs.model.titles import Titles
 
 EOS = 1

@@ -7,23 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from sevenepochs.errors import UserError
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.attention.output_gate import HeadGate
-from sevenepochs.model.attention.qk_norm import QKNorm
-from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.model.attention import Causal, HeadGate, QKNorm, ValueResidual
 from sevenepochs.model.context import Context
 from sevenepochs.model.dropout import Dropout, reseed
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.head.soft_cap import SoftCap
-from sevenepochs.model.init.scaled import ScaledResidual
-from sevenepochs.model.mlp.gelu import Gelu
-from sevenepochs.model.mlp.relu_squared import ReluSquared
-from sevenepochs.model.mlp.swiglu import SwiGLU
-from sevenepochs.model.residual.layer_scale import LayerScale
-from sevenepochs.model.residual.pre_norm import PreNorm
-from sevenepochs.model.residual.stochastic_depth import StochasticDepth
-from sevenepochs.model.skip.u_net import UNet
-from sevenepochs.model.skip.x0 import X0
+from sevenepochs.model.head import SoftCap
+from sevenepochs.model.init import ScaledResidual
+from sevenepochs.model.mlp import Gelu, ReluSquared, SwiGLU
+from sevenepochs.model.residual import LayerScale, PreNorm, StochasticDepth
+from sevenepochs.model.skip import X0, UNet
 from sevenepochs.model.titles import Titles
 
 B, T, D, H, K = 2, 9, 32, 4, 8

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from sevenepochs.errors import UserError
-from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention import Causal
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.position import Rope
 from sevenepochs.model.weights import load_model_tensors, model_tensors
 
 SMALL = GPT(n_layer=1, n_head=2, d_model=16, attention=Causal(rotary=Rope()))

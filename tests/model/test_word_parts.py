@@ -12,11 +12,11 @@ import torch
 
 from sevenepochs.ask.trained import load_snapshot, load_trained
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.objective import CrossEntropy
 from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.embedding.word_parts import SumOfParts, WordParts, form, word
 from sevenepochs.model.gpt import GPT, n_matmul_parameters
-from sevenepochs.model.head.soft_cap import SoftCap
+from sevenepochs.model.head import SoftCap
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import load_model_tensors, reading_tensors
 from sevenepochs.protocol.scoring import exact_log_probs

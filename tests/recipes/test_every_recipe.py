@@ -12,9 +12,9 @@ import torch
 
 from sevenepochs.config import Config
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.attention import causal
+from sevenepochs.model import attention
 from sevenepochs.model.dropout import Dropout, reseed
-from sevenepochs.model.norm.layer_norm import LayerNorm
+from sevenepochs.model.norm import LayerNorm
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.scoring import causality_violation, exact_log_probs
 from sevenepochs.recipes.catalog import load_recipe
@@ -159,8 +159,8 @@ def test_two_steps_are_finite_and_begin_at_chance(small_step, data):
 
 
 def test_attention_that_looks_ahead_is_caught(tiny, data, monkeypatch):
-    fused = causal.F.scaled_dot_product_attention
-    monkeypatch.setattr(causal.F, "scaled_dot_product_attention", lambda q, k, v, is_causal: fused(q, k, v))
+    fused = attention.F.scaled_dot_product_attention
+    monkeypatch.setattr(attention.F, "scaled_dot_product_attention", lambda q, k, v, is_causal: fused(q, k, v))
     assert violation(tiny, data) > 1e-3
 
 

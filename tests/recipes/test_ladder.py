@@ -10,19 +10,17 @@ import torch
 
 from sevenepochs.data.batches.stream import Stream
 from sevenepochs.data.tokenizer.unigram import Unigram
-from sevenepochs.learning.objective.r_drop import RDrop
-from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.objective import RDrop
+from sevenepochs.learning.optim import AdamW
 from sevenepochs.learning.optim.muon import Muon
-from sevenepochs.learning.schedule.warmup_stable_decay import WarmupStableDecay
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.attention.output_gate import HeadGate
+from sevenepochs.learning.schedule import WarmupStableDecay
+from sevenepochs.model.attention import Causal, HeadGate
 from sevenepochs.model.gpt import GPT, GPTModel, n_parameters
 from sevenepochs.model.init import Normal
-from sevenepochs.model.mlp.gelu import Gelu
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
-from sevenepochs.model.residual.layer_scale import LayerScale
+from sevenepochs.model.mlp import Gelu
+from sevenepochs.model.norm import RMSNorm
+from sevenepochs.model.position import NoPosition, Rope
+from sevenepochs.model.residual import LayerScale
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes import RECORD_RECIPE, ladder, records
 from sevenepochs.recipes.catalog import load_recipe

@@ -76,7 +76,7 @@ def test_citations_and_references_agree() -> None:
 def test_an_excerpt_is_the_source_without_its_docstring() -> None:
     text = excerpt("recipes/story.py:adamw")
     assert text.startswith("def adamw() -> Experiment:\n") and "AdamW(" in text and '"""' not in text
-    for marker in ("recipes/gone.py:x", "recipes/story.py:gone", "model/position/rope.py:Rotation.gone"):
+    for marker in ("recipes/gone.py:x", "recipes/story.py:gone", "model/position.py:Rotation.gone"):
         with pytest.raises(UserError, match="a page quotes"):
             excerpt(marker)
 

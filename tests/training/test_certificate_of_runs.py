@@ -15,8 +15,7 @@ from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.attention import AttentionConfig
-from sevenepochs.model.attention.causal import Causal, CausalAttention
+from sevenepochs.model.attention import AttentionConfig, Causal, CausalAttention
 from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.recipes.story import baseline
 from sevenepochs.training.hooks import Watcher

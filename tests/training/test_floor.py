@@ -5,7 +5,7 @@ import pytest
 
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim import AdamW
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training

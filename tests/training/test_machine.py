@@ -5,7 +5,7 @@ import torch
 import torch._functorch.config as functorch_config
 
 from sevenepochs.errors import UserError
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
+from sevenepochs.learning.objective import CrossEntropy
 from sevenepochs.learning.settings import Training
 from sevenepochs.model.dropout import reseed
 from sevenepochs.model.hardware import bf16_unit

@@ -16,7 +16,7 @@ from sevenepochs.cli.main import guarded
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.optim import SGD
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import Run, RunWriter, layout, list_runs
 from sevenepochs.training import conclusion, trainer

@@ -3,13 +3,11 @@ import math
 import pytest
 import torch
 
-from sevenepochs.learning.objective import ObjectiveConfig
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
-from sevenepochs.learning.objective.r_drop import RDrop
-from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.objective import CrossEntropy, ObjectiveConfig, RDrop
+from sevenepochs.learning.optim import SGD
 from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.residual.stochastic_depth import StochasticDepth
+from sevenepochs.model.residual import StochasticDepth
 from sevenepochs.training.ranks import ALONE
 from sevenepochs.training.step import loss_function, training_step
 

@@ -9,8 +9,7 @@ from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.averaging.ema import EMA
-from sevenepochs.learning.averaging.tail import Tail
+from sevenepochs.learning.averaging import EMA, Tail
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import BEST

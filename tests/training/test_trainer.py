@@ -13,8 +13,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.schedule import ScheduleConfig
 from sevenepochs.metrics import METRICS
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.model.attention import Causal
+from sevenepochs.model.position import Rope
 from sevenepochs.protocol.budget import evaluation_steps, permutation
 from sevenepochs.store.run import layout, list_runs
 from sevenepochs.training.hooks import Watcher

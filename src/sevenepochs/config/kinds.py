@@ -10,12 +10,12 @@ from __future__ import annotations
 # slot (name of its base class) -> kind -> module:Class below sevenepochs; a slot that holds one class only has no line
 KINDS: dict[str, dict[str, str]] = {
     "AttentionConfig": {
-        "causal": "model.attention.causal:Causal",
+        "causal": "model.attention:Causal",
     },
     "AveragingConfig": {
-        "ema": "learning.averaging.ema:EMA",
-        "last": "learning.averaging.last:LastWeights",
-        "tail": "learning.averaging.tail:Tail",
+        "ema": "learning.averaging:EMA",
+        "last": "learning.averaging:LastWeights",
+        "tail": "learning.averaging:Tail",
     },
     "BatchesConfig": {
         "shuffled_stream": "data.batches.shuffled_stream:ShuffledStream",
@@ -35,48 +35,48 @@ KINDS: dict[str, dict[str, str]] = {
         "word_parts": "model.embedding.word_parts:WordParts",
     },
     "HeadConfig": {
-        "soft_cap": "model.head.soft_cap:SoftCap",
-        "tied": "model.head.tied:Tied",
+        "soft_cap": "model.head:SoftCap",
+        "tied": "model.head:Tied",
     },
     "InitConfig": {
         "normal": "model.init:Normal",
-        "scaled_residual": "model.init.scaled:ScaledResidual",
+        "scaled_residual": "model.init:ScaledResidual",
     },
     "MLPConfig": {
-        "gelu": "model.mlp.gelu:Gelu",
-        "relu_squared": "model.mlp.relu_squared:ReluSquared",
-        "swiglu": "model.mlp.swiglu:SwiGLU",
+        "gelu": "model.mlp:Gelu",
+        "relu_squared": "model.mlp:ReluSquared",
+        "swiglu": "model.mlp:SwiGLU",
     },
     "NormConfig": {
-        "layer_norm": "model.norm.layer_norm:LayerNorm",
-        "rms_norm": "model.norm.rms_norm:RMSNorm",
+        "layer_norm": "model.norm:LayerNorm",
+        "rms_norm": "model.norm:RMSNorm",
     },
     "ObjectiveConfig": {
-        "cross_entropy": "learning.objective.cross_entropy:CrossEntropy",
-        "r_drop": "learning.objective.r_drop:RDrop",
+        "cross_entropy": "learning.objective:CrossEntropy",
+        "r_drop": "learning.objective:RDrop",
     },
     "OptimizerConfig": {
-        "adamw": "learning.optim.adamw:AdamW",
+        "adamw": "learning.optim:AdamW",
         "muon": "learning.optim.muon:Muon",
-        "sgd": "learning.optim.sgd:SGD",
+        "sgd": "learning.optim:SGD",
     },
     "PositionConfig": {
-        "learned": "model.position.learned:Learned",
-        "none": "model.position.none:NoPosition",
+        "learned": "model.position:Learned",
+        "none": "model.position:NoPosition",
     },
     "ResidualConfig": {
-        "layer_scale": "model.residual.layer_scale:LayerScale",
-        "pre_norm": "model.residual.pre_norm:PreNorm",
-        "stochastic_depth": "model.residual.stochastic_depth:StochasticDepth",
+        "layer_scale": "model.residual:LayerScale",
+        "pre_norm": "model.residual:PreNorm",
+        "stochastic_depth": "model.residual:StochasticDepth",
     },
     "ScheduleConfig": {
-        "cosine": "learning.schedule.cosine:Cosine",
-        "warmup_cosine": "learning.schedule.warmup_cosine:WarmupCosine",
-        "warmup_stable_decay": "learning.schedule.warmup_stable_decay:WarmupStableDecay",
+        "cosine": "learning.schedule:Cosine",
+        "warmup_cosine": "learning.schedule:WarmupCosine",
+        "warmup_stable_decay": "learning.schedule:WarmupStableDecay",
     },
     "SkipConfig": {
-        "u_net": "model.skip.u_net:UNet",
-        "x0": "model.skip.x0:X0",
+        "u_net": "model.skip:UNet",
+        "x0": "model.skip:X0",
     },
     "TokenizerConfig": {
         "bpe": "data.tokenizer.bpe:BPE",

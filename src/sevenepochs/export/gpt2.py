@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from sevenepochs.export.tokenizer_files import special_ids
-from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention import Causal
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.head.tied import Tied
-from sevenepochs.model.mlp.gelu import Gelu
-from sevenepochs.model.norm.layer_norm import LayerNorm
-from sevenepochs.model.position.learned import Learned
-from sevenepochs.model.residual.pre_norm import PreNorm
+from sevenepochs.model.head import Tied
+from sevenepochs.model.mlp import Gelu
+from sevenepochs.model.norm import LayerNorm
+from sevenepochs.model.position import Learned
+from sevenepochs.model.residual import PreNorm
 from sevenepochs.model.weights import model_tensors
 
 if TYPE_CHECKING:

@@ -13,24 +13,18 @@ from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
-from sevenepochs.model.attention import AttentionConfig
-from sevenepochs.model.attention.causal import Causal
+from sevenepochs.model.attention import AttentionConfig, Causal
 from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig
 from sevenepochs.model.embedding.table import Table
 from sevenepochs.model.hardware import check_memory, is_out_of_memory
-from sevenepochs.model.head import HeadConfig, LinearHead
-from sevenepochs.model.head.tied import Tied
+from sevenepochs.model.head import HeadConfig, LinearHead, Tied
 from sevenepochs.model.init import InitConfig, Normal
-from sevenepochs.model.mlp import MLPConfig
-from sevenepochs.model.mlp.gelu import Gelu
-from sevenepochs.model.norm import NormConfig
-from sevenepochs.model.norm.layer_norm import LayerNorm
-from sevenepochs.model.position import PositionConfig
-from sevenepochs.model.position.learned import Learned
-from sevenepochs.model.residual import ResidualConfig
-from sevenepochs.model.residual.pre_norm import PreNorm
+from sevenepochs.model.mlp import Gelu, MLPConfig
+from sevenepochs.model.norm import LayerNorm, NormConfig
+from sevenepochs.model.position import Learned, PositionConfig
+from sevenepochs.model.residual import PreNorm, ResidualConfig
 from sevenepochs.model.skip import SkipConfig
 from sevenepochs.model.titles import Titles
 

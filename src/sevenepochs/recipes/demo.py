@@ -2,7 +2,7 @@
 
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.adamw import AdamW
+from sevenepochs.learning.optim import AdamW
 from sevenepochs.recipes.story import baseline
 
 

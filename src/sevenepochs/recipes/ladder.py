@@ -13,17 +13,16 @@ from sevenepochs.data.batches.stream import Stream
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.data.tokenizer.unigram import Unigram
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.objective.r_drop import RDrop
+from sevenepochs.learning.objective import RDrop
 from sevenepochs.learning.optim.muon import Muon
-from sevenepochs.learning.schedule.warmup_stable_decay import WarmupStableDecay
-from sevenepochs.model.attention.output_gate import HeadGate
+from sevenepochs.learning.schedule import WarmupStableDecay
+from sevenepochs.model.attention import HeadGate
 from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.embedding.word_parts import WordParts
-from sevenepochs.model.init.scaled import ScaledResidual
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.none import NoPosition
-from sevenepochs.model.position.rope import Rope
-from sevenepochs.model.residual.layer_scale import LayerScale
+from sevenepochs.model.init import ScaledResidual
+from sevenepochs.model.norm import RMSNorm
+from sevenepochs.model.position import NoPosition, Rope
+from sevenepochs.model.residual import LayerScale
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.story import adamw
 

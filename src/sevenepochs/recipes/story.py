@@ -1,9 +1,9 @@
 """The story that the pages tell: the stock program, another optimizer, rotary positions."""
 
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.model.norm.rms_norm import RMSNorm
-from sevenepochs.model.position.rope import Rope
+from sevenepochs.learning.optim import AdamW
+from sevenepochs.model.norm import RMSNorm
+from sevenepochs.model.position import Rope
 
 
 def baseline() -> Experiment:

@@ -2,22 +2,17 @@
 
 from sevenepochs.data.batches.shuffled_stream import ShuffledStream
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.averaging.ema import EMA
-from sevenepochs.learning.averaging.tail import Tail
-from sevenepochs.learning.objective.r_drop import RDrop
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.schedule.warmup_cosine import WarmupCosine
-from sevenepochs.model.attention.qk_norm import QKNorm
-from sevenepochs.model.attention.value_residual import ValueResidual
+from sevenepochs.learning.averaging import EMA, Tail
+from sevenepochs.learning.objective import RDrop
+from sevenepochs.learning.optim import AdamW
+from sevenepochs.learning.schedule import WarmupCosine
+from sevenepochs.model.attention import QKNorm, ValueResidual
 from sevenepochs.model.embedding.letter_parts import OthersLetterParts
-from sevenepochs.model.head.soft_cap import SoftCap
-from sevenepochs.model.mlp.relu_squared import ReluSquared
-from sevenepochs.model.mlp.swiglu import SwiGLU
-from sevenepochs.model.position.learned import Learned
-from sevenepochs.model.residual.layer_scale import LayerScale
-from sevenepochs.model.residual.stochastic_depth import StochasticDepth
-from sevenepochs.model.skip.u_net import UNet
-from sevenepochs.model.skip.x0 import X0
+from sevenepochs.model.head import SoftCap
+from sevenepochs.model.mlp import ReluSquared, SwiGLU
+from sevenepochs.model.position import Learned
+from sevenepochs.model.residual import LayerScale, StochasticDepth
+from sevenepochs.model.skip import X0, UNet
 from sevenepochs.recipes.ladder import PUBLIC_SIZE, laptop, laptop_letters, laptop_words, laptop_words_r_drop
 from sevenepochs.recipes.records import public_best
 from sevenepochs.recipes.story import adamw

@@ -1,4 +1,4 @@
-"""Code shown on a page is cut out of the package's source at build time: `learning/optim/adamw.py:AdamW.build`."""
+"""Code shown on a page is cut out of the package's source at build time: `learning/optim/muon.py:Muon.build`."""
 
 from __future__ import annotations
 

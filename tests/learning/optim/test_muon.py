@@ -6,15 +6,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.optim.muon import MatrixMuon, Muon
-from sevenepochs.learning.optim.newton_schulz import orthogonalised
+from sevenepochs.learning.optim import AdamW
+from sevenepochs.learning.optim.muon import MatrixMuon, Muon, orthogonalised
 from sevenepochs.learning.optim.partition import check_partition, hidden_matrices
-from sevenepochs.model.attention.causal import Causal
-from sevenepochs.model.attention.output_gate import HeadGate
+from sevenepochs.model.attention import Causal, HeadGate
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.residual.layer_scale import LayerScale
-from sevenepochs.model.skip.u_net import UNet
+from sevenepochs.model.residual import LayerScale
+from sevenepochs.model.skip import UNet
 
 SHAPES = [(24, 8), (24, 8), (8, 24), (16, 16), (2, 16), (8, 24)]  # tall, wide, square; some twice
 

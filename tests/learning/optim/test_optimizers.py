@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.optim.sgd import SGD
+from sevenepochs.learning.optim import SGD, AdamW
 from sevenepochs.model.gpt import GPT
 
 

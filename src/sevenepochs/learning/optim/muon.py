@@ -3,6 +3,8 @@
 Muon orthogonalises the momentum of each matrix, so that all its directions move by equal amounts (Jordan et al. 2024,
 "Muon: an optimizer for hidden layers in neural networks"). Decoupled decay: Liu et al. 2025, arXiv:2502.16982.
 `torch.optim.Muon` computes the same, one matrix at a time; here equal shapes are one batched product.
+
+N stack, R rows, C columns.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_choice, check_range
-from sevenepochs.learning.optim import OptimizerConfig
-from sevenepochs.learning.optim.adamw import AdamW
-from sevenepochs.learning.optim.newton_schulz import orthogonalised, product_flop
+from sevenepochs.learning.optim import AdamW, OptimizerConfig
 from sevenepochs.learning.optim.partition import Partition, hidden_matrices
 from sevenepochs.learning.settings import Precision
 from sevenepochs.model.hardware import bf16_unit
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 @dataclass(frozen=True)
@@ -89,3 +91,26 @@ class MatrixMuon(torch.optim.Optimizer):
         buffers = [self.state[p]["momentum_buffer"] for p in matrices]
         torch._foreach_lerp_(buffers, grads, 1.0 - self._momentum)
         return list(torch._foreach_lerp(grads, buffers, self._momentum)) if self._nesterov else buffers
+
+
+def product_flop(n_rows: int, n_columns: int, n_iterations: int) -> float:
+    """Floating-point operations of the products for one matrix: per iteration x xT, its square, and one times x."""
+    short, long = sorted((n_rows, n_columns))
+    return float(n_iterations) * (4 * short**2 * long + 2 * short**3)
+
+
+def orthogonalised(x_NRC: Tensor, n_iterations: int, dtype: torch.dtype, eps: float = 1e-7) -> Tensor:
+    """Return nearly the nearest semi-orthogonal matrix of each matrix of a stack, in `dtype`, as batched products.
+
+    A quintic Newton-Schulz iteration with the coefficients of Jordan et al. 2024: singular values end between about
+    0.7 and 1.2, singular vectors stay (Bernstein & Newhouse 2024, arXiv:2409.20325).
+    """
+    a, b, c = _COEFFICIENTS
+    is_tall = x_NRC.shape[-2] > x_NRC.shape[-1]
+    x = x_NRC.mT if is_tall else x_NRC  # the smaller side's products are the cheaper ones
+    x = x.to(dtype)
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
+    for _ in range(n_iterations):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x

@@ -2,8 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sevenepochs.learning.objective.cross_entropy import CrossEntropy
-from sevenepochs.learning.objective.r_drop import RDrop
+from sevenepochs.learning.objective import CrossEntropy, RDrop
 from sevenepochs.model.dropout import reseed
 from sevenepochs.model.gpt import GPT
 

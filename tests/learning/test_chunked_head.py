@@ -5,14 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from sevenepochs.errors import UserError
-from sevenepochs.learning.objective import chunked_head
-from sevenepochs.learning.objective.chunked_head import mean_loss
-from sevenepochs.learning.objective.cross_entropy import cross_entropy
-from sevenepochs.learning.objective.r_drop import RDrop
+from sevenepochs.learning import chunked_head
+from sevenepochs.learning.chunked_head import mean_loss
+from sevenepochs.learning.objective import RDrop, cross_entropy
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.head import HeadConfig
-from sevenepochs.model.head.soft_cap import SoftCap
-from sevenepochs.model.head.tied import Tied
+from sevenepochs.model.head import HeadConfig, SoftCap, Tied
 
 V, D, B, T = 37, 8, 5, 7
 

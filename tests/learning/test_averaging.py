@@ -1,9 +1,7 @@
 import pytest
 import torch
 
-from sevenepochs.learning.averaging.ema import EMA
-from sevenepochs.learning.averaging.last import LastWeights
-from sevenepochs.learning.averaging.tail import Tail
+from sevenepochs.learning.averaging import EMA, LastWeights, Tail
 
 N_STEPS = 20
 

@@ -1,18 +1,42 @@
-"""RMSNorm: divide by the root mean square, times a gain; no mean, no bias (Zhang & Sennrich 2019, arXiv:1910.07467)."""
+"""Normalisation over the model dimension."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sevenepochs.config import check_range
-from sevenepochs.model.norm import NormConfig
+from sevenepochs.config import Config, check_range
+
+
+class NormConfig(Config, ABC):
+    """Slot `model.norm`."""
+
+    @abstractmethod
+    def build(self, d_model: int) -> nn.Module:
+        """A module x_BTD -> x_BTD."""
+
+
+@dataclass(frozen=True)
+class LayerNorm(NormConfig, kind="layer_norm"):
+    """LayerNorm with gain and bias (Ba et al. 2016, arXiv:1607.06450), as stock."""
+
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_range("norm.eps", self.eps, 1e-12, 1.0)
+
+    def build(self, d_model: int) -> nn.Module:
+        return nn.LayerNorm(d_model, eps=self.eps)
 
 
 @dataclass(frozen=True)
 class RMSNorm(NormConfig, kind="rms_norm"):
+    """RMSNorm: divide by the root mean square, times a gain; no mean, no bias (Zhang & Sennrich 2019,
+    arXiv:1910.07467)."""
+
     eps: float = 1e-6
 
     def __post_init__(self) -> None:

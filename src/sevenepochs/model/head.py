@@ -1,0 +1,106 @@
+"""From the last hidden state to logits over the vocabulary.
+
+B batch, T position, D model, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sevenepochs.config import Config, check_range
+from sevenepochs.errors import UserError
+from sevenepochs.model.embedding import Embedding
+
+
+class HeadConfig(Config, ABC):
+    """Slot `model.head`."""
+
+    @abstractmethod
+    def build(self, embedding: Embedding) -> nn.Module:
+        """A module h_BTD -> logits_BTV; it may share the embedding's weights."""
+
+
+class LinearHead(nn.Module, ABC):
+    """A head that is a product with one matrix and then, at most, a bend of each logit by itself. Of such a head the
+    loss can be taken a few rows at a time (learning/chunked_head.py); others are free to be any module."""
+
+    @property
+    @abstractmethod
+    def weight_VD(self) -> Tensor:
+        """The matrix."""
+
+    def bend(self, product: Tensor) -> Tensor:
+        """Logits from the products, element by element."""
+        return product
+
+    def unbend(self, by_logits: Tensor, product: Tensor) -> Tensor:
+        """The gradient by the products from that by the logits."""
+        return by_logits
+
+    def forward(self, h_BTD: Tensor) -> Tensor:
+        return self.bend(F.linear(h_BTD, self.weight_VD))
+
+
+@dataclass(frozen=True)
+class Tied(HeadConfig, kind="tied"):
+    """The output matrix is the token embedding itself (Press & Wolf 2017, arXiv:1608.05859), no bias, as stock."""
+
+    def build(self, embedding: Embedding) -> nn.Module:
+        return TiedHead(embedding)
+
+
+class TiedHead(LinearHead):
+    def __init__(self, embedding: Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    @property
+    def weight_VD(self) -> Tensor:
+        return self.embedding.weight
+
+
+@dataclass(frozen=True)
+class SoftCap(HeadConfig, kind="soft_cap"):
+    """Logits squeezed into (-cap, cap) by cap tanh(logits / cap), so that no token can be made arbitrarily certain
+    (Gemma Team 2024, arXiv:2408.00118; Bello et al. 2016, arXiv:1611.09940).
+
+    `of`: the head whose logits are capped.
+    """
+
+    cap: float = 15.0
+    of: HeadConfig = field(default_factory=Tied)
+
+    def __post_init__(self) -> None:
+        check_range("head.cap", self.cap, 1e-3, 1e6)
+
+    def build(self, embedding: Embedding) -> nn.Module:
+        head = self.of.build(embedding)
+        if not isinstance(head, LinearHead):
+            raise UserError(f"model.head.of = {type(self.of).__name__}: a soft cap goes on a head that is a LinearHead")
+        return CappedHead(head, self.cap)
+
+
+class CappedHead(LinearHead):
+    def __init__(self, head: LinearHead, cap: float) -> None:
+        super().__init__()
+        self.of = head
+        self.cap = cap
+
+    @property
+    def weight_VD(self) -> Tensor:
+        return self.of.weight_VD
+
+    def bend(self, product: Tensor) -> Tensor:
+        return self.cap * self._squeezed(product)
+
+    def unbend(self, by_logits: Tensor, product: Tensor) -> Tensor:
+        return self.of.unbend(by_logits * (1.0 - self._squeezed(product) ** 2), product)
+
+    def _squeezed(self, product: Tensor) -> Tensor:
+        # in fp32: near the cap the steps of bf16 are coarser than the differences that matter
+        return torch.tanh(self.of.bend(product).float() / self.cap)

@@ -1,0 +1,120 @@
+"""The position-wise network of a block.
+
+B batch, T position, D model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sevenepochs.config import Config, check_range
+from sevenepochs.model.context import Context
+from sevenepochs.model.dropout import Dropout, check_rate
+from sevenepochs.model.init import writes_to_stream
+
+
+class MLPConfig(Config, ABC):
+    """Slot `model.mlp`."""
+
+    @abstractmethod
+    def build(self, d_model: int) -> nn.Module:
+        """A module (x_BTD, context) -> x_BTD; the residual slot adds dropout after it."""
+
+
+class TwoMatrices(nn.Sequential):
+    """out(dropout(activation(in(x)))): the shape that most position-wise networks share.
+
+    The matrices are numbers 0 and 2 of the sequence, so that weights keep one name whatever the dropout is.
+
+    `widening`: how many times wider the first product is than what the activation returns (2 where it gates).
+    """
+
+    def __init__(
+        self, d_model: int, d_hidden: int, activation: nn.Module, bias: bool, dropout: float, widening: int = 1
+    ) -> None:
+        super().__init__(
+            nn.Linear(d_model, widening * d_hidden, bias=bias),
+            activation if dropout == 0.0 else nn.Sequential(activation, Dropout(dropout)),
+            writes_to_stream(nn.Linear(d_hidden, d_model, bias=bias)),
+        )
+
+    def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
+        return super().forward(x_BTD)
+
+
+@dataclass(frozen=True)
+class Gelu(MLPConfig, kind="gelu"):
+    """Two matrices with an exact (erf) GELU between them (Hendrycks & Gimpel 2016, arXiv:1606.08415), as stock.
+
+    `expansion`: hidden width over d_model. `dropout`: on the hidden activations; stock has none there.
+    """
+
+    expansion: int = 4
+    bias: bool = True
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("mlp.expansion", self.expansion, 1)
+        check_rate("mlp.dropout", self.dropout)
+
+    def build(self, d_model: int) -> nn.Module:
+        return TwoMatrices(d_model, self.expansion * d_model, nn.GELU(), self.bias, self.dropout)
+
+
+@dataclass(frozen=True)
+class ReluSquared(MLPConfig, kind="relu_squared"):
+    """relu(x) squared between the two matrices (So et al. 2021, "Primer", arXiv:2109.08668).
+
+    `expansion`: hidden width over d_model. `dropout`: on the hidden activations.
+    """
+
+    expansion: int = 4
+    bias: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("mlp.expansion", self.expansion, 1)
+        check_rate("mlp.dropout", self.dropout)
+
+    def build(self, d_model: int) -> nn.Module:
+        return TwoMatrices(d_model, self.expansion * d_model, SquaredRelu(), self.bias, self.dropout)
+
+
+class SquaredRelu(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+@dataclass(frozen=True)
+class SwiGLU(MLPConfig, kind="swiglu"):
+    """silu(gate) * value between the two matrices (Shazeer 2020, "GLU variants improve transformer", arXiv:2002.05202).
+
+    `expansion`: hidden width over d_model, rounded up to a multiple of `multiple_of`; 8/3 has the parameters of a plain
+    network of 4.
+    """
+
+    expansion: float = 8 / 3
+    multiple_of: int = 64
+    bias: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("mlp.expansion", self.expansion, 1e-3)
+        check_range("mlp.multiple_of", self.multiple_of, 1)
+        check_rate("mlp.dropout", self.dropout)
+
+    def build(self, d_model: int) -> nn.Module:
+        d_hidden = -(-int(self.expansion * d_model) // self.multiple_of) * self.multiple_of
+        return TwoMatrices(d_model, d_hidden, GatedSilu(), self.bias, self.dropout, widening=2)
+
+
+class GatedSilu(nn.Module):
+    """The first half of the last dimension gates the second."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = x.chunk(2, dim=-1)
+        return F.silu(gate) * value

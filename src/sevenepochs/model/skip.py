@@ -1,0 +1,88 @@
+"""Short cuts past blocks: what is added to the stream before a block runs.
+
+B batch, T position, D model, L layers, S skips.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sevenepochs.config import Config, check_range
+from sevenepochs.errors import UserError
+from sevenepochs.model.context import Context
+
+
+class SkipConfig(Config, ABC):
+    """Slot `model.skip`."""
+
+    @abstractmethod
+    def build(self, n_layer: int, d_model: int) -> nn.Module:
+        """A module (x_BTD, context) -> x_BTD, called before each block; `context.layer` says which."""
+
+
+@dataclass(frozen=True)
+class UNet(SkipConfig, kind="u_net"):
+    """U-Net skips: the second half's blocks also get what the mirrored block of the first half put out, times learned
+    weights per channel (Ronneberger et al. 2015, arXiv:1505.04597; in language models: Bao et al. 2022,
+    arXiv:2209.12152, and modded-nanogpt).
+
+    `initial`: the weights at the start. Layer n-1-i gets the output of layer i, for i below n // 2.
+    """
+
+    initial: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("skip.initial", self.initial, -10.0, 10.0)
+
+    def build(self, n_layer: int, d_model: int) -> nn.Module:
+        if n_layer < 2:
+            raise UserError("model.skip: U-Net skips need model.n_layer >= 2")
+        return MirroredSkips(n_layer, d_model, self.initial)
+
+
+class MirroredSkips(nn.Module):
+    def __init__(self, n_layer: int, d_model: int, initial: float) -> None:
+        super().__init__()
+        self.n_layer = n_layer
+        self.weight_SD = nn.Parameter(torch.full((n_layer // 2, d_model), initial))
+
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        layer, n_skips = context.layer, self.weight_SD.shape[0]
+        if 1 <= layer <= n_skips:
+            context.shared[f"u_net output {layer - 1}"] = x_BTD
+        mirrored = self.n_layer - 1 - layer
+        if mirrored >= n_skips:
+            return x_BTD
+        return x_BTD + self.weight_SD[mirrored] * context.shared[f"u_net output {mirrored}"]
+
+
+@dataclass(frozen=True)
+class X0(SkipConfig, kind="x0"):
+    """The embedding is mixed back in before every block: x = a_l x + b_l x0 with learned numbers (modded-nanogpt's and
+    nanochat's x0 lambdas, after Keller Jordan et al. 2024).
+
+    `initial`: b of every layer at the start; a starts at 1.
+    """
+
+    initial: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_range("skip.initial", self.initial, -10.0, 10.0)
+
+    def build(self, n_layer: int, d_model: int) -> nn.Module:
+        return EmbeddingSkip(n_layer, self.initial)
+
+
+class EmbeddingSkip(nn.Module):
+    def __init__(self, n_layer: int, initial: float) -> None:
+        super().__init__()
+        self.stream_L = nn.Parameter(torch.ones(n_layer))
+        self.embedding_L = nn.Parameter(torch.full((n_layer,), initial))
+
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        x0_BTD = context.shared.setdefault("x0", x_BTD)  # before the first block the stream is the embedding
+        return self.stream_L[context.layer] * x_BTD + self.embedding_L[context.layer] * x0_BTD
