@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
@@ -32,9 +32,9 @@ def test_it_trains_cleanly_and_comes_back_from_its_run_folder(recipe, shrink, tm
     assert run.certificate["clean"], run.certificate["broken"]
     losses = [row["train_loss_nats_per_token"] for row in run.training_curve()]
     assert losses[-1] < losses[0] - 0.3
-    trained = load_trained(run)
+    trained = Model.load(run)
     assert trained.experiment == experiment
-    assert (trained.model.skip.share_D != 0.2).any()
+    assert (trained.network.skip.share_D != 0.2).any()
 
 
 def test_it_is_what_the_page_says_with_and_without_a_cache(recipe, shrink):

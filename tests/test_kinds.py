@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import sevenepochs
-from sevenepochs.ask.trained import Unset
+from sevenepochs.ask.rebuild import Unset
 from sevenepochs.config import Config, kind_of
 from sevenepochs.config.kinds import KINDS
 from sevenepochs.config.old_configs import OLD_KINDS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.cli.main import main
 from sevenepochs.config.old_configs import _LATER, OLD_KINDS, present_form
 from sevenepochs.data.corpus.file import FileCorpus
@@ -94,7 +94,7 @@ def test_what_is_not_of_a_recipe_are_settings_of_training() -> None:
 
 def test_an_old_run_is_loaded(before: Path) -> None:
     run, _ = runs_of(before)
-    experiment = load_trained(run).experiment
+    experiment = Model.load(run).experiment
     assert run.config == experiment.to_dict() and experiment.model.attention.rotary == Rope()  # type: ignore[attr-defined]
     file = run.path / "config.json"
     config = json.loads(file.read_text())
@@ -102,7 +102,7 @@ def test_an_old_run_is_loaded(before: Path) -> None:
         for name in _LATER[OLD_KINDS[slot["kind"]]]:
             slot.pop(name, None)  # some came after the fixture
     file.write_text(json.dumps(config))
-    assert load_trained(run).experiment == experiment and run.config == experiment.to_dict()
+    assert Model.load(run).experiment == experiment and run.config == experiment.to_dict()
 
 
 def test_an_old_run_is_resumed_and_compares_with_old_ones(before: Path, capsys: pytest.CaptureFixture[str]) -> None:

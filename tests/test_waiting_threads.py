@@ -27,7 +27,7 @@ def test_waiting_threads_spin_for_a_bounded_time(program: str, set_by_user: dict
 def test_it_is_set_before_torch_loads_libgomp() -> None:
     others = {key: value for key, value in os.environ.items() if key not in NAMES}
     done = subprocess.run(
-        [sys.executable, "-c", "import sevenepochs.ask.trained"],  # which imports torch
+        [sys.executable, "-c", "import sevenepochs.ask.model"],  # which imports torch
         env=others | {"OMP_DISPLAY_ENV": "VERBOSE"},  # libgomp then prints what it has read
         capture_output=True,
         text=True,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from sevenepochs.ask.reader import Reader
-from sevenepochs.ask.through_time import through_time
+from sevenepochs.ask.inside import through_time
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
@@ -28,28 +28,28 @@ def test_one_snapshot_an_evaluation_and_it_scores_as_that_did(run: Run) -> None:
     evaluations = {row["step"]: row["exact_val_loss"] for row in run.evaluations()}
     assert run.snapshot_steps() == sorted(evaluations)
     for step, loss in evaluations.items():
-        reader = Reader.open_snapshot(run, step)
-        data = reader.trained.load_data()
-        rows = reader.experiment.scoring_rows(data)
-        log_probs_N = exact_log_probs(reader.scorer, data.validation.ids_N, reader.eos_id, rows)
+        model = Model.load(run, step)
+        data = model.load_data()
+        rows = model.experiment.scoring_rows(data)
+        log_probs_N = exact_log_probs(model.scorer, data.validation.ids_N, model.eos_id, rows)
         # matrices are rounded to bf16
         assert exact_val_loss(log_probs_N, data.validation.n_chars) == pytest.approx(loss, abs=2e-3)
 
 
 def test_a_title_through_time(run: Run) -> None:
-    title = Reader.open(run).trained.load_data().split.train[0]
+    title = Model.load(run).load_data().split.train[0]
     seen: list[int] = []
     found = through_time(run, f" {title} ", lambda steps: (seen.append(step) or step for step in steps))
     assert seen == run.snapshot_steps() == [row["step"] for row in found["steps"]]
     for row in found["steps"]:
-        reader = Reader.open_snapshot(run, row["step"])
-        context = [*reader.encode(title), reader.eos_id]
-        (log_probs,) = reader.log_probs_of([context])
+        model = Model.load(run, row["step"])
+        context = [*model.encode(title), model.eos_id]
+        (log_probs,) = model.log_probs_of([context])
         np.testing.assert_allclose(row["tokens_bits"], -log_probs / np.log(2), atol=1e-9)
         assert row["nats_per_char"] == pytest.approx(-log_probs.sum() / (len(title) + 5))
     assert len(found["tokens"]) == len(found["steps"][0]["tokens_bits"]) and found["tokens"][-1] == "<eos>"
     assert found["steps"][-1]["surprisal_bits"] < found["steps"][0]["surprisal_bits"]
-    (final,) = Reader.open(run).log_probs_of([context])
+    (final,) = Model.load(run).log_probs_of([context])
     assert found["steps"][-1]["surprisal_bits"] == pytest.approx(-final.sum() / np.log(2), rel=0.02)
 
 
@@ -64,7 +64,7 @@ def test_snapshots_change_nothing_else(
     with pytest.raises(UserError, match=r"kept no snapshots; train again with --set training\.snapshots=true"):
         through_time(without, "Why?")
     with pytest.raises(UserError, match=r"kept no weights of step 1; it has those of none"):
-        Reader.open_snapshot(without, 1)
+        Model.load(without, 1)
 
 
 def test_snapshots_are_half_as_large_and_never_published(run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sevenepochs.ask.reader import Reader
-from sevenepochs.ask.trained import TrainedRun
-from sevenepochs.ask.two_runs import on_one_title
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.next_token import on_one_title
 from sevenepochs.data.tokenizer.bpe import BPE
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import Split
@@ -17,39 +16,37 @@ from sevenepochs.store.run import Run
 
 
 @pytest.fixture(scope="module")
-def reader(finished_run: Run) -> Reader:
-    return Reader.open(finished_run)
+def model(finished_run: Run) -> Model:
+    return Model.load(finished_run)
 
 
 @pytest.fixture(scope="module")
-def other(finished_run: Run, tiny: Experiment) -> Reader:
+def other(finished_run: Run, tiny: Experiment) -> Model:
     """An untrained model with a vocabulary of its own: every byte, and other words."""
     words = ("Show HN: compilers", "Ask HN: Who is hiring?", "naïve “naïve” 漢字 漢字")
     tokenizer = BPE(vocab_size=320, trained_on="train").build(Split(words * 3, ()))
     experiment = tiny.replace("tokenizer.vocab_size", 320)
-    return Reader.of(
-        TrainedRun(
-            finished_run, experiment, tokenizer, experiment.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
-        )
+    return Model(
+        finished_run, experiment, tokenizer, experiment.build_model(tokenizer.vocab_size, tokenizer.texts()).eval()
     )
 
 
-def nats(reader: Reader, text: str) -> float:
-    (row,) = reader.log_probs_of([[*reader.encode(text), reader.eos_id]])
+def nats(model: Model, text: str) -> float:
+    (row,) = model.log_probs_of([[*model.encode(text), model.eos_id]])
     return float(-row.sum())
 
 
 @settings(max_examples=30)
 @given(text=st.text(st.sampled_from("Show HN: Ask ï漢“”🚀 <eos>\n"), max_size=30))
-def test_nothing_is_lost_between_the_cuts(reader: Reader, other: Reader, text: str) -> None:
-    found = on_one_title(reader, other, text)
+def test_nothing_is_lost_between_the_cuts(model: Model, other: Model, text: str) -> None:
+    found = on_one_title(model, other, text)
     text = text.strip()
     assert found["text"] == text
     segments = found["segments"]
     assert "".join(segment["text"] for segment in segments[:-1]) == text
     assert [segment["start"] for segment in segments[1:]] == [segment["stop"] for segment in segments[:-1]] or not text
     assert segments[-1]["text"] == "<eos>" and segments[-1]["tokens"] == [["<eos>"], ["<eos>"]]
-    for side, one in enumerate((reader, other)):
+    for side, one in enumerate((model, other)):
         bits = math.fsum(segment["bits"][side] for segment in segments)
         assert bits == pytest.approx(found["runs"][side]["surprisal_bits"], abs=1e-9)
         assert bits == pytest.approx(nats(one, text) / math.log(2), abs=1e-3)
@@ -57,14 +54,14 @@ def test_nothing_is_lost_between_the_cuts(reader: Reader, other: Reader, text: s
         assert sum(len(segment["tokens"][side]) for segment in segments) == found["runs"][side]["n_tokens"]
 
 
-def test_a_run_against_itself_gains_nothing_token_by_token(reader: Reader) -> None:
-    found = on_one_title(reader, reader, "Ask HN: what do you use?")
-    assert len(found["segments"]) == len(reader.encode("Ask HN: what do you use?"))
+def test_a_run_against_itself_gains_nothing_token_by_token(model: Model) -> None:
+    found = on_one_title(model, model, "Ask HN: what do you use?")
+    assert len(found["segments"]) == len(model.encode("Ask HN: what do you use?"))
     assert {segment["gained_bits"] for segment in found["segments"]} == {0.0}
 
 
-def test_segments_are_the_shortest_that_both_cut(reader: Reader, other: Reader) -> None:
-    found = on_one_title(reader, other, "Show HN: 漢 compilers")
+def test_segments_are_the_shortest_that_both_cut(model: Model, other: Model) -> None:
+    found = on_one_title(model, other, "Show HN: 漢 compilers")
     for segment in found["segments"][:-1]:
         if "漢" not in segment["text"]:  # shown as bytes
             ends = [set(itertools.accumulate(map(len, tokens))) for tokens in segment["tokens"]]

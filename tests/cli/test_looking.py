@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import at_place
-from sevenepochs.ask.reader import Reader
 from sevenepochs.cli.main import main
 from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
 from sevenepochs.data.corpus.base import CorpusConfig
@@ -67,9 +67,9 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_predict_after_a_text(run: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = answers(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
-    reader = Reader.open(Run(Path(run)))
+    model = Model.load(Run(Path(run)))
     assert found["context"] == "<eos> Show HN: A" and len(found["top"]) == 4
-    log_probs_V = reader.next_log_probs(reader.encode("Show HN: A"))
+    log_probs_V = model.next_log_probs(model.encode("Show HN: A"))
     assert [row["id"] for row in found["top"]] == log_probs_V.argsort()[::-1][:4].tolist()
     printed = says(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
     assert all(visible(row["token"]) in printed for row in found["top"]) and "█" in printed
@@ -90,19 +90,19 @@ def test_one_text_is_read_by_one_thread(asked: list[str], run: str, capsys: pyte
 
 def test_predict_at_a_place_of_the_runs_own_titles(run: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = answers(capsys, "predict", run, "--at", "0,10", "--top-k", "3")
-    reader = Reader.open(Run(Path(run)))
-    data = reader.trained.load_data()
-    assert found == {"run": Run(Path(run)).name, **at_place(reader, data.validation.ids_N, 0, 10, 3)}
+    model = Model.load(Run(Path(run)))
+    data = model.load_data()
+    assert found == {"run": Run(Path(run)).name, **at_place(model, data.validation.ids_N, 0, 10, 3)}
     assert found["truth"]["id"] == data.validation.ids_N[11]
     assert "rank" in says(capsys, "predict", run, "--at", "0,10")
 
 
 def test_predict_along_a_title(run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    reader = Reader.open(Run(Path(run)))
-    titles = reader.trained.load_titles().validation
+    model = Model.load(Run(Path(run)))
+    titles = model.load_titles().validation
     found = answers(capsys, "predict", run, "--title", "7", "--corpus", "sample:100")
     assert found["text"] == titles[7] and found["title"] == 7
-    assert [row["id"] for row in found["tokens"]] == [*reader.encode(titles[7])[1:], reader.eos_id]
+    assert [row["id"] for row in found["tokens"]] == [*model.encode(titles[7])[1:], model.eos_id]
     printed = says(capsys, "predict", run, "--title", "7")
     assert "validation title 7" in printed and "nats/char" in printed
     assert "0 to 9" in fails(capsys, "predict", run, "--title", "10")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sevenepochs.ask.trained import TrainedRun, load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.export.hf import export_hf
 from sevenepochs.export.onnx import export_onnx
 from sevenepochs.export.probe import TOLERANCE
@@ -20,7 +20,7 @@ def test_a_full_size_model_is_exported(recipe: str, finished_run: Run, tmp_path:
     torch.manual_seed(5)
     model = experiment.build_model(16_000).eval()
     assert sum(parameter.numel() for parameter in model.parameters()) > 20_000_000
-    trained = TrainedRun(finished_run, experiment, load_trained(finished_run).tokenizer, model)
+    trained = Model(finished_run, experiment, Model.load(finished_run).tokenizer, model)
     exports = {"onnx": export_onnx} if recipe == "rope" else {"onnx": export_onnx, "hf": export_hf}
     for name, export in exports.items():
         exported = export(trained, tmp_path / name)

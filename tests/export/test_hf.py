@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
 from sevenepochs.export import gpt2, hf
@@ -42,7 +42,7 @@ def check_folder(folder: Path, trained) -> None:
     """A fresh load gives our logits and our ids; the weights are safetensors; nothing tells about this machine."""
     model, tokenizer = load(folder)
     assert (
-        check_logits(trained.model, trained.tokenizer.eos_id, lambda x_BT: model(input_ids=x_BT).logits, "it")
+        check_logits(trained.network, trained.tokenizer.eos_id, lambda x_BT: model(input_ids=x_BT).logits, "it")
         <= TOLERANCE
     )
     assert (tokenizer.eos_token_id, tokenizer.bos_token_id) == (trained.tokenizer.eos_id,) * 2
@@ -61,7 +61,7 @@ def test_a_finished_run_from_the_command_line(
     assert main(["export", str(finished_run.path), "--to", "hf", "--out", str(out)]) == 0
     printed = capsys.readouterr()
     assert "GPT-2" in printed.out and "logits as the run's own to" in printed.out and printed.err == ""
-    check_folder(out, load_trained(finished_run))
+    check_folder(out, Model.load(finished_run))
     config = json.loads((out / "config.json").read_text())
     assert (config["model_type"], config["activation_function"], config["n_positions"]) == ("gpt2", "gelu", 128)
     generation = json.loads((out / "generation_config.json").read_text())
@@ -103,7 +103,7 @@ def test_a_model_that_is_not_repeated_is_refused(drawn, tiny, tmp_path: Path, mo
 
 def test_weights_that_are_not_finite_are_refused(drawn, tiny, tmp_path: Path) -> None:
     trained = drawn(tiny)
-    trained.model.norm.weight.data.fill_(float("nan"))
+    trained.network.norm.weight.data.fill_(float("nan"))
     with pytest.raises(UserError, match="nan"):
         hf.export_hf(trained, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

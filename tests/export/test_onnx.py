@@ -34,10 +34,10 @@ def test_logits_at_other_batches_and_lengths(name: str, drawn, tiny, tmp_path: P
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"model.onnx", "tokenizer.json", "README.md"}
     session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"))
     for shape in ((1, 1), (1, 128), (5, 3), (7, 77)):
-        ids = np.arange(np.prod(shape)).reshape(shape) % trained.model.vocab_size
+        ids = np.arange(np.prod(shape)).reshape(shape) % trained.network.vocab_size
         (logits,) = session.run(["logits"], {"input_ids": ids})
         with torch.no_grad():
-            expected = trained.model.logits(trained.model(torch.from_numpy(ids))).numpy()
+            expected = trained.network.logits(trained.network(torch.from_numpy(ids))).numpy()
         np.testing.assert_allclose(logits, expected, atol=TOLERANCE, rtol=0)
     content = b"".join(p.read_bytes() for p in (tmp_path / "out").iterdir())
     assert str(Path(export.__file__).parents[2]).encode() not in content and b"stack_trace" not in content
@@ -60,11 +60,11 @@ def test_a_graph_that_lost_its_titles_is_refused(drawn, tiny, tmp_path: Path, mo
 
     @torch.no_grad()
     def without_titles(x_BT):
-        masked.model.titles, titles = None, masked.model.titles
+        masked.network.titles, titles = None, masked.network.titles
         try:
-            return masked.model.logits(masked.model(x_BT))
+            return masked.network.logits(masked.network(x_BT))
         finally:
-            masked.model.titles = titles
+            masked.network.titles = titles
 
     monkeypatch.setattr(export, "_runtime", lambda path: without_titles)
     with pytest.raises(UserError, match="does not repeat the model"):

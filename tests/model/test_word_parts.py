@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from sevenepochs.ask.trained import load_snapshot, load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.objective import CrossEntropy
 from sevenepochs.model.embedding.table import Table
@@ -127,17 +127,17 @@ def test_a_run_is_read_back_and_goes_on_to_the_same_bits(
 ) -> None:
     experiment = shrink(recipe()).replace_all({"training.epochs": 2, "training.snapshots": True})
     run = run_training(experiment, "words", tmp_path / "whole")
-    trained = load_trained(run)
+    trained = Model.load(run)
     data = trained.load_data()
     log_probs_N = exact_log_probs(
-        TorchScorer(trained.model), data.validation.ids_N, data.tokenizer.eos_id, experiment.scoring_rows(data)
+        TorchScorer(trained.network), data.validation.ids_N, data.tokenizer.eos_id, experiment.scoring_rows(data)
     )
     assert run.summary is not None
     exact = -log_probs_N.sum() / data.validation.n_chars
     assert exact == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-6)
     tensors = run.load_model_tensors()
     assert "embedding.weight" in tensors and not any("word" in name or "letters" in name for name in tensors)
-    load_snapshot(run, run.snapshot_steps()[-1])
+    Model.load(run, run.snapshot_steps()[-1])
 
     with pytest.raises(Interrupted) as stopped:
         run_training(experiment, "words", tmp_path / "parts", StopAtOnce())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sevenepochs.ask.evaluate import evaluate
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.comparison.compare import compare
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.scoring import exact_val_loss, title_losses
@@ -16,7 +16,7 @@ from sevenepochs.store.run import Run, layout
 
 
 def test_most_frequent_tokens(finished_run: Run) -> None:
-    tokenizer = load_trained(finished_run).tokenizer
+    tokenizer = Model.load(finished_run).tokenizer
     found = most_frequent(tokenizer, np.array([1, 5, 5, 5, 1, 9]), k=2)
     assert [(row["id"], row["count"]) for row in found["top"]] == [(5, 3), (1, 2)]
     assert found["eos_share"] == pytest.approx(2 / 6)
@@ -29,7 +29,7 @@ def test_evaluate_repeats_the_runs_own_figures(finished_run: Run) -> None:
 
 def test_title_losses_of_a_run_add_up_to_its_exact_loss(finished_run: Run) -> None:
     tensors = finished_run.load_tensors(layout.TITLE_LOSSES)
-    data = load_trained(finished_run).load_data()
+    data = Model.load(finished_run).load_data()
     n_chars = data.validation.n_chars
     assert finished_run.summary is not None
     exact = finished_run.summary["figures"]["exact_val_loss"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.ask.samples import Drawing, Sample
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import drawn_titles
@@ -21,12 +21,12 @@ SPLIT = Split(("a copy", "cut", "another"), ("under test", "a copy", "new", "new
 def planted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Titles are not drawn but taken from a list; the one that says so was cut."""
 
-    def draw(reader: Any, prompt: str, n: int, drawing: Drawing) -> Any:
+    def draw(model: Any, prompt: str, n: int, drawing: Drawing) -> Any:
         assert (prompt, n, drawing) == ("", N_TITLES, DRAWING)
         yield [Sample([i] * (100 if text == "cut" else 1), ended=text != "cut") for i, text in enumerate(WRITTEN)]
 
     monkeypatch.setattr(drawn_titles, "draw", draw)
-    monkeypatch.setattr(drawn_titles, "title", lambda reader, prompt, sample: WRITTEN[sample.ids[0]])
+    monkeypatch.setattr(drawn_titles, "title", lambda model, prompt, sample: WRITTEN[sample.ids[0]])
 
 
 @pytest.mark.usefixtures("planted")
@@ -45,11 +45,11 @@ def test_titles_are_counted_and_the_corpus_own_stay_out() -> None:
 
 
 def test_of_a_run_it_is_the_same_each_time_and_small(finished_run: Run) -> None:
-    reader = Reader.open(finished_run)
-    split = reader.trained.load_titles()
+    model = Model.load(finished_run)
+    split = model.load_titles()
     told: list[tuple[int, int]] = []
-    found = analyze(reader, split, lambda done, total: told.append((done, total)))
-    assert found == analyze(reader, split)
+    found = analyze(model, split, lambda done, total: told.append((done, total)))
+    assert found == analyze(model, split)
     assert told[-1] == (N_TITLES, N_TITLES) and told == sorted(told)
     low, high = found["mean_chars_interval"]
     assert low < found["mean_chars"] < high and 1 < found["n_distinct"] <= N_TITLES

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sevenepochs.ask.attention_maps import attention_maps
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.inside import attention_maps
+from sevenepochs.ask.model import Model
 from sevenepochs.questions.layers import N_TITLES, analyze
 from sevenepochs.store.run import Run
 
@@ -15,29 +15,29 @@ SHARES = ("eos_share", "previous_share", "self_share")
 
 
 @pytest.fixture(scope="module")
-def reader(finished_run: Run) -> Reader:
-    return Reader.open(finished_run)
+def model(finished_run: Run) -> Model:
+    return Model.load(finished_run)
 
 
 @pytest.fixture(scope="module")
-def titles(reader: Reader) -> tuple[str, ...]:
+def titles(model: Model) -> tuple[str, ...]:
     """Short and long ones, an empty one, and one that is longer than the model reads at once."""
-    return (*reader.trained.load_titles().train[:40], "", "Why", "a " * 200)
+    return (*model.load_titles().train[:40], "", "Why", "a " * 200)
 
 
-def test_the_last_lens_loses_what_the_model_loses(reader: Reader, titles: tuple[str, ...]) -> None:
-    found = analyze(reader, titles)
-    contexts = [[*reader.encode(title), reader.eos_id][: reader.block_size + 1] for title in titles]
-    log_probs = np.concatenate(reader.log_probs_of(contexts))
+def test_the_last_lens_loses_what_the_model_loses(model: Model, titles: tuple[str, ...]) -> None:
+    found = analyze(model, titles)
+    contexts = [[*model.encode(title), model.eos_id][: model.block_size + 1] for title in titles]
+    log_probs = np.concatenate(model.log_probs_of(contexts))
     assert [row["name"] for row in found["lens"]] == ["embedding", "block 1", "block 2"]
     assert found["lens"][-1]["nats_per_token"] == pytest.approx(-log_probs.mean(), abs=1e-4)
     assert found["lens"][0]["nats_per_token"] > found["lens"][-1]["nats_per_token"] + 0.01
     assert found["n_tokens"] == len(log_probs) and found["n_titles"] == len(titles)
 
 
-def test_heads_are_the_mean_over_titles_of_what_each_shows(reader: Reader, titles: tuple[str, ...]) -> None:
-    found = analyze(reader, titles[:40])
-    maps = [attention_maps(reader, title) for title in titles[:40]]
+def test_heads_are_the_mean_over_titles_of_what_each_shows(model: Model, titles: tuple[str, ...]) -> None:
+    found = analyze(model, titles[:40])
+    maps = [attention_maps(model, title) for title in titles[:40]]
     n_queries = np.array([len(one["tokens"]) - 1 for one in maps])
     for name, key in zip((*SHARES, "mean_distance"), ("first_share", *SHARES[1:], "mean_distance"), strict=True):
         each = np.array([[head[key] for head in one["heads"]] for one in maps])
@@ -48,8 +48,8 @@ def test_heads_are_the_mean_over_titles_of_what_each_shows(reader: Reader, title
         assert found["even"][key] == pytest.approx(mean)
 
 
-def test_shares_are_shares(reader: Reader, titles: tuple[str, ...]) -> None:
-    found = analyze(reader, titles)
+def test_shares_are_shares(model: Model, titles: tuple[str, ...]) -> None:
+    found = analyze(model, titles)
     for name in SHARES:
         assert np.shape(found["heads"][name]) == (2, 2) and 0 < np.min(found["heads"][name]) < 1
     # the token before a title's first one is the <eos>; but for that the three never overlap
@@ -57,18 +57,20 @@ def test_shares_are_shares(reader: Reader, titles: tuple[str, ...]) -> None:
     assert (total <= 1 + len(titles) / (found["n_tokens"] - len(titles))).all()
 
 
-def test_it_is_small_tells_how_far_it_is_and_reads_no_more_than_it_says(reader: Reader) -> None:
+def test_it_is_small_tells_how_far_it_is_and_reads_no_more_than_it_says(model: Model) -> None:
     told: list[tuple[int, int]] = []
-    found = analyze(reader, ("Why",) * (N_TITLES + 9), lambda done, total: told.append((done, total)))
+    found = analyze(model, ("Why",) * (N_TITLES + 9), lambda done, total: told.append((done, total)))
     assert found["n_titles"] == N_TITLES and told[-1] == (N_TITLES, N_TITLES) and len(told) > 10
     assert len(json.dumps(found, indent=1)) < 10_000
 
 
-@pytest.mark.parametrize("batched", [lambda r, c: r.traces(c), lambda r, c: [r.trace(one) for one in c]])
-def test_padding_moves_nothing(batched: Callable, reader: Reader, titles: tuple[str, ...]) -> None:  # type: ignore[type-arg]
-    contexts = [reader.encode(title) for title in titles[:5]]
-    for context, trace in zip(contexts, batched(reader, contexts), strict=True):
+@pytest.mark.parametrize(
+    "batched", [lambda r, c: r.activations(c), lambda r, c: [r.activations([one])[0] for one in c]]
+)
+def test_padding_moves_nothing(batched: Callable, model: Model, titles: tuple[str, ...]) -> None:  # type: ignore[type-arg]
+    contexts = [model.encode(title) for title in titles[:5]]
+    for context, trace in zip(contexts, batched(model, contexts), strict=True):
         assert trace.ids_T.tolist() == context.tolist()
         assert trace.attention_LHTS.shape == (2, 2, len(context), len(context))
-        *_, last_TV = reader.lens(trace.hidden_LTD)
-        np.testing.assert_allclose(last_TV, reader.all_log_probs(context), atol=1e-4)
+        *_, last_TV = model.lens(trace.hidden_LTD)
+        np.testing.assert_allclose(last_TV, model.all_log_probs(context), atol=1e-4)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sevenepochs.ask.observe import Distributions, Observation, observe
+from sevenepochs.ask.predictions import Distributions, Predictions, predict_stream
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.protocol.rows import Rows, stock_rows
 from sevenepochs.questions import calibration, collapse
@@ -62,7 +62,7 @@ def pair_probabilities(pairs: PairTable) -> np.ndarray:
 def check(streams: tuple[np.ndarray, np.ndarray], table_VV: np.ndarray) -> dict[str, Any]:
     train, validation = streams
     pairs = PairTable.count(train, VOCAB, EOS_ID)
-    observed = observe(planted(table_VV), validation, EOS_ID, stock_rows(len(validation)), pairs.frequencies_V)
+    observed = predict_stream(planted(table_VV), validation, EOS_ID, stock_rows(len(validation)), pairs.frequencies_V)
     return collapse.analyze(observed, pairs, validation, _Shown())
 
 
@@ -118,7 +118,7 @@ def test_the_pass_counts_each_target_once_under_overlapping_rows(streams: tuple[
     start = np.array([0, 40, 90, 130])
     rows = Rows(start, np.array([0, 60, 100, 150]), np.array([60, 100, 150, 157]))
     told: list[tuple[int, int]] = []
-    found = observe(
+    found = predict_stream(
         planted(table_VV), ids_N[:157], EOS_ID, rows, pairs.frequencies_V, lambda done, n: told.append((done, n))
     )
     before_N = np.concatenate(([EOS_ID], ids_N[:156]))
@@ -127,7 +127,7 @@ def test_the_pass_counts_each_target_once_under_overlapping_rows(streams: tuple[
     assert np.array_equal(found.top_N, by_hand.argmax(axis=1))
     assert found.mean_V == pytest.approx(by_hand.mean(axis=0), abs=1e-6) and told[-1] == (4, 4)
     with pytest.raises(ValueError, match="exactly once"):
-        observe(planted(table_VV), ids_N[:200], EOS_ID, rows, pairs.frequencies_V)
+        predict_stream(planted(table_VV), ids_N[:200], EOS_ID, rows, pairs.frequencies_V)
 
 
 def test_a_token_that_is_ruled_out_does_no_harm(streams: tuple[np.ndarray, np.ndarray]) -> None:
@@ -136,7 +136,7 @@ def test_a_token_that_is_ruled_out_does_no_harm(streams: tuple[np.ndarray, np.nd
     table_VV[:, 0] = 0.0
     ids_N = np.full(40, 3)
     with np.errstate(divide="ignore"):
-        found = observe(planted(table_VV), ids_N, EOS_ID, stock_rows(40), np.full(VOCAB, 1 / VOCAB))
+        found = predict_stream(planted(table_VV), ids_N, EOS_ID, stock_rows(40), np.full(VOCAB, 1 / VOCAB))
     assert found.entropy_bits_N == pytest.approx(np.full(40, math.log2(VOCAB - 1)), abs=1e-5)
     assert found.kl_bits_N == pytest.approx(np.full(40, math.log2(VOCAB / (VOCAB - 1))), abs=1e-5)
     assert found.mean_V[0] == 0
@@ -151,10 +151,10 @@ def test_pair_table_by_hand() -> None:
     assert np.exp(pairs.log_probs(np.array([0, 3]), 1))[1] == pytest.approx(f[3])  # nothing ever followed 0
 
 
-def observation(confidence_N: np.ndarray, right_N: np.ndarray) -> tuple[Observation, np.ndarray]:
+def observation(confidence_N: np.ndarray, right_N: np.ndarray) -> tuple[Predictions, np.ndarray]:
     ids_N = np.arange(len(confidence_N))
     nothing = np.zeros(len(confidence_N))
-    return Observation(nothing, np.where(right_N, ids_N, -1), confidence_N, nothing, nothing, nothing), ids_N
+    return Predictions(nothing, np.where(right_N, ids_N, -1), confidence_N, nothing, nothing, nothing), ids_N
 
 
 def test_calibration_error_by_hand() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.file import FileCorpus
@@ -35,9 +35,9 @@ def test_every_place_sums_to_one_and_agrees_with_the_reader(client: TestClient, 
             assert [c["probability"] for c in place["top"]] == sorted(
                 (c["probability"] for c in place["top"]), reverse=True
             )
-        reader = Reader.open(run)
-        context = reader.encode(text)
-        log_probs_TV = reader.all_log_probs(context)
+        model = Model.load(run)
+        context = model.encode(text)
+        log_probs_TV = model.all_log_probs(context)
         expected = [-log_probs_TV[t, id] / np.log(2) for t, id in enumerate(context[1:])]
         assert [token["bits"] for token in answer["tokens"]] == pytest.approx(expected, abs=1e-4)
         assert answer["bits"] == pytest.approx(sum(expected), abs=1e-3)
@@ -271,10 +271,10 @@ def test_titles_that_are_not_at_hand_say_what_is_missing(
 def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run]) -> None:
     first, second = copies
     shelf = Shelf(copies, Limits(open_models=1))
-    closed = weakref.ref(shelf.open(first.name).reader)
+    closed = weakref.ref(shelf.open(first.name).model)
     shelf.open(second.name)
     gc.collect()
     assert closed() is None
     assert shelf.opened(first.name) is None
     assert shelf.opened(second.name) is not None
-    assert shelf.open(first.name).reader.name == first.name
+    assert shelf.open(first.name).model.name == first.name

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sevenepochs.ask.reader import Reader
-from sevenepochs.ask.two_runs import on_one_title
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.next_token import on_one_title
 from sevenepochs.store.run import Run, layout
 from tests.serve.prefix_proxy import prefix_proxy
 
@@ -157,7 +157,7 @@ def test_one_run_in_both_columns_answers_both(visit: Any, address: str, finished
 
 def test_the_difference_is_that_of_the_analysis(visit: Any, address: str, finished_run: Run, other_run: Run) -> None:
     page = visit(address)
-    readers = [Reader.open(run) for run in (finished_run, other_run)]
+    readers = [Model.load(run) for run in (finished_run, other_run)]
     for text in (TITLE, "Ask HN: naïve 🙂 “quotes” and 漢字", "a<eos>b", "The the  THE"):
         segments = on_one_title(*readers, text)["segments"][:-1]  # the page does not read the closing <eos>
         type_title(page, text)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.serve.prefixes import Prefixes
 from sevenepochs.store.run import Run
 
@@ -11,22 +11,22 @@ TEXT = "Show HN: A small test of prefixes"
 
 
 @pytest.fixture(scope="module")
-def reader(finished_run: Run) -> Reader:
-    return Reader.open(finished_run)
+def model(finished_run: Run) -> Model:
+    return Model.load(finished_run)
 
 
 def count_ids(prefixes: Prefixes, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many ids each reading had to pass through the model."""
     counts: list[int] = []
-    read_on = Reader.read_on
-    monkeypatch.setattr(Reader, "read_on", lambda *given: counts.append(len(given[-1])) or read_on(*given))
+    read_on = Model.read_on
+    monkeypatch.setattr(Model, "read_on", lambda *given: counts.append(len(given[-1])) or read_on(*given))
     return counts
 
 
-def test_only_new_tokens_are_read(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    prefixes = Prefixes(reader, 10**8)
+def test_only_new_tokens_are_read(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefixes = Prefixes(model, 10**8)
     counts = count_ids(prefixes, monkeypatch)
-    context = reader.encode(TEXT)
+    context = model.encode(TEXT)
     for length in (5, 6, 9, 7, 5, len(context)):
         prefixes.rows(context[:length])
     assert counts == [5, 1, 3, len(context) - 9]
@@ -35,21 +35,21 @@ def test_only_new_tokens_are_read(reader: Reader, monkeypatch: pytest.MonkeyPatc
     prefixes.rows(branch)
     assert counts[-1] == len(context) - 4
     np.testing.assert_allclose(
-        np.stack([row.log_probs_V for row in prefixes.rows(branch)]), reader.all_log_probs(branch), atol=1e-4
+        np.stack([row.log_probs_V for row in prefixes.rows(branch)]), model.all_log_probs(branch), atol=1e-4
     )
     np.testing.assert_allclose(
-        np.stack([row.log_probs_V for row in prefixes.rows(context)]), reader.all_log_probs(context), atol=1e-4
+        np.stack([row.log_probs_V for row in prefixes.rows(context)]), model.all_log_probs(context), atol=1e-4
     )
 
 
-def test_what_is_held_is_what_is_counted(reader: Reader) -> None:
+def test_what_is_held_is_what_is_counted(model: Model) -> None:
     """A beginning of a longer title must not keep the longer one's keys and values after that was forgotten."""
-    context = reader.encode(TEXT)
-    prefixes = Prefixes(reader, 10**8)
+    context = model.encode(TEXT)
+    prefixes = Prefixes(model, 10**8)
     for length in (len(context), 4, 9):
         prefixes.rows(context[:length])
         assert held_bytes(prefixes) == prefixes.n_bytes
-    alone = Prefixes(reader, 0)
+    alone = Prefixes(model, 0)
     alone.rows(context)
     whole = held_bytes(alone)
     alone.rows(context[:4])
@@ -59,19 +59,19 @@ def test_what_is_held_is_what_is_counted(reader: Reader) -> None:
 def held_bytes(prefixes: Prefixes) -> int:
     """Bytes that tensors and rows keep alive, each storage once."""
     known = list(prefixes._known.values())
-    storages = [tensor.untyped_storage() for one in known for tensor, _ in one.memory.past._kept.values()]
+    storages = [tensor.untyped_storage() for one in known for tensor, _ in one.prefix.past._kept.values()]
     rows = {id(row): row.log_probs_V for one in known for row in one.rows}
     assert all(log_probs_V.base is None for log_probs_V in rows.values())
     tensors = {storage.data_ptr(): storage.nbytes() for storage in storages}
     return sum(tensors.values()) + sum(log_probs_V.nbytes for log_probs_V in rows.values())
 
 
-def test_memory_stays_bounded(reader: Reader) -> None:
-    context = reader.encode(TEXT)
-    one = Prefixes(reader, 0)
+def test_memory_stays_bounded(model: Model) -> None:
+    context = model.encode(TEXT)
+    one = Prefixes(model, 0)
     one.rows(context)
     limit = 3 * one.n_bytes
-    prefixes = Prefixes(reader, limit)
+    prefixes = Prefixes(model, limit)
     generator = np.random.default_rng(0)
     for _ in range(30):
         prefixes.rows(np.concatenate([context[:1], generator.integers(3, 200, len(context) - 1)]))

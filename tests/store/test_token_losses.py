@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
 from sevenepochs.store.results import Result, publish
 from sevenepochs.store.run import Run, layout
@@ -41,7 +41,7 @@ def test_a_published_result_has_each_token_of_the_validation_titles(finished_run
     """Its words' stops telescope: what a title's tokens lose is what its words lose."""
     tokens = Result.read(publish(finished_run, tmp_path)).token_losses()
     tensors = finished_run.load_tensors(layout.TITLE_LOSSES)
-    titles = load_trained(finished_run).load_titles().validation
+    titles = Model.load(finished_run).load_titles().validation
     assert tokens is not None and finished_run.summary is not None
     np.testing.assert_allclose(tokens.log_probs, tensors["log_probs"], atol=1 / 256)
     ends = np.flatnonzero(tokens.n_bytes == 0)
@@ -52,7 +52,7 @@ def test_a_published_result_has_each_token_of_the_validation_titles(finished_run
 
 
 def test_stops_are_the_tokens_that_begin_a_word(finished_run: Run) -> None:
-    tokenizer = load_trained(finished_run).tokenizer
+    tokenizer = Model.load(finished_run).tokenizer
     stops = tokenizer.stops()
     for id in np.flatnonzero(stops):
         assert id == tokenizer.eos_id or tokenizer.show(int(id)).startswith(" ")

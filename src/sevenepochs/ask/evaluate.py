@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.store.run import Run
 from sevenepochs.training.final_figures import causality_of, final_figures
 
@@ -16,7 +15,7 @@ from sevenepochs.training.final_figures import causality_of, final_figures
 def evaluate(
     run: Run, corpus: CorpusConfig | None = None, announce: Callable[[str], None] = lambda message: None
 ) -> dict[str, Any]:
-    """The five figures of protocol.md on the corpus's validation split, and what the tokenizer does to its titles.
+    """Return the five figures of protocol.md on the corpus's validation split, and what its tokenizer changes.
 
     Args:
         corpus: None for the run's own. Another corpus is split by the same rule; nothing is trained on it.
@@ -28,16 +27,15 @@ def evaluate(
     Raises:
         UserError: the run is incomplete or the corpus cannot be read.
     """
-    trained = load_trained(run)
-    data = trained.load_data(corpus, announce, same_titles=corpus is None)
-    scorer = TorchScorer(trained.model)
-    figures = final_figures(trained.experiment, data, scorer).figures
+    model = Model.load(run)
+    data = model.load_data(corpus, announce, same_titles=corpus is None)
+    figures = final_figures(model.experiment, data, model.scorer).figures
     fidelity = data.tokenizer.fidelity(data.split.validation)
     return {
         "run": run.name,
         "corpus": data.corpus.name,
         "n_titles": data.validation.n_titles,
         "figures": figures,
-        "causality_violation_nats": causality_of(trained.experiment, data, scorer),
+        "causality_violation_nats": causality_of(model.experiment, data, model.scorer),
         "tokenizer": {**asdict(fidelity), "reversible": fidelity.reversible},
     }

@@ -1,4 +1,5 @@
-"""The most probable next tokens: after any text, at every token of a title, or at a place of the validation text.
+"""The most probable next tokens: after any text, at every token of a title, or at a place of the validation text; and
+one title under two runs.
 
 The story's chart is a place (B, T): row B of the first stock validation window 64x128, context tokens 0..T inclusive,
 prediction of token T+1. The stock model answers `<eos>` everywhere, which its loss alone does not tell.
@@ -8,19 +9,66 @@ T position in the context, V vocabulary.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.reader import Ids, Reader
+from sevenepochs.ask.model import Ids, Model
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 from sevenepochs.protocol.scoring import stock_windows
 
 
-def at_place(reader: Reader, validation_ids: np.ndarray, row: int, position: int, k: int = 10) -> dict[str, Any]:
-    """Top-k predictions of token `position`+1 in `row` of the first stock validation window.
+def likeliest(log_probs_V: np.ndarray, k: int) -> np.ndarray:
+    """Return the ids of the k most probable tokens, most probable first; equal ones by id."""
+    k = min(k, len(log_probs_V))
+    ids_k = np.argpartition(-log_probs_V, k - 1)[:k]
+    return ids_k[np.lexsort((ids_k, -log_probs_V[ids_k]))]
+
+
+def rank(log_probs_V: np.ndarray, id: int) -> int:
+    """Return a token's place among all by probability, from 1."""
+    return int((log_probs_V > log_probs_V[id]).sum()) + 1
+
+
+def top(model: Model, log_probs_V: np.ndarray, k: int) -> list[dict[str, Any]]:
+    """Return rows of `id`, `token` and `probability` of the k most probable tokens."""
+    return [
+        {"id": int(i), "token": model.tokenizer.show(int(i)), "probability": math.exp(log_probs_V[i])}
+        for i in likeliest(log_probs_V, k)
+    ]
+
+
+def standing(model: Model, log_probs_V: np.ndarray, id: int) -> dict[str, Any]:
+    """Return where one token stands in a prediction: `probability`, `rank` (from 1) and `surprisal_bits`."""
+    return {
+        "id": id,
+        "token": model.tokenizer.show(id),
+        "probability": math.exp(log_probs_V[id]),
+        "rank": rank(log_probs_V, id),
+        "surprisal_bits": -float(log_probs_V[id]) / math.log(2),
+    }
+
+
+def nats_per_char(bits: float, text: str) -> float:
+    """Return a title's loss per character, its closing `<eos>` counted as 5, as the metric does."""
+    return bits * math.log(2) / (len(text) + len(EOS))
+
+
+def predict(model: Model, context: Ids, k: int = 10, truth: int | None = None) -> dict[str, Any]:
+    """Return the `top` k next tokens after a context, the decoded `context` and, where one is given, how the `truth`
+    stands."""
+    log_probs_V = model.next_log_probs(context)
+    result: dict[str, Any] = {"context": model.decode(context), "top": top(model, log_probs_V, k)}
+    if truth is not None:
+        result["truth"] = standing(model, log_probs_V, truth)
+    return result
+
+
+def at_place(model: Model, validation_ids: np.ndarray, row: int, position: int, k: int = 10) -> dict[str, Any]:
+    """Return the prediction of token `position`+1 in `row` of the first stock validation window.
 
     A validation stream that is shorter than the window serves as one row from its start.
 
@@ -38,67 +86,91 @@ def at_place(reader: Reader, validation_ids: np.ndarray, row: int, position: int
             f"place {row},{position} is outside the window of {x_RT.shape[0]} rows x {x_RT.shape[1]} tokens"
         )
     context = x_RT[row, : position + 1]
-    return {"row": row, "position": position, **predict(reader, context, k, truth=int(y_RT[row, position]))}
+    return {"row": row, "position": position, **predict(model, context, k, truth=int(y_RT[row, position]))}
 
 
-def predict(reader: Reader, context: Ids, k: int = 10, truth: int | None = None) -> dict[str, Any]:
-    """Top-k next tokens after a context: decoded context, tokens, probabilities; rank (from 1) and surprisal of the
-    truth, where one is given."""
-    log_probs_V = reader.next_log_probs(context)
-    result: dict[str, Any] = {"context": reader.decode(context), "top": top(reader, log_probs_V, k)}
-    if truth is not None:
-        result["truth"] = standing(reader, log_probs_V, truth)
-    return result
-
-
-def read(reader: Reader, text: str, k: int = 10) -> dict[str, Any]:
-    """What the model makes of a title, token by token and read alone after `<eos>`; its end counts as a token.
+def read(model: Model, text: str, k: int = 10) -> dict[str, Any]:
+    """Return what the model makes of a title, token by token and read alone after `<eos>`; its end counts as a token.
 
     Returns:
         `tokens`: a row each with `id`, `token`, `start` and `stop` (characters of the text), `probability`, `rank`,
         `surprisal_bits` and the `top` k that were expected there; the last is the closing `<eos>`. `surprisal_bits`:
-        their sum. `nats_per_char`: the sum over the characters, the closing `<eos>` counted as 5, as the metric does.
+        their sum. `nats_per_char`: the sum over the characters.
 
     Raises:
         UserError: more tokens than the model reads at once.
     """
     text = text.strip()
-    context = reader.encode(text)
-    _, spans = reader.tokenizer.encode_with_spans(text)
-    log_probs_TV = reader.all_log_probs(context)
-    truths = [*context[1:].tolist(), reader.eos_id]
+    context = model.encode(text)
+    _, spans = model.tokenizer.encode_with_spans(text)
+    truths = [*context[1:].tolist(), model.eos_id]
+    places = zip(model.all_log_probs(context), truths, [*spans, (len(text), len(text))], strict=True)
     tokens = [
-        {
-            **standing(reader, log_probs_V, truth),
-            "start": start,
-            "stop": stop,
-            "top": top(reader, log_probs_V, k),
-        }
-        for log_probs_V, truth, (start, stop) in zip(
-            log_probs_TV, truths, [*spans, (len(text), len(text))], strict=True
-        )
+        {**standing(model, log_probs_V, truth), "start": start, "stop": stop, "top": top(model, log_probs_V, k)}
+        for log_probs_V, truth, (start, stop) in places
     ]
     bits = math.fsum(token["surprisal_bits"] for token in tokens)
-    nats_per_char = bits * math.log(2) / (len(text) + len(EOS))
-    return {"text": text, "tokens": tokens, "surprisal_bits": bits, "nats_per_char": nats_per_char}
+    return {"text": text, "tokens": tokens, "surprisal_bits": bits, "nats_per_char": nats_per_char(bits, text)}
 
 
-def top(reader: Reader, log_probs_V: np.ndarray, k: int) -> list[dict[str, Any]]:
-    """The k most probable tokens, most probable first; equal ones by id."""
-    k = min(k, len(log_probs_V))
-    ids = np.argpartition(-log_probs_V, k - 1)[:k]
-    ids = ids[np.lexsort((ids, -log_probs_V[ids]))]
-    return [
-        {"id": int(i), "token": reader.tokenizer.show(int(i)), "probability": math.exp(log_probs_V[i])} for i in ids
-    ]
+def on_one_title(first: Model, second: Model, text: str) -> dict[str, Any]:
+    """Return where the second run gained or lost bits on a title that both read alone after `<eos>`.
+
+    Vocabularies may differ, so tokens are lined up by the characters they stand for: a segment is the shortest stretch
+    of text that both tokenizers cut at both ends. Totals are over the title and its closing `<eos>`.
+
+    Returns:
+        `runs`: two rows of `run`, `n_tokens`, `surprisal_bits`, `nats_per_char`. `segments`: rows of `start` and `stop`
+        (characters of `text`; the last, empty one is the closing `<eos>`), `text`, and for both runs in order `bits`
+        and `tokens`; `gained_bits`: what the second run saved.
+    """
+    text = text.strip()
+    sides = [_Side(model, text) for model in (first, second)]
+    cuts = sorted(sides[0].cuts & sides[1].cuts)
+    segments = []
+    for start, stop in [*itertools.pairwise(cuts), (len(text), len(text))]:
+        parts = [side.between(start, stop) for side in sides]
+        bits = [math.fsum(bits for _, bits in part) for part in parts]
+        segments.append(
+            {
+                "start": start,
+                "stop": stop,
+                "text": text[start:stop] if stop > start else "<eos>",
+                "bits": bits,
+                "tokens": [[token for token, _ in part] for part in parts],
+                "gained_bits": bits[0] - bits[1],
+            }
+        )
+    return {"text": text, "runs": [side.total() for side in sides], "segments": segments}
 
 
-def standing(reader: Reader, log_probs_V: np.ndarray, id: int) -> dict[str, Any]:
-    """Where one token stands in a prediction: probability, rank (from 1) and surprisal in bits."""
-    return {
-        "id": id,
-        "token": reader.tokenizer.show(id),
-        "probability": math.exp(log_probs_V[id]),
-        "rank": int((log_probs_V > log_probs_V[id]).sum()) + 1,
-        "surprisal_bits": -float(log_probs_V[id]) / math.log(2),
-    }
+class _Side:
+    """One run's tokens of the text, with bits, and where they cut it."""
+
+    def __init__(self, model: Model, text: str) -> None:
+        self.model, self.text = model, text
+        ids, self.spans = model.tokenizer.encode_with_spans(text)
+        (log_probs,) = model.log_probs_of([[model.eos_id, *ids, model.eos_id]])
+        self.bits = (-log_probs / math.log(2)).tolist()
+        self.tokens = model.tokens([*ids, model.eos_id])
+        # tokens that share a character (its bytes, or the space put before the text) are not cut apart
+        later = [*(start for start, _ in self.spans[1:]), len(text)]
+        self.cuts = {0, len(text)} | {
+            stop for (_, stop), next_start in zip(self.spans, later, strict=False) if next_start >= stop
+        }
+
+    def between(self, start: int, stop: int) -> list[tuple[str, float]]:
+        """Tokens and their bits from one common cut to another; from the end to the end it is the closing `<eos>`."""
+        if start == stop == len(self.text):
+            return [(self.tokens[-1], self.bits[-1])]
+        rows = zip(self.tokens, self.bits, self.spans, strict=False)
+        return [(token, bits) for token, bits, span in rows if start <= span[0] < stop]
+
+    def total(self) -> dict[str, Any]:
+        bits = math.fsum(self.bits)
+        return {
+            "run": self.model.name,
+            "n_tokens": len(self.tokens),
+            "surprisal_bits": bits,
+            "nats_per_char": nats_per_char(bits, self.text),
+        }

@@ -1,4 +1,4 @@
-"""Titles that a model makes up, token by token, and how many of them it only remembers.
+"""Titles that a model makes up, token by token, and how many of them are training titles.
 
 Sample i is drawn with a generator of its own, seeded by (seed, i): it is the same whatever else is drawn beside it, up
 to the last bits of the logits, which depend on how many rows are computed together.
@@ -9,13 +9,14 @@ B rows, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.next_token import likeliest
 from sevenepochs.errors import UserError
 
 MAX_SAMPLES = 1000
@@ -56,27 +57,30 @@ class Sample:
     ended: bool = False
 
 
-def draw(reader: Reader, prompt: str, n: int, drawing: Drawing) -> Iterator[list[Sample]]:
+def draw(model: Model, prompt: str, n: int, drawing: Drawing, at_once: int = _ROWS_AT_ONCE) -> Iterator[list[Sample]]:
     """Draw `n` titles that begin with `prompt`; gives the list of samples again after each token, until all are done.
+
+    Args:
+        at_once: titles that grow together; 1 for one title after the other.
 
     Raises:
         UserError: the prompt is longer than the model reads at once, or `n` is out of range.
     """
     if not 1 <= n <= MAX_SAMPLES:
         raise UserError(f"n = {n} is out of range; it must be in [1, {MAX_SAMPLES}]")
-    log_probs_TV, prompt_memory = reader.read_on(reader.remember(), reader.encode(prompt))
+    log_probs_TV, after_prompt = model.read_on(model.new_prefix(), model.encode(prompt))
     samples = [Sample() for _ in range(n)]
     generators = [np.random.default_rng((drawing.seed, i)) for i in range(n)]
-    for low in range(0, n, _ROWS_AT_ONCE):
-        going = np.arange(low, min(n, low + _ROWS_AT_ONCE))
-        memory = prompt_memory.rows(np.zeros(len(going), dtype=np.int64))
+    for low in range(0, n, at_once):
+        going = np.arange(low, min(n, low + at_once))
+        prefix = after_prompt.rows(np.zeros(len(going), dtype=np.int64))
         log_probs_BV = np.repeat(log_probs_TV[-1:], len(going), axis=0)
         while True:
             ids_B = np.array(
                 [choose(row_V, drawing, generators[i]) for i, row_V in zip(going, log_probs_BV, strict=True)]
             )
             for i, id in zip(going, ids_B, strict=True):
-                if id == reader.eos_id:
+                if id == model.eos_id:
                     samples[i].ended = True
                 else:
                     samples[i].ids.append(int(id))
@@ -89,43 +93,45 @@ def draw(reader: Reader, prompt: str, n: int, drawing: Drawing) -> Iterator[list
                 break
             going, ids_B = going[stay], ids_B[stay]
             if not stay.all():
-                memory = memory.rows(np.flatnonzero(stay))
-            log_probs_BV, memory = reader.read_on_rows(memory, ids_B)
+                prefix = prefix.rows(np.flatnonzero(stay))
+            log_probs_BV, prefix = model.read_on_rows(prefix, ids_B)
 
 
 def choose(log_probs_V: np.ndarray, drawing: Drawing, generator: np.random.Generator) -> int:
-    """One token. Uses one number of the generator, whatever the drawing, but none at temperature 0."""
+    """Draw one token. Uses one number of the generator, whatever the drawing, but none at temperature 0."""
     if drawing.temperature == 0.0:
         return int(log_probs_V.argmax())
-    k = len(log_probs_V) if drawing.top_k is None else min(drawing.top_k, len(log_probs_V))
-    ids = np.argpartition(-log_probs_V, k - 1)[:k]
-    ids = ids[np.lexsort((ids, -log_probs_V[ids]))]
+    ids = likeliest(log_probs_V, drawing.top_k or len(log_probs_V))
     scaled = log_probs_V[ids].astype(np.float64) / drawing.temperature
     cumulative = np.exp(scaled - scaled.max()).cumsum()
     place = np.searchsorted(cumulative, generator.random() * cumulative[-1], side="right")
-    return int(ids[min(place, k - 1)])
+    return int(ids[min(place, len(ids) - 1)])
 
 
-def title(reader: Reader, prompt: str, sample: Sample) -> str:
-    """The sample as text, the prompt included; a character that is not whole yet is left out."""
-    ids = [*reader.encode(prompt)[1:].tolist(), *sample.ids]
-    return reader.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}").strip()
+def title(model: Model, prompt: str, sample: Sample) -> str:
+    """Return the sample as text, the prompt included."""
+    return text_of(model, [*model.encode(prompt)[1:].tolist(), *sample.ids]).strip()
+
+
+def text_of(model: Model, ids: Sequence[int]) -> str:
+    """Return the text of ids as far as it goes; a character that is not whole yet is left out."""
+    return model.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}")
 
 
 def summarise(
-    reader: Reader, prompt: str, samples: list[Sample], drawing: Drawing, training_titles: Collection[str] | None
+    model: Model, prompt: str, samples: list[Sample], drawing: Drawing, training_titles: Collection[str] | None
 ) -> dict[str, Any]:
-    """The drawn titles as JSON, with their own probability, and the share that are training titles word for word.
+    """Return the drawn titles as JSON, with their probability, and the share that are training titles word for word.
 
     Args:
         training_titles: None when they are not at hand; the share is then None.
     """
-    context = reader.encode(prompt)
-    whole = [[*context, *sample.ids, *([reader.eos_id] if sample.ended else [])] for sample in samples]
+    context = model.encode(prompt)
+    whole = [[*context, *sample.ids, *([model.eos_id] if sample.ended else [])] for sample in samples]
     known = None if training_titles is None else frozenset(training_titles)
     rows: list[dict[str, Any]] = []
-    for sample, log_probs in zip(samples, reader.log_probs_of(whole), strict=True):
-        text = title(reader, prompt, sample)
+    for sample, log_probs in zip(samples, model.log_probs_of(whole), strict=True):
+        text = title(model, prompt, sample)
         rows.append(
             {
                 "title": text,
@@ -138,7 +144,7 @@ def summarise(
         )
     verbatim = None if known is None else sum(row["is_training_title"] for row in rows) / len(rows)
     return {
-        "run": reader.name,
+        "run": model.name,
         "prompt": prompt,
         "temperature": drawing.temperature,
         "top_k": drawing.top_k,

@@ -14,7 +14,7 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Positional, RunName, Runs, Titles
 
 if TYPE_CHECKING:
-    from sevenepochs.ask.observe import Progress
+    from sevenepochs.ask.predictions import Progress
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.store.run import Run
 

@@ -31,9 +31,9 @@ def export(
     check_free(out)
     found = runs.find(run)
 
-    from sevenepochs.ask.trained import load_trained
+    from sevenepochs.ask.model import Model
 
-    trained = load_trained(found)
+    trained = Model.load(found)
     if to == "hf":
         from sevenepochs.export.hf import export_hf
 

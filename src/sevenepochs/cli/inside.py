@@ -48,7 +48,7 @@ def inside(
     if (layer is not None or head is not None) and (view != "attention" or layer is None or head is None):
         raise UserError("--layer and --head go together and belong to --view attention")
     found_run = runs.find(run)
-    from sevenepochs.ask.one_thread import one_thread
+    from sevenepochs.ask.model import one_thread
 
     one_thread()
     found = _time(found_run, text or "") if view == "time" else _ask(found_run, view, text, token, top_k)
@@ -72,26 +72,24 @@ def inside(
 
 
 def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) -> dict[str, Any]:
-    from sevenepochs.ask.attention_maps import attention_maps
-    from sevenepochs.ask.logit_lens import logit_lens
-    from sevenepochs.ask.neighbours import neighbours, token_id
-    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.inside import attention_maps, logit_lens, neighbours, token_id
+    from sevenepochs.ask.model import Model
 
-    reader = Reader.open(run)
+    model = Model.load(run)
     if view == "attention":
-        return attention_maps(reader, text or "")
+        return attention_maps(model, text or "")
     if view == "lens":
-        return logit_lens(reader, text or "", top_k)
-    ids = [token_id(reader, token)] if token is not None else reader.encode(text or "")[1:].tolist()
+        return logit_lens(model, text or "", top_k)
+    ids = [token_id(model, token)] if token is not None else model.encode(text or "")[1:].tolist()
     if not ids:
         raise UserError("--text holds no token whose neighbours could be shown; write a word")
-    return {"run": reader.name, "tokens": [neighbours(reader, id, top_k) for id in dict.fromkeys(ids)]}
+    return {"run": model.name, "tokens": [neighbours(model, id, top_k) for id in dict.fromkeys(ids)]}
 
 
 def _time(run: Any, text: str) -> dict[str, Any]:
     from rich.progress import track
 
-    from sevenepochs.ask.through_time import through_time
+    from sevenepochs.ask.inside import through_time
     from sevenepochs.cli.console import errors
 
     steps = run.snapshot_steps()

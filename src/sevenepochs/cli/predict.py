@@ -12,7 +12,7 @@ from sevenepochs.cli.options import Json, Positional, Runs, SvgFile, Titles, che
 from sevenepochs.errors import UserError
 
 if TYPE_CHECKING:
-    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.model import Model
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.protocol.budget import Split
     from sevenepochs.store.run import Run
@@ -96,36 +96,35 @@ def _asked(
 ) -> dict[str, Any]:
     """What the model itself answers."""
     from sevenepochs.ask import next_token
-    from sevenepochs.ask.one_thread import one_thread
-    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.model import Model, one_thread
 
     one_thread()
-    reader = Reader.open(run)
+    model = Model.load(run)
     if place is not None:
-        ids = reader.tokenizer.encode_stream(_titles(reader, corpus).validation)
-        return {"run": run.name, **next_token.at_place(reader, ids, *place, top_k)}
+        ids = model.tokenizer.encode_stream(_titles(model, corpus).validation)
+        return {"run": run.name, **next_token.at_place(model, ids, *place, top_k)}
     number: dict[str, Any] = {}
     if title is not None:
-        titles = _titles(reader, corpus).validation
+        titles = _titles(model, corpus).validation
         if not 0 <= title < len(titles):
             raise UserError(f"--title {title}: the validation titles are numbered 0 to {len(titles) - 1:,}")
         text, number = titles[title], {"title": title}
     assert text is not None, "one of the three is given"
     if against is not None:
-        from sevenepochs.ask.two_runs import on_one_title
+        from sevenepochs.ask.next_token import on_one_title
 
-        return {**number, **on_one_title(reader, Reader.open(against), text)}
+        return {**number, **on_one_title(model, Model.load(against), text)}
     if title is not None:
-        return {"run": run.name, **number, **next_token.read(reader, text, top_k)}
-    context = reader.encode(text)
-    reader.check_fits(context)
-    return {"run": run.name, **next_token.predict(reader, context, top_k)}
+        return {"run": run.name, **number, **next_token.read(model, text, top_k)}
+    context = model.encode(text)
+    model.check_fits(context)
+    return {"run": run.name, **next_token.predict(model, context, top_k)}
 
 
-def _titles(reader: Reader, corpus: CorpusConfig | None) -> Split:
+def _titles(model: Model, corpus: CorpusConfig | None) -> Split:
     from sevenepochs.cli.console import errors
 
-    return reader.trained.load_titles(corpus, lambda text: errors.print(text, style="dim", markup=False))
+    return model.load_titles(corpus, lambda text: errors.print(text, style="dim", markup=False))
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.model import Model
     from sevenepochs.ask.samples import Sample
     from sevenepochs.data.corpus.base import CorpusConfig
 
@@ -49,19 +49,18 @@ def sample(
     from collections import deque
 
     from sevenepochs.ask import samples
-    from sevenepochs.ask.one_thread import one_thread
-    from sevenepochs.ask.reader import Reader
+    from sevenepochs.ask.model import Model, one_thread
     from sevenepochs.cli.console import console
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
     titles_from = titles.config()
-    reader = Reader.open(runs.find(run))
+    model = Model.load(runs.find(run))
     if n <= _FEW:
         one_thread()
-    drawn = samples.draw(reader, prompt, n, drawing)
-    last = deque(drawn, maxlen=1).pop() if json else _stream(reader, prompt, n, drawn)
-    known, why_not = _training_titles(reader, titles_from)
-    found = samples.summarise(reader, prompt, last, drawing, known)
+    drawn = samples.draw(model, prompt, n, drawing)
+    last = deque(drawn, maxlen=1).pop() if json else _stream(model, prompt, n, drawn)
+    known, why_not = _training_titles(model, titles_from)
+    found = samples.summarise(model, prompt, last, drawing, known)
     if json:
         print_json({**found, "not_checked": why_not})
         return
@@ -76,7 +75,7 @@ def sample(
         )
 
 
-def _stream(reader: Reader, prompt: str, n: int, drawn: Iterator[list[Sample]]) -> list[Sample]:
+def _stream(model: Model, prompt: str, n: int, drawn: Iterator[list[Sample]]) -> list[Sample]:
     """Show titles as they grow where there is a terminal that holds them; else each one when it is done, in order."""
     from rich.live import Live
     from rich.text import Text
@@ -87,42 +86,42 @@ def _stream(reader: Reader, prompt: str, n: int, drawn: Iterator[list[Sample]]) 
     if console.is_terminal and n < console.height:  # lines that have scrolled away cannot grow
         with Live(console=console, refresh_per_second=15, vertical_overflow="visible") as live:
             for last in drawn:
-                live.update(Text("\n").join(_line(reader, prompt, one) for one in last if one.ids or one.ended))
+                live.update(Text("\n").join(_line(model, prompt, one) for one in last if one.ids or one.ended))
         return last
     shown = 0
     for last in drawn:
         while shown < len(last) and last[shown].ended:
-            console.print(_line(reader, prompt, last[shown]), soft_wrap=True)
+            console.print(_line(model, prompt, last[shown]), soft_wrap=True)
             shown += 1
     for one in last[shown:]:  # those that were cut held the rest up
-        console.print(_line(reader, prompt, one), soft_wrap=True)
+        console.print(_line(model, prompt, one), soft_wrap=True)
     return last
 
 
-def _line(reader: Reader, prompt: str, one: Sample) -> Text:
+def _line(model: Model, prompt: str, one: Sample) -> Text:
     """The prompt, what was drawn, and a mark where the title did not end."""
     from rich.text import Text
 
     from sevenepochs.ask.samples import title
     from sevenepochs.cli.tokens import plain
 
-    text, given = plain(title(reader, prompt, one)), plain(prompt.strip())
+    text, given = plain(title(model, prompt, one)), plain(prompt.strip())
     cut = len(given) if text.startswith(given) else 0
     return Text.assemble((text[:cut], "dim"), text[cut:], ("" if one.ended else " …", "dim"))
 
 
-def _training_titles(reader: Reader, corpus: CorpusConfig | None) -> tuple[tuple[str, ...] | None, str | None]:
+def _training_titles(model: Model, corpus: CorpusConfig | None) -> tuple[tuple[str, ...] | None, str | None]:
     """The run's training titles, or None and why they are not at hand; nothing is downloaded for it."""
     from sevenepochs.errors import UserError
 
     if corpus is not None:
-        return reader.trained.load_titles(corpus).train, None
-    if (missing := reader.experiment.corpus.to_fetch()) is not None:
+        return model.load_titles(corpus).train, None
+    if (missing := model.experiment.corpus.to_fetch()) is not None:
         return None, (
             f"they are not on this machine; fetch them with: sevenepochs corpus {missing}, "
             "or name a file that holds them with --corpus"
         )
     try:
-        return reader.trained.load_titles().train, None
+        return model.load_titles().train, None
     except UserError as error:
         return None, str(error)

@@ -54,7 +54,7 @@ def serve(
         # click on the page
         titles_from.load(lambda message: errors.print(message, style="dim", markup=False, soft_wrap=True))
     listener = listen(host, port)
-    from sevenepochs.ask.one_thread import one_thread
+    from sevenepochs.ask.model import one_thread
     from sevenepochs.serve.app import create_app
     from sevenepochs.serve.limits import Limits
     from sevenepochs.serve.server import serve_until_stopped

@@ -126,14 +126,14 @@ def _groupings(split: Split) -> dict[str, Grouping]:
 
 
 def _score_stock_rows(run: Run, corpus: CorpusConfig | None) -> np.ndarray:
-    from sevenepochs.ask.trained import load_trained
+    from sevenepochs.ask.model import Model
     from sevenepochs.model.scorer import TorchScorer
     from sevenepochs.protocol.rows import stock_rows
     from sevenepochs.protocol.scoring import exact_log_probs
     from sevenepochs.protocol.scoring import title_losses as sum_by_title
 
-    trained = load_trained(run)
+    trained = Model.load(run)
     data = trained.load_data(corpus)
     ids_N, eos_id = data.validation.ids_N, data.validation.eos_id
-    log_probs_N = exact_log_probs(TorchScorer(trained.model), ids_N, eos_id, stock_rows(len(ids_N)))
+    log_probs_N = exact_log_probs(TorchScorer(trained.network), ids_N, eos_id, stock_rows(len(ids_N)))
     return by_title(sum_by_title(log_probs_N, ids_N, eos_id), data.split.validation, EOS)

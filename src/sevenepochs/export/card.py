@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sevenepochs.ask.trained import TrainedRun
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE
 from sevenepochs.data.corpus.hub import DATASET
 from sevenepochs.export.exported import Exported
@@ -13,7 +13,7 @@ from sevenepochs.recipes.configs import called
 from sevenepochs.store.results import result_of
 
 
-def model_card(trained: TrainedRun, exported: Exported, usage: str, library: str = "transformers") -> str:
+def model_card(trained: Model, exported: Exported, usage: str, library: str = "transformers") -> str:
     """README.md of an export, with the front matter that model hubs read.
 
     Args:
@@ -29,7 +29,7 @@ def model_card(trained: TrainedRun, exported: Exported, usage: str, library: str
 # {run.recipe}: a small GPT for news headlines
 
 Trained for {trained.experiment.training.epochs} epochs by sevenepochs: recipe `{recipe}`, seed {run.seed},
-{n_parameters} parameters, rows of up to {trained.model.block_size} tokens, {trained.tokenizer.vocab_size:,} tokens in
+{n_parameters} parameters, rows of up to {trained.network.block_size} tokens, {trained.tokenizer.vocab_size:,} tokens in
 the vocabulary. A title ends with `<eos>`, and the next one follows it: start a text with `<eos>`.
 Format: {exported.target}; the largest difference of a logit from the run's own model, in fp32, was
 {exported.logit_difference:.1e}.

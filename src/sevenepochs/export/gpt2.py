@@ -25,7 +25,7 @@ from sevenepochs.model.weights import model_tensors
 if TYPE_CHECKING:
     from transformers import GPT2LMHeadModel
 
-    from sevenepochs.ask.trained import TrainedRun
+    from sevenepochs.ask.model import Model
 
 _OUTER = {"embedding.weight": "wte.weight", "position.weight_TD": "wpe.weight", "norm": "ln_f"}
 _BLOCK = {
@@ -58,11 +58,11 @@ def not_gpt2(model: GPT) -> list[str]:
     return [name for name in names if getattr(model, name) != getattr(theirs, name)]
 
 
-def to_gpt2(trained: TrainedRun) -> GPT2LMHeadModel:
+def to_gpt2(trained: Model) -> GPT2LMHeadModel:
     """The trained weights in a GPT2LMHeadModel, in eval mode."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    model, c = trained.model, trained.experiment.model
+    model, c = trained.network, trained.experiment.model
     assert not not_gpt2(c), "the caller asked first"
     assert isinstance(c.attention, Causal) and isinstance(c.residual, PreNorm)
     assert isinstance(c.norm, LayerNorm) and isinstance(c.mlp, Gelu)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sevenepochs.ask.trained import TrainedRun
+from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
 from sevenepochs.export.card import model_card
 from sevenepochs.export.exported import Exported
@@ -31,7 +31,7 @@ print(tokenizer.decode(model.generate(**ids)[0]))
 """
 
 
-def export_hf(trained: TrainedRun, out: Path) -> Exported:
+def export_hf(trained: Model, out: Path) -> Exported:
     """Write config, weights (safetensors), tokenizer, generation config, model card; check the loaded model's logits.
 
     Raises:
@@ -51,9 +51,9 @@ def export_hf(trained: TrainedRun, out: Path) -> Exported:
         exported.save_pretrained(folder)
         (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # it comes readable by us alone
         write_tokenizer(trained.tokenizer, folder)
-        write_tokenizer_config(trained.tokenizer, trained.model.block_size, folder)
+        write_tokenizer_config(trained.tokenizer, trained.network.block_size, folder)
         difference = check_logits(
-            trained.model, trained.tokenizer.eos_id, _logits_of(type(exported), folder), "the transformers folder"
+            trained.network, trained.tokenizer.eos_id, _logits_of(type(exported), folder), "the transformers folder"
         )
         facts = Exported(out, "transformers, GPT-2", difference)
         (folder / "README.md").write_text(model_card(trained, facts, _USAGE), encoding="utf-8")
@@ -71,12 +71,12 @@ def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def _generation_config(trained: TrainedRun) -> Any:
+def _generation_config(trained: Model) -> Any:
     from transformers import GenerationConfig
 
     # sampled: the likeliest continuation of a headline says little about the model
     ids = special_ids(trained.tokenizer)
-    return GenerationConfig(do_sample=True, max_length=trained.model.block_size, **ids)
+    return GenerationConfig(do_sample=True, max_length=trained.network.block_size, **ids)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sevenepochs.ask.trained import TrainedRun
+from sevenepochs.ask.model import Model
 from sevenepochs.export.card import model_card
 from sevenepochs.export.exported import Exported
 from sevenepochs.export.folder import check_free, new_folder
@@ -50,7 +50,7 @@ class Logits(nn.Module):
         return self.model.logits(self.model(input_ids))
 
 
-def export_onnx(trained: TrainedRun, out: Path) -> Exported:
+def export_onnx(trained: Model, out: Path) -> Exported:
     """Write model.onnx (input_ids int64 (B, T) -> logits fp32 (B, T, V)), tokenizer.json and a model card.
 
     Raises:
@@ -59,9 +59,9 @@ def export_onnx(trained: TrainedRun, out: Path) -> Exported:
     require("onnx", "onnxscript", "onnxruntime")
     check_free(out)
     with new_folder(out) as folder:
-        _write_graph(trained.model, folder / MODEL)
+        _write_graph(trained.network, folder / MODEL)
         write_tokenizer(trained.tokenizer, folder)
-        difference = check_logits(trained.model, trained.tokenizer.eos_id, _runtime(folder / MODEL), "the ONNX graph")
+        difference = check_logits(trained.network, trained.tokenizer.eos_id, _runtime(folder / MODEL), "the ONNX graph")
         facts = Exported(out, "ONNX", difference)
         (folder / "README.md").write_text(model_card(trained, facts, _USAGE, library="onnx"), encoding="utf-8")
     return facts

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.observe import Observation
+from sevenepochs.ask.predictions import Predictions
 
 N_BINS = 15
 
 
-def analyze(observed: Observation, ids_N: np.ndarray) -> dict[str, Any]:
+def analyze(observed: Predictions, ids_N: np.ndarray) -> dict[str, Any]:
     """`bins` (each with `low`, `high`, `n`, and where n > 0 `confidence`, `accuracy` and its 95 % interval by Wilson),
     `expected_calibration_error`, mean `confidence`, `accuracy`, `n_tokens`."""
     confidence_N = observed.top_probability_N

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from sevenepochs.ask.observe import Observation, Progress, observe
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.predictions import Predictions, Progress, predict_stream
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.titles import Breakdown, break_down
 from sevenepochs.errors import UserError
@@ -25,7 +25,7 @@ class Case:
     """Open one with `Case.open`. `progress` is told how far a slow analysis is."""
 
     run: Run
-    reader: Reader
+    model: Model
     data: Data
     progress: Progress = field(default=lambda done, total: None, compare=False)
 
@@ -45,8 +45,8 @@ class Case:
         Raises:
             UserError: the run is incomplete, or the corpus cannot be read or is another one.
         """
-        reader = Reader.open(run)
-        return cls(run, reader, reader.trained.load_data(corpus, announce), progress)
+        model = Model.load(run)
+        return cls(run, model, model.load_data(corpus, announce), progress)
 
     @property
     def ids_N(self) -> np.ndarray:
@@ -67,12 +67,12 @@ class Case:
     @cached_property
     def rows(self) -> Rows:
         """The rows of the run's exact metric."""
-        return self.reader.experiment.scoring_rows(self.data)
+        return self.model.experiment.scoring_rows(self.data)
 
     @cached_property
     def where(self) -> Targets:
         """Which title each target belongs to."""
-        return targets(self.ids_N, self.reader.eos_id, self.data.split.validation)
+        return targets(self.ids_N, self.model.eos_id, self.data.split.validation)
 
     @cached_property
     def breakdowns(self) -> tuple[Breakdown, ...]:
@@ -82,20 +82,20 @@ class Case:
     @cached_property
     def train_counts_V(self) -> np.ndarray:
         """How often each token occurs in the training stream."""
-        return np.bincount(self.data.train_ids, minlength=self.reader.vocab_size)
+        return np.bincount(self.data.train_ids, minlength=self.model.vocab_size)
 
     @cached_property
     def pairs(self) -> PairTable:
         """Token pairs and frequencies of the training stream."""
-        return PairTable.count(self.data.train_ids, self.reader.vocab_size, self.reader.eos_id)
+        return PairTable.count(self.data.train_ids, self.model.vocab_size, self.model.eos_id)
 
     @cached_property
-    def observed(self) -> Observation:
+    def observed(self) -> Predictions:
         """The pass over validation: a forward pass of the whole stream, the one costly thing here."""
-        return observe(
-            self.reader.distributions,
+        return predict_stream(
+            self.model.distributions,
             self.ids_N,
-            self.reader.eos_id,
+            self.model.eos_id,
             self.rows,
             self.pairs.frequencies_V,
             self.progress,

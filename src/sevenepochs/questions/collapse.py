@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.observe import Observation
+from sevenepochs.ask.predictions import Predictions
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.questions.count_tables import PairTable
 
@@ -51,7 +51,7 @@ FLAGGED = frozenset({"frequency_alone", "same_everywhere", "no_gain"})
 N_TOKENS_SHOWN = 20
 
 
-def analyze(observed: Observation, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
+def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
     """Distances in bits per token, shares of positions, the most usual tokens, and the verdict.
 
     Args:

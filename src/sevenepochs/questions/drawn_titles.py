@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.observe import Progress
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.predictions import Progress
 from sevenepochs.ask.samples import Drawing, Sample, draw, title
 from sevenepochs.comparison.paired import mean_interval
 from sevenepochs.data.titles import normalised
@@ -24,7 +24,7 @@ N_EXAMPLES = 10
 DRAWING = Drawing(temperature=1.0, top_k=None, seed=1)
 
 
-def analyze(reader: Reader, split: Split, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+def analyze(model: Model, split: Split, progress: Progress = lambda done, total: None) -> dict[str, Any]:
     """200 titles without a prompt, the same ones each time.
 
     Args:
@@ -39,9 +39,9 @@ def analyze(reader: Reader, split: Split, progress: Progress = lambda done, tota
         are whole and neither a training nor a validation title, nor nearly one: text of the model, not of the corpus.
     """
     samples: list[Sample] = []
-    for samples in draw(reader, "", N_TITLES, DRAWING):
+    for samples in draw(model, "", N_TITLES, DRAWING):
         progress(sum(_is_done(sample) for sample in samples), N_TITLES)
-    titles = [title(reader, "", sample) for sample in samples]
+    titles = [title(model, "", sample) for sample in samples]
     whole = [text for text, sample in zip(titles, samples, strict=True) if sample.ended]
     training = frozenset(split.train)
     chars = [len(text) for text in titles]

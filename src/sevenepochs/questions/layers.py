@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.attention_maps import HABITS, even_weights, habit_sums
-from sevenepochs.ask.observe import Progress
-from sevenepochs.ask.reader import Reader, Trace
+from sevenepochs.ask.inside import HABITS, even_weights, habit_sums
+from sevenepochs.ask.model import Activations, Model
+from sevenepochs.ask.predictions import Progress
 
 N_TITLES = 500  # some 6,400 tokens
 _TITLES_AT_ONCE = 16  # the lens gives a number for every token of the vocabulary at every place
 _NAMES = {"first_share": "eos_share"}  # a context's first token is always the <eos>
 
 
-def analyze(reader: Reader, titles: Sequence[str], progress: Progress = lambda done, total: None) -> dict[str, Any]:
+def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda done, total: None) -> dict[str, Any]:
     """The lens' losses and the heads' habits over the first 500 titles.
 
     Args:
@@ -39,14 +39,14 @@ def analyze(reader: Reader, titles: Sequence[str], progress: Progress = lambda d
         each of the three) and `mean_distance`.
     """
     # titles of like length are read together, so that little is padded
-    streams = sorted((_stream(reader, title) for title in titles[:N_TITLES]), key=len)
+    streams = sorted((_stream(model, title) for title in titles[:N_TITLES]), key=len)
     nats: list[np.ndarray] = []
     habits: list[np.ndarray] = []
     even: list[np.ndarray] = []
     for low in range(0, len(streams), _TITLES_AT_ONCE):
         batch = streams[low : low + _TITLES_AT_ONCE]
-        traces = reader.traces([ids[:-1] for ids in batch])
-        nats.append(_lens_nats(reader, traces, np.concatenate([ids[1:] for ids in batch])))
+        traces = model.activations([ids[:-1] for ids in batch])
+        nats.append(_lens_nats(model, traces, np.concatenate([ids[1:] for ids in batch])))
         habits += [habit_sums(trace.attention_LHTS.astype(np.float64)) for trace in traces]
         even += [habit_sums(even_weights(len(trace.ids_T)))[:, 0, 0] for trace in traces]
         progress(low + len(batch), len(streams))
@@ -69,13 +69,13 @@ def analyze(reader: Reader, titles: Sequence[str], progress: Progress = lambda d
     }
 
 
-def _stream(reader: Reader, title: str) -> np.ndarray:
+def _stream(model: Model, title: str) -> np.ndarray:
     """`<eos>`, the title and its closing `<eos>`, as far as the model reads at once."""
-    return np.append(reader.encode(title), reader.eos_id)[: reader.block_size + 1]
+    return np.append(model.encode(title), model.eos_id)[: model.block_size + 1]
 
 
-def _lens_nats(reader: Reader, traces: Sequence[Trace], targets_N: np.ndarray) -> np.ndarray:
+def _lens_nats(model: Model, traces: Sequence[Activations], targets_N: np.ndarray) -> np.ndarray:
     """What all the targets of a batch cost each layer's lens together: (L + 1,)."""
     hidden_LND = np.concatenate([trace.hidden_LTD for trace in traces], axis=1)
     at_N = np.arange(len(targets_N))
-    return np.array([-log_probs_NV[at_N, targets_N].sum(dtype=np.float64) for log_probs_NV in reader.lens(hidden_LND)])
+    return np.array([-log_probs_NV[at_N, targets_N].sum(dtype=np.float64) for log_probs_NV in model.lens(hidden_LND)])

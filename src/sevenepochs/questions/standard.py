@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sevenepochs.ask.next_token import at_place
-from sevenepochs.ask.observe import Progress
+from sevenepochs.ask.predictions import Progress
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.questions import calibration, collapse, data, drawn_titles, layers, memorisation, where_loss
 from sevenepochs.questions.case import Case
@@ -49,7 +49,7 @@ def analyze(
 def _next_token(case: Case) -> dict[str, Any]:
     return {
         "places": [
-            at_place(case.reader, case.ids_N, row, position)
+            at_place(case.model, case.ids_N, row, position)
             for row, position in STORY_PLACES
             if position < len(case.ids_N) - 1
         ]
@@ -75,6 +75,6 @@ ANALYSES: dict[str, Callable[[Case], dict[str, Any]]] = {
     "memorisation": _memorisation,
     "collapse": lambda case: collapse.analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
     "calibration": lambda case: calibration.analyze(case.observed, case.ids_N),
-    "samples": lambda case: drawn_titles.analyze(case.reader, case.data.split, case.progress),
-    "layers": lambda case: layers.analyze(case.reader, case.data.split.validation, case.progress),
+    "samples": lambda case: drawn_titles.analyze(case.model, case.data.split, case.progress),
+    "layers": lambda case: layers.analyze(case.model, case.data.split.validation, case.progress),
 }

@@ -100,7 +100,7 @@ class _Page:
         name, text = _text(body, "run", 200), self._typed(body)
         typist = f"{_text(body, 'typist', 64)} {name}"
         opened = await self._open(name)
-        answer = await self._thinking.ask(lambda: predict(opened.reader, opened.prefixes, text), typist)
+        answer = await self._thinking.ask(lambda: predict(opened.model, opened.prefixes, text), typist)
         return JSONResponse({"run": name, "text": text, **answer})
 
     async def sample(self, request: Request) -> ASGIApp:
@@ -120,8 +120,8 @@ class _Page:
 
         with contextlib.ExitStack() as held:
             held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
-            reader = (await self._open(name)).reader
-            lines = sample(reader, self._thinking, order, check)
+            model = (await self._open(name)).model
+            lines = sample(model, self._thinking, order, check)
             return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
 from sevenepochs.serve.prefixes import Prefixes, Row
 from sevenepochs.serve.refusal import Refusal
@@ -19,7 +19,7 @@ N_CANDIDATES = 10
 _LN2 = math.log(2.0)
 
 
-def predict(reader: Reader, prefixes: Prefixes, text: str) -> dict[str, Any]:
+def predict(model: Model, prefixes: Prefixes, text: str) -> dict[str, Any]:
     """JSON for the page.
 
     `tokens[i]`: `text`, `start`/`stop` (characters of the typed text), `bits`, `probability` and `rank` of what was
@@ -30,19 +30,19 @@ def predict(reader: Reader, prefixes: Prefixes, text: str) -> dict[str, Any]:
     Raises:
         Refusal: more tokens than the model reads at once.
     """
-    ids, spans = reader.tokenizer.encode_with_spans(text.rstrip())
-    context = np.asarray([reader.eos_id, *ids], dtype=np.int64)
+    ids, spans = model.tokenizer.encode_with_spans(text.rstrip())
+    context = np.asarray([model.eos_id, *ids], dtype=np.int64)
     try:
         rows = prefixes.rows(context)
     except UserError as error:
         raise Refusal(413, str(error)) from None
     tokens = [
         {"text": shown, "start": start, "stop": stop, **_found(row.log_probs_V, id)}
-        for id, shown, (start, stop), row in zip(ids, reader.tokens(ids), spans, rows, strict=False)
+        for id, shown, (start, stop), row in zip(ids, model.tokens(ids), spans, rows, strict=False)
     ]
     return {
         "tokens": tokens,
-        "places": [_place(reader, row) for row in rows],
+        "places": [_place(model, row) for row in rows],
         "bits": sum(token["bits"] for token in tokens),
         "n_chars": len(text.rstrip()),
     }
@@ -57,13 +57,13 @@ def _found(log_probs_V: np.ndarray, id: int) -> dict[str, Any]:
     }
 
 
-def _place(reader: Reader, row: Row) -> dict[str, Any]:
+def _place(model: Model, row: Row) -> dict[str, Any]:
     if row.place is None:
-        row.place = _likeliest(reader, row.log_probs_V)
+        row.place = _likeliest(model, row.log_probs_V)
     return row.place
 
 
-def _likeliest(reader: Reader, log_probs_V: np.ndarray) -> dict[str, Any]:
+def _likeliest(model: Model, log_probs_V: np.ndarray) -> dict[str, Any]:
     n = min(N_CANDIDATES, len(log_probs_V))
     top = np.argpartition(-log_probs_V, n - 1)[:n]
     top = top[np.argsort(-log_probs_V[top], kind="stable")]
@@ -72,10 +72,10 @@ def _likeliest(reader: Reader, log_probs_V: np.ndarray) -> dict[str, Any]:
         {
             "text": shown,
             "probability": float(probabilities[id]),
-            "whole": reader.tokenizer.is_text(int(id)),
-            "end": int(id) == reader.eos_id,
+            "whole": model.tokenizer.is_text(int(id)),
+            "end": int(id) == model.eos_id,
         }
-        for id, shown in zip(top, reader.tokens(top), strict=True)
+        for id, shown in zip(top, model.tokens(top), strict=True)
     ]
     rest = float(probabilities.sum() - probabilities[top].sum())
     return {"top": candidates, "rest": max(rest, 0.0)}

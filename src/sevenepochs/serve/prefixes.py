@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.memory import Memory
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model, Prefix
 from sevenepochs.errors import UserError
 
 
@@ -32,20 +31,20 @@ class Row:
 class _Known:
     """What was read of one typed context, and what the model said after each of its beginnings."""
 
-    memory: Memory
+    prefix: Prefix
     rows: list[Row]
 
     @property
     def ids(self) -> np.ndarray:
-        ids_T: np.ndarray = self.memory.ids_BT[0]
+        ids_T: np.ndarray = self.prefix.ids_BT[0]
         return ids_T
 
 
 class Prefixes:
     """Used from one thread."""
 
-    def __init__(self, reader: Reader, max_bytes: int) -> None:
-        self._reader = reader
+    def __init__(self, model: Model, max_bytes: int) -> None:
+        self._model = model
         self._max_bytes = max_bytes
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
@@ -55,7 +54,7 @@ class Prefixes:
         Raises:
             UserError: the context is longer than the model's block.
         """
-        longest = self._reader.block_size
+        longest = self._model.block_size
         if len(context) > longest:
             raise UserError(f"the headline has {len(context) - 1:,} tokens; this model reads {longest - 1:,} at most")
         n_shared, known = max(
@@ -63,13 +62,13 @@ class Prefixes:
             key=lambda found: found[0],
             default=(0, None),
         )
-        memory = self._reader.remember() if known is None else known.memory.first(n_shared)
+        prefix = self._model.new_prefix() if known is None else known.prefix.first(n_shared)
         rows = [] if known is None else known.rows[:n_shared]
         if n_shared < len(context):
-            log_probs_TV, memory = self._reader.read_on(memory, context[n_shared:])
+            log_probs_TV, prefix = self._model.read_on(prefix, context[n_shared:])
             # each row by itself, so that one that is kept does not keep all
             rows = rows + [Row(log_probs_V.copy()) for log_probs_V in log_probs_TV]
-        self._remember(_Known(memory.compact(), rows))
+        self._remember(_Known(prefix.compact(), rows))
         return rows
 
     def _remember(self, known: _Known) -> None:
@@ -83,7 +82,7 @@ class Prefixes:
     def n_bytes(self) -> int:
         """What is remembered; rows that several titles share count once."""
         rows = {id(row): row.log_probs_V.nbytes for known in self._known.values() for row in known.rows}
-        return sum(rows.values()) + sum(known.memory.n_bytes for known in self._known.values())
+        return sum(rows.values()) + sum(known.prefix.n_bytes for known in self._known.values())
 
 
 def _n_shared(a: np.ndarray, b: np.ndarray) -> int:

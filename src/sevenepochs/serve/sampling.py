@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.ask.samples import Drawing, choose
 from sevenepochs.serve.desk import Desk
 from sevenepochs.serve.prefixes import Prefixes
@@ -29,14 +29,14 @@ class Order:
     max_tokens: int
 
 
-async def sample(reader: Reader, desk: Desk, order: Order, check: Callable[[], None]) -> AsyncIterator[str]:
+async def sample(model: Model, desk: Desk, order: Order, check: Callable[[], None]) -> AsyncIterator[str]:
     """JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "end"}`, where
     `end` is "eos", or "length" for a title that was cut; at last `{"done"}`, or `{"error"}` where it cannot go on.
 
     Args:
         check: called before every token; raises a Refusal when the run is no longer there.
     """
-    prefixes = Prefixes(reader, 0)  # of its own: samples would push out what people type
+    prefixes = Prefixes(model, 0)  # of its own: samples would push out what people type
     try:
         for index in range(order.n):
             generator = np.random.default_rng([order.seed, index])
@@ -44,13 +44,13 @@ async def sample(reader: Reader, desk: Desk, order: Order, check: Callable[[], N
             end = "length"
             while len(ids) < order.max_tokens:
                 check()
-                id = await desk.ask(partial(_next, reader, prefixes, order, ids, generator))
-                if id == reader.eos_id:
+                id = await desk.ask(partial(_next, model, prefixes, order, ids, generator))
+                if id == model.eos_id:
                     end = "eos"
-                if id is None or id == reader.eos_id:
+                if id is None or id == model.eos_id:
                     break
                 ids.append(id)
-                text = reader.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}")  # the rest of a character is to come
+                text = model.decode(ids).rstrip("\N{REPLACEMENT CHARACTER}")  # the rest of a character is to come
                 yield _line({"sample": index, "text": text})
             yield _line({"sample": index, "end": end})
         yield _line({"done": True})
@@ -58,12 +58,10 @@ async def sample(reader: Reader, desk: Desk, order: Order, check: Callable[[], N
         yield _line({"error": refusal.message})
 
 
-def _next(
-    reader: Reader, prefixes: Prefixes, order: Order, ids: list[int], generator: np.random.Generator
-) -> int | None:
+def _next(model: Model, prefixes: Prefixes, order: Order, ids: list[int], generator: np.random.Generator) -> int | None:
     """The next id; None when the model can read no more."""
-    context = np.concatenate([reader.encode(order.text), np.asarray(ids, dtype=np.int64)])
-    if len(context) > reader.block_size:
+    context = np.concatenate([model.encode(order.text), np.asarray(ids, dtype=np.int64)])
+    if len(context) > model.block_size:
         return None
     drawing = Drawing(temperature=order.temperature, top_k=order.top_k or None)
     return choose(prefixes.rows(context)[-1].log_probs_V, drawing, generator)

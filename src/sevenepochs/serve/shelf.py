@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sevenepochs.ask.reader import Reader
+from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
 from sevenepochs.serve.limits import Limits
 from sevenepochs.serve.prefixes import Prefixes
@@ -21,7 +21,7 @@ from sevenepochs.store.run import Run, layout
 class Opened(NamedTuple):
     """A model in memory. `stamp`: of the weights file it was read from."""
 
-    reader: Reader
+    model: Model
     prefixes: Prefixes
     stamp: tuple[int, int]
 
@@ -91,12 +91,12 @@ class Shelf:
             raise Refusal(409, f"run {name} is {run.state}: it has no model yet")
         stamp = _stamp(run)
         try:
-            reader = Reader.open(run)
+            model = Model.load(run)
         except (UserError, OSError) as error:
             raise Refusal(410, str(error)) from None
         if stamp is None:
             raise Refusal(410, f"run {name} is gone: {layout.MODEL} was moved or deleted")
-        opened = Opened(reader, Prefixes(reader, self._limits.prefix_bytes), stamp)
+        opened = Opened(model, Prefixes(model, self._limits.prefix_bytes), stamp)
         self._opened[name] = opened
         while len(self._opened) > self._limits.open_models:
             self._opened.popitem(last=False)

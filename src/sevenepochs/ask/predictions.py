@@ -1,7 +1,7 @@
-"""One pass over the validation stream: for every target, what the model's whole prediction looked like.
+"""A model's predictions along the validation stream, each reduced to five numbers. No torch.
 
-The collapse check and the calibration need the distributions, 16,000 numbers a token, which nobody keeps; this pass
-reduces each of them to five. It reads the very rows that the exact metric was computed with.
+The collapse check and the calibration need whole distributions, 16,000 numbers per token, which nobody keeps. One pass
+reads the very rows that the exact metric was computed with.
 
 R rows, T positions in a row, N targets of the stream, V vocabulary. Bits, not nats.
 """
@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Observation:
+class Predictions:
     """What a model predicted at each target of the validation stream.
 
     Attributes:
@@ -45,22 +45,22 @@ class Observation:
     mean_V: np.ndarray
 
 
-def observe(
+def predict_stream(
     distributions: Distributions,
     ids_N: np.ndarray,
     eos_id: int,
     rows: Rows,
     frequencies_V: np.ndarray,
     progress: Progress = lambda done, total: None,
-) -> Observation:
-    """Run the model over all rows.
+) -> Predictions:
+    """Run the model over all rows and return its predictions.
 
     Args:
         distributions: rows of input ids x_RT to fp32 log-probabilities (r, T, V), some rows at a time in order, as
-            `Reader.distributions`.
+            `Model.distributions`.
         rows: each target exactly once, as the exact metric has them.
         frequencies_V: none of them 0.
-        progress: told how many rows are done, of how many.
+        progress: called with the number of rows done, and of all.
 
     Raises:
         ValueError: the rows do not score each target exactly once.
@@ -94,4 +94,4 @@ def observe(
             kl_N[at_n] = (-entropy_n - probs_nV @ log_frequencies_V) / _LOG2
             sum_V += np.ones(len(at_n), dtype=np.float32) @ probs_nV
         progress(min(low + _ROWS_PER_BATCH, n_rows), n_rows)
-    return Observation(log_probs_N, top_N, top_probability_N, entropy_N, kl_N, sum_V / sum_V.sum())
+    return Predictions(log_probs_N, top_N, top_probability_N, entropy_N, kl_N, sum_V / sum_V.sum())

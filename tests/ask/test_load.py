@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sevenepochs.ask.trained import load_trained
+from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.model.scorer import TorchScorer
@@ -17,13 +17,13 @@ def run(tiny, tmp_path_factory):
 
 
 def test_the_rebuilt_model_gives_the_runs_own_figures(run):
-    trained = load_trained(run)
-    assert not trained.model.training
-    assert {p.dtype.itemsize for p in trained.model.parameters()} == {4}
+    trained = Model.load(run)
+    assert not trained.network.training
+    assert {p.dtype.itemsize for p in trained.network.parameters()} == {4}
     data = trained.load_data()
     batches = trained.experiment.batches
     figures, log_probs_N = all_figures(
-        TorchScorer(trained.model),
+        TorchScorer(trained.network),
         data.validation,
         trained.experiment.scoring_rows(data),
         batches.batch_size,
@@ -39,11 +39,11 @@ def test_no_corpus_is_needed(run, monkeypatch):
         raise AssertionError("the corpus was asked for")
 
     monkeypatch.setattr(SampleCorpus, "load", gone)
-    assert load_trained(run).tokenizer.encode("Show HN") != []
+    assert Model.load(run).tokenizer.encode("Show HN") != []
 
 
 def test_other_titles_only_when_asked_for(run):
-    trained = load_trained(run)
+    trained = Model.load(run)
     other = SampleCorpus(n_titles=40, seed=1)
     with pytest.raises(UserError, match="other titles"):
         trained.load_data(other)
@@ -56,9 +56,9 @@ def test_an_incomplete_run_has_no_weights_yet(tmp_path):
 
         incomplete = Run(writer.path)
         with pytest.raises(UserError, match=r"\(running\) has no weights yet; wait for it"):
-            load_trained(incomplete)
+            Model.load(incomplete)
     with pytest.raises(UserError, match=rf"has no weights yet; resume it: sevenepochs resume {incomplete.path}"):
-        load_trained(incomplete)
+        Model.load(incomplete)
 
 
 def test_weights_of_another_model_are_refused(run, tmp_path):
@@ -73,4 +73,4 @@ def test_weights_of_another_model_are_refused(run, tmp_path):
     config["model"]["n_layer"] += 1
     (copy / layout.CONFIG).write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"model\.safetensors of run .* does not fit"):
-        load_trained(Run(copy))
+        Model.load(Run(copy))
