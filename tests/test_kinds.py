@@ -2,10 +2,7 @@
 
 import importlib
 import inspect
-import json
 import pkgutil
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -99,13 +96,3 @@ def test_a_kind_is_not_inherited_and_not_for_users() -> None:
 
         class Skip(SkipConfig, kind="smear"):
             pass
-
-
-def test_a_kind_imports_its_own_module_only() -> None:
-    code = (
-        "import sys; from sevenepochs.data.corpus.base import CorpusConfig\n"
-        "CorpusConfig.from_dict({'kind': 'sample', 'n_titles': 100})\n"
-        "print([name for name in ('torch', 'pyarrow', 'sevenepochs.data.corpus.hub') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert json.loads(done.stdout) == [], done.stderr

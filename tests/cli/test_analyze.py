@@ -3,8 +3,6 @@
 import io
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -59,18 +57,6 @@ def test_publish_without_analyses_keeps_the_losses_by_title(run: Run, tmp_path: 
     assert [file.stem for file in (tmp_path / "results").glob("*/analysis/*")] == ["title_losses"]
 
 
-def test_what_is_there_is_shown_without_torch(run: Run) -> None:
-    """A published or copied analysis needs no model to be looked at."""
-    (run.path / "analysis").mkdir(exist_ok=True)
-    (run.path / "analysis" / "token_frequency.json").write_text('{"n_tokens": 1, "top": []}')
-    code = (
-        "import sys; from sevenepochs.cli.main import main\n"
-        f"assert main(['analyze', {str(run.path)!r}, '--only', 'token_frequency', '--no-figures', '--json']) == 0\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
 def test_names_are_the_same_in_help_and_code() -> None:
     assert set(ANALYSES) == set(DESCRIPTIONS)
 
@@ -107,15 +93,6 @@ def test_data_with_and_without_a_run(run: Run, tmp_path: Path, capsys: pytest.Ca
     assert main(["data", "--corpus", "sample:100", "--figures", str(tmp_path / "figures")]) == 0
     assert "<eos>" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {"data_lengths.svg", "data_words.svg"}
-
-
-def test_data_imports_no_torch() -> None:
-    code = (
-        "import sys; from sevenepochs.cli.main import main\n"
-        "assert main(['data', '--corpus', 'sample:50']) == 0\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_corpus_shows_words_in_columns(capsys: pytest.CaptureFixture[str]) -> None:

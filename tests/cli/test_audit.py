@@ -1,8 +1,6 @@
 """`audit` and `leaderboard` from the command line."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -98,17 +96,6 @@ def test_what_cannot_be_read_is_one_line_and_2(
         error = capsys.readouterr().err.strip()
         assert error.startswith("error: ") and "\n" not in error
     assert main([verb, str(file), "--reference", str(tmp_path / "nowhere")]) == 2
-
-
-def test_an_audit_imports_no_torch(log: Path) -> None:
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from sevenepochs.audit.target import audit_target\n"
-        f"audit_target(Path({str(log)!r}))\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_a_tokenizer_that_keeps_everything(finished_run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,20 +115,8 @@ def test_two_runs_on_one_title(run: str, capsys: pytest.CaptureFixture[str]) -> 
     assert "gained" in says(capsys, "predict", run, "--title", "2", "--against", run)
 
 
-def printed_by_a_new_process(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_published_place_needs_neither_torch_nor_weights(published: Path) -> None:
-    code = (
-        "import sys; from sevenepochs.cli.main import main\n"
-        f"assert main(['predict', {str(published)!r}, '--at', '0,10', '--top-k', '2']) == 0\n"
-        "heavy = {'torch', 'pyarrow', 'tokenizers', 'numpy.random', 'matplotlib'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
-    )
-    printed = printed_by_a_new_process(code)
+def test_a_published_place_needs_no_weights(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = says(capsys, "predict", str(published), "--at", "0,10", "--top-k", "2")
     assert "rank 2" in printed and "·the" in printed
     assert "\x1b" not in printed and "\\x1b[31m" in printed
 
@@ -140,7 +128,7 @@ def test_a_prediction_imports_what_it_needs_and_no_more(run: str) -> None:
         "heavy = {'matplotlib', 'pyarrow', 'transformers', 'optuna', 'starlette'} & set(sys.modules)\n"
         "assert 'torch' in sys.modules and not heavy, heavy"
     )
-    printed_by_a_new_process(code)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_what_a_result_cannot_answer(published: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,18 +37,6 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return error
 
 
-def test_help_and_list_import_no_torch() -> None:
-    for arguments in ("['--help']", "['list', '--all']", "['train', '--help']"):
-        code = (
-            "import sys; from sevenepochs.cli.main import main\n"
-            f"try: main({arguments})\n"
-            "except SystemExit: pass\n"
-            "heavy = {'torch', 'pyarrow', 'tokenizers', 'matplotlib'} & set(sys.modules)\n"
-            "assert not heavy, heavy"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
 def test_list_shows_the_ladder_and_on_demand_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"]) == 0
     modules = {recipe["name"]: recipe["module"] for recipe in json.loads(capsys.readouterr().out)}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -67,17 +65,6 @@ def test_parse_refuses(text: str, options: dict[str, str], message: str) -> None
 @pytest.mark.parametrize(("text", "expected"), [("a b/ç.x", "a-b-x"), ("hn_titles", "hn_titles"), ("…", "corpus")])
 def test_slug(text: str, expected: str) -> None:
     assert slug(text) == expected
-
-
-def test_heavy_imports_wait_for_their_use() -> None:
-    code = (
-        "import sys, sevenepochs.data.corpus.base, sevenepochs.data.corpus.describe, sevenepochs.data.corpus.hub,"
-        " sevenepochs.data.corpus.file, sevenepochs.data.corpus.sample, sevenepochs.data.corpus.parquet;"
-        "print([m for m in ('torch', 'pyarrow', 'huggingface_hub', 'tokenizers') if m in sys.modules])"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 titles = st.lists(st.text(st.sampled_from("ab1:\n"), max_size=4), max_size=5)

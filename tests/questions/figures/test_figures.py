@@ -2,8 +2,6 @@
 
 import copy
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -165,16 +163,3 @@ def test_labels() -> None:
     assert token_label(" a") == "·a" and token_label("  ") == "··" and token_label("") == "(nothing)"
     assert token_label("\x1b[2J") == "\\x1b[2J" and len(token_label("x" * 99)) == 24
     assert percent(1e-9) == "< 0.01%"
-
-
-def test_figures_need_no_torch_and_say_what_they_need() -> None:
-    code = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "from sevenepochs.questions.figures import registry, attention, curves, ladder\n"
-        "assert 'torch' not in sys.modules\n"
-        "from sevenepochs.errors import UserError\n"
-        "try: registry.figures('token_frequency', {'n_tokens': 1, 'top': [{'token': 'a', 'count': 1, 'share': 1.0}]})\n"
-        "except UserError as error: assert '.[plots]' in str(error)\n"
-        "else: raise SystemExit('drawn without matplotlib')"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,7 +7,6 @@ import pytest
 
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import Run, RunWriter, find_run, layout, list_runs, write_analysis
-from tests.store.run.conftest import in_another_process
 
 
 def test_missing_and_corrupt_files_are_named_with_a_way_on(writer):
@@ -118,8 +117,3 @@ def test_damaged_folders_stop_nobody_who_does_not_name_them(root):
             find_run(named, root).recipe  # noqa: B018
     with pytest.raises(UserError, match="no run 'rope'"):
         find_run("rope", root)
-
-
-def test_the_contract_needs_no_torch():
-    process = in_another_process("import sys, sevenepochs.store.run; print('torch' in sys.modules)")
-    assert process.communicate()[0] == "False\n"
