@@ -17,6 +17,8 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@echo 'Next, once `make demo` has installed everything:'
+	@sed 's|^  sevenepochs|  $(BIN)/sevenepochs|' src/sevenepochs/cli/next_steps.txt
 
 demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (3 to 12 minutes)
 	@$(BIN)/sevenepochs demo

@@ -37,7 +37,7 @@ STEPS = {
     "--help": (DATA, "ends(main, ['--help'])"),
     "list": (DATA, "assert main(['list']) == 0"),
     "train --help": (DATA, "ends(main, ['train', '--help'])"),
-    "the ladder's names": (DATA, "from sevenepochs.recipes.ladder import LADDER\nassert LADDER"),
+    "the ladder's names": (DATA, "from sevenepochs.recipes.listing import LADDER\nassert LADDER"),
     "corpora": (
         DATA,
         "import sevenepochs.data.corpus.describe, sevenepochs.data.corpus.hub, sevenepochs.data.corpus.file,"

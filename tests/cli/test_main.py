@@ -1,8 +1,11 @@
 """The command line as a user meets it: each verb once, help without torch, mistakes as one line and exit code 2."""
 
+import contextlib
+import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.cli.console import console
-from sevenepochs.cli.main import RENAMED, main
+from sevenepochs.cli.main import GROUPS, RENAMED, VERBS, main
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST, list_recipes
@@ -154,6 +157,7 @@ def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.Captur
 
 
 MISTAKES = {
+    "unknown verb": (["trian"], "'train'"),
     "unknown recipe": (["train", "basline"], "'baseline'"),
     "unknown key": (["train", "adamw", "--set", "optimizer.lrr=1"], "'lr'"),
     "no value": (["train", "adamw", "--set", "optimizer.lr"], "KEY=VALUE"),
@@ -271,3 +275,58 @@ def test_the_new_name_of_an_option_is_in_the_help_and_the_old_one_is_not(
         main([verb, "--help"])
     text = capsys.readouterr().out
     assert RENAMED[verb, old] in text and old not in text
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """What each verb's --help prints."""
+    printed = {}
+    for verb in VERBS:
+        with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as leaving:
+            main([verb, "--help"])
+        assert leaving.value.code == 0
+        printed[verb] = out.getvalue()
+    return printed
+
+
+def explanation(help_text: str, option: str) -> str | None:
+    """What a help says of an option, without its default; None where the verb has no such option."""
+    found = re.search(rf"^[│ ]+{option} (.*)", help_text, re.MULTILINE | re.DOTALL)
+    words = " ".join(re.sub("[╭╮╰╯─│]", " ", found[1]).split()) if found else ""
+    return re.split(r" --|\(default|\(repeatable", words)[0] if found else None
+
+
+@pytest.mark.parametrize(
+    "option", ["--corpus", "--column", "--encoding", "--revision", "--runs", "--results", "--load", "--set", "--seed"]
+)
+def test_an_option_is_explained_alike_in_every_verb(option: str, helps: dict[str, str]) -> None:
+    # the audit's reads other logs' data, `corpus` names its corpus without an option, and samples are drawn from a seed
+    others = {"audit", "corpus"} | ({"sample"} if option == "--seed" else set())
+    explained = {verb: explanation(text, option) for verb, text in helps.items() if verb not in others}
+    found = [text for text in explained.values() if text is not None]
+    assert len(found) > 1 and len(set(found)) == 1, explained
+    if option in ("--column", "--encoding", "--revision"):
+        assert [verb for verb in explained if explanation(helps[verb], "--corpus")] == [
+            verb for verb, text in explained.items() if text
+        ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_without_a_verb_next_steps_and_the_groups_of_verbs_are_shown(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    steps = re.findall(r"^ +(?:\S+/)?sevenepochs ([a-z]+)", printed, re.MULTILINE)
+    assert steps[0] == "demo" and set(steps) <= set(VERBS) and "train" in steps
+    groups = re.split(r"^([a-z]+)$", printed, flags=re.MULTILINE)[1:]
+    verbs = [re.findall(r"^ {4}([a-z]+) {2,}\S", text, re.MULTILINE) for text in groups[1::2]]
+    assert dict(zip(groups[::2], verbs, strict=True)) == {group: list(verbs) for group, verbs in GROUPS.items()}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_prints_the_same_next_steps() -> None:
+    root = Path(__file__).parents[2]
+    steps = (root / "src" / "sevenepochs" / "cli" / "next_steps.txt").read_text("utf-8")
+    printed = subprocess.run(["make", "-s", "help"], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert steps.replace("  sevenepochs", "  .venv/bin/sevenepochs") in printed

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sevenepochs import __version__
-from sevenepochs.errors import UserError
+from sevenepochs.cli.program import is_first_process, prepare, program
+from sevenepochs.errors import UserError, command, nearest
 
-_DESCRIPTION = """How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?
+_DESCRIPTION = """usage: sevenepochs VERB ...   (sevenepochs VERB --help: its options)
 
-Start with `sevenepochs demo` (some minutes, nothing to download), then `sevenepochs list`."""
-
+How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?"""
+GROUPS = {
+    "train": ("demo", "train", "resume", "show", "list", "runs"),
+    "look": ("predict", "sample", "inside", "analyze", "data", "serve"),
+    "judge": ("compare", "noise", "ladder", "search", "eval"),
+    "share": ("publish", "report", "export", "corpus"),
+    "audit": ("audit", "leaderboard"),
+}
+VERBS = [verb for verbs in GROUPS.values() for verb in verbs]
+# (module of cli/, function) of a verb; the others have modules and functions of their names
+_PLACES = {
+    "resume": ("train", "resume"),
+    "list": ("list", "list_recipes"),
+    "eval": ("eval", "evaluate"),
+}
+_MOST_COLUMNS = 120
 # torchrun ends all processes when one ends: the others wait until the first one has printed the mistake
 _PRINTED_SECONDS = 5.0
 # (verb, old option) -> the option's name now; understood, with a line, until version 0.2
@@ -40,60 +59,35 @@ def _call_verb(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"sevenepochs {__version__}")
         return
-    arguments = _with_new_names(arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview(), end="")
+        return
+    if arguments[0] not in VERBS:
+        raise UserError(f"{arguments[0]!r} is no verb{nearest(arguments[0], VERBS, command('--help'))}")
     import tyro
 
-    from sevenepochs.cli.analyze import analyze
-    from sevenepochs.cli.audit import audit
-    from sevenepochs.cli.compare import compare
-    from sevenepochs.cli.corpus import corpus
-    from sevenepochs.cli.data import data
-    from sevenepochs.cli.demo import demo
-    from sevenepochs.cli.eval import evaluate
-    from sevenepochs.cli.export import export
-    from sevenepochs.cli.inside import inside
-    from sevenepochs.cli.ladder import ladder
-    from sevenepochs.cli.leaderboard import leaderboard
-    from sevenepochs.cli.list import list_recipes
-    from sevenepochs.cli.noise import noise
-    from sevenepochs.cli.predict import predict
-    from sevenepochs.cli.publish import publish
-    from sevenepochs.cli.report import report
-    from sevenepochs.cli.runs import runs
-    from sevenepochs.cli.sample import sample
-    from sevenepochs.cli.search import search
-    from sevenepochs.cli.serve import serve
-    from sevenepochs.cli.show import show
-    from sevenepochs.cli.train import resume, train
+    verb, *rest = _with_new_names(arguments)
+    tyro.cli(_function(verb), prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
 
-    verbs: dict[str, Callable[..., Any]] = {
-        "demo": demo,
-        "train": train,
-        "resume": resume,
-        "eval": evaluate,
-        "compare": compare,
-        "noise": noise,
-        "ladder": ladder,
-        "search": search,
-        "runs": runs,
-        "list": list_recipes,
-        "show": show,
-        "predict": predict,
-        "sample": sample,
-        "inside": inside,
-        "serve": serve,
-        "analyze": analyze,
-        "data": data,
-        "corpus": corpus,
-        "publish": publish,
-        "report": report,
-        "export": export,
-        "audit": audit,
-        "leaderboard": leaderboard,
-    }
-    tyro.extras.subcommand_cli_from_dict(
-        verbs, prog="sevenepochs", description=_DESCRIPTION, args=arguments, config=(tyro.conf.OmitArgPrefixes,)
-    )
+
+def _function(verb: str) -> Callable[..., None]:
+    """Return the verb's function; no other verb's module is imported."""
+    module, function = _PLACES.get(verb, (verb, verb))
+    return getattr(importlib.import_module(f"sevenepochs.cli.{module}"), function)
+
+
+def _overview() -> str:
+    """What this is, the next steps (which `make` prints as well), and the verbs by group."""
+    steps = Path(__file__).with_name("next_steps.txt").read_text("utf-8")
+    parts = [_DESCRIPTION, "Next steps:\n" + steps.replace("sevenepochs", program()).rstrip()]
+    columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
+    for group, verbs in GROUPS.items():
+        lines = [group]
+        for verb in verbs:
+            summary = (_function(verb).__doc__ or "").partition("\n")[0]
+            lines += textwrap.wrap(f"    {verb:13}{summary}", columns, subsequent_indent=" " * 17)
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
 
 
 def _with_new_names(arguments: list[str]) -> list[str]:
@@ -110,7 +104,6 @@ def _with_new_names(arguments: list[str]) -> list[str]:
 
 def guarded(action: Callable[[], Any]) -> int:
     """Do it; a user's mistake becomes one line. Returns the exit code."""
-    from sevenepochs.cli.program import is_first_process, program
     from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved
 
     try:
@@ -154,8 +147,6 @@ def _in_words(error: OSError) -> str:
 
 def entry() -> None:
     """The console script."""
-    from sevenepochs.cli.program import prepare
-
     prepare(outlives_output=bool(set(sys.argv[1:2]) & set(_TRAINING_VERBS)))
     sys.exit(main())
 
