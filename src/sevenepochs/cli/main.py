@@ -31,6 +31,7 @@ GROUPS = {
 VERBS = [verb for verbs in GROUPS.values() for verb in verbs]
 # (module of cli/, function) of a verb; the others have modules and functions of their names
 _PLACES = {
+    "demo": ("train", "demo"),
     "resume": ("train", "resume"),
     "list": ("list", "list_recipes"),
     "eval": ("eval", "evaluate"),

@@ -1,4 +1,4 @@
-"""`train` and `resume`."""
+"""`demo`, `train` and `resume`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,49 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sevenepochs.cli.options import (
-    Changes,
-    Positional,
-    Proxy,
-    Recipe,
-    RunName,
-    Runs,
-    RunsFolder,
-    Titles,
-    Track,
-)
+from sevenepochs.cli.options import Changes, Positional, Proxy, Recipe, RunName, Runs, RunsFolder, Titles, Track
 from sevenepochs.recipes import RECORD_RECIPE
 
 if TYPE_CHECKING:
     from sevenepochs.store.run import Run
     from sevenepochs.training.hooks import Watcher
+
+_DEMO = ("demo_sgd", "demo_adamw")
+
+
+def demo(runs: RunsFolder = Path("runs")) -> None:
+    """Train two small recipes on the embedded corpus and compare them with its floor (some minutes)."""
+    from sevenepochs.cli.console import ConsoleWatcher, console, figures_table, heading
+    from sevenepochs.cli.program import program
+    from sevenepochs.metrics import format_metric
+    from sevenepochs.recipes.catalog import load_recipe
+    from sevenepochs.training.trainer import run_training
+
+    figures = {}
+    for recipe in _DEMO:
+        experiment = load_recipe(recipe)
+        heading(f"{recipe}: {type(experiment.optimizer).__name__}, lr {experiment.optimizer.lr:g}")  # type: ignore[attr-defined]
+        run = run_training(experiment, recipe, runs, ConsoleWatcher())
+        assert run.summary is not None, "training returns complete runs only"
+        figures[recipe] = run.summary["figures"]
+    heading("both, on the same validation titles")
+    console.print(figures_table(figures))
+    last = figures[_DEMO[-1]]
+    console.print(
+        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known"
+        " too: the floor."
+        f"\n{_DEMO[-1]} is {format_metric('excess_val_loss', last['excess_val_loss'], unit=True)} above it."
+        " No model that predicts fairly gets below it."
+        "\n\nNext:",
+        markup=False,
+    )
+    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    for what, command in (
+        ("what it expects after a beginning", f'predict last --text "Show HN: A"{where}'),
+        ("change one thing; then runs and compare", "train demo_adamw --set optimizer.lr=4e-3"),
+        ("what a full-size run takes here", "show adamw --corpus sample"),
+    ):
+        console.print(f"  {what}\n    {program()} {command}", markup=False, soft_wrap=True)
 
 
 def train(
