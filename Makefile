@@ -12,7 +12,7 @@ SITE_PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo download train test test-long lint bench readme notebooks report
+.PHONY: help demo download train test test-long lint bench docs readme notebooks report
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,8 +57,10 @@ $(LITGPT)/.installed: benchmarks/litgpt.txt $(STAMP)
 report: $(STAMP) ## the site that tells the story of results/, in build/report (ARGS="--pdf --open")
 	@$(BIN)/sevenepochs report $(ARGS)
 
-readme: $(STAMP) ## the README's and docs' tables and figures, from results/
-	$(BIN)/python -m sevenepochs.report.readme_table
+docs: $(STAMP) ## the README's and docs' tables and figures, from results/
+	$(BIN)/python -m sevenepochs.report.write_docs
+
+readme: docs # its name until version 0.2
 
 notebooks: $(STAMP) ## notebooks/*.ipynb, executed again from results/
 	$(BIN)/python -m sevenepochs.report.execute_notebooks

@@ -14,8 +14,8 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.pages import PAGES, write_sources
-from sevenepochs.report.readme_table import headline, table
 from sevenepochs.report.story import Story
+from sevenepochs.report.write_docs import headline, table
 from sevenepochs.store.results import list_results
 from sevenepochs.store.run import Run, RunWriter
 

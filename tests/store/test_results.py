@@ -18,7 +18,7 @@ from sevenepochs.questions.names import DESCRIPTIONS
 from sevenepochs.questions.standard import analyze
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.report.performance import update_performance
-from sevenepochs.report.readme_table import headline, table, times, update, update_choosing, update_looking_inside
+from sevenepochs.report.write_docs import headline, table, times, update, update_choosing, update_looking_inside
 from sevenepochs.store.results import Result, list_results, publish, result_of
 from sevenepochs.store.run import Run, RunWriter
 from sevenepochs.training.trainer import run_training
@@ -235,7 +235,7 @@ def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_r
 
 
 def test_the_committed_tables_are_those_of_the_committed_results() -> None:
-    """`make readme` after every publish: neither README nor docs holds a typed or an old figure."""
+    """`make docs` after every publish: neither README nor docs holds a typed or an old figure."""
     root = Path(__file__).parents[2]
     assert update(root / "README.md", root / "results", check=True)
     assert update_looking_inside(root / "docs" / "looking-inside.md", root / "results", check=True)

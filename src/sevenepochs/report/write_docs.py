@@ -1,7 +1,5 @@
-"""What the README has between markers, generated from results/ so that no number there is typed: the record in a
-sentence, all full results, and the ladder of full runs with each recipe's measured effect. `make readme` runs this
-file, which fills pages of docs/ too. No torch.
-"""
+"""`make docs`: what README.md and pages of docs/ have between markers, generated from results/ so that no number there
+is typed; and their figures. No torch."""
 
 from __future__ import annotations
 
