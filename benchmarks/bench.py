@@ -90,7 +90,7 @@ def _run(
 ) -> BenchRecord:
     if name == "preparation":
         content = preparation(options.titles, options.rounds or 3, shape.threads, console.print)
-        return BenchRecord({"benchmark": name, **facts, "content": content})
+        return BenchRecord(benchmark=name, **facts, content=content)
     shape = Shape(**probed["shape"])
     seconds = options.round_seconds
     if name == "step":
@@ -101,7 +101,7 @@ def _run(
     known_better = {"machine": machine, "precision": shape.precision, "torch": probed["torch"]}
     products = before_and_after(probed["products"], _probe(shape)["products"])
     content = {"shape": asdict(shape), "products": products, **content}
-    return BenchRecord({"benchmark": name, **facts, **known_better, "content": content})
+    return BenchRecord(benchmark=name, **{**facts, **known_better}, content=content)
 
 
 def before_and_after(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:

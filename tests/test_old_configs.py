@@ -19,7 +19,9 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.learning.settings import Training
 from sevenepochs.model.position import Rope
 from sevenepochs.report.config_diff import n_changes
-from sevenepochs.store.results import NOT_OF_A_RECIPE, Result, list_results, publish, recipe_key, result_of
+from sevenepochs.store.choosing import NOT_OF_A_RECIPE, recipe_key
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result, list_results, result_of
 from sevenepochs.store.run import Run, list_runs
 from sevenepochs.store.run.convert import convert
 from sevenepochs.store.run.convert import main as convert_main
@@ -55,8 +57,8 @@ def test_the_fixture_is_of_before() -> None:
 
 @pytest.mark.parametrize("result", PUBLISHED, ids=lambda result: result.name)
 def test_every_published_config_says_what_the_present_package_reads_in_it(result: Result) -> None:
-    present = Experiment.from_dict(result.facts["config"]).to_dict()
-    assert result.facts["config"] == present and n_changes(result.facts["config"], present) == 0
+    present = Experiment.from_dict(result.config).to_dict()
+    assert result.config == present and n_changes(result.config, present) == 0
 
 
 @pytest.mark.parametrize("name", SAVED["of"])
@@ -66,8 +68,8 @@ def test_the_old_form_of_a_published_config_is_the_same_experiment(name: str) ->
     assert present_form(old) == experiment.to_dict()
     assert Experiment.from_dict(present_form(old)) == experiment
     for now in [result for result in PUBLISHED if result.name == name]:
-        assert Experiment.from_dict(now.facts["config"]) == experiment
-        assert recipe_key(now) == recipe_key(Result(None, {**now.facts, "config": present_form(old)}))
+        assert Experiment.from_dict(now.config) == experiment
+        assert recipe_key(now) == recipe_key(Result(None, dataclasses.replace(now.facts, config=present_form(old))))
 
 
 def test_what_a_config_means_by_silence_are_the_defaults_of_the_classes() -> None:
@@ -114,7 +116,7 @@ def test_an_old_run_is_resumed_and_compares_with_old_ones(before: Path, capsys: 
     assert exact[1] == pytest.approx(exact[0], rel=1e-3)  # to the bit on the machine that wrote the fixture
     (old,) = list_results(before / "results")
     assert recipe_key(result_of(resumed)) == recipe_key(old) == recipe_key(result_of(complete))
-    assert old.facts["command"] == result_of(resumed).facts["command"]
+    assert old.facts.command == result_of(resumed).facts.command
     publish(resumed, before / "results")  # refused in the place of a result of another recipe
     assert main(["compare", str(complete.path), str(resumed.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)

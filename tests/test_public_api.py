@@ -43,7 +43,7 @@ def test_an_experiment_keeps_its_recipes_name(shrink, tmp_path):
     experiment = shrink(sevenepochs.load_recipe("adamw")).replace("optimizer.lr", 1e-3)
     run = sevenepochs.train(experiment, runs=tmp_path)
     assert run.recipe == "adamw" and "_adamw_s1337" in run.name
-    command = result_of(run).facts["command"]
+    command = result_of(run).facts.command
     assert command.startswith("sevenepochs train adamw ") and "--set optimizer.lr=0.001" in command
     assert "recipe" not in run.config and shrink(sevenepochs.load_recipe("demo_sgd")).recipe == "demo_sgd"
 

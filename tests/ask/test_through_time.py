@@ -9,7 +9,7 @@ from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.scoring import exact_log_probs, exact_val_loss
-from sevenepochs.store.results import publish
+from sevenepochs.store.publishing import publish
 from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 

@@ -19,7 +19,8 @@ from sevenepochs.cli.main import main
 from sevenepochs.config.old_configs import OLD_KINDS
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.store.results import Result, publish, result_of
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result, result_of
 from sevenepochs.store.run import Run, RunWriter, list_runs
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
@@ -219,7 +220,7 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     [run] = [run for run in list_runs(Path("runs")) if run.recipe == "baseline-proxy"]
     assert main(["publish", run.name, "adamw-proxy_s1338", run.name]) == 0
     assert capsys.readouterr().out.count("published to") == 2
-    commands = {Result.read(path).facts["command"] for path in Path("results").glob("*_s1338")}
+    commands = {Result.read(path).facts.command for path in Path("results").glob("*_s1338")}
     assert commands == {f"sevenepochs train adamw --corpus sample:200 --seed 1338 {' '.join(SETTINGS)} --proxy"}
     assert len(list(Path("results").glob("*-proxy_s*"))) == 2
     result = Result.read(Path("results/baseline-proxy_sample-200-proxy_s1337"))
@@ -227,7 +228,7 @@ def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
     assert result.is_proxy and losses is not None and run.summary is not None
     assert result.path is not None and [f.name for f in result.path.glob("analysis/*")] == ["title_losses.json"]
     assert losses.exact_val_loss == pytest.approx(run.summary["figures"]["exact_val_loss"], abs=1e-4)
-    assert result.facts["command"].endswith("--set training.compile=off --proxy")
+    assert result.facts.command.endswith("--set training.compile=off --proxy")
     assert main(["ladder", "baseline", "adamw", "--check-proxy"]) == 0
     assert "the proxy's ranking is unchecked" in capsys.readouterr().out
 
@@ -331,7 +332,7 @@ def test_a_search_calls_its_runs_as_train_does(tmp_path: Path, monkeypatch: pyte
     assert main(["search", "mine.py:fast", *options]) == 0
     [run] = list_runs(Path("searches/mine.py-fast"))
     result = result_of(run)
-    assert result.facts["command"].startswith("sevenepochs train mine.py:fast --corpus sample:200 --seed 1337 ")
+    assert result.facts.command.startswith("sevenepochs train mine.py:fast --corpus sample:200 --seed 1337 ")
     assert result.name.startswith("mine.py-fast-proxy_sample-200")  # a colon is no letter for a folder everywhere
 
 

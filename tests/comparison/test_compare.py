@@ -16,6 +16,7 @@ from sevenepochs.comparison.paired_parts import by_kind
 from sevenepochs.comparison.proxy_check import proxy_check
 from sevenepochs.errors import UserError
 from sevenepochs.report.ladder_table import log_entries, rows
+from sevenepochs.store.facts import ResultFacts
 from sevenepochs.store.results import Result
 from sevenepochs.store.title_losses import Grouping, TitleLosses
 
@@ -47,8 +48,18 @@ def made(
         "corpus": {
             "name": "c",
             "kind": "sample",
-            "split": {"train_titles_sha256": train, "validation_titles_sha256": titles},
+            "split": {
+                "train_titles_sha256": train,
+                "validation_titles_sha256": titles,
+                "n_train": 9 * N_TITLES,
+                "n_validation": N_TITLES,
+                "train_chars": 9 * int(CHARS.sum()),
+                "validation_chars": int(CHARS.sum()),
+            },
         },
+        "elapsed_seconds": 1.0,
+        "n_steps": 7,
+        "parameters": 1,
         "figures": {"exact_val_loss": float(nats.sum() / CHARS.sum())},
         "rows": rows,
         "machine": {"device": "cpu", "precision": "fp32"},
@@ -59,7 +70,7 @@ def made(
         },
         "shift": shift,
     }
-    return Result(None, facts)
+    return Result(None, ResultFacts.from_json(facts))
 
 
 def losses(shift: float, seed: int) -> TitleLosses:
@@ -68,7 +79,11 @@ def losses(shift: float, seed: int) -> TitleLosses:
 
 
 def losses_of(result: Result) -> TitleLosses:
-    return losses(result.facts["shift"], result.facts["seed"])
+    return losses(result.facts.written["shift"], result.seed)
+
+
+def created(when: str, result: Result) -> Result:
+    return dataclasses.replace(result, facts=dataclasses.replace(result.facts, created_utc=when))
 
 
 def floor(sd: float, recipe: str = "a", titles: str = "t") -> NoiseFloor:
@@ -103,7 +118,7 @@ def test_three_seeds_make_a_claim() -> None:
 def test_rows_that_both_recipes_have_are_no_stock_rows_for_that() -> None:
     def scored(result: Result) -> TitleLosses:
         own = losses_of(result)
-        return dataclasses.replace(own, nats_stock_rows=own.nats + 0.5 * CHARS * (result.facts["recipe"] == "b"))
+        return dataclasses.replace(own, nats_stock_rows=own.nats + 0.5 * CHARS * (result.recipe == "b"))
 
     a, b = (Group(name, (made(name, 1, rows="TitleRows 64"),)) for name in "ab")
     pair = pair_groups(a, b, scored)
@@ -224,8 +239,7 @@ def test_a_rung_is_one_configuration() -> None:
         [rung] = ladder(("a",), results, losses_of)
         assert rung.results == tuple(plain)
         assert mean_losses(results) == {"a": rung.mean}
-    old, new = made("a", 1337), made("a", 1337, lr=2.0)
-    new.facts["created_utc"] = "2999"
+    old, new = made("a", 1337), created("2999", made("a", 1337, lr=2.0))
     assert ladder(("a",), [new, old], losses_of)[0].results == (new,)
 
 
@@ -267,5 +281,5 @@ def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
 
 def test_of_a_seed_run_twice_the_newest_counts() -> None:
     old = made("a", 1)
-    new = dataclasses.replace(old, facts={**old.facts, "created_utc": "2026-02-02T00:00:00+00:00"})
+    new = created("2026-02-02T00:00:00+00:00", old)
     assert by_recipe([old, new]) == by_recipe([new, old]) == [(new,)]

@@ -17,7 +17,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.recipes import configs
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.execute_notebooks import execute
-from sevenepochs.store.results import plain_config
+from sevenepochs.store.choosing import plain_config
 from sevenepochs.store.run import Run, list_runs
 
 ROOT = Path(__file__).parents[2]

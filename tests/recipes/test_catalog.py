@@ -25,7 +25,7 @@ def test_the_story_comes_first_and_the_record_is_a_recipe() -> None:
 
 def test_the_record_recipe_has_the_lowest_loss_that_was_published(tmp_path: Path) -> None:
     best = Story.of(collect([RESULTS], tmp_path)).parts["best"]
-    assert best is not None and best.result.facts["recipe"] == RECORD_RECIPE
+    assert best is not None and best.result.recipe == RECORD_RECIPE
 
 
 def test_a_recipe_has_a_result_or_is_among_those_not_measured_yet() -> None:

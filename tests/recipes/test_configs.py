@@ -1,6 +1,7 @@
 """What reports know of the recipes without torch: their configurations, and what a run changed in one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,16 @@ from sevenepochs.recipes import configs
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.recipes.write_configs import text_of_recipes
-from sevenepochs.store.results import Result, list_results, plain_config
+from sevenepochs.store.choosing import plain_config
+from sevenepochs.store.results import Result, list_results
 
 ROOT = Path(__file__).parents[2]
 
 
-def result(recipe: str, experiment) -> Result:
-    corpus = {"name": "x", "kind": "development" if recipe.endswith("-proxy") else "file"}
-    return Result(None, {"recipe": recipe, "seed": 1, "config": experiment.to_dict(), "corpus": corpus})
+def result(recipe: str, experiment, run: str = "run") -> Result:
+    published = list_results(ROOT / "tests" / "fixtures" / "before_kinds" / "results")[0].facts
+    corpus = replace(published.corpus, kind="development" if recipe.endswith("-proxy") else "file")
+    return Result(None, replace(published, recipe=recipe, run=run, config=experiment.to_dict(), corpus=corpus))
 
 
 def test_the_stored_configurations_are_the_recipes():
@@ -63,8 +66,6 @@ def test_a_run_at_proxy_scale_is_compared_with_the_recipe_at_that_scale():
 
 
 def test_a_comparison_names_two_configurations_of_a_recipe_apart():
-    runs = [result("adamw", load_recipe("adamw")), result("adamw", load_recipe("adamw").replace("model.n_layer", 2))]
-    for i, one in enumerate(runs):
-        one.facts["corpus"]["split"] = {"train_titles_sha256": "t", "validation_titles_sha256": "v"}
-        one.facts.update({"run": f"run{i}", "created_utc": "2026-01-01T00:00:00+00:00"})
+    plain = load_recipe("adamw")
+    runs = [result("adamw", plain, "run0"), result("adamw", plain.replace("model.n_layer", 2), "run1")]
     assert [one.name for one in group(runs)] == ["adamw", "adamw with n_layer=2"]

@@ -9,7 +9,9 @@ import pytest
 
 from sevenepochs.questions.standard import analyze
 from sevenepochs.recipes.configs import expected_config
-from sevenepochs.store.results import Result, publish
+from sevenepochs.store.facts import ResultFacts
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run
 
 
@@ -34,7 +36,7 @@ def copy_as() -> Callable[..., Path]:
             facts["corpus"] |= {"kind": "development", "name": facts["corpus"]["name"] + "-proxy"}
             facts["corpus"]["split"]["validation_titles_sha256"] = "d" * 64
         facts["recipe"], facts["seed"] = recipe, seed
-        if not changed and (config := expected_config(Result(None, facts))):
+        if not changed and (config := expected_config(Result(None, ResultFacts.from_json(facts)))):
             kept = facts["config"]
             config["training"] = {**kept["training"], **config["training"]}
             facts["config"] = {**config, "corpus": kept["corpus"]}

@@ -96,8 +96,8 @@ def test_a_story_keeps_its_proxies_apart_and_knows_when_one_came(
     both_scales: Path, published_tiny: Path, copy_as: Callable[..., Path]
 ) -> None:
     before = Story.of(list_results(both_scales))
-    assert {p.result.facts["recipe"] for p in before.everything} == set(FULL)
-    assert {p.result.facts["recipe"] for p in before.proxies} == {f"{name}-proxy" for name in PROXY}
+    assert {p.result.recipe for p in before.everything} == set(FULL)
+    assert {p.result.recipe for p in before.proxies} == {f"{name}-proxy" for name in PROXY}
     assert before.elsewhere == () and len(before.ladders) == 2
     copy_as(published_tiny, both_scales, "plateau", exact=1.6, proxy=True)
     assert Story.of(list_results(both_scales)).digest != before.digest
@@ -111,4 +111,4 @@ def test_proxies_are_no_story_where_a_full_run_is(
     assert len(Story.of(list_results(tmp_path)).everything) == 3
     copy_as(published_tiny, tmp_path, "laptop")
     story = Story.of(list_results(tmp_path))
-    assert [p.result.facts["recipe"] for p in story.everything] == ["laptop"] and len(story.proxies) == 3
+    assert [p.result.recipe for p in story.everything] == ["laptop"] and len(story.proxies) == 3

@@ -1,6 +1,7 @@
 """docs/performance.md and its figures: from records alone, derived once, and honest about what nobody measured."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from sevenepochs.report.performance import draw_performance, sections, update_pe
 from sevenepochs.report.performance_tables import preparation_table, sizes_table, step_line, step_table
 from sevenepochs.report.step_comparison import best_product_flops, contestants
 from sevenepochs.report.time_to_loss import passings, time_to_loss_table
+from sevenepochs.store.facts import MachineFacts
 from sevenepochs.store.results import Result
 
+ROOT = Path(__file__).parents[2]
 CPU = {
     "device": "cpu",
     "device_name": None,
@@ -32,6 +35,7 @@ FACTS: dict[str, Any] = {
     "threads": 2,
     "precision": "fp32",
     "torch": "2.13.0",
+    "packages": {},
 }
 PRODUCTS = [{"size": 1024, "flop_per_second": 8e10}, {"size": 2048, "flop_per_second": 1e11}]
 PRODUCTS += [{"size": 8192, "flop_per_second": None}]
@@ -79,7 +83,7 @@ PREPARATION = {
 
 
 def record(benchmark: str, content: dict[str, Any], **changes: Any) -> BenchRecord:
-    return BenchRecord(copy.deepcopy({"benchmark": benchmark, **FACTS, **changes, "content": content}))
+    return BenchRecord(**copy.deepcopy({"benchmark": benchmark, **FACTS, **changes, "content": content}))
 
 
 @pytest.fixture()
@@ -195,15 +199,18 @@ def test_one_figure_a_record(results: Path, tmp_path: Path) -> None:
 
 
 def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: int = 1337, titles: str = "t") -> Result:
-    facts = {
-        "recipe": recipe,
-        "seed": seed,
-        "n_steps": 9,
-        "corpus": {"kind": "file", "split": {"validation_titles_sha256": titles}},
-        "machine": {"threads": 2, "cpu_model": "A CPU", "precision": "fp32"},
-    }
+    published = Result.read(ROOT / "results" / "baseline_hn_titles_s1337").facts
+    split = replace(published.corpus.split, validation_titles_sha256=titles)
+    facts = replace(
+        published,
+        recipe=recipe,
+        seed=seed,
+        n_steps=9,
+        corpus=replace(published.corpus, kind="file", split=split),
+        machine=MachineFacts(threads=2, cpu_model="A CPU", precision="fp32"),
+    )
     config = expected_config(Result(None, facts)) or {"training": {}}
-    facts["config"] = {**config, "corpus": {}}
+    facts = replace(facts, config={**config, "corpus": {}})
     path = root / f"{recipe}_{seed}"
     path.mkdir()
     lines = [f"{step},evaluation,{loss},{seconds}" for step, loss, seconds in curve]
@@ -212,16 +219,18 @@ def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: in
     return Result(path, facts)
 
 
+def on_machine(device_name: str, result: Result) -> Result:
+    machine = MachineFacts(device_name=device_name, precision="bf16")
+    return replace(result, facts=replace(result.facts, machine=machine))
+
+
 def test_a_run_is_held_against_stock_on_a_machine_of_its_kind(tmp_path: Path) -> None:
     on_a_cpu = run(tmp_path, "baseline", [(9, 2.0, 600.0)])
     on_a_gpu = run(tmp_path, "baseline", [(9, 1.9, 30.0)], seed=1338)
     fast, slow, other = (run(tmp_path, name, [(9, 1.0, 5.0)]) for name in ("fast", "slow", "other"))
-    for result in (on_a_gpu, fast):
-        result.facts["machine"] = {"device_name": "A GPU", "precision": "bf16"}
-    other.facts["machine"] = {"device_name": "Another", "precision": "bf16"}
-    against = {
-        passing.result.facts["recipe"]: passing.stock for passing in passings([on_a_gpu, slow, other, fast, on_a_cpu])
-    }
+    on_a_gpu, fast = (on_machine("A GPU", result) for result in (on_a_gpu, fast))
+    other = on_machine("Another", other)
+    against = {passing.result.recipe: passing.stock for passing in passings([on_a_gpu, slow, other, fast, on_a_cpu])}
     assert against == {"fast": on_a_gpu, "slow": on_a_cpu, "other": on_a_cpu}
 
 

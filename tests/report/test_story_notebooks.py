@@ -61,7 +61,7 @@ def read(story_results: Path, tmp_path: Path) -> Callable[..., list[Notebook]]:
 def test_what_is_looked_into_is_the_best_run_with_analyses(story_results: Path) -> None:
     def names() -> list[str]:
         parts = chapters_of(story_results).story.parts
-        return [published.result.facts["recipe"] for key in ("best", "inside") if (published := parts[key])]
+        return [published.result.recipe for key in ("best", "inside") if (published := parts[key])]
 
     assert names() == ["demo_adamw", "demo_adamw"]
     (story_results / "demo_adamw_sample-100_s1337" / "analysis" / "where_loss.json").unlink()

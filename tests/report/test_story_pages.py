@@ -139,7 +139,7 @@ def test_a_broken_result_is_named_and_nothing_is_written(
 
 def test_runs_are_taken_as_they_are_and_partial_ones_refused(finished_run: Run, tmp_path: Path) -> None:
     [result] = collect([finished_run.path], tmp_path / "scratch")
-    assert result.figures == finished_run.summary["figures"]  # type: ignore[index]
+    assert result.figures.by_name() == finished_run.summary["figures"]  # type: ignore[index]
     with RunWriter.create(tmp_path / "runs", "tiny", 1) as writer:
         path = writer.path
     with pytest.raises(UserError, match="only a complete run"):
@@ -250,4 +250,4 @@ def test_steps_are_told_of_demo_runs_or_of_real_ones_never_of_both(
 ) -> None:
     copy_as(story_results / "demo_sgd_sample-100_s1337", story_results, "baseline", exact=3.0)
     parts = Story.of(collect([story_results], tmp_path / "scratch")).parts
-    assert parts["first"] is not None and parts["first"].result.facts["recipe"] == "baseline" and parts["one"] is None
+    assert parts["first"] is not None and parts["first"].result.recipe == "baseline" and parts["one"] is None

@@ -1,6 +1,7 @@
 """results/: written whole from a complete run, small, and free of this machine."""
 
 import csv
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -19,10 +20,13 @@ from sevenepochs.questions.standard import analyze
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.report.performance import update_performance
 from sevenepochs.report.write_docs import headline, table, times, update, update_choosing, update_looking_inside
-from sevenepochs.store.results import Result, list_results, publish, result_of
+from sevenepochs.store.facts import ResultFacts
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result, list_results, result_of
 from sevenepochs.store.run import Run, RunWriter
 from sevenepochs.training.trainer import run_training
 
+RESULTS = Path(__file__).parents[2] / "results"
 Made = Callable[..., Result]
 
 
@@ -35,8 +39,10 @@ def published(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def test_a_published_result_reads_back(finished_run: Run, published: Path) -> None:
     result = Result.read(published)
     assert published.name == result.name == "tiny_sample-100_s1337"
-    assert finished_run.summary is not None and result.figures == finished_run.summary["figures"]
-    assert {"recipe", "seed", "command", "commit", "machine", "config", "corpus"} <= result.facts.keys()
+    assert finished_run.summary is not None and result.figures.by_name() == finished_run.summary["figures"]
+    facts = result.facts
+    assert (facts.recipe, facts.seed, facts.run) == (finished_run.recipe, finished_run.seed, finished_run.name)
+    assert facts.command.startswith("sevenepochs train tiny ") and facts.config["kind"] and facts.machine.threads
     assert list_results(published.parent)[0].facts == result.facts
     assert sum(f.stat().st_size for f in published.rglob("*") if f.is_file()) < 600_000
     # every standard analysis but the one that holds titles, which stays in the run folder
@@ -50,7 +56,7 @@ def test_the_command_is_one_for_a_shell(tiny: Experiment, tmp_path: Path) -> Non
     there = tiny.replace("corpus", FileCorpus(str(titles), "b"))
     run = run_training(there, "my recipes.py:fast", tmp_path / "runs", settings=["a=1 2"])
     command = "sevenepochs train 'my recipes.py:fast' --corpus 'my titles.csv' --column b --seed 1337 --set 'a=1 2'"
-    assert result_of(run).facts["command"] == command
+    assert result_of(run).facts.command == command
 
 
 def test_the_curve_has_every_evaluation_and_the_last_step(finished_run: Run, published: Path) -> None:
@@ -98,7 +104,7 @@ def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
         def config(self) -> dict:  # type: ignore[type-arg]
             return config
 
-    text = json.dumps(result_of(Elsewhere(finished_run.path)).facts)
+    text = json.dumps(result_of(Elsewhere(finished_run.path)).facts.to_json())
     assert "titles.txt" in text and "secret" not in text
 
 
@@ -135,6 +141,10 @@ def test_a_damaged_result_is_named(published: Path, tmp_path: Path) -> None:
         ("seed", "1/../../x"),
         ("seed", True),
         ("command", "a\n```{include} /etc/hostname"),
+        ("n_steps", "seven"),
+        ("corpus", {"name": "x"}),
+        ("figures", None),
+        ("certificate_broken", [{}]),
     ],
 )
 def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
@@ -145,6 +155,22 @@ def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
     (target / "result.json").write_text(json.dumps({**facts, field: value}))
     with pytest.raises(UserError, match="damaged"):
         Result.read(target)
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*/result.json")), ids=lambda file: file.parent.name)
+def test_a_result_is_written_back_byte_for_byte(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    facts = ResultFacts.from_json(json.loads(text))
+    assert json.dumps(facts.to_json(), indent=1, ensure_ascii=False) + "\n" == text
+
+
+def test_what_a_later_version_adds_stays_and_what_is_changed_is_written(published: Path) -> None:
+    data = json.loads((published / "result.json").read_text())
+    data = {"later": 1, **data, "machine": {**data["machine"], "cooling": "air"}}
+    facts = ResultFacts.from_json(data)
+    facts = dataclasses.replace(facts, machine=dataclasses.replace(facts.machine, precision="fp8"))
+    data["machine"]["precision"] = "fp8"
+    assert json.dumps(facts.to_json()) == json.dumps(data)
 
 
 def test_what_can_not_be_read_back_is_not_published(finished_run: Run, tmp_path: Path) -> None:
@@ -170,7 +196,7 @@ def test_the_readme_table_comes_from_results_and_names_what_is_missing(published
     result = Result.read(published)
     text = table([result], expected=("baseline",))
     assert "`baseline` | missing" in text
-    assert format_metric("exact_val_loss", result.figures["exact_val_loss"]) in text
+    assert format_metric("exact_val_loss", result.exact) in text
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- results:start -->\nold\n<!-- results:end -->\nafter\n")
     assert update(readme, published.parent, check=True) is False
@@ -193,9 +219,14 @@ def made(published: Path) -> Made:
         if recipe in ours:
             facts["config"] = load_recipe(recipe).to_dict()
         facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
-        return Result(None, facts | changes)
+        return Result(None, ResultFacts.from_json(facts | changes))
 
     return make
+
+
+def in_stock_rows(result: Result, loss: float | None) -> Result:
+    figures = dataclasses.replace(result.figures, exact_val_loss_stock_rows=loss)
+    return dataclasses.replace(result, facts=dataclasses.replace(result.facts, figures=figures))
 
 
 def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(made: Made) -> None:
@@ -217,9 +248,7 @@ def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(m
     beside = headline([*stock, *seeds, made("b", 0.99, seed=1338), made("c", 0.8, track="ensemble")])
     assert "**0.9900** nats per character (`b`, one seed), 0.5211 of the 1.9000 that the stock" in beside
     assert "public" not in beside
-    public = made("public_best", 1.5)
-    for result, loss in ((public, 1.52), (seeds[0], None)):
-        result.facts["figures"]["exact_val_loss_stock_rows"] = loss
+    public, seeds[0] = in_stock_rows(made("public_best", 1.5), 1.52), in_stock_rows(seeds[0], None)
     beside = headline([*stock, *seeds, public])
     assert "**0.9500** nats per character (`a`, mean of 2 seeds), 0.5000 of the 1.9000 that the stock" in beside
     assert "recipe reaches 1.5000 there; scored in the same rows, `a` differs from it by -0.5200." in beside
@@ -230,7 +259,7 @@ def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_r
     seeds = [made("a", 1.0, elapsed_seconds=90.0), made("a", 0.9, seed=1338, elapsed_seconds=30.0)]
     words = made("laptop_words", 1.2, elapsed_seconds=6000.0)
     told = times([*seeds, words, made("b", 1.1)])
-    machine = seeds[0].machine
+    machine = seeds[0].machine.words
     assert told.endswith(f"included: `a` 1.5 min ({machine}), `laptop_words` 100 min ({machine}).")
 
 
@@ -246,7 +275,7 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
 def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:
     """What a configuration is called depends on what counts as a recipe: an old floor would judge nothing."""
     root = Path(__file__).parents[2] / "results"
-    recipes = [seeds for seeds in by_recipe(list_results(root)) if len({seed.facts["seed"] for seed in seeds}) > 1]
+    recipes = [seeds for seeds in by_recipe(list_results(root)) if len({result.seed for result in seeds}) > 1]
     assert set(map(noise_floor, recipes)) == set(read_floors(root)), "run: sevenepochs noise"
 
 

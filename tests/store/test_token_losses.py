@@ -7,7 +7,8 @@ import pytest
 
 from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
-from sevenepochs.store.results import Result, publish
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run, layout
 from sevenepochs.store.token_losses import TokenLosses
 

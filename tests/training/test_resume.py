@@ -347,7 +347,7 @@ def test_a_run_that_went_on_with_other_sources_names_them_all(short, tmp_path, m
     assert certificate["source"]["commit"] == "third"
     assert [source["commit"] for source in certificate["earlier_sources"]] == ["first", "second"]
     facts = result_of(complete).facts
-    assert facts["commit"] == "third" and facts["dirty"] is True
+    assert facts.commit == "third" and facts.dirty is True
 
 
 def test_a_run_that_went_on_with_the_same_source_is_as_clean_as_one_that_never_stopped(short, tmp_path):

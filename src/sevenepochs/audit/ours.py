@@ -15,6 +15,7 @@ from sevenepochs.audit.recognise import Reference
 from sevenepochs.audit.verdict import Losses, RunAudit, audit_run, stock_corrected
 from sevenepochs.audit.windows import Coverage
 from sevenepochs.errors import UserError
+from sevenepochs.store.facts import to_json
 from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run, layout
 
@@ -62,10 +63,8 @@ def audit_own_run(run: Run) -> RunAudit:
 def audit_result(result: Result) -> RunAudit:
     """The verdict on a folder of results/."""
     facts = result.facts
-    corpus = _corpus(facts["corpus"], str(result.path))
-    figures = facts["figures"] if isinstance(facts["figures"], dict) else {}
-    reported = _number(figures.get("official_val_loss_own_geometry"))
-    fraction = _number(figures.get("val_scored_fraction"))
+    corpus = _corpus(to_json(facts.corpus), str(result.path))
+    fraction = facts.figures.val_scored_fraction
     coverage = Coverage(
         val_tokens=None,
         windows=None,
@@ -77,29 +76,27 @@ def audit_result(result: Result) -> RunAudit:
         agree=None,
         why="counted by the run itself",
     )
-    n_steps = facts.get("n_steps")
-    n_steps = n_steps if isinstance(n_steps, int) else None
     audit = RunAudit(
-        name=clean(result.path.name if result.path is not None else str(facts.get("run"))),
+        name=clean(result.path.name if result.path is not None else facts.run),
         source="result",
         dataset=corpus,
         geometry=None,
         coverage=coverage,
-        losses=Losses(reported, n_steps, None, None),
+        losses=Losses(facts.figures.official_val_loss_own_geometry, facts.n_steps, None, None),
         corrected=None,
         is_exact=True,
         ratio_to_stock=None,
         stock_source=None,
         group=corpus.name,
         track="single",
-        n_steps=n_steps,
+        n_steps=facts.n_steps,
         epochs_trained=None,
         tokens_trained=None,
         token_budget=None,
         findings=(),
     )
-    broken = facts.get("certificate_broken")
-    return _exact(audit, corpus, figures, facts.get("track"), broken, str(result.path and result.path / "result.json"))
+    evidence = str(result.path and result.path / "result.json")
+    return _exact(audit, corpus, facts.figures.by_name(), facts.track, list(result.broken), evidence)
 
 
 def reference_of_run(run: Run) -> Reference:

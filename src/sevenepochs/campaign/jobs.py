@@ -23,7 +23,9 @@ from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
-from sevenepochs.store.results import EXECUTION_FIELDS, Result, result_of
+from sevenepochs.store.choosing import EXECUTION_FIELDS
+from sevenepochs.store.facts import to_json
+from sevenepochs.store.results import Result, result_of
 from sevenepochs.store.run import Run, list_runs, storage
 from sevenepochs.store.run.lock import Lock
 from sevenepochs.store.run.writer import recipe_label
@@ -105,7 +107,7 @@ def check_titles(jobs: Iterable[Job]) -> None:
 
 
 def results_of(planned: Iterable[Planned]) -> list[Result]:
-    """What there is of it."""
+    """Return the results of those that are done."""
     return [one.result for one in planned if one.result is not None]
 
 
@@ -180,9 +182,8 @@ def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
     titles = titles_of(job.experiment.corpus)
     key = config_key(job.experiment)
     for result in reversed(done):
-        facts = result.facts
-        is_named = facts["recipe"] == job.name and facts["seed"] == job.seed
-        if is_named and facts["corpus"]["split"] == titles and _key_of(facts["config"]) == key:
+        is_named = (result.recipe, result.seed) == (job.name, job.seed)
+        if is_named and to_json(result.corpus.split) == titles and _key_of(result.config) == key:
             return Planned(job, "done", result=result)
     for run in reversed(runs):
         try:

@@ -164,7 +164,7 @@ class Search:
                 trial.set_user_attr(_ERROR, f"the run is {done.state}")
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue
-            trial.set_user_attr("run", done.result.facts["run"])
+            trial.set_user_attr("run", done.result.facts.run)
             study.tell(trial, done.result.exact)
 
     def trials(self, study: optuna.Study) -> list[Trial]:

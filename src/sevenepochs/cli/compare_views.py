@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from sevenepochs.comparison.compare import Comparison, Pair
     from sevenepochs.comparison.paired_parts import Part
+    from sevenepochs.store.results import Result
 
 _NARROW = 14  # columns of a terminal for a result in the turned table: a name is folded, a number never
 
@@ -36,15 +37,15 @@ def print_pair(pair: Pair) -> None:
     console.print(f"  {pair.verdict.words}", style="green" if pair.verdict.counts else "yellow", markup=False)
 
 
-def row(comparison: Comparison, result: Any) -> dict[str, Any]:
+def row(comparison: Comparison, result: Result) -> dict[str, Any]:
     """One result as plain values."""
     return {
         "name": result.name,
-        "figures": result.figures,
-        "rows": result.facts["rows"],
+        "figures": result.figures.by_name(),
+        "rows": result.facts.rows,
         "difference": comparison.difference(result),
         "ratio": comparison.ratio(result),
-        "certificate_clean": result.facts["certificate_clean"],
+        "certificate_clean": result.facts.certificate_clean,
     }
 
 
@@ -102,20 +103,19 @@ def _figures(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """The table's head, and one line a result."""
     from sevenepochs.metrics import METRICS, format_metric
 
-    names = [name for name in METRICS if any(name in r.figures for r in comparison.results)]
+    figures = {result.name: result.figures.by_name() for result in comparison.results}
+    names = [name for name in METRICS if any(name in one for one in figures.values())]
     lines = []
     for result in comparison.results:
         is_reference = result is comparison.reference
         lines.append(
             [
                 result.name,
-                *(format_metric(name, result.figures.get(name)) for name in names),
+                *(format_metric(name, figures[result.name].get(name)) for name in names),
                 "reference" if is_reference else format_metric("val_loss_difference", comparison.difference(result)),
                 "" if is_reference else format_metric("val_loss_ratio", comparison.ratio(result)),
-                str(result.facts["rows"]),
-                "clean"
-                if result.facts["certificate_clean"]
-                else f"broken: {', '.join(result.facts['certificate_broken'] or ['?'])}",
+                str(result.facts.rows),
+                "clean" if result.is_clean else f"broken: {', '.join(result.broken or ['?'])}",
             ]
         )
     return ["run", *(METRICS[name].label for name in names), "difference", "ratio", "rows", "certificate"], lines

@@ -15,7 +15,8 @@ from sevenepochs.comparison.verdict import Verdict, verdict
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes.configs import called
-from sevenepochs.store.results import Result, by_titles, recipe_key
+from sevenepochs.store.choosing import by_titles, recipe_key
+from sevenepochs.store.results import Result
 from sevenepochs.store.title_losses import TitleLosses
 
 
@@ -50,7 +51,7 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        return tuple(int(result.facts["seed"]) for result in self.results)
+        return tuple(result.seed for result in self.results)
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,16 @@ def group(results: Iterable[Result]) -> list[Group]:
     results = list(results)
     groups = by_recipe(results)
     if len(groups) == 1:
-        return [Group(str(result.facts.get("run") or result.name), (result,)) for result in results]
+        return [Group(result.facts.run, (result,)) for result in results]
     firsts = [members[0] for members in groups]
-    recipes, configurations = [str(first.facts["recipe"]) for first in firsts], list(map(called, firsts))
+    recipes, configurations = [first.recipe for first in firsts], list(map(called, firsts))
     names = []
     for first, recipe, configuration in zip(firsts, recipes, configurations, strict=True):
         if recipes.count(recipe) == 1:
             names.append(recipe)
         else:  # several configurations of one recipe, or one on several training sets
             is_told = configurations.count(configuration) == 1
-            names.append(configuration if is_told else str(first.facts.get("run") or first.name))
+            names.append(configuration if is_told else first.facts.run)
     return [Group(name, members) for name, members in zip(names, groups, strict=True)]
 
 
@@ -115,9 +116,8 @@ def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:
     found: dict[str, dict[int, Result]] = {}
     for result in results:
         seeds = found.setdefault(recipe_key(result), {})
-        seed = int(result.facts["seed"])
-        if seed not in seeds or str(result.facts["created_utc"]) >= str(seeds[seed].facts["created_utc"]):
-            seeds[seed] = result
+        if result.seed not in seeds or result.created_utc >= seeds[result.seed].created_utc:
+            seeds[result.seed] = result
     return [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
 
 
@@ -132,8 +132,8 @@ def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict
 
 
 def _standing(members: tuple[Result, ...]) -> tuple[bool, str]:
-    official = [result for result in members if int(result.facts["seed"]) == OFFICIAL_SEED]
-    return bool(official), max(str(result.facts["created_utc"]) for result in official or members)
+    official = [result for result in members if result.seed == OFFICIAL_SEED]
+    return bool(official), max(result.created_utc for result in official or members)
 
 
 def pair_groups(
@@ -161,9 +161,9 @@ def pair_groups(
         if a.titles != b.titles:
             raise UserError(f"{a.name} and {b.name} were validated on different titles, so they cannot be paired")
     losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
-    seeds = [(int(a.facts["seed"]), int(b.facts["seed"])) for a, b in chosen]
+    seeds = [(a.seed, b.seed) for a, b in chosen]
     own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
-    own_are_stock = all(run.facts["rows"] == "stock" for pair in chosen for run in pair)
+    own_are_stock = all(run.facts.rows == "stock" for pair in chosen for run in pair)
     floor = floor_for((*first.results, *second.results), floors)
     return Pair(
         first=first.name,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sevenepochs.comparison.compare import by_recipe
 from sevenepochs.errors import UserError
-from sevenepochs.store.results import Result, is_result, list_results, recipe_key, result_of
+from sevenepochs.store.choosing import recipe_key
+from sevenepochs.store.results import Result, is_result, list_results, result_of
 from sevenepochs.store.run import Run, find_run, list_runs
 
 
@@ -23,16 +24,16 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     """
     if is_result(Path(text)):
         return [Result.read(Path(text))]
-    complete = [result for result in finished_runs(runs_root) if result.facts["recipe"] == text]
+    complete = [result for result in finished_runs(runs_root) if result.recipe == text]
     if complete:
         return same_recipe(complete[-1], complete)
-    published = [result for result in published_results(results_root) if text in (result.facts["recipe"], result.name)]
+    published = [result for result in published_results(results_root) if text in (result.recipe, result.name)]
     if published and not _has_run(text, runs_root):
-        corpora = sorted({str(result.facts["corpus"]["name"]) for result in published})
+        corpora = sorted({result.corpus.name for result in published})
         if len(corpora) > 1:
             names = ", ".join(str(result.path) for result in published)
             raise UserError(f"{text!r} is published on several corpora ({', '.join(corpora)}); name one of: {names}")
-        return same_recipe(max(published, key=lambda r: str(r.facts["created_utc"])), published)
+        return same_recipe(max(published, key=lambda r: r.created_utc), published)
     return [result_of(find_run(text, runs_root))]
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from sevenepochs.comparison.compare import Group, Pair, by_name, pair_groups
 from sevenepochs.comparison.noise import NoiseFloor
 from sevenepochs.errors import UserError
-from sevenepochs.store.results import Result, by_titles, mean_exact
+from sevenepochs.store.choosing import by_titles, mean_exact
+from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.title_losses import TitleLosses
 
@@ -94,7 +95,7 @@ def ladders(
     Args and errors as for `ladder`.
     """
     floors = list(floors)
-    of_titles = by_titles(sorted(results, key=lambda r: (r.is_proxy, str(r.facts["corpus"]["name"]))))
+    of_titles = by_titles(sorted(results, key=lambda r: (r.is_proxy, r.corpus.name)))
     return {titles: ladder(recipes, some, losses_of, floors) for titles, some in of_titles.items()}
 
 
@@ -118,4 +119,4 @@ def mean_losses(results: Iterable[Result]) -> dict[str, float]:
 
 def plain_name(result: Result) -> str:
     """The recipe's name, also of a run at proxy scale."""
-    return str(result.facts["recipe"]).removesuffix(PROXY_SUFFIX)
+    return result.recipe.removesuffix(PROXY_SUFFIX)

@@ -19,7 +19,8 @@ import numpy as np
 
 from sevenepochs.comparison.paired import Interval, sd_interval
 from sevenepochs.errors import UserError, command
-from sevenepochs.store.results import Result, recipe_key
+from sevenepochs.store.choosing import recipe_key
+from sevenepochs.store.results import Result
 from sevenepochs.store.run import storage
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 
@@ -33,7 +34,7 @@ class NoiseFloor:
     """Seed deviation of one recipe on one set of validation titles, nats per character.
 
     Attributes:
-        configuration: digest of what its runs share (`store.results.recipe_key`): the name alone would let a recipe
+        configuration: digest of what its runs share (`store.choosing.recipe_key`): the name alone would let a recipe
             with changed settings stand for the plain one.
     """
 
@@ -70,25 +71,23 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
     Raises:
         UserError: fewer than two seeds.
     """
-    by_seed = {int(result.facts["seed"]): result for result in results}
-    first = results[0].facts
+    by_seed = {result.seed: result for result in results}
+    first = results[0]
     if len(by_seed) < 2:
-        plain = str(first["recipe"]).removesuffix(PROXY_SUFFIX)
+        plain = first.recipe.removesuffix(PROXY_SUFFIX)
         raise UserError(
-            f"{first['recipe']} has been run with one seed only ({first['seed']}); the seed deviation needs at least "
-            f"two: {command('noise', plain, *(['--proxy'] if results[0].is_proxy else []), '--train', 3)}"
+            f"{first.recipe} has been run with one seed only ({first.seed}); the seed deviation needs at least "
+            f"two: {command('noise', plain, *(['--proxy'] if first.is_proxy else []), '--train', 3)}"
         )
     seeds = sorted(by_seed)
-    losses = [by_seed[seed].figures["exact_val_loss"] for seed in seeds]
-    assert all(loss is not None for loss in losses), "the exact loss always exists"
-    devices = sorted({f"{r.facts['machine'].get('device')} {r.facts['machine'].get('precision')}" for r in results})
+    devices = sorted({f"{result.machine.device} {result.machine.precision}" for result in results})
     return NoiseFloor(
-        recipe=str(first["recipe"]),
-        configuration=_digest(results[0]),
-        corpus=str(first["corpus"]["name"]),
-        validation_titles_sha256=results[0].titles,
+        recipe=first.recipe,
+        configuration=_digest(first),
+        corpus=first.corpus.name,
+        validation_titles_sha256=first.titles,
         seeds=tuple(seeds),
-        exact_val_losses=tuple(float(loss) for loss in losses if loss is not None),
+        exact_val_losses=tuple(by_seed[seed].exact for seed in seeds),
         device=", ".join(devices),
     )
 

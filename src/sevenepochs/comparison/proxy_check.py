@@ -12,7 +12,8 @@ from scipy import stats
 
 from sevenepochs.comparison.compare import by_name
 from sevenepochs.comparison.ladder import mean_losses, plain_name
-from sevenepochs.store.results import Result, recipe_config
+from sevenepochs.store.choosing import recipe_config
+from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 TRUSTED_BELOW = 0.05  # p value; of fewer than five recipes even perfect agreement stays above it
@@ -99,5 +100,4 @@ def _settings(result: Result) -> dict[str, Any]:
 
 def full_corpus(result: Result) -> tuple[str, str]:
     """Name and file hash of the corpus that a result's titles are of, at either scale."""
-    corpus = result.facts["corpus"]
-    return str(corpus["name"]).removesuffix(PROXY_SUFFIX), str(corpus.get("file_sha256"))
+    return result.corpus.name.removesuffix(PROXY_SUFFIX), str(result.corpus.file_sha256)

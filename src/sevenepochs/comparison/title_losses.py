@@ -45,7 +45,7 @@ def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: A
     if published is None:
         raise UserError(
             f"{result.name} was published without its losses by title; publish its run again: "
-            f"{command('publish', result.facts['run'])}"
+            f"{command('publish', result.facts.run)}"
         )
     return published
 

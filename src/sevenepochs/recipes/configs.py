@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.store.results import Result, recipe_config
+from sevenepochs.store.choosing import recipe_config
+from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 FILE = Path(__file__).with_name("configs.json")
@@ -36,7 +37,7 @@ def recipe_changes(result: Result) -> dict[str, Any] | None:
 def expected_config(result: Result) -> dict[str, Any] | None:
     """The configuration of the recipe that a run is called after, as `recipe_config` gives it; None where that recipe
     is not one of the package's."""
-    name, recipes = str(result.facts["recipe"]), _recipes()
+    name, recipes = result.recipe, _recipes()
     if name in recipes:
         return copy.deepcopy(recipes[name])
     if result.is_proxy and (config := copy.deepcopy(recipes.get(name.removesuffix(PROXY_SUFFIX)))):
@@ -47,7 +48,7 @@ def expected_config(result: Result) -> dict[str, Any] | None:
 
 def called(result: Result) -> str:
     """What a run is called in prose: its recipe, and the settings that differ from that recipe."""
-    name, changed = str(result.facts["recipe"]), recipe_changes(result)
+    name, changed = result.recipe, recipe_changes(result)
     if not changed:
         return name
     told = [f"{_short(path, changed)}={_value(value)}" for path, value in list(changed.items())[:_NAMED]]
@@ -101,7 +102,7 @@ def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _recipes() -> dict[str, dict[str, Any]]:
-    """Every recipe's configuration as `store.results.recipe_config` gives it. Not to be changed."""
+    """Every recipe's configuration as `store.choosing.recipe_config` gives it. Not to be changed."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     stock = stored.pop(STOCK)
     return {STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}

@@ -7,7 +7,7 @@ import json
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.configs import FILE, STOCK, changes
 from sevenepochs.recipes.listing import list_recipes
-from sevenepochs.store.results import plain_config
+from sevenepochs.store.choosing import plain_config
 
 
 def text_of_recipes() -> str:

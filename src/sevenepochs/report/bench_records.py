@@ -26,39 +26,40 @@ _UNITS = (
     ("avx2", "AVX2"),
     ("bf16", "bf16"),
 )
-_REQUIRED = ("benchmark", "created_utc", "commit", "dirty", "command", "machine", "threads", "precision", "torch")
 
 
 @dataclass(frozen=True)
 class BenchRecord:
-    """One benchmark on one machine; `content` is the benchmark's own."""
+    """One benchmark on one machine; fields as in the file, in its order. `content` is the benchmark's own."""
 
-    facts: Mapping[str, Any]
+    benchmark: str
+    created_utc: str
+    command: str
+    commit: str | None
+    dirty: bool | None
+    machine: Mapping[str, Any]
+    threads: int
+    precision: str | None
+    torch: str
+    packages: Mapping[str, str]
+    content: Mapping[str, Any]
 
     @property
-    def benchmark(self) -> str:
-        return str(self.facts["benchmark"])
-
-    @property
-    def content(self) -> Mapping[str, Any]:
-        return dict(self.facts["content"])
-
-    @property
-    def machine(self) -> str:
-        """For people: "AMD EPYC (AVX2), 2 cores", or the GPU's name."""
-        machine = self.facts["machine"]
+    def machine_words(self) -> str:
+        """For people: "AMD EPYC (AVX2), 2 cores", or the GPU's name. No run: it has no threads of its own."""
+        machine = self.machine
         if machine.get("device") != "cpu":
             return str(machine.get("device_name") or machine.get("device"))
         return f"{machine.get('cpu_model') or 'unknown CPU'} ({unit(machine)}), {machine.get('cpu_count_usable')} cores"
 
     @property
     def file_name(self) -> str:
-        return f"{self.benchmark}_{slug(self.machine)}.json"
+        return f"{self.benchmark}_{slug(self.machine_words)}.json"
 
     def write(self, results_root: Path) -> Path:
         """Raises UserError when the file cannot be written."""
         file = results_root / FOLDER / self.file_name
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **self.facts}, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **vars(self)}, indent=1, ensure_ascii=False) + "\n"
         with storage.disk_errors(str(file), "choose another folder with --results"):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8", newline="\n")
@@ -88,11 +89,8 @@ def slug(text: str) -> str:
 
 def _read(file: Path) -> BenchRecord:
     with storage.damage(file, "run the benchmark again (make bench)"):
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        version = facts["schema_version"]
-        missing = [key for key in (*_REQUIRED, "content") if key not in facts]
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
-    if missing:
-        raise UserError(f"{file} lacks {', '.join(missing)}; run the benchmark again (make bench)")
-    return BenchRecord({key: value for key, value in facts.items() if key != "schema_version"})
+        data = json.loads(file.read_text(encoding="utf-8"))
+        version = data.pop("schema_version")
+        if version != SCHEMA_VERSION:
+            raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
+        return BenchRecord(**data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sevenepochs.store.results import NOT_OF_A_RECIPE
+from sevenepochs.store.choosing import NOT_OF_A_RECIPE
 
 _NOT_A_CHANGE = ("corpus", *(f"training.{name}" for name in NOT_OF_A_RECIPE))
 

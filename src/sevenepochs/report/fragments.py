@@ -13,6 +13,7 @@ from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Part, Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
+from sevenepochs.store.results import Result
 
 
 def rules() -> dict[str, str]:
@@ -32,47 +33,42 @@ def rules() -> dict[str, str]:
 
 def corpus(story: Story) -> dict[str, str]:
     """The titles that all results of the story share."""
-    facts = story.any.result.facts["corpus"]
-    split = facts["split"]
+    corpus = story.any.result.corpus
+    split = corpus.split
     return {
-        "name": str(facts["name"]),
+        "name": corpus.name,
         "called": _corpus_called(story),
-        "n_train": f"{split['n_train']:,}",
-        "n_validation": f"{split['n_validation']:,}",
-        "val_chars": f"{split['validation_chars']:,}",
-        "train_chars": f"{split['train_chars']:,}",
-        "sha256": str(split["validation_titles_sha256"])[:12],
+        "n_train": f"{split.n_train:,}",
+        "n_validation": f"{split.n_validation:,}",
+        "val_chars": f"{split.validation_chars:,}",
+        "train_chars": f"{split.train_chars:,}",
+        "sha256": split.validation_titles_sha256[:12],
     }
 
 
 def run(published: Published) -> dict[str, Any]:
     """One run: its figures by metric name with units, and what it ran on."""
-    facts = published.result.facts
-    machine = facts["machine"]
-    threads = f"{machine.get('threads')} thread{'' if machine.get('threads') == 1 else 's'}"
-    where = machine.get("device_name") or f"{machine.get('cpu_model') or 'a CPU'}, {threads}"
-    figures = {name: value for name, value in facts["figures"].items() if name in METRICS}
-    numbers = {name: format_metric(name, value) for name, value in figures.items()}
-    source = facts.get("commit") or ""
+    result, facts = published.result, published.result.facts
+    numbers = {name: format_metric(name, value) for name, value in result.figures.by_name().items() if name in METRICS}
     return {
-        "result": published.result.name,
-        "recipe": called(published.result),
-        "seed": str(facts["seed"]),
-        "command": facts["command"],
-        "parameters": format_metric("parameters", facts["parameters"]),
-        "n_steps": format_metric("n_steps", facts["n_steps"]),
-        "minutes": format_metric("elapsed_minutes", facts["elapsed_seconds"] / 60, unit=True),
-        "machine": f"{where}, {machine.get('precision')}",
-        "commit": f"{source[:8]}{'+' if facts.get('dirty') else ''}" if source else "unknown",
-        "rows": str(facts["rows"]),
-        "track": str(facts["track"]),
-        "clean": bool(facts["certificate_clean"]),
-        "broken": ", ".join(facts.get("certificate_broken") or []),
-        "created": str(facts["created_utc"])[:10],
+        "result": result.name,
+        "recipe": called(result),
+        "seed": str(result.seed),
+        "command": facts.command,
+        "parameters": format_metric("parameters", facts.parameters),
+        "n_steps": format_metric("n_steps", facts.n_steps),
+        "minutes": minutes(result),
+        "machine": result.machine.words_processor_first,
+        "commit": result.commit_words,
+        "rows": str(facts.rows),
+        "track": str(facts.track),
+        "clean": result.is_clean,
+        "broken": ", ".join(result.broken),
+        "created": result.created_utc[:10],
         "val_loss_step_1": format_metric("exact_val_loss", published.evaluations[0]["exact_val_loss"], unit=True),
-        "has_floor": "floor_val_loss" in figures,
+        "has_floor": "floor_val_loss" in numbers,
         **numbers,
-        "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
+        "exact": format_metric("exact_val_loss", result.exact, unit=True),
         "places": {f"{row}_{position}": _place_at(published, row, position) for row, position in STORY_PLACES},
         "input": _token_frequency(published),
         "collapse": _collapse(published),
@@ -80,9 +76,14 @@ def run(published: Published) -> dict[str, Any]:
     }
 
 
+def minutes(result: Result) -> str:
+    """How long a run took, with the unit."""
+    return format_metric("elapsed_minutes", result.facts.elapsed_seconds / 60, unit=True)
+
+
 def change(before: Published, after: Published) -> dict[str, str]:
     """From one run to another, in exact loss."""
-    old, new = (p.result.facts["figures"]["exact_val_loss"] for p in (before, after))
+    old, new = before.result.exact, after.result.exact
     return {
         "difference": format_metric("val_loss_difference", new - old, unit=True),
         "ratio": format_metric("val_loss_ratio", new / old),
@@ -117,11 +118,11 @@ def tail_drop(story: Story) -> dict[str, Any] | None:
     if not rows:
         return None
     stock = next(w for w in rows if (w.batch_size, w.block_size) == (budget.STOCK_BATCH_SIZE, budget.STOCK_BLOCK_SIZE))
-    figures = published.result.facts["figures"]
-    official = figures["official_val_loss"]
+    figures = published.result.figures
+    official = figures.official_val_loss
     return {
         "recipe": called(published.result),
-        "exact": format_metric("exact_val_loss", figures["exact_val_loss"], unit=True),
+        "exact": format_metric("exact_val_loss", figures.exact_val_loss, unit=True),
         "n_tokens": f"{n_validation_tokens(published):,}",
         "stock_windows": f"{stock.n_windows:,}",
         "stock_fraction": format_metric("val_scored_fraction", stock.fraction),
@@ -140,7 +141,7 @@ def recipe_for(part: Part, story: Story) -> str:
 def command_for(part: Part, story: Story) -> str:
     """What to type for a part that has no run yet, on the story's titles."""
     recipe = part.recipes[0] if not story.is_sample else part.recipes[-1]
-    told = str(story.any.result.facts["command"])  # sevenepochs train RECIPE --corpus ... --seed N
+    told = story.any.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
     return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
 
@@ -168,16 +169,17 @@ def _tail(context: str) -> str:
 
 
 def _corpus_called(story: Story) -> str:
-    facts = story.any.result.facts["corpus"]
+    corpus = story.any.result.corpus
     if story.is_sample:
         return "the embedded corpus, whose titles a small grammar generates"
-    recognised = facts.get("recognised")
-    if recognised == "stand-in":
+    if corpus.recognised == "stand-in":
         return (
-            f"a stand-in: {facts['n_rows']:,} real Hacker News titles, used while the challenge's own data was not at"
+            f"a stand-in: {corpus.n_rows:,} real Hacker News titles, used while the challenge's own data was not at"
             " hand"
         )
-    return f"the challenge's data ({recognised} version)" if recognised else f"the titles of {facts['name']}"
+    if corpus.recognised:
+        return f"the challenge's data ({corpus.recognised} version)"
+    return f"the titles of {corpus.name}"
 
 
 def _token_frequency(published: Published) -> dict[str, str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
-from sevenepochs.store.results import Result, is_result, list_results, publish
+from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import Result, is_result, list_results
 from sevenepochs.store.run import Run, layout, storage
 from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.store.title_losses import TitleLosses
@@ -89,7 +90,7 @@ class Published:
     @cached_property
     def digest(self) -> str:
         """What tells two results of one name apart: sha256 of all their content, first 12 hex digits."""
-        content = [self.result.facts, self.curve, self.certificate, self.analyses]
+        content = [self.result.facts.to_json(), self.curve, self.certificate, self.analyses]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -112,7 +112,7 @@ def _not_run(rungs: Sequence[Rung], proxies: Mapping[str, Sequence[Rung]]) -> st
 
 def _precisions(rungs: Sequence[Rung]) -> str:
     """Which rungs were trained in another precision than most; "" where there is but one."""
-    used = {rung.recipe: {str(result.facts["machine"]["precision"]) for result in rung.results} for rung in rungs}
+    used = {rung.recipe: {str(result.machine.precision) for result in rung.results} for rung in rungs}
     counts = Counter(precision for precisions in used.values() for precision in precisions)
     [(usual, _), *others] = counts.most_common()
     told = []

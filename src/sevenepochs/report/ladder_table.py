@@ -38,19 +38,16 @@ def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[st
     """
     entries = []
     for rung in (rung for rung in rungs if rung.results):
-        facts = rung.results[0].facts
-        size = "proxy" if rung.results[0].is_proxy else "full"
-        seeds = (
-            f"seed{'s' if rung.results[1:] else ''} {', '.join(str(result.facts['seed']) for result in rung.results)}"
-        )
-        commit = (facts.get("commit") or "unknown")[:8]
+        first = rung.results[0]
+        size = "proxy" if first.is_proxy else "full"
+        seeds = f"seed{'s' if rung.results[1:] else ''} {', '.join(str(result.seed) for result in rung.results)}"
         against = f"; {effect(rung)} against `{rung.pair.first}`" if rung.pair else ""
         mean, sd = format_metric("exact_val_loss", rung.mean), format_metric("seed_deviation", rung.sd)
         fields = [
-            f"### {rung.recipe}        {facts['created_utc'][:10]}, {rung.recipe}, {size}, {seeds}",
+            f"### {rung.recipe}        {first.created_utc[:10]}, {rung.recipe}, {size}, {seeds}",
             f"Asked: {_part(docstrings.get(rung.recipe, ''), 'Hypothesis')}",
             f"Expected: {_part(docstrings.get(rung.recipe, ''), 'Reference')}",
-            f"Ran: `{facts['command']}`, {seeds}, at {commit}, {rung.results[0].machine}.",
+            f"Ran: `{first.facts.command}`, {seeds}, at {first.commit_words}, {first.machine.words}.",
             f"Saw: exact {mean} (n = {len(rung.results)}, sd {sd}){against}.",
             f"So: {rung.pair.verdict.words if rung.pair else rung.unpaired or 'the first rung'}.",
             f"Verdict: {_verdict(rung)}",
@@ -74,7 +71,7 @@ def to_json(rung: Rung) -> dict[str, Any]:
     return {
         "recipe": rung.recipe,
         "n": len(rung.results),
-        "seeds": [result.facts["seed"] for result in rung.results],
+        "seeds": [result.seed for result in rung.results],
         "mean": rung.mean,
         "sd": rung.sd,
         "ratio": rung.ratio,
@@ -107,7 +104,7 @@ def _short_verdict(rung: Rung) -> str:
 
 
 def _broken(rung: Rung) -> str:
-    rules = sorted({rule for result in rung.results for rule in result.facts.get("certificate_broken") or []})
+    rules = sorted({rule for result in rung.results for rule in result.broken})
     return f"; broke a rule: {', '.join(rules)}" if rules else ""
 
 

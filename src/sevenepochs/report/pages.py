@@ -128,7 +128,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
     def diff(before: str, after: str) -> str:
         old, new = (story.parts[key] for key in (before, after))
         assert old is not None and new is not None, "templates ask first"
-        return f"```diff\n{config_diff(old.result.facts['config'], new.result.facts['config'])}\n```"
+        return f"```diff\n{config_diff(old.result.config, new.result.config)}\n```"
 
     def of(function: Any) -> Any:
         """A table function that takes keys of parts where it takes runs."""
@@ -149,7 +149,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
             for p in PARTS
         },
         "change": lambda a, b: fragments.change(*_both(story, a, b)),
-        "n_changes": lambda a, b: str(n_changes(*(p.result.facts["config"] for p in _both(story, a, b)))),
+        "n_changes": lambda a, b: str(n_changes(*(p.result.config for p in _both(story, a, b)))),
         "figure": figure,
         "listing": listing,
         "diff": diff,
@@ -196,7 +196,7 @@ def _downloads(published: Published) -> dict[str, str]:
     root = f"downloads/{published.result.name}"
     files = [path / "result.json", path / "curve.csv", path / "certificate.json", *sorted(path.glob("*.log"))]
     texts = {f"{root}/{file.name}": file.read_text(encoding="utf-8") for file in files}
-    config = json.dumps(published.result.facts["config"], indent=1, ensure_ascii=False) + "\n"
+    config = json.dumps(published.result.config, indent=1, ensure_ascii=False) + "\n"
     return {**texts, f"{root}/config.json": config}
 
 

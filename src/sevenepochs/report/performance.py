@@ -90,7 +90,7 @@ def _blocks(
     blocks = []
     for record in read_records(results_root, benchmark):
         text = wrapped(conditions(record) + (f". {line(record)}" if line else ""))
-        figure = f"![{benchmark}, {record.machine}](figures/{_figure_name(record)})"
+        figure = f"![{benchmark}, {record.machine_words}](figures/{_figure_name(record)})"
         blocks.append(f"{text}\n\n{table(*rows_of(record))}\n\n{figure}")
     return "\n\n".join(blocks) or f"{NOT_MEASURED.capitalize()} yet (`make bench ARGS={benchmark}`)."
 
@@ -107,7 +107,7 @@ def _time_to_loss(results_root: Path) -> str:
 def _missing(records: list[BenchRecord]) -> str:
     rows = []
     for name, is_there in _EXPECTED.items():
-        found = [record.machine for record in records if is_there(record.facts["machine"])]
+        found = [record.machine_words for record in records if is_there(record.machine)]
         rows.append([name, ", ".join(found) or NOT_MEASURED])
     return table(["machine", "training step"], rows)
 
@@ -117,8 +117,7 @@ def _figure_name(record: BenchRecord) -> str:
 
 
 def _small_print(record: BenchRecord) -> str:
-    facts = record.facts
-    how = [record.machine, f"{facts['threads']} threads", facts["precision"]]
+    how = [record.machine_words, f"{record.threads} threads", record.precision]
     return ", ".join(part for part in how if part)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.bench_records import BenchRecord
 from sevenepochs.report.step_comparison import OURS, best_product_flops, contestants
+from sevenepochs.store.facts import commit_words
 
 Table = tuple[list[str], list[list[str]]]
 # by `compile` of a shape on a GPU
@@ -18,11 +19,10 @@ STAGES = ("load", "tokenizer", "encode")
 
 def conditions(record: BenchRecord) -> str:
     """One line: machine, precision, threads, versions, source and command."""
-    facts = record.facts
-    commit = f"{(facts['commit'] or 'unknown')[:8]}{' with changes' if facts['dirty'] else ''}"
-    how = [f"{facts['threads']} threads", facts["precision"], f"torch {facts['torch']}", f"commit {commit}"]
+    commit = commit_words(record.commit, record.dirty)
+    how = [f"{record.threads} threads", record.precision, f"torch {record.torch}", f"commit {commit}"]
     what = ", ".join(part for part in how if part)
-    return f"{record.machine}: {what}; {facts['created_utc'][:10]}; `{facts['command']}`"
+    return f"{record.machine_words}: {what}; {record.created_utc[:10]}; `{record.command}`"
 
 
 def step_table(record: BenchRecord) -> Table:

@@ -17,7 +17,8 @@ from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
-from sevenepochs.store.results import Result, most_recipes, official_first
+from sevenepochs.store.choosing import most_recipes, official_first
+from sevenepochs.store.results import Result
 
 CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
 _SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))

@@ -18,7 +18,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.inputs import Published
-from sevenepochs.store.results import Result, official_first, record
+from sevenepochs.store.choosing import official_first, record
+from sevenepochs.store.results import Result
 from sevenepochs.store.title_losses import TitleLosses
 
 
@@ -145,7 +146,7 @@ class Story:
     @property
     def is_sample(self) -> bool:
         """Whether the titles come from the embedded grammar."""
-        return bool(self.any.result.facts["corpus"].get("kind") == "sample")
+        return self.any.result.corpus.kind == "sample"
 
 
 def titles_sha256(published: Published) -> str:

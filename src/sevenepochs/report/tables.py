@@ -6,7 +6,7 @@ from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
-from sevenepochs.report.fragments import run, token
+from sevenepochs.report.fragments import minutes, token
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.tail_drop import Window
 
@@ -22,7 +22,7 @@ _ONLY_SAMPLE = ("floor_val_loss", "excess_val_loss")
 
 def figures(published: Published) -> str:
     """A run's five figures with unit and meaning; the floor and the excess where there are such."""
-    values = published.result.figures
+    values = published.result.figures.by_name()
     rows = [
         [METRICS[name].label, format_metric(name, values[name]), METRICS[name].unit, METRICS[name].meaning]
         for name in (*_FIGURES, *_ONLY_SAMPLE)
@@ -34,13 +34,13 @@ def figures(published: Published) -> str:
 def side_by_side(before: Published, after: Published) -> str:
     """The figures of two runs and the difference of each."""
     rows = []
-    old, new = before.result.figures, after.result.figures
+    old, new = before.result.figures.by_name(), after.result.figures.by_name()
     for name in (*_FIGURES, *_ONLY_SAMPLE):
         if name in old and name in new:
             rows.append([METRICS[name].label, format_metric(name, old[name]), format_metric(name, new[name])])
     facts = [before.result.facts, after.result.facts]
     for name in ("parameters", "n_steps"):
-        rows.append([METRICS[name].label, *(format_metric(name, f[name]) for f in facts)])
+        rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts)])
     return table(["", f"`{called(before.result)}`", f"`{called(after.result)}`"], rows)
 
 
@@ -48,22 +48,21 @@ def ladder(published: tuple[Published, ...]) -> str:
     """All runs, highest exact loss first, each with its difference from the one above it."""
     rows = []
     above: float | None = None
-    top = published[0].result.facts["figures"]["exact_val_loss"] if published else 1.0
-    for one in published:
-        facts, values = one.result.facts, one.result.figures
-        exact = facts["figures"]["exact_val_loss"]
+    top = published[0].result.exact if published else 1.0
+    for result in (one.result for one in published):
+        facts, exact = result.facts, result.exact
         rows.append(
             [
-                f"`{called(one.result)}`",
-                str(facts["seed"]),
+                f"`{called(result)}`",
+                str(result.seed),
                 format_metric("exact_val_loss", exact),
                 "" if above is None else format_metric("val_loss_difference", exact - above),
                 format_metric("val_loss_ratio", exact / top),
-                format_metric("official_val_loss", values["official_val_loss"]),
-                format_metric("parameters", facts["parameters"]),
-                run(one)["minutes"],
-                str(facts["track"]),
-                "clean" if facts["certificate_clean"] else f"broken: {', '.join(facts['certificate_broken'])}",
+                format_metric("official_val_loss", result.figures.official_val_loss),
+                format_metric("parameters", facts.parameters),
+                minutes(result),
+                str(facts.track),
+                "clean" if result.is_clean else f"broken: {', '.join(result.broken)}",
             ]
         )
         above = exact

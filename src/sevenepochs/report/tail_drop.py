@@ -34,13 +34,13 @@ def n_validation_tokens(published: Published) -> int | None:
     The share is k * window / N for a whole number of windows k = floor(N / (window + 1)). Several k may give a whole
     N; the training text's characters a token tell which.
     """
-    facts = published.result.facts
-    batches, split = facts["config"]["batches"], facts["corpus"]["split"]
+    result = published.result
+    batches, split = result.config["batches"], result.corpus.split
     window = batches["batch_size"] * batches["block_size"]
-    fraction = facts["figures"]["val_scored_fraction"]
-    if fraction == 0:
+    fraction = result.figures.val_scored_fraction
+    if not fraction:
         return None
-    estimate = published.certificate["training"]["train_tokens"] * split["validation_chars"] / split["train_chars"]
+    estimate = published.certificate["training"]["train_tokens"] * split.validation_chars / split.train_chars
     most = round(2 * estimate / window) + 2
     exact = [(round(k * window / fraction), k * window / fraction, k) for k in range(1, most)]
     fitting = [n for n, told, k in exact if abs(told - n) < 1e-6 * n / window and n // (window + 1) == k]
@@ -53,7 +53,7 @@ def windows(published: Published) -> list[Window]:
     n_tokens = n_validation_tokens(published)
     if n_tokens is None:
         return []
-    exact = published.result.facts["figures"]["exact_val_loss"]
+    exact = published.result.exact
     rows = []
     for batch_size, block_size in GEOMETRIES:
         k = n_tokens // (batch_size * block_size + 1)

@@ -39,12 +39,12 @@ def passings(results: list[Result]) -> list[Passing]:
         UserError: a curve is damaged.
     """
     stock_of: dict[tuple[str, str | None], Result] = {}
-    for result in sorted(results, key=lambda r: int(r.facts["seed"])):
+    for result in sorted(results, key=lambda r: r.seed):
         if called(result) == STOCK and not result.is_proxy:
-            stock_of.setdefault((result.titles, result.machine), result)
+            stock_of.setdefault((result.titles, result.machine.words), result)
             stock_of.setdefault((result.titles, None), result)
     others = [r for r in results if called(r) != STOCK and not r.is_proxy and (r.titles, None) in stock_of]
-    found = [_passing(r, stock_of.get((r.titles, r.machine), stock_of[r.titles, None])) for r in others]
+    found = [_passing(r, stock_of.get((r.titles, r.machine.words), stock_of[r.titles, None])) for r in others]
     return sorted(found, key=lambda p: (p.result.titles, float("inf") if p.seconds is None else p.seconds))
 
 
@@ -52,15 +52,14 @@ def time_to_loss_table(found: list[Passing]) -> tuple[list[str], list[list[str]]
     head = ["recipe", "seed", "machine", "stock's final exact loss", "passed at step", "after, min", "stock took, min"]
     rows = []
     for passing in found:
-        facts = passing.result.facts
         never = passing.seconds is None
         rows.append(
             [
                 f"`{called(passing.result)}`",
-                str(facts["seed"]),
-                passing.result.machine,
+                str(passing.result.seed),
+                passing.result.machine.words,
                 format_metric("exact_val_loss", passing.stock_loss),
-                "never" if never else f"{passing.step:,} of {facts['n_steps']:,}",
+                "never" if never else f"{passing.step:,} of {passing.result.facts.n_steps:,}",
                 "-" if passing.seconds is None else _minutes(passing.seconds),
                 _minutes(passing.stock_seconds),
             ]

@@ -8,7 +8,7 @@ from sevenepochs.comparison.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
-from sevenepochs.store.results import recipe_key
+from sevenepochs.store.choosing import recipe_key
 
 
 def verdict(story: Story, before: Published, after: Published) -> str:

@@ -11,13 +11,15 @@ from sevenepochs.comparison.noise import read_floors
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
+from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
-from sevenepochs.store.results import Result, by_titles, list_results, mean_exact, most_recipes, official_first, record
+from sevenepochs.store.choosing import by_titles, mean_exact, most_recipes, official_first, record
+from sevenepochs.store.results import Result, list_results
 
 STORY = ("baseline", "adamw", "rope")
 FOR_A_LAPTOP = ("laptop_letters", "laptop_words")
@@ -49,7 +51,7 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     names = [*expected, *sorted({called(r) for r in results} - set(expected))]
     for name in names:
         rows = [result for result in results if called(result) == name]
-        for result in sorted(rows, key=lambda r: (r.facts["corpus"]["name"], r.facts["seed"])):
+        for result in sorted(rows, key=lambda r: (r.corpus.name, r.seed)):
             lines.append(markdown_line(_cells(result)))
         if not rows:
             lines.append(markdown_line([f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]))
@@ -60,18 +62,18 @@ def _notes(results: list[Result]) -> list[str]:
     """Below the table: which certificates are broken, and how many looks at the validation titles a record had."""
     notes = []
     for result in results:
-        if not result.facts["certificate_clean"]:
-            broken = ", ".join(result.facts["certificate_broken"] or ["no certificate"])
+        if not result.is_clean:
+            broken = ", ".join(result.broken or ["no certificate"])
             notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
     for on_titles in by_titles(results).values():
         seeds = record(on_titles)
         if not seeds:
             continue
         first = seeds[0]
-        before = sum(str(r.facts["created_utc"]) < str(first.facts["created_utc"]) for r in on_titles)
+        before = sum(r.created_utc < first.created_utc for r in on_titles)
         notes.append(
             f"Best recipe on {first.titles_name}: `{called(first)}`, "
-            f"{format_metric('exact_val_loss', first.exact)} with seed {first.facts['seed']}{_mean_of_several(seeds)}. "
+            f"{format_metric('exact_val_loss', first.exact)} with seed {first.seed}{_mean_of_several(seeds)}. "
             f"Published full runs that had looked at these validation titles before it: {before}."
         )
     return ["", *notes] if notes else []
@@ -91,8 +93,7 @@ def headline(results: list[Result]) -> str:
     chosen = most_recipes(results)
     best = record(chosen)
     stock, public = (
-        official_first(r for r in chosen if called(r) == name and r.facts["certificate_clean"])
-        for name in (LADDER[0], PUBLIC_BEST)
+        official_first(r for r in chosen if called(r) == name and r.is_clean) for name in (LADDER[0], PUBLIC_BEST)
     )
     if not best or not stock:
         return ""
@@ -115,12 +116,12 @@ def times(results: list[Result]) -> str:
     """How long the record recipe and those made for a laptop took, where they were run, on the headline's titles."""
     chosen = most_recipes(results)
     ofs = [record(chosen), *(official_first(r for r in chosen if called(r) == name) for name in FOR_A_LAPTOP)]
-    took = [f"`{called(r)}` {_minutes(r)} ({r.machine})" for r in (seeds[0] for seeds in ofs if seeds)]
+    took = [f"`{called(r)}` {minutes(r)} ({r.machine.words})" for r in (seeds[0] for seeds in ofs if seeds)]
     return f"Measured, evaluations and compilation included: {', '.join(took)}." if took else ""
 
 
 def _in_stock_rows(result: Result) -> float:
-    loss = result.figures.get("exact_val_loss_stock_rows")
+    loss = result.figures.exact_val_loss_stock_rows
     return result.exact if loss is None else loss
 
 
@@ -178,20 +179,16 @@ def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]
 
 
 def _cells(result: Result) -> list[str]:
-    facts = result.facts
+    figures = result.figures.by_name()
     return [
         f"`{called(result)}`",
-        str(facts["seed"]),
+        str(result.seed),
         result.titles_name,
-        *(format_metric(column, facts["figures"][column]) for column in _COLUMNS),
-        _minutes(result),
-        result.machine,
-        f"{(facts.get('commit') or 'unknown')[:8]}{'+' if facts.get('dirty') else ''}",
+        *(format_metric(column, figures[column]) for column in _COLUMNS),
+        minutes(result),
+        result.machine.words,
+        result.commit_words,
     ]
-
-
-def _minutes(result: Result) -> str:
-    return format_metric("elapsed_minutes", result.facts["elapsed_seconds"] / 60, unit=True)
 
 
 if __name__ == "__main__":

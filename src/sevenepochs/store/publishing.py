@@ -1,0 +1,127 @@
+"""`publish` writes a finished run's folder in results/: what is kept of it, small enough to commit. No torch.
+
+results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, token_losses.npz, analysis/*.json
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sevenepochs.errors import UserError
+from sevenepochs.store.choosing import recipe_key
+from sevenepochs.store.results import Result, result_of
+from sevenepochs.store.run import Run, layout, storage
+from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
+from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
+from sevenepochs.store.token_losses import TokenLosses
+
+MAX_BYTES = 600_000
+_CURVE_POINTS = 200
+_CURVE_COLUMNS = (
+    "step",
+    "event",
+    "train_loss_nats_per_token",
+    "exact_val_loss",
+    "official_val_loss_own_geometry",
+    "lr_multiplier",
+    "grad_norm",
+    "elapsed_seconds",
+)
+
+
+def publish(run: Run, root: Path) -> Path:
+    """Write results/<recipe>_<corpus>_s<seed>/ from a complete run; an older result of that name is replaced whole.
+
+    Raises:
+        UserError: the run is not complete, the older result is of other settings or titles, the folder cannot be
+            written, or the result would exceed 600 kB.
+    """
+    result = result_of(run)
+    _check_replaces_its_like(result, root / result.name)
+    texts = {
+        "result.json": _json(result.facts.to_json()),
+        "curve.csv": _curve(run),
+        "certificate.json": _json(run.certificate),
+        **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run, result.is_proxy)},
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    tokens = token_losses_of(run)
+    if tokens is not None:
+        files[TOKEN_LOSSES] = tokens.to_bytes()
+    size = sum(map(len, files.values()))
+    if size > MAX_BYTES:
+        raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
+    target = root / result.name
+    partial = root / f".{result.name}.partial"
+    with storage.disk_errors(str(target), "choose another folder with --results"):
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            for name, content in files.items():
+                file = partial / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            if target.exists():
+                shutil.rmtree(target)
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return target
+
+
+def token_losses_of(run: Run) -> TokenLosses | None:
+    """Losses by token of a complete run; None where it was trained before runs kept them."""
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
+    names = (layout.LOG_PROBS, layout.STOP_LOG_PROBS, layout.N_BYTES)
+    return TokenLosses(*(tensors[name] for name in names)) if tensors.keys() >= set(names) else None
+
+
+def _check_replaces_its_like(result: Result, target: Path) -> None:
+    """The name says recipe, corpus and seed; a run with changed settings has the same one."""
+    try:
+        older = Result.read(target)
+    except UserError:
+        return  # nothing there, or damaged
+    if recipe_key(older) != recipe_key(result):
+        raise UserError(
+            f"{target} was made with other settings or titles than this run ({result.facts.run}); publish it into "
+            f"another folder (--results), or delete {target.name} first if this is to stand in its place"
+        )
+
+
+def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]:
+    """What analysis/ holds, but for files that say that they hold text of the corpus; of a proxy the losses alone."""
+    for name in run.analysis_names():
+        if is_proxy and name != TITLE_LOSSES:
+            continue
+        data = run.analysis(name)
+        if not (isinstance(data, dict) and data.get("keep_local")):
+            yield name, data
+
+
+def _curve(run: Run) -> str:
+    """Every evaluation and some 200 training steps, the first and the last among them."""
+    training = run.training_curve()
+    stride = max(1, len(training) // _CURVE_POINTS)
+    rows = [*training[::stride], *training[-1:], *run.evaluations()]
+    unique = {(row["step"], row["event"]): row for row in rows}
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _CURVE_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    # at one step, training comes before the evaluation that follows it
+    for key in sorted(unique, key=lambda k: (k[0], k[1] == "evaluation")):
+        writer.writerow({k: _round(v) for k, v in unique[key].items()})
+    return buffer.getvalue()
+
+
+def _round(value: Any) -> Any:
+    return float(f"{value:.7g}") if isinstance(value, float) else value
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
