@@ -135,7 +135,7 @@ class Chapters:
         names = ("exact_val_loss", "official_val_loss", "val_scored_fraction")
         rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
         for published in self.story.everything:
-            figures = published.result.figures
+            figures = published.result.figures.by_name()
             rows.append([named(published.result), *(format_metric(name, figures[name]) for name in names)])
         return Shown(aligned(rows))
 
@@ -169,20 +169,21 @@ def _called(published: Published) -> str:
 def _figures(before: Published | None, run: Published) -> Shown:
     runs = [p for p in (before, run) if p is not None]
     facts = [p.result.facts for p in runs]
+    figures = [f.figures.by_name() for f in facts]
     rows = [["figure", *(_called(p) for p in runs), "unit"]]
     for name, metric in METRICS.items():
-        if any(name in f["figures"] for f in facts):
-            rows.append([metric.label, *(format_metric(name, f["figures"].get(name)) for f in facts), metric.unit])
+        if any(name in f for f in figures):
+            rows.append([metric.label, *(format_metric(name, f.get(name)) for f in figures), metric.unit])
     for name in ("parameters", "n_steps"):
-        rows.append([METRICS[name].label, *(format_metric(name, f[name]) for f in facts), ""])
-    minutes = (format_metric("elapsed_minutes", f["elapsed_seconds"] / 60) for f in facts)
+        rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
+    minutes = (format_metric("elapsed_minutes", f.elapsed_seconds / 60) for f in facts)
     return Shown(aligned([*rows, ["time", *minutes, "min"]]))
 
 
 def _change(before: Published | None, run: Published) -> Shown:
     if before is None:
         return Shown("nothing before it to compare with")
-    changed = config_diff(before.result.facts["config"], run.result.facts["config"])
+    changed = config_diff(before.result.config, run.result.config)
     return Shown(changed or "the two configs are the same")
 
 
@@ -196,7 +197,7 @@ def _training_curve(before: Published | None, run: Published) -> Shown:
 
 def _curve(metric: str, before: Published | None, run: Published) -> Shown:
     runs = [p for p in (before, run) if p is not None]
-    floor = run.result.figures.get("floor_val_loss") if metric == "exact_val_loss" else None
+    floor = run.result.figures.floor_val_loss if metric == "exact_val_loss" else None
     lines = {"floor": floor} if floor is not None else None
     svg = curves.figure({_called(p): p.curve for p in runs}, metric, lines=lines)
     last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)

@@ -70,7 +70,7 @@ def _head(columns: Sequence[str]) -> list[str]:
 
 
 def _named(result: Result) -> str:
-    return f"`{named(result)}`, {str(result.facts['commit'])[:8]}"
+    return f"`{named(result)}`, {result.commit_words}"
 
 
 def _ratio(value: float, interval: Sequence[float] | None) -> str:
