@@ -12,7 +12,7 @@ from sevenepochs.cli import console
 from sevenepochs.cli.main import main
 from sevenepochs.cli.program import program
 from sevenepochs.errors import UserError, command, install
-from sevenepochs.export.packages import require
+from sevenepochs.export.folder import require
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.store.results import result_of

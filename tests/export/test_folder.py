@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.errors import UserError
-from sevenepochs.export.folder import new_folder
-from sevenepochs.export.packages import require
+from sevenepochs.export.folder import new_folder, require
 
 
 def test_it_appears_when_it_is_done(tmp_path: Path) -> None:

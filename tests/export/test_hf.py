@@ -10,7 +10,7 @@ from torch import nn
 from sevenepochs.ask.model import Model
 from sevenepochs.cli.main import main
 from sevenepochs.errors import UserError
-from sevenepochs.export import gpt2, hf
+from sevenepochs.export import hf
 from sevenepochs.export.probe import TOLERANCE, check_logits
 from sevenepochs.model.attention import Causal
 from sevenepochs.model.mlp import Gelu
@@ -88,14 +88,14 @@ def test_other_shapes_are_sent_to_onnx(name: str, drawn, tiny, tmp_path: Path) -
 
 def test_a_model_that_is_not_repeated_is_refused(drawn, tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = drawn(tiny)
-    right = gpt2.to_gpt2
+    right = hf.to_gpt2
 
     def wrong(trained):
         model = right(trained)
         model.config.activation_function = "gelu_new"
         return model
 
-    monkeypatch.setattr(gpt2, "to_gpt2", wrong)
+    monkeypatch.setattr(hf, "to_gpt2", wrong)
     with pytest.raises(UserError, match=r"does not repeat the model: .* nothing was written"):
         hf.export_hf(trained, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -122,7 +122,7 @@ def test_a_slot_of_the_users_own_is_refused_by_name(drawn, tiny, tmp_path: Path)
 
 
 def test_which_recipes_are_gpt2() -> None:
-    plain = {recipe.name for recipe in list_recipes() if not gpt2.not_gpt2(load_recipe(recipe.name).model)}
+    plain = {recipe.name for recipe in list_recipes() if not hf.not_gpt2(load_recipe(recipe.name).model)}
     assert {"baseline", "adamw", "muon", "demo_sgd", "demo_adamw"} <= plain
     assert not {"rope", "letters"} & plain
 

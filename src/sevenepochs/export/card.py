@@ -7,20 +7,20 @@ import json
 from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE
 from sevenepochs.data.corpus.hub import DATASET
-from sevenepochs.export.exported import Exported
+from sevenepochs.export.folder import Exported
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
 from sevenepochs.store.results import result_of
 
 
-def model_card(trained: Model, exported: Exported, usage: str, library: str = "transformers") -> str:
+def model_card(model: Model, exported: Exported, usage: str, library: str = "transformers") -> str:
     """README.md of an export, with the front matter that model hubs read.
 
     Args:
         usage: how it is loaded, Markdown.
         library: the hub's name of what loads it.
     """
-    run, corpus = trained.run, trained.run.corpus
+    run, corpus = model.run, model.run.corpus
     summary = run.summary
     assert summary is not None, "only complete runs are loaded"
     recipe = called(result_of(run))
@@ -28,8 +28,8 @@ def model_card(trained: Model, exported: Exported, usage: str, library: str = "t
     return f"""{_front_matter(corpus, library)}
 # {run.recipe}: a small GPT for news headlines
 
-Trained for {trained.experiment.training.epochs} epochs by sevenepochs: recipe `{recipe}`, seed {run.seed},
-{n_parameters} parameters, rows of up to {trained.network.block_size} tokens, {trained.tokenizer.vocab_size:,} tokens in
+Trained for {model.experiment.training.epochs} epochs by sevenepochs: recipe `{recipe}`, seed {run.seed},
+{n_parameters} parameters, rows of up to {model.network.block_size} tokens, {model.tokenizer.vocab_size:,} tokens in
 the vocabulary. A title ends with `<eos>`, and the next one follows it: start a text with `<eos>`.
 Format: {exported.target}; the largest difference of a logit from the run's own model, in fp32, was
 {exported.logit_difference:.1e}.
@@ -52,7 +52,7 @@ The model has seen headlines only. It repeats their prejudices and invents news 
 ## Config
 
 ```json
-{json.dumps(trained.experiment.model.to_dict(), indent=1)}
+{json.dumps(model.experiment.model.to_dict(), indent=1)}
 ```
 """
 

@@ -1,17 +1,36 @@
-"""An output folder that appears whole or not at all: filled beside its place, then renamed."""
+"""What every export shares before torch is loaded: the packages it needs, an output folder that appears whole or not at
+all (filled beside its place, then renamed), and what it hands back."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sevenepochs.errors import UserError
+from sevenepochs.errors import UserError, install
 from sevenepochs.store.run.storage import disk_errors
 
 _ADVICE = "choose another folder with --out"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """`target`: what it is, for people. `logit_difference`: the largest against the run's own model, fp32, probe.py."""
+
+    path: Path
+    target: str
+    logit_difference: float
+
+
+def require(*names: str) -> None:
+    """Raise a UserError that names the missing packages and the command that installs them."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"this export needs {', '.join(missing)}: {install('export')}")
 
 
 def check_free(out: Path) -> None:

@@ -1,24 +1,41 @@
-"""`--to hf`: a folder that transformers loads as GPT-2. Models of another shape go to ONNX (onnx.py)."""
+"""`--to hf`: a folder that transformers loads as GPT-2, the same function under other names, without custom code.
+
+GPT-2 expresses stock-shaped models: learned positions, LayerNorm, biases, exact GELU, pre-norm residuals, tied head.
+Anything else goes to ONNX (onnx.py).
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sevenepochs.ask.model import Model
+from sevenepochs.data.tokenizer.base import PAD, UNK, Tokenizer
 from sevenepochs.errors import UserError
 from sevenepochs.export.card import model_card
-from sevenepochs.export.exported import Exported
-from sevenepochs.export.folder import check_free, new_folder
-from sevenepochs.export.packages import require
+from sevenepochs.export.folder import Exported, check_free, new_folder, require
 from sevenepochs.export.probe import check_logits
-from sevenepochs.export.tokenizer_files import special_ids, write_tokenizer, write_tokenizer_config
+from sevenepochs.model.attention import Causal
+from sevenepochs.model.gpt import GPT
+from sevenepochs.model.head import Tied
+from sevenepochs.model.mlp import Gelu
+from sevenepochs.model.norm import LayerNorm
+from sevenepochs.model.position import Learned
+from sevenepochs.model.residual import PreNorm
+from sevenepochs.model.weights import model_tensors
+from sevenepochs.protocol.budget import EOS
+
+if TYPE_CHECKING:
+    from transformers import GPT2LMHeadModel
 
 _USAGE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -29,35 +46,109 @@ ids = tokenizer("<eos>Show HN:", return_tensors="pt")
 print(tokenizer.decode(model.generate(**ids)[0]))
 ```
 """
+_OUTER = {"embedding.weight": "wte.weight", "position.weight_TD": "wpe.weight", "norm": "ln_f"}
+_BLOCK = {
+    "0.norm": "ln_1",
+    "0.branch.qkv": "attn.c_attn",
+    "0.branch.out": "attn.c_proj",
+    "1.norm": "ln_2",
+    "1.branch.0": "mlp.c_fc",
+    "1.branch.2": "mlp.c_proj",
+}
+# transformers' roles; a title follows the <eos> of the one before it, so <eos> also opens a text
+_ROLES = {"bos_token": EOS, "eos_token": EOS, "unk_token": UNK, "pad_token": PAD}
 
 
-def export_hf(trained: Model, out: Path) -> Exported:
+def export_hf(model: Model, out: Path) -> Exported:
     """Write config, weights (safetensors), tokenizer, generation config, model card; check the loaded model's logits.
 
     Raises:
         UserError: the model is not GPT-2-shaped, transformers is not installed, `out` is taken or cannot be written,
             or the exported logits differ from ours.
     """
-    from sevenepochs.export.gpt2 import not_gpt2, to_gpt2
-
-    other = not_gpt2(trained.experiment.model)
+    other = not_gpt2(model.experiment.model)
     if other:
         raise UserError(f"--to hf writes GPT-2, which has no such {', '.join(other)} as this model; use --to onnx")
     require("transformers")
     check_free(out)
     with _quiet(), new_folder(out) as folder:
-        exported = to_gpt2(trained)
-        exported.generation_config = _generation_config(trained)
+        exported = to_gpt2(model)
+        exported.generation_config = _generation_config(model)
         exported.save_pretrained(folder)
         (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # it comes readable by us alone
-        write_tokenizer(trained.tokenizer, folder)
-        write_tokenizer_config(trained.tokenizer, trained.network.block_size, folder)
-        difference = check_logits(
-            trained.network, trained.tokenizer.eos_id, _logits_of(type(exported), folder), "the transformers folder"
-        )
+        (folder / "tokenizer.json").write_bytes(model.tokenizer.json.encode())
+        config = json.dumps(_tokenizer_config(model), indent=2)
+        (folder / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
+        logits = _logits_of(type(exported), folder)
+        difference = check_logits(model.network, model.eos_id, logits, "the transformers folder")
         facts = Exported(out, "transformers, GPT-2", difference)
-        (folder / "README.md").write_text(model_card(trained, facts, _USAGE), encoding="utf-8")
+        (folder / "README.md").write_text(model_card(model, facts, _USAGE), encoding="utf-8")
     return facts
+
+
+def not_gpt2(config: GPT) -> list[str]:
+    """Return the slots and settings that GPT-2 cannot express, e.g. ["norm"]; rates, widths and eps may vary."""
+    same = GPT(
+        n_layer=config.n_layer,
+        n_head=config.n_head,
+        d_model=config.d_model,
+        embedding_dropout=config.embedding_dropout,
+        attention=Causal(dropout=getattr(config.attention, "dropout", 0.0)),
+        position=Learned(),
+        norm=LayerNorm(eps=getattr(config.norm, "eps", 1e-5)),
+        mlp=Gelu(expansion=getattr(config.mlp, "expansion", 4)),
+        residual=PreNorm(dropout=getattr(config.residual, "dropout", 0.0)),
+        head=Tied(),
+    )
+    # An embedding in parts is a table by now (`reading_tensors`), and trained weights keep no trace of their init.
+    theirs = dataclasses.replace(same, init=config.init, embedding=config.embedding)
+    names = [field.name for field in dataclasses.fields(config)]
+    return [name for name in names if getattr(config, name) != getattr(theirs, name)]
+
+
+def to_gpt2(model: Model) -> GPT2LMHeadModel:
+    """Return the trained weights in a GPT2LMHeadModel, in eval mode."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    c = model.experiment.model
+    assert not not_gpt2(c), "the caller asked first"
+    assert isinstance(c.attention, Causal) and isinstance(c.residual, PreNorm)
+    assert isinstance(c.norm, LayerNorm) and isinstance(c.mlp, Gelu)
+    config = GPT2Config(
+        vocab_size=model.vocab_size,
+        n_positions=model.block_size,
+        n_layer=c.n_layer,
+        n_head=c.n_head,
+        n_embd=c.d_model,
+        n_inner=c.mlp.expansion * c.d_model,
+        activation_function="gelu",  # the exact one, through erf; "gelu_new" is the tanh approximation
+        layer_norm_epsilon=c.norm.eps,
+        embd_pdrop=c.embedding_dropout,
+        attn_pdrop=c.attention.dropout,
+        resid_pdrop=c.residual.dropout,
+        **_special_ids(model.tokenizer),
+    )
+    gpt2 = GPT2LMHeadModel(config)
+    state = {_name(name): _layout(name, array) for name, array in model_tensors(model.network).items()}
+    state["lm_head.weight"] = state["transformer.wte.weight"]
+    gpt2.load_state_dict(state)
+    return gpt2.eval()
+
+
+def _name(ours: str) -> str:
+    if ours in _OUTER:
+        return f"transformer.{_OUTER[ours]}"
+    module, _, kind = ours.rpartition(".")  # kind: weight or bias
+    if module in _OUTER:
+        return f"transformer.{_OUTER[module]}.{kind}"
+    _, index, inside = module.split(".", 2)
+    return f"transformer.h.{index}.{_BLOCK[inside]}.{kind}"
+
+
+def _layout(ours: str, array: np.ndarray) -> Tensor:
+    """GPT-2 keeps its products as Conv1D, inputs by outputs: the transpose of ours."""
+    is_product = ours.startswith("blocks.") and array.ndim == 2
+    return torch.from_numpy(np.ascontiguousarray(array.T if is_product else array))
 
 
 def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
@@ -71,12 +162,33 @@ def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
     return logits
 
 
-def _generation_config(trained: Model) -> Any:
+def _tokenizer_config(model: Model) -> dict[str, Any]:
+    """tokenizer_config.json; the class is transformers' generic one, which takes tokenizer.json as it stands."""
+    special = _special(model.tokenizer)
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": model.block_size,
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],  # no token types: GPT-2 would add a vector for them
+        **{role: token for role, token in _ROLES.items() if token in special},
+    }
+
+
+def _generation_config(model: Model) -> Any:
     from transformers import GenerationConfig
 
     # sampled: the likeliest continuation of a headline says little about the model
-    ids = special_ids(trained.tokenizer)
-    return GenerationConfig(do_sample=True, max_length=trained.network.block_size, **ids)
+    return GenerationConfig(do_sample=True, max_length=model.block_size, **_special_ids(model.tokenizer))
+
+
+def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:
+    """bos_token_id, eos_token_id and, where there is one, pad_token_id."""
+    special = _special(tokenizer)
+    return {f"{role}_id": special[token] for role, token in _ROLES.items() if token in special and token != UNK}
+
+
+def _special(tokenizer: Tokenizer) -> dict[str, int]:
+    return {token["content"]: token["id"] for token in json.loads(tokenizer.json).get("added_tokens") or []}
 
 
 @contextmanager

@@ -17,11 +17,8 @@ from torch import Tensor, nn
 
 from sevenepochs.ask.model import Model
 from sevenepochs.export.card import model_card
-from sevenepochs.export.exported import Exported
-from sevenepochs.export.folder import check_free, new_folder
-from sevenepochs.export.packages import require
+from sevenepochs.export.folder import Exported, check_free, new_folder, require
 from sevenepochs.export.probe import check_logits
-from sevenepochs.export.tokenizer_files import write_tokenizer
 from sevenepochs.model.gpt import GPTModel
 
 MODEL = "model.onnx"
@@ -42,15 +39,15 @@ print(tokenizer.decode([int(logits[0, -1].argmax())]))
 class Logits(nn.Module):
     """Ids to logits in one call, as the graph has it."""
 
-    def __init__(self, model: GPTModel) -> None:
+    def __init__(self, network: GPTModel) -> None:
         super().__init__()
-        self.model = model
+        self.model = network  # its name is in the graph's names of weights
 
     def forward(self, input_ids: Tensor) -> Tensor:
         return self.model.logits(self.model(input_ids))
 
 
-def export_onnx(trained: Model, out: Path) -> Exported:
+def export_onnx(model: Model, out: Path) -> Exported:
     """Write model.onnx (input_ids int64 (B, T) -> logits fp32 (B, T, V)), tokenizer.json and a model card.
 
     Raises:
@@ -59,20 +56,20 @@ def export_onnx(trained: Model, out: Path) -> Exported:
     require("onnx", "onnxscript", "onnxruntime")
     check_free(out)
     with new_folder(out) as folder:
-        _write_graph(trained.network, folder / MODEL)
-        write_tokenizer(trained.tokenizer, folder)
-        difference = check_logits(trained.network, trained.tokenizer.eos_id, _runtime(folder / MODEL), "the ONNX graph")
+        _write_graph(model.network, folder / MODEL)
+        (folder / "tokenizer.json").write_bytes(model.tokenizer.json.encode())
+        difference = check_logits(model.network, model.eos_id, _runtime(folder / MODEL), "the ONNX graph")
         facts = Exported(out, "ONNX", difference)
-        (folder / "README.md").write_text(model_card(trained, facts, _USAGE, library="onnx"), encoding="utf-8")
+        (folder / "README.md").write_text(model_card(model, facts, _USAGE, library="onnx"), encoding="utf-8")
     return facts
 
 
-def _write_graph(model: GPTModel, path: Path) -> None:
-    example_BT = torch.zeros(2, min(5, model.block_size), dtype=torch.int64)
-    length = torch.export.Dim("length", max=model.block_size)
+def _write_graph(network: GPTModel, path: Path) -> None:
+    example_BT = torch.zeros(2, min(5, network.block_size), dtype=torch.int64)
+    length = torch.export.Dim("length", max=network.block_size)
     with _quiet():
         program = torch.onnx.export(
-            Logits(model).eval(),
+            Logits(network).eval(),
             (example_BT,),
             input_names=["input_ids"],
             output_names=["logits"],

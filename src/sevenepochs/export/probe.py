@@ -34,20 +34,20 @@ def probe_rows(vocab_size: int, block_size: int, eos_id: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def check_logits(model: GPTModel, eos_id: int, logits_of: Callable[[Tensor], Tensor], what: str) -> float:
+def check_logits(network: GPTModel, eos_id: int, logits_of: Callable[[Tensor], Tensor], what: str) -> float:
     """The largest difference between the model's logits and `logits_of`(x_BT) over the probe.
 
     Args:
-        model: on the CPU, fp32, in eval mode.
+        network: on the CPU, fp32, in eval mode.
         what: the exported thing, for the message.
 
     Raises:
         UserError: a difference above the tolerance, or logits that are not finite.
     """
-    assert not model.training, "dropout would differ"
+    assert not network.training, "dropout would differ"
     worst = 0.0
-    for x_BT in probe_rows(model.vocab_size, model.block_size, eos_id):
-        expected_BTV = model.logits(model(x_BT))
+    for x_BT in probe_rows(network.vocab_size, network.block_size, eos_id):
+        expected_BTV = network.logits(network(x_BT))
         difference = float((logits_of(x_BT) - expected_BTV).abs().max())
         if not difference <= TOLERANCE:  # NaN is refused too
             raise UserError(
