@@ -17,10 +17,9 @@ from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.experiment import Experiment
 from sevenepochs.serve.app import create_app
-from sevenepochs.serve.guard import Hosts
-from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.guard import Hosts, Limits
+from sevenepochs.serve.models import OpenModels
 from sevenepochs.serve.server import address_of, allowed_hosts, listen, server_of
-from sevenepochs.serve.shelf import Shelf
 from sevenepochs.store.run import Run
 from sevenepochs.training.trainer import run_training
 
@@ -30,7 +29,7 @@ Served = Callable[..., contextlib.AbstractContextManager[TestClient]]
 
 def ask(client: TestClient, run: Run | str, text: str, **more: Any) -> Any:
     name = run if isinstance(run, str) else run.name
-    return client.post("/api/predict", json={"run": name, "text": text, "typist": "t", **more})
+    return client.post("/api/predict", json={"run": name, "text": text, "client": "t", **more})
 
 
 def lines(response: Any) -> list[dict[str, Any]]:
@@ -76,7 +75,7 @@ def client_of() -> Callable[..., contextlib.AbstractContextManager[TestClient]]:
         runs: list[Run], limits: Limits | None = None, corpus: CorpusConfig | None = None
     ) -> Iterator[TestClient]:
         limits = limits or Limits()
-        app = create_app(Shelf(runs, limits), limits, hosts=Hosts(), corpus=corpus)
+        app = create_app(OpenModels(runs, limits), limits, hosts=Hosts(), corpus=corpus)
         with TestClient(app, base_url=f"http://{HOST}:8707") as client:
             yield client
 
@@ -99,7 +98,7 @@ def in_background() -> Callable[..., contextlib.AbstractContextManager[str]]:
     def served(runs: list[Run], limits: Limits | None = None, proxies: Sequence[str] = ()) -> Iterator[str]:
         limits = limits or Limits()
         listener = listen(HOST, 0)
-        app = create_app(Shelf(runs, limits), limits, hosts=allowed_hosts(HOST, listener, proxies))
+        app = create_app(OpenModels(runs, limits), limits, hosts=allowed_hosts(HOST, listener, proxies))
         server = server_of(app, limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

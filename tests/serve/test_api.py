@@ -1,4 +1,4 @@
-"""The server's answers are right: predictions, curves, papers and titles of the runs that it was given."""
+"""The server's answers are right: predictions, curves, details and titles of the runs that it was given."""
 
 import gc
 import json
@@ -18,9 +18,9 @@ from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.questions import where_loss
 from sevenepochs.questions.case import Case
-from sevenepochs.serve import predict as serve_predict
-from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.shelf import Shelf
+from sevenepochs.serve import answers
+from sevenepochs.serve.guard import Limits
+from sevenepochs.serve.models import OpenModels
 from sevenepochs.store.run import Run, layout
 from tests.serve.conftest import Served, ask
 
@@ -85,7 +85,7 @@ def test_what_is_shown_of_a_beginning_is_made_once(
     client: TestClient, copies: tuple[Run, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask(client, copies[0], "Show HN: A sm")
-    monkeypatch.setattr(serve_predict, "_likeliest", lambda *given: pytest.fail("made again"))
+    monkeypatch.setattr(answers, "_expected", lambda *given: pytest.fail("made again"))
     assert ask(client, copies[0], "Show HN: A sm").status_code == 200
 
 
@@ -172,7 +172,7 @@ def change_corpus(run: Run, corpus: CorpusConfig) -> None:
 def test_papers_hold_the_certificate_and_no_folder(client: TestClient, copies: tuple[Run, Run], is_proxy: bool) -> None:
     run, titles = copies[0], FileCorpus("/some/where/titles.txt")
     change_corpus(run, Development(titles) if is_proxy else titles)
-    answer = client.get(f"/api/papers/{run.name}")
+    answer = client.get(f"/api/details/{run.name}")
     assert answer.json()["certificate"] == run.certificate
     corpus = answer.json()["config"]["corpus"]
     assert (corpus["of"] if is_proxy else corpus)["path"] == "titles.txt"
@@ -237,7 +237,7 @@ def test_a_click_downloads_nothing(
     [
         (layout.METRICS, "curves"),
         (layout.MAINRUN_LOG, "curves"),
-        (layout.CONFIG, "papers"),
+        (layout.CONFIG, "details"),
         (layout.TITLE_LOSSES, "titles"),
     ],
 )
@@ -270,11 +270,11 @@ def test_titles_that_are_not_at_hand_say_what_is_missing(
 
 def test_no_more_models_stay_open_than_allowed(copies: tuple[Run, Run]) -> None:
     first, second = copies
-    shelf = Shelf(copies, Limits(open_models=1))
-    closed = weakref.ref(shelf.open(first.name).model)
-    shelf.open(second.name)
+    models = OpenModels(copies, Limits(open_models=1))
+    closed = weakref.ref(models.open(first.name).model)
+    models.open(second.name)
     gc.collect()
     assert closed() is None
-    assert shelf.opened(first.name) is None
-    assert shelf.opened(second.name) is not None
-    assert shelf.open(first.name).model.name == first.name
+    assert models.opened(first.name) is None
+    assert models.opened(second.name) is not None
+    assert models.open(first.name).model.name == first.name

@@ -66,7 +66,7 @@ async def type_along(client: httpx2.AsyncClient, run: str, typist: int, until: f
 
     async def press(text: str) -> tuple[int, float]:
         began = time.perf_counter()
-        answer = await client.post("/api/predict", json={"run": run, "text": text, "typist": str(typist)})
+        answer = await client.post("/api/predict", json={"run": run, "text": text, "client": str(typist)})
         return answer.status_code, time.perf_counter() - began
 
     while time.monotonic() < until:

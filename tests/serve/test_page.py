@@ -148,9 +148,9 @@ def test_one_run_in_both_columns_answers_both(visit: Any, address: str, finished
     asked: list[dict[str, Any]] = []
     page.on("request", lambda request: asked.append(request.post_data_json) if request.post_data else None)
     type_title(page)
-    # the server drops a typist's older request for a newer one, so the two must not pass for one typist's
+    # the server drops a client's older request for a newer one, so the two must not pass for one client's
     assert {body["run"] for body in asked} == {finished_run.name}
-    assert len({body["typist"] for body in asked}) == 2
+    assert len({body["client"] for body in asked}) == 2
     strips = [page.locator(f".{column} .token").all_inner_texts() for column in ("a", "b")]
     assert strips[0] == strips[1]
 
@@ -269,9 +269,9 @@ def test_curves_titles_and_certificate(visit: Any, address: str, finished_run: R
     assert f"{first:.4f}" in page.inner_text("#view-curves")
 
     page.click("text=Certificate")
-    page.wait_for_selector("#view-papers .rules")
-    assert "seven epochs" in page.inner_text("#view-papers")
-    assert "300" in page.inner_text("#view-papers")  # the vocabulary, from the config
+    page.wait_for_selector("#view-details .rules")
+    assert "seven epochs" in page.inner_text("#view-details")
+    assert "300" in page.inner_text("#view-details")  # the vocabulary, from the config
 
     page.click("nav >> text=Titles")
     row = page.locator("#view-titles li button").first
@@ -330,9 +330,9 @@ def test_behind_a_proxy_that_strips_its_prefix(
         page.click("nav >> text=Titles")
         page.wait_for_selector("#view-titles li button")
         page.click("text=Certificate")
-        page.wait_for_selector("#view-papers .rules")
+        page.wait_for_selector("#view-details .rules")
         page.reload()  # the address that the page wrote itself
-        page.wait_for_selector("#view-papers .rules")
+        page.wait_for_selector("#view-details .rules")
         picture = page.evaluate("getComputedStyle(document.querySelector('select')).backgroundImage")
         assert "/user/me/proxy/8707/chevron.svg" in picture
 
@@ -348,7 +348,7 @@ def test_accessible_and_within_the_width(visit: Any, address: str, scheme: str, 
         ("type", ".a .candidate"),
         ("curves", "svg[role=img]"),
         ("titles", "#view-titles li"),
-        ("papers", ".rules"),
+        ("details", ".rules"),
     ):
         page.evaluate("(view) => { location.hash = view }", view)
         page.wait_for_selector(f"#view-{view} {ready.replace('#view-titles ', '')}")

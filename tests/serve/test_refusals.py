@@ -9,9 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from sevenepochs.serve.app import create_app
-from sevenepochs.serve.guard import Hosts
-from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.shelf import Shelf
+from sevenepochs.serve.guard import Hosts, Limits
+from sevenepochs.serve.models import OpenModels
 from sevenepochs.store.run import Run
 from tests.serve.conftest import ask, order
 
@@ -64,15 +63,15 @@ def test_text_and_body_are_limited(client: TestClient, copies: tuple[Run, Run]) 
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/papers/../../etc/passwd",
-        "/api/papers/..%2f..%2fetc%2fpasswd",
-        "/api/papers/%2e%2e",
+        "/api/details/../../etc/passwd",
+        "/api/details/..%2f..%2fetc%2fpasswd",
+        "/api/details/%2e%2e",
         "/api/curves/.",
         "/../serve/app.py",
         "/..%2fapp.py",
         "/static/page.css",
         "/page.css/",
-        "/api/papers/",
+        "/api/details/",
     ],
 )
 def test_no_path_leads_outside(client: TestClient, path: str) -> None:
@@ -85,7 +84,7 @@ def test_only_the_named_runs_are_offered(client: TestClient, copies: tuple[Run, 
     names = [run["name"] for run in client.get("/api/runs").json()["runs"]]
     assert names == [run.name for run in copies]
     assert ask(client, str(finished_run.path), "a").status_code == 404
-    assert client.get("/api/papers/no_such_run").status_code == 404
+    assert client.get("/api/details/no_such_run").status_code == 404
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8707", "localhost:8707", "[::1]:8707", "LOCALHOST"])
@@ -101,7 +100,7 @@ def test_a_rebound_name_is_refused(client: TestClient, host: str) -> None:
 
 
 def test_another_sites_page_is_refused(client: TestClient, copies: tuple[Run, Run]) -> None:
-    body = {"run": copies[0].name, "text": "a", "typist": "t"}
+    body = {"run": copies[0].name, "text": "a", "client": "t"}
     for origin, status in (("https://evil.example", 403), ("null", 403), ("http://127.0.0.1:8707", 200)):
         assert client.post("/api/predict", json=body, headers={"origin": origin}).status_code == status
 
@@ -109,8 +108,8 @@ def test_another_sites_page_is_refused(client: TestClient, copies: tuple[Run, Ru
 @pytest.mark.parametrize("host", ["hub.example.org", "127.0.0.1:8707"])
 def test_an_allowed_proxys_page_is_answered_whatever_host_it_passes_on(finished_run: Run, host: str) -> None:
     """`Hosts.proxied` lets the outer name in, also beside a rewritten Host header; other sites stay out."""
-    app = create_app(Shelf([finished_run], Limits()), hosts=Hosts(proxied=frozenset({"hub.example.org"})))
-    body = {"run": finished_run.name, "text": "a", "typist": "t"}
+    app = create_app(OpenModels([finished_run], Limits()), hosts=Hosts(proxied=frozenset({"hub.example.org"})))
+    body = {"run": finished_run.name, "text": "a", "client": "t"}
     with TestClient(app, base_url=f"https://{host}") as client:
         assert client.get("/api/runs").status_code == 200
         for origin, status in (

@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from sevenepochs.serve import app
-from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.shelf import Shelf
+from sevenepochs.serve.guard import Limits
+from sevenepochs.serve.models import OpenModels
 from sevenepochs.store.run import Run, layout
 from tests.serve.conftest import Served, lines, order
 
@@ -38,14 +38,14 @@ def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: S
 def test_samplings_are_counted_before_their_model_is_loaded(
     copies: tuple[Run, Run], client_of: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loading, go, load = threading.Event(), threading.Event(), Shelf.open
+    loading, go, load = threading.Event(), threading.Event(), OpenModels.open
 
-    def load_slowly(shelf: Shelf, name: str) -> Any:
+    def load_slowly(models: OpenModels, name: str) -> Any:
         loading.set()
         assert go.wait(60)
-        return load(shelf, name)
+        return load(models, name)
 
-    monkeypatch.setattr(Shelf, "open", load_slowly)
+    monkeypatch.setattr(OpenModels, "open", load_slowly)
     monkeypatch.setattr(app, "_OPENED_AT_START", 0)
     with client_of([copies[0]], Limits(streams=1)) as client, ThreadPoolExecutor() as pool:
         try:

@@ -17,10 +17,9 @@ from sevenepochs.cli.main import main
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.serve import server
-from sevenepochs.serve.guard import Hosts
-from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.guard import Hosts, Limits
+from sevenepochs.serve.models import OpenModels
 from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen
-from sevenepochs.serve.shelf import Shelf
 from sevenepochs.store.run import Run, layout
 
 Background = Callable[..., AbstractContextManager[str]]
@@ -156,7 +155,7 @@ def test_a_proxys_name_is_allowed_as_people_write_it(
 ) -> None:
     found: list[Hosts] = []
 
-    def create(shelf: Shelf, limits: Limits, *, hosts: Hosts, corpus: None) -> None:
+    def create(models: OpenModels, limits: Limits, *, hosts: Hosts, corpus: None) -> None:
         found.append(hosts)
 
     monkeypatch.setattr("sevenepochs.serve.app.create_app", create)

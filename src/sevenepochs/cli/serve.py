@@ -56,13 +56,15 @@ def serve(
     listener = listen(host, port)
     from sevenepochs.ask.model import one_thread
     from sevenepochs.serve.app import create_app
-    from sevenepochs.serve.limits import Limits
+    from sevenepochs.serve.guard import Limits
+    from sevenepochs.serve.models import OpenModels
     from sevenepochs.serve.server import serve_until_stopped
-    from sevenepochs.serve.shelf import Shelf
 
     one_thread()
     limits = Limits()
-    app = create_app(Shelf(chosen, limits), limits, hosts=allowed_hosts(host, listener, proxies), corpus=titles_from)
+    app = create_app(
+        OpenModels(chosen, limits), limits, hosts=allowed_hosts(host, listener, proxies), corpus=titles_from
+    )
     console.print(
         f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
     )

@@ -1,4 +1,4 @@
-"""The web application: which address answers what. Torch is asked on one desk, files are read on another."""
+"""The web application: which address answers what. Models compute in one thread, files are read in another."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.text import check_text
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
-from sevenepochs.serve.desk import Desk
-from sevenepochs.serve.guard import Guard, Hosts
-from sevenepochs.serve.limits import Limits
-from sevenepochs.serve.predict import predict
-from sevenepochs.serve.refusal import Refusal
-from sevenepochs.serve.sampling import Order, sample
-from sevenepochs.serve.shelf import Opened, Shelf
-from sevenepochs.serve.titles import extreme_titles
+from sevenepochs.serve.answers import predict
+from sevenepochs.serve.guard import Guard, Hosts, Limits, Refusal
+from sevenepochs.serve.models import OpenModels, PrefixCache
+from sevenepochs.serve.sampling import Request as Sampling
+from sevenepochs.serve.sampling import sample
+from sevenepochs.serve.worker import Worker
 
 _OPENED_AT_START = 2  # the two that the page shows first
 
@@ -36,13 +34,13 @@ _OPENED_AT_START = 2  # the two that the page shows first
 class _Page:
     """Holds what the handlers share; `routes` lists them."""
 
-    def __init__(self, shelf: Shelf, limits: Limits, corpus: CorpusConfig | None) -> None:
-        self._shelf = shelf
+    def __init__(self, models: OpenModels, limits: Limits, corpus: CorpusConfig | None) -> None:
+        self._models = models
         self._limits = limits
         self._corpus = corpus
-        self._thinking = Desk("torch", limits.waiting, limits.wait_seconds)
+        self._torch = Worker("torch", limits.waiting, limits.wait_seconds)
         # loading a corpus or a model takes a second or two, and keystrokes must not wait for it
-        self._reading = Desk("files", limits.waiting, 4 * limits.wait_seconds)
+        self._files = Worker("files", limits.waiting, 4 * limits.wait_seconds)
         self._streams = 0
         self._titles: dict[str, dict[str, Any]] = {}
 
@@ -51,7 +49,7 @@ class _Page:
             *(Route(path, _file(body, kind)) for path, body, kind in _static()),
             Route("/api/runs", _answer(self.runs)),
             Route("/api/curves/{name}", _answer(self.curves)),
-            Route("/api/papers/{name}", _answer(self.papers)),
+            Route("/api/details/{name}", _answer(self.details)),
             Route("/api/titles/{name}", _answer(self.titles)),
             Route("/api/predict", _answer(self.predict), methods=["POST"]),
             Route("/api/sample", _answer(self.sample), methods=["POST"]),
@@ -59,54 +57,54 @@ class _Page:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        opening = [asyncio.create_task(self._try_open(name)) for name in self._shelf.names[:_OPENED_AT_START]]
+        opening = [asyncio.create_task(self._try_open(name)) for name in self._models.names[:_OPENED_AT_START]]
         try:
             yield
         finally:
             for task in opening:
                 task.cancel()
-            self._thinking.close()
-            self._reading.close()
+            self._torch.close()
+            self._files.close()
 
     async def runs(self, request: Request) -> Response:
-        cards = await self._reading.ask(lambda: [self._card(name) for name in self._shelf.names])
+        overviews = await self._files.run(lambda: [self._overview(name) for name in self._models.names])
         limits = {
             name: getattr(self._limits, name)
             for name in ("text_chars", "samples", "sample_tokens", "streams", "titles")
         }
-        return JSONResponse({"runs": cards, "limits": limits})
+        return JSONResponse({"runs": overviews, "limits": limits})
 
     async def curves(self, request: Request) -> Response:
-        run = self._shelf.run(request.path_params["name"])
-        return JSONResponse(await self._reading.ask(lambda: facts.curves(run, self._limits.curve_points)))
+        run = self._models.run(request.path_params["name"])
+        return JSONResponse(await self._files.run(lambda: facts.curves(run, self._limits.curve_points)))
 
-    async def papers(self, request: Request) -> Response:
-        run = self._shelf.run(request.path_params["name"])
-        return JSONResponse(await self._reading.ask(lambda: facts.papers(run)))
+    async def details(self, request: Request) -> Response:
+        run = self._models.run(request.path_params["name"])
+        return JSONResponse(await self._files.run(lambda: facts.details(run)))
 
     async def titles(self, request: Request) -> Response:
         name = request.path_params["name"]
-        run = self._shelf.run(name)
+        run = self._models.run(name)
 
         def read() -> dict[str, Any]:
             if name not in self._titles:  # a complete run's losses do not change
-                self._titles[name] = extreme_titles(run, self._limits.titles, self._corpus)
+                self._titles[name] = facts.extreme_titles(run, self._limits.titles, self._corpus)
             return self._titles[name]
 
-        return JSONResponse(await self._reading.ask(read))
+        return JSONResponse(await self._files.run(read))
 
     async def predict(self, request: Request) -> Response:
         body = await self._body(request)
         name, text = _text(body, "run", 200), self._typed(body)
-        typist = f"{_text(body, 'typist', 64)} {name}"
-        opened = await self._open(name)
-        answer = await self._thinking.ask(lambda: predict(opened.model, opened.prefixes, text), typist)
+        client = f"{_text(body, 'client', 64)} {name}"
+        prefixes = await self._open(name)
+        answer = await self._torch.run(lambda: predict(prefixes, text), client)
         return JSONResponse({"run": name, "text": text, **answer})
 
     async def sample(self, request: Request) -> ASGIApp:
         body, limits = await self._body(request), self._limits
         name = _text(body, "run", 200)
-        order = Order(
+        sampling = Sampling(
             text=self._typed(body),
             temperature=_number(body, "temperature", 0.0, 2.0),
             top_k=int(_number(body, "top_k", 0, 1_000_000, whole=True)),
@@ -116,12 +114,12 @@ class _Page:
         )
 
         def check() -> None:
-            self._shelf.run(name)
+            self._models.run(name)
 
         with contextlib.ExitStack() as held:
             held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
             model = (await self._open(name)).model
-            lines = sample(model, self._thinking, order, check)
+            lines = sample(model, self._torch, sampling, check)
             return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
 
     @contextlib.contextmanager
@@ -139,15 +137,15 @@ class _Page:
         finally:
             self._streams -= 1
 
-    def _card(self, name: str) -> dict[str, Any]:
+    def _overview(self, name: str) -> dict[str, Any]:
         try:
-            return facts.card(self._shelf.run(name))
+            return facts.overview(self._models.run(name))
         except Refusal as refusal:
             return {"name": name, "state": "gone", "error": refusal.message}
 
-    async def _open(self, name: str) -> Opened:
-        found = self._shelf.opened(name)
-        return found if found is not None else await self._reading.ask(lambda: self._shelf.open(name))
+    async def _open(self, name: str) -> PrefixCache:
+        found = self._models.opened(name)
+        return found if found is not None else await self._files.run(lambda: self._models.open(name))
 
     async def _try_open(self, name: str) -> None:
         with contextlib.suppress(Refusal):  # the page will be told when it asks
@@ -190,7 +188,7 @@ class _Page:
 
 
 def create_app(
-    shelf: Shelf,
+    models: OpenModels,
     limits: Limits | None = None,
     *,
     hosts: Hosts,
@@ -202,7 +200,7 @@ def create_app(
         hosts: names under which it may be addressed.
         corpus: where the titles are, if not where the runs found them.
     """
-    page = _Page(shelf, limits or Limits(), corpus)
+    page = _Page(models, limits or Limits(), corpus)
     app = Starlette(
         routes=page.routes(),
         lifespan=page.lifespan,

@@ -1,4 +1,5 @@
-"""What every request passes and every answer carries: the host check, the origin check, and strict headers.
+"""What the server refuses: requests that cost too much, and those of other sites' pages. Every answer carries strict
+headers.
 
 A page of another site can make a browser send requests to 127.0.0.1, and DNS rebinding can make it read the answers,
 because the browser then takes both for one site. The name in the Host header is what gives such a page away.
@@ -15,6 +16,59 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Refusal(Exception):
+    """What the server says instead of an answer: becomes `{"error": message}` with the status.
+
+    404 unknown, 408 too slow, 409 a run without a model, 410 a run that vanished or is damaged, 413 too long, 422 not
+    understood, 503 too busy. 204, superseded by a newer keystroke, says nothing: nobody reads it.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one request, and of all together, in time, memory and concurrency. Those that a visitor can meet are
+    stated on the page. The defaults suit one person on a laptop, and fifty in a class room.
+
+    Attributes:
+        text_chars: of the typed headline; real ones have at most some 100.
+        body_bytes: of a request; JSON may write a character as 12 bytes.
+        head_bytes: of a request before its body.
+        idle_seconds: a connection is closed on which no request follows an answer within these.
+        body_seconds: a request must have arrived whole these after its head.
+        waiting: jobs in line before new ones are refused.
+        wait_seconds: a job that has not been answered by then is refused.
+        streams: samplings at one time.
+        samples: titles per sampling.
+        sample_tokens: of one sampled title.
+        open_models: kept in memory; the one that was not asked for the longest is closed first.
+        prefix_bytes: remembered distributions and attention states of typed prefixes, per model.
+        titles: listed on either end, best and worst.
+        curve_points: of a training loss curve.
+        connections: open at one time.
+    """
+
+    text_chars: int = 300
+    body_bytes: int = 16_384
+    head_bytes: int = 16_384
+    idle_seconds: int = 10
+    body_seconds: float = 5.0
+    waiting: int = 128
+    wait_seconds: float = 15.0
+    streams: int = 8
+    samples: int = 10
+    sample_tokens: int = 48
+    open_models: int = 4
+    prefix_bytes: int = 192 * 1024 * 1024
+    titles: int = 100
+    curve_points: int = 240
+    connections: int = 256
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy as np
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.samples import Drawing, choose
-from sevenepochs.serve.desk import Desk
-from sevenepochs.serve.prefixes import Prefixes
-from sevenepochs.serve.refusal import Refusal
+from sevenepochs.serve.guard import Refusal
+from sevenepochs.serve.models import PrefixCache
+from sevenepochs.serve.worker import Worker
 
 
 @dataclass(frozen=True)
-class Order:
+class Request:
     """What was asked for. `temperature` 0 takes the likeliest token; `top_k` 0 draws from the whole vocabulary."""
 
     text: str
@@ -29,22 +29,22 @@ class Order:
     max_tokens: int
 
 
-async def sample(model: Model, desk: Desk, order: Order, check: Callable[[], None]) -> AsyncIterator[str]:
+async def sample(model: Model, worker: Worker, request: Request, check: Callable[[], None]) -> AsyncIterator[str]:
     """JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "end"}`, where
     `end` is "eos", or "length" for a title that was cut; at last `{"done"}`, or `{"error"}` where it cannot go on.
 
     Args:
         check: called before every token; raises a Refusal when the run is no longer there.
     """
-    prefixes = Prefixes(model, 0)  # of its own: samples would push out what people type
+    prefixes = PrefixCache(model, 0)  # of its own: samples would push out what people type
     try:
-        for index in range(order.n):
-            generator = np.random.default_rng([order.seed, index])
+        for index in range(request.n):
+            generator = np.random.default_rng([request.seed, index])
             ids: list[int] = []
             end = "length"
-            while len(ids) < order.max_tokens:
+            while len(ids) < request.max_tokens:
                 check()
-                id = await desk.ask(partial(_next, model, prefixes, order, ids, generator))
+                id = await worker.run(partial(_next, model, prefixes, request, ids, generator))
                 if id == model.eos_id:
                     end = "eos"
                 if id is None or id == model.eos_id:
@@ -58,13 +58,15 @@ async def sample(model: Model, desk: Desk, order: Order, check: Callable[[], Non
         yield _line({"error": refusal.message})
 
 
-def _next(model: Model, prefixes: Prefixes, order: Order, ids: list[int], generator: np.random.Generator) -> int | None:
+def _next(
+    model: Model, prefixes: PrefixCache, request: Request, ids: list[int], generator: np.random.Generator
+) -> int | None:
     """The next id; None when the model can read no more."""
-    context = np.concatenate([model.encode(order.text), np.asarray(ids, dtype=np.int64)])
+    context = np.concatenate([model.encode(request.text), np.asarray(ids, dtype=np.int64)])
     if len(context) > model.block_size:
         return None
-    drawing = Drawing(temperature=order.temperature, top_k=order.top_k or None)
-    return choose(prefixes.rows(context)[-1].log_probs_V, drawing, generator)
+    drawing = Drawing(temperature=request.temperature, top_k=request.top_k or None)
+    return choose(prefixes.places(context)[-1].log_probs_V, drawing, generator)
 
 
 def _line(data: dict[str, Any]) -> str:

@@ -12,8 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sevenepochs.errors import UserError
-from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, name_of
-from sevenepochs.serve.limits import Limits
+from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, Limits, name_of
 from sevenepochs.store.run import Run, find_run, list_runs
 
 N_NEWEST = 8  # runs that are offered when none is named

@@ -30,17 +30,17 @@ export const get = async (path) => (await checked(fetch(path))).json();
 const post = (path, body, signal) =>
   checked(fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal }));
 
-const typist = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
+const client = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
 // null: a newer keystroke in the same column came first; the columns do not supersede each other.
 export async function predict(column, run, text, signal) {
-  const response = await post("api/predict", { run, text, typist: `${typist} ${column}` }, signal);
+  const response = await post("api/predict", { run, text, client: `${client} ${column}` }, signal);
   return response.status === 204 ? null : response.json();
 }
 
 // Calls `onLine` with each JSON line as it arrives.
-export async function sample(order, signal, onLine) {
-  const reader = (await post("api/sample", order, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+export async function sample(request, signal, onLine) {
+  const reader = (await post("api/sample", request, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();

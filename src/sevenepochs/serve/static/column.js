@@ -6,7 +6,7 @@
 import { predict } from "./api.js";
 import { chars, el } from "./dom.js";
 import { bits, percent, plural, tokenText, whole } from "./format.js";
-import { card, label, state } from "./state.js";
+import { label, runNamed, state } from "./state.js";
 
 export const EDGES = [1, 2, 4, 7, 10, 13]; // bits; the steps of the colour scale
 export const step = (value) => EDGES.filter((edge) => value >= edge).length;
@@ -51,7 +51,7 @@ export class Column {
     const none = this.which === "b" ? [el("option", { value: "none" }, "compare with …")] : [];
     this.picker.replaceChildren(...none, ...state.runs.map((run) => el("option", { value: run.name }, label(run.name) + (run.error ? " (damaged)" : run.state === "complete" ? "" : ` (${run.state})`))));
     this.picker.value = this.run;
-    const run = card(this.run);
+    const run = runNamed(this.run);
     this.facts.textContent = run ? [`loss ${run.exact_val_loss_text}`, `${run.parameters_text} parameters`, run.tokenizer, run.corpus].filter((part) => part && !part.includes("undefined")).join(" · ") : "";
   }
 

@@ -4,7 +4,7 @@
 import { get } from "./api.js";
 import { el, message, svg } from "./dom.js";
 import { loss } from "./format.js";
-import { card, label, state } from "./state.js";
+import { label, runNamed, state } from "./state.js";
 
 const WIDTH = 540;
 const HEIGHT = 330;
@@ -28,7 +28,7 @@ export async function showCurves(body) {
   }));
   const groups = new Map();
   for (const run of found.filter((run) => !run.error)) {
-    const titles = card(run.name)?.validation_titles ?? run.name;
+    const titles = runNamed(run.name)?.validation_titles ?? run.name;
     groups.set(titles, [...(groups.get(titles) ?? []), run]);
   }
   body.replaceChildren(
@@ -37,7 +37,7 @@ export async function showCurves(body) {
 }
 
 function group(runs, several) {
-  const corpus = card(runs[0].name)?.corpus ?? "";
+  const corpus = runNamed(runs[0].name)?.corpus ?? "";
   return el("section", { class: "group", "aria-label": `Runs on ${corpus}` },
     several ? el("p", { class: "facts group-name" }, `On ${corpus}: losses compare within this group only.`) : null,
     el("div", { class: "charts" }, KINDS.map((kind) => chart(kind, runs))));

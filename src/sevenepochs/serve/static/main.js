@@ -3,13 +3,13 @@
 
 import { get } from "./api.js";
 import { showCurves } from "./curves.js";
+import { showDetails } from "./details.js";
 import { byId, message } from "./dom.js";
-import { showPapers } from "./papers.js";
 import { settle } from "./state.js";
 import { showTitles } from "./titles.js";
 import { setText, startTyping } from "./type.js";
 
-const VIEWS = { type: null, curves: showCurves, titles: showTitles, papers: showPapers };
+const VIEWS = { type: null, curves: showCurves, titles: showTitles, details: showDetails };
 
 function view() {
   const wanted = location.hash.slice(1);

@@ -3,18 +3,18 @@
 const query = new URLSearchParams(location.search);
 
 export const state = {
-  runs: [], // cards from /api/runs
+  runs: [], // overviews from /api/runs
   limits: {},
   text: query.get("text") ?? "",
   a: query.get("a"),
   b: query.get("b"),
 };
 
-export const card = (name) => state.runs.find((run) => run.name === name);
+export const runNamed = (name) => state.runs.find((run) => run.name === name);
 
 // A run's short name: its recipe, and as much more as tells it from the others.
 export function label(name) {
-  const run = card(name);
+  const run = runNamed(name);
   if (!run?.recipe) return name;
   const same = state.runs.filter((other) => other.recipe === run.recipe);
   if (same.length === 1) return run.recipe;
@@ -28,8 +28,8 @@ export function settle(runs, limits) {
   state.runs = runs;
   state.limits = limits;
   const ready = runs.filter((run) => run.state === "complete" && !run.error);
-  if (!card(state.a)) state.a = (ready[0] ?? runs[0])?.name ?? null;
-  if (state.b !== "none" && !card(state.b)) state.b = ready.find((run) => run.name !== state.a)?.name ?? "none";
+  if (!runNamed(state.a)) state.a = (ready[0] ?? runs[0])?.name ?? null;
+  if (state.b !== "none" && !runNamed(state.b)) state.b = ready.find((run) => run.name !== state.a)?.name ?? "none";
 }
 
 const REMEMBER_MS = 1000; // browsers refuse an address that changes more than some 100 times in 10 to 30 seconds

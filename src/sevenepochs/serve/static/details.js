@@ -8,17 +8,17 @@ import { runPicker } from "./titles.js";
 
 let shown = null;
 
-export async function showPapers(body) {
+export async function showDetails(body) {
   shown ??= state.a;
   const picker = runPicker(shown, (name) => {
     shown = name;
-    showPapers(body);
+    showDetails(body);
   });
   const content = el("div", {}, el("p", { class: "quiet" }, "Reading …"));
   body.replaceChildren(el("div", { class: "bar-of-choices" }, picker), content);
   const asked = shown;
   try {
-    const found = await get(`api/papers/${encodeURIComponent(asked)}`);
+    const found = await get(`api/details/${encodeURIComponent(asked)}`);
     if (asked === shown) content.replaceChildren(draw(found));
   } catch (error) {
     content.replaceChildren(message(error.message));
@@ -26,7 +26,7 @@ export async function showPapers(body) {
 }
 
 function draw({ figures, certificate, config, corpus, machine }) {
-  return el("div", { class: "papers" },
+  return el("div", { class: "details" },
     el("div", { class: "stack" }, rules(certificate), section("Figures", figures.length ? el("table", {}, el("tbody", {}, figures.map((figure) =>
       el("tr", {}, el("th", { scope: "row" }, figure.label, el("div", { class: "facts" }, figure.meaning)), el("td", { class: "number" }, figure.text))))) : el("p", { class: "quiet" }, "They come at the end of training.")),
     section("Corpus and machine", list({ corpus: corpus.name, file: corpus.file, "training titles": corpus.split?.n_train, "validation titles": corpus.split?.n_validation, ...machine }))),

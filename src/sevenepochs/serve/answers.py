@@ -1,0 +1,80 @@
+"""A typed title as the page shows it: each token's surprisal, and the ten likeliest tokens at every place.
+
+V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.next_token import likeliest, rank
+from sevenepochs.errors import UserError
+from sevenepochs.serve.guard import Refusal
+from sevenepochs.serve.models import Place, PrefixCache
+
+N_CANDIDATES = 10
+
+
+def predict(prefixes: PrefixCache, text: str) -> dict[str, Any]:
+    """Return the model's expectations along a typed text, as JSON for the page.
+
+    One answer holds all places, so that moving from token to token asks the server nothing.
+
+    Returns:
+        `tokens[i]`: `text`, `start`/`stop` (characters of the typed text), `bits`, `probability` and `rank` of what was
+        typed. `places[i]`: what the model expected instead of token i, and in the last one after all of them: `top`
+        (`text`, `probability`, `whole`, `end`) and `rest`, the probability of all other tokens, so that a place sums to
+        1. Half a character is not `whole` and cannot be continued from.
+
+    Raises:
+        Refusal: more tokens than the model reads at once.
+    """
+    model = prefixes.model
+    ids, spans = model.tokenizer.encode_with_spans(text.rstrip())
+    try:
+        places = prefixes.places(np.asarray([model.eos_id, *ids], dtype=np.int64))
+    except UserError as error:
+        raise Refusal(413, str(error)) from None
+    tokens = [
+        {
+            "text": shown,
+            "start": start,
+            "stop": stop,
+            "bits": float(-place.log_probs_V[id] / math.log(2)),
+            "probability": float(np.exp(place.log_probs_V[id])),
+            "rank": rank(place.log_probs_V, id),
+        }
+        for id, shown, (start, stop), place in zip(ids, model.tokens(ids), spans, places, strict=False)
+    ]
+    return {
+        "tokens": tokens,
+        "places": [_shown(model, place) for place in places],
+        "bits": sum(token["bits"] for token in tokens),
+        "n_chars": len(text.rstrip()),
+    }
+
+
+def _shown(model: Model, place: Place) -> dict[str, Any]:
+    if place.shown is None:
+        place.shown = _expected(model, place.log_probs_V)
+    return place.shown
+
+
+def _expected(model: Model, log_probs_V: np.ndarray) -> dict[str, Any]:
+    top = likeliest(log_probs_V, N_CANDIDATES)
+    probabilities = np.exp(log_probs_V.astype(np.float64))
+    candidates = [
+        {
+            "text": shown,
+            "probability": float(probabilities[id]),
+            "whole": model.tokenizer.is_text(int(id)),
+            "end": int(id) == model.eos_id,
+        }
+        for id, shown in zip(top, model.tokens(top), strict=True)
+    ]
+    rest = float(probabilities.sum() - probabilities[top].sum())
+    return {"top": candidates, "rest": max(rest, 0.0)}

@@ -1,0 +1,190 @@
+"""The runs that the page offers and their models in memory, each with what it said after typed prefixes.
+
+A request names a run by the name that the server gave out, never by a path, so nothing outside can be reached.
+
+T positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sevenepochs.ask.model import Model, Prefix
+from sevenepochs.errors import UserError
+from sevenepochs.serve.guard import Limits, Refusal
+from sevenepochs.store.run import Run, layout
+
+_Stamp = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Place:
+    """One beginning of a typed title: ln p of the whole vocabulary after it; do not change it.
+
+    `shown`: what the page shows of it, once made: ten out of 16,000 need not be found again at every keystroke.
+    """
+
+    log_probs_V: np.ndarray
+    shown: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One context that was read, and a place for each of its beginnings."""
+
+    prefix: Prefix
+    places: list[Place]
+
+    @property
+    def ids(self) -> np.ndarray:
+        ids_T: np.ndarray = self.prefix.ids_BT[0]
+        return ids_T
+
+
+class PrefixCache:
+    """A model, and what it said after every beginning of a typed title, so that a keystroke costs its own tokens only.
+
+    A next text shares all but its last token or two with the one before, and going back shares everything. The longest
+    known beginning among all titles is taken, whoever typed it. Used from one thread.
+    """
+
+    def __init__(self, model: Model, max_bytes: int) -> None:
+        self.model = model
+        self._max_bytes = max_bytes
+        self._known: OrderedDict[bytes, _Read] = OrderedDict()
+
+    def places(self, context: np.ndarray) -> list[Place]:
+        """Return what the model says after each beginning of the context: T places.
+
+        Raises:
+            UserError: the context is longer than the model's block.
+        """
+        longest = self.model.block_size
+        if len(context) > longest:
+            raise UserError(f"the headline has {len(context) - 1:,} tokens; this model reads {longest - 1:,} at most")
+        n_shared, known = max(
+            ((_n_shared(context, known.ids), known) for known in self._known.values()),
+            key=lambda found: found[0],
+            default=(0, None),
+        )
+        prefix = self.model.new_prefix() if known is None else known.prefix.first(n_shared)
+        places = [] if known is None else known.places[:n_shared]
+        if n_shared < len(context):
+            log_probs_TV, prefix = self.model.read_on(prefix, context[n_shared:])
+            # each row by itself, so that one that is kept does not keep all
+            places = places + [Place(log_probs_V.copy()) for log_probs_V in log_probs_TV]
+        self._keep(_Read(prefix.compact(), places))
+        return places
+
+    def _keep(self, read: _Read) -> None:
+        key = read.ids.tobytes()
+        self._known[key] = read
+        self._known.move_to_end(key)
+        while len(self._known) > 1 and self.n_bytes > self._max_bytes:
+            self._known.popitem(last=False)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of all that is kept; places that several titles share count once."""
+        places = {id(place): place.log_probs_V.nbytes for known in self._known.values() for place in known.places}
+        return sum(places.values()) + sum(known.prefix.n_bytes for known in self._known.values())
+
+
+class OpenModels:
+    """Offered runs, found by name only; their models are closed when they vanish. `open` is called from one thread;
+    `opened` and `run` from any."""
+
+    def __init__(self, runs: Sequence[Run], limits: Limits) -> None:
+        """Raises UserError when two runs have the same folder name."""
+        self._runs: dict[str, Run] = {}
+        for run in runs:
+            other = self._runs.setdefault(run.name, run)
+            if other.path.resolve() != run.path.resolve():
+                raise UserError(f"two runs are called {run.name}: {other.path} and {run.path}; rename one folder")
+        self._limits = limits
+        self._opened: OrderedDict[str, tuple[_Stamp, PrefixCache]] = OrderedDict()
+
+    @property
+    def names(self) -> list[str]:
+        """In the order in which they were given."""
+        return list(self._runs)
+
+    def run(self, name: str) -> Run:
+        """Return a fresh view of the run.
+
+        Raises:
+            Refusal: not offered, or gone since.
+        """
+        known = self._runs.get(name)
+        if known is None:
+            raise Refusal(404, f"there is no run {name[:80]!r} on this page")
+        try:
+            return Run(known.path)  # anew, because a Run remembers some of what it has read
+        except (UserError, OSError):
+            self._opened.pop(name, None)
+            raise Refusal(
+                410, f"run {name} is gone: its folder was moved or deleted; put it back, or restart"
+            ) from None
+
+    def opened(self, name: str) -> PrefixCache | None:
+        """Return the model if it is in memory and its file is still the one it was read from.
+
+        Raises:
+            Refusal: see `run`.
+        """
+        run = self.run(name)
+        stamp, found = self._opened.get(name, (None, None))
+        if found is None:
+            return None
+        if stamp != _stamp(run):
+            self._opened.pop(name, None)
+            return None
+        with contextlib.suppress(KeyError):  # another thread may have put it out of memory just now
+            self._opened.move_to_end(name)
+        return found
+
+    def open(self, name: str) -> PrefixCache:
+        """Return the model, read from disk where it is not in memory yet.
+
+        Raises:
+            Refusal: not offered, gone, incomplete, or damaged; the message says which.
+        """
+        if found := self.opened(name):
+            return found
+        run = self.run(name)
+        if run.state != "complete":
+            raise Refusal(409, f"run {name} is {run.state}: it has no model yet")
+        stamp = _stamp(run)
+        try:
+            model = Model.load(run)
+        except (UserError, OSError) as error:
+            raise Refusal(410, str(error)) from None
+        if stamp is None:
+            raise Refusal(410, f"run {name} is gone: {layout.MODEL} was moved or deleted")
+        found = PrefixCache(model, self._limits.prefix_bytes)
+        self._opened[name] = stamp, found
+        while len(self._opened) > self._limits.open_models:
+            self._opened.popitem(last=False)
+        return found
+
+
+def _stamp(run: Run) -> _Stamp | None:
+    """What changes with the run's weights file."""
+    try:
+        stat = (run.path / layout.MODEL).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _n_shared(a: np.ndarray, b: np.ndarray) -> int:
+    """How many ids two contexts share from the start."""
+    n = min(len(a), len(b))
+    differs = np.flatnonzero(a[:n] != b[:n])
+    return int(differs[0]) if len(differs) else n
