@@ -113,3 +113,11 @@ def test_mistakes(arguments: dict[str, float]) -> None:
 def test_how_many(model: Model, n: int) -> None:
     with pytest.raises(UserError, match="out of range"):
         next(draw(model, "", n, Drawing()))
+
+
+def test_titles_drawn_one_after_the_other_are_those_drawn_together(model: Model) -> None:
+    drawing = Drawing(temperature=1.0, top_k=None, seed=3, max_tokens=9)
+    steps = list(draw(model, "Ask HN:", 4, drawing, at_once=1))
+    *_, last = draw(model, "Ask HN:", 4, drawing)
+    assert [one.ids for one in steps[-1]] == [one.ids for one in last]
+    assert len(steps) == sum(len(one.ids) + one.ended for one in last)  # one token per step

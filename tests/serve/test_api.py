@@ -169,7 +169,9 @@ def change_corpus(run: Run, corpus: CorpusConfig) -> None:
 
 
 @pytest.mark.parametrize("is_proxy", [False, True], ids=["full", "proxy"])
-def test_papers_hold_the_certificate_and_no_folder(client: TestClient, copies: tuple[Run, Run], is_proxy: bool) -> None:
+def test_details_hold_the_certificate_and_no_folder(
+    client: TestClient, copies: tuple[Run, Run], is_proxy: bool
+) -> None:
     run, titles = copies[0], FileCorpus("/some/where/titles.txt")
     change_corpus(run, Development(titles) if is_proxy else titles)
     answer = client.get(f"/api/details/{run.name}")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from sevenepochs.ask.model import Model
+from sevenepochs.ask.samples import Drawing, draw, text_of
 from sevenepochs.serve import app
 from sevenepochs.serve.guard import Limits
 from sevenepochs.serve.models import OpenModels
@@ -26,6 +28,32 @@ def test_samples_stream_repeat_with_their_seed_and_obey_top_k(client: TestClient
         for changes in ({"temperature": 0.0}, {"top_k": 1})
     )
     assert greedy == one  # the likeliest token, whichever way it is asked for
+
+
+def test_the_page_shows_what_sample_draws(client: TestClient, copies: tuple[Run, Run]) -> None:
+    model, drawing = Model.load(copies[0]), Drawing(temperature=0.9, top_k=20, seed=5, max_tokens=48)
+    shown = {
+        line["sample"]: line["text"] for line in sampled(client, copies[0], temperature=0.9, top_k=20, seed=5, n=3)
+    }
+    *_, drawn = draw(model, "Show", 3, drawing)
+    assert shown == {i: text_of(model, one.ids) for i, one in enumerate(drawn)}
+
+
+def test_a_title_ends_with_the_models_block(client: TestClient, copies: tuple[Run, Run]) -> None:
+    """One token fits behind a text that fills the block, none behind a longer one."""
+    model = Model.load(copies[0])
+    text = "🙂" * 40
+    while len(model.encode(text)) > model.block_size:
+        text = text[:-1]
+    room = model.block_size + 1 - len(model.encode(text))
+    assert len(sampled(client, copies[0], text=text, n=1, seed=2)) <= room < 48
+    found = lines(client.post("/api/sample", json=order(copies[0], text="🙂" * 60, n=1)))
+    assert found == [{"sample": 0, "end": "length"}, {"done": True}]
+
+
+def sampled(client: TestClient, run: Run, **more: Any) -> list[dict[str, Any]]:
+    """The lines that carry text."""
+    return [line for line in lines(client.post("/api/sample", json=order(run, **more))) if "text" in line]
 
 
 def test_samplings_at_one_time_are_limited(copies: tuple[Run, Run], client_of: Served) -> None:

@@ -1,20 +1,26 @@
-"""A typed title as the page shows it: each token's surprisal, and the ten likeliest tokens at every place.
+"""What a model answers to the page: a typed title token by token, and titles drawn from it.
 
 V vocabulary.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import likeliest, rank
+from sevenepochs.ask.samples import Drawing, draw, text_of
 from sevenepochs.errors import UserError
 from sevenepochs.serve.guard import Refusal
 from sevenepochs.serve.models import Place, PrefixCache
+from sevenepochs.serve.worker import Worker
 
 N_CANDIDATES = 10
 
@@ -78,3 +84,38 @@ def _expected(model: Model, log_probs_V: np.ndarray) -> dict[str, Any]:
     ]
     rest = float(probabilities.sum() - probabilities[top].sum())
     return {"top": candidates, "rest": max(rest, 0.0)}
+
+
+async def sample(
+    model: Model, worker: Worker, prompt: str, n: int, drawing: Drawing, check: Callable[[], None]
+) -> AsyncIterator[str]:
+    """Draw `n` titles, one token per job, so that typing on the page goes on in between.
+
+    Gives JSON lines: `{"sample", "text"}` whenever a title has grown (its text so far), then `{"sample", "end"}`, where
+    `end` is "eos", or "length" for a title that was cut, also by the end of the model's block; at last `{"done"}`, or
+    `{"error"}` where it cannot go on.
+
+    Args:
+        check: called before every token; raises a Refusal when the run is no longer there.
+    """
+    most = min(drawing.max_tokens, model.block_size + 1 - len(model.encode(prompt)))
+    steps = draw(model, prompt, n, dataclasses.replace(drawing, max_tokens=max(1, most)), at_once=1)
+    try:
+        for index in range(n):
+            end, n_tokens = "length", 0
+            while n_tokens < most:
+                check()
+                one = (await worker.run(partial(next, steps)))[index]
+                if one.ended:
+                    end = "eos"
+                    break
+                n_tokens = len(one.ids)
+                yield _line({"sample": index, "text": text_of(model, one.ids)})
+            yield _line({"sample": index, "end": end})
+        yield _line({"done": True})
+    except Refusal as refusal:
+        yield _line({"error": refusal.message})
+
+
+def _line(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False) + "\n"

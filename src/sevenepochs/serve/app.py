@@ -17,15 +17,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sevenepochs.ask.samples import Drawing
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.text import check_text
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
-from sevenepochs.serve.answers import predict
+from sevenepochs.serve.answers import predict, sample
 from sevenepochs.serve.guard import Guard, Hosts, Limits, Refusal
 from sevenepochs.serve.models import OpenModels, PrefixCache
-from sevenepochs.serve.sampling import Request as Sampling
-from sevenepochs.serve.sampling import sample
 from sevenepochs.serve.worker import Worker
 
 _OPENED_AT_START = 2  # the two that the page shows first
@@ -104,14 +103,14 @@ class _Page:
     async def sample(self, request: Request) -> ASGIApp:
         body, limits = await self._body(request), self._limits
         name = _text(body, "run", 200)
-        sampling = Sampling(
-            text=self._typed(body),
+        prompt = self._typed(body)
+        drawing = Drawing(
             temperature=_number(body, "temperature", 0.0, 2.0),
-            top_k=int(_number(body, "top_k", 0, 1_000_000, whole=True)),
+            top_k=int(_number(body, "top_k", 0, 1_000_000, whole=True)) or None,  # 0: all tokens
             seed=int(_number(body, "seed", 0, 2**32 - 1, whole=True)),
-            n=int(_number(body, "n", 1, limits.samples, whole=True)),
             max_tokens=limits.sample_tokens,
         )
+        n = int(_number(body, "n", 1, limits.samples, whole=True))
 
         def check() -> None:
             self._models.run(name)
@@ -119,7 +118,7 @@ class _Page:
         with contextlib.ExitStack() as held:
             held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
             model = (await self._open(name)).model
-            lines = sample(model, self._torch, sampling, check)
+            lines = sample(model, self._torch, prompt, n, drawing, check)
             return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
 
     @contextlib.contextmanager
