@@ -32,12 +32,12 @@ def test_attention_rows_sum_to_one_and_look_back_only(model: Model) -> None:
 def test_the_blocks_output_follows_from_the_recorded_weights(model: Model) -> None:
     """x + out(weights . values) and then the MLP, written out here, is the next recorded hidden state."""
     (trace,) = model.activations([model.encode(TEXT)])
-    for layer, (join_attention, join_mlp) in enumerate(model.network.blocks):
+    for layer, block in enumerate(model.network.blocks):
         h_TD = torch.from_numpy(trace.hidden_LTD[layer])
-        v_THK = join_attention.branch.qkv(join_attention.norm(h_TD)).chunk(3, dim=-1)[2].unflatten(-1, (2, -1))
+        v_THK = block.attention.qkv(block.attention_norm(h_TD)).chunk(3, dim=-1)[2].unflatten(-1, (2, -1))
         mixed_THK = torch.einsum("hts,shk->thk", torch.from_numpy(trace.attention_LHTS[layer]), v_THK)
-        h_TD = h_TD + join_attention.branch.out(mixed_THK.flatten(1))
-        h_TD = h_TD + join_mlp.branch(join_mlp.norm(h_TD))
+        h_TD = h_TD + block.attention.out(mixed_THK.flatten(1))
+        h_TD = h_TD + block.mlp(block.mlp_norm(h_TD))
         np.testing.assert_allclose(h_TD, trace.hidden_LTD[layer + 1], atol=1e-4)
 
 

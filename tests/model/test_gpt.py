@@ -84,20 +84,20 @@ def test_the_whole_model_written_out():
     w = model.state_dict()
     h = w["embedding.weight"][ids] + w["position.weight_TD"][:11]
     for block in range(2):
-        at, ff = f"blocks.{block}.0", f"blocks.{block}.1"
-        x = F.layer_norm(h, (32,), w[f"{at}.norm.weight"], w[f"{at}.norm.bias"])
-        q, k, v = (x @ w[f"{at}.branch.qkv.weight"].T + w[f"{at}.branch.qkv.bias"]).split(32, dim=-1)
+        at, ff = f"blocks.{block}.attention", f"blocks.{block}.mlp"
+        x = F.layer_norm(h, (32,), w[f"{at}_norm.weight"], w[f"{at}_norm.bias"])
+        q, k, v = (x @ w[f"{at}.qkv.weight"].T + w[f"{at}.qkv.bias"]).split(32, dim=-1)
         heads = []
         for head in range(2):
             at_head = slice(16 * head, 16 * head + 16)
             scores = q[..., at_head] @ k[..., at_head].mT / math.sqrt(16)
             scores = scores + torch.full((11, 11), float("-inf")).triu(1)
             heads.append(scores.softmax(-1) @ v[..., at_head])
-        h = h + torch.cat(heads, dim=-1) @ w[f"{at}.branch.out.weight"].T + w[f"{at}.branch.out.bias"]
-        x = F.layer_norm(h, (32,), w[f"{ff}.norm.weight"], w[f"{ff}.norm.bias"])
-        x = x @ w[f"{ff}.branch.0.weight"].T + w[f"{ff}.branch.0.bias"]
+        h = h + torch.cat(heads, dim=-1) @ w[f"{at}.out.weight"].T + w[f"{at}.out.bias"]
+        x = F.layer_norm(h, (32,), w[f"{ff}_norm.weight"], w[f"{ff}_norm.bias"])
+        x = x @ w[f"{ff}.up.weight"].T + w[f"{ff}.up.bias"]
         x = 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))
-        h = h + x @ w[f"{ff}.branch.2.weight"].T + w[f"{ff}.branch.2.bias"]
+        h = h + x @ w[f"{ff}.down.weight"].T + w[f"{ff}.down.bias"]
     h = F.layer_norm(h, (32,), w["norm.weight"], w["norm.bias"])
     torch.testing.assert_close(model.logits(model(ids)), h @ w["embedding.weight"].T, rtol=1e-4, atol=1e-4)
 

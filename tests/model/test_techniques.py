@@ -127,7 +127,7 @@ def test_with_the_mask_a_title_is_predicted_from_itself_alone():
 
 
 def matrices(mlp):
-    return mlp[0].weight, mlp[2].weight
+    return mlp.up.weight, mlp.down.weight
 
 
 def test_swiglu(x_BTD):
@@ -159,30 +159,25 @@ def test_dropout_on_hidden_activations(x_BTD, config):
 # ---- residuals ----
 
 
-class Branch(torch.nn.Module):
-    def forward(self, x, context):
-        return x * x
-
-
 def test_layer_scale(x_BTD):
-    join = LayerScale(dropout=0.0, initial=0.1).build(torch.nn.Identity(), Branch(), D)
-    torch.testing.assert_close(join(x_BTD, Context()), x_BTD + 0.1 * x_BTD**2)
-    join = LayerScale(dropout=0.4).build(torch.nn.Identity(), Branch(), D)
+    join = LayerScale(dropout=0.0, initial=0.1).build(D)
+    torch.testing.assert_close(join(x_BTD, x_BTD**2), x_BTD + 0.1 * x_BTD**2)
+    join = LayerScale(dropout=0.4).build(D)
     reseed(join, 1, 1)
-    added = (join(x_BTD, Context()) - x_BTD) / (0.1 * x_BTD**2)
+    added = (join(x_BTD, x_BTD**2) - x_BTD) / (0.1 * x_BTD**2)
     torch.testing.assert_close(added.detach().round(decimals=2).unique(), torch.tensor([0.0, 1.67]))
 
 
 def test_stochastic_depth_leaves_out_whole_rows():
-    join = StochasticDepth(branch_dropout=0.25, of=PreNorm(dropout=0.0)).build(torch.nn.Identity(), Branch(), D)
+    join = StochasticDepth(branch_dropout=0.25, of=PreNorm(dropout=0.0)).build(D)
     reseed(join, 1, 1)
     x_BTD = torch.full((2000, 2, 3), 2.0)
-    out_BTD = join(x_BTD, Context())
+    out_BTD = join(x_BTD, x_BTD**2)
     assert (out_BTD == out_BTD[:, :1, :1]).all()  # a row as one
     values, counts = out_BTD[:, 0, 0].unique(return_counts=True)
     torch.testing.assert_close(values, torch.tensor([2.0, 2.0 + 4.0 / 0.75]))
     assert counts[0].item() == pytest.approx(500, abs=4 * math.sqrt(2000 * 0.25 * 0.75))
-    torch.testing.assert_close(join.eval()(x_BTD, Context()), torch.full((2000, 2, 3), 6.0))
+    torch.testing.assert_close(join.eval()(x_BTD, x_BTD**2), torch.full((2000, 2, 3), 6.0))
 
 
 # ---- skips ----
@@ -239,7 +234,7 @@ def test_what_writes_to_the_stream_starts_smaller(mlp):
     model = config.build(500, 8, seed=7)
     for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and not name.startswith("position") and "gate" not in name:  # too few to tell
-            is_writer = name.endswith(("0.branch.out.weight", "1.branch.2.weight"))
+            is_writer = name.endswith(("attention.out.weight", "mlp.down.weight"))
             std = 0.02 / math.sqrt(6) if is_writer else 0.02
             assert parameter.std().item() == pytest.approx(std, rel=0.1), name
 

@@ -48,12 +48,12 @@ print(tokenizer.decode(model.generate(**ids)[0]))
 """
 _OUTER = {"embedding.weight": "wte.weight", "position.weight_TD": "wpe.weight", "norm": "ln_f"}
 _BLOCK = {
-    "0.norm": "ln_1",
-    "0.branch.qkv": "attn.c_attn",
-    "0.branch.out": "attn.c_proj",
-    "1.norm": "ln_2",
-    "1.branch.0": "mlp.c_fc",
-    "1.branch.2": "mlp.c_proj",
+    "attention_norm": "ln_1",
+    "attention.qkv": "attn.c_attn",
+    "attention.out": "attn.c_proj",
+    "mlp_norm": "ln_2",
+    "mlp.up": "mlp.c_fc",
+    "mlp.down": "mlp.c_proj",
 }
 # transformers' roles; a title follows the <eos> of the one before it, so <eos> also opens a text
 _ROLES = {"bos_token": EOS, "eos_token": EOS, "unk_token": UNK, "pad_token": PAD}

@@ -12,6 +12,7 @@ hash-prospector, public domain). Counter-based generators: Salmon et al. 2011, "
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def _mix(h: Tensor) -> Tensor:
 
 
 def reseed(model: nn.Module, seed: int, step: int) -> None:
-    """Give every Dropout in `model` its key for this (seed, step); the site is its order in `model.modules()`."""
+    """Give every Dropout in `model` its key for this (seed, step); sites are numbered in the order of a pass."""
     sites = _sites(model)
     if not sites:
         return
@@ -106,7 +107,15 @@ def begin_at(model: nn.Module, first_row: int) -> None:
 
 
 def _sites(model: nn.Module) -> list[Dropout]:
-    return [module for module in model.modules() if isinstance(module, Dropout)]
+    return list(dict.fromkeys(_walk(model)))  # each once, also where modules share one
+
+
+def _walk(module: nn.Module) -> Iterator[Dropout]:
+    """In the order of the modules, or of their `in_pass_order` where they have one."""
+    if isinstance(module, Dropout):
+        yield module
+    for child in getattr(module, "in_pass_order", module.children)():
+        yield from _walk(child)
 
 
 def check_rate(where: str, p: float) -> None:

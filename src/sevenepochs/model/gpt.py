@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention import AttentionConfig, Causal
+from sevenepochs.model.block import Block
 from sevenepochs.model.context import Context, Past, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig
@@ -106,7 +107,16 @@ class GPTModel(nn.Module):
         self.embedding = c.embedding.build(vocab_size, c.d_model, texts)
         self.position = c.position.build(block_size, c.d_model)
         self.dropout = Dropout(c.embedding_dropout)
-        self.blocks = nn.ModuleList(_block(c, block_size) for _ in range(c.n_layer))
+        self.blocks = nn.ModuleList(
+            Block(
+                c.attention.build(c.d_model, c.n_head, block_size),
+                c.mlp.build(c.d_model),
+                c.norm,
+                c.residual,
+                c.d_model,
+            )
+            for _ in range(c.n_layer)
+        )
         self.norm = c.norm.build(c.d_model)
         self.head = c.head.build(self.embedding)
         self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
@@ -155,8 +165,7 @@ class GPTModel(nn.Module):
             context.layer = layer
             if self.skip is not None:
                 h_BTD = self.skip(h_BTD, context)
-            for join in block.children():
-                h_BTD = join(h_BTD, context)
+            h_BTD = block(h_BTD, context)
             _note(h_BTD, context)
         if context.past is not None:
             context.past.length += x_BT.shape[1]
@@ -177,16 +186,6 @@ class GPTModel(nn.Module):
 def _note(h_BTD: Tensor, context: Context) -> None:
     if context.trace is not None:
         context.trace.hidden_BTD.append(h_BTD.float())
-
-
-def _block(c: GPT, block_size: int) -> nn.ModuleList:
-    """Attention, then MLP, each joined to the stream by the residual slot."""
-    attention = c.attention.build(c.d_model, c.n_head, block_size)
-    mlp = c.mlp.build(c.d_model)
-    join = c.residual.build
-    return nn.ModuleList(
-        [join(c.norm.build(c.d_model), attention, c.d_model), join(c.norm.build(c.d_model), mlp, c.d_model)]
-    )
 
 
 def n_parameters(model: nn.Module) -> int:

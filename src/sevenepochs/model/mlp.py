@@ -25,10 +25,8 @@ class MLPConfig(Config, ABC):
         """A module (x_BTD, context) -> x_BTD; the residual slot adds dropout after it."""
 
 
-class TwoMatrices(nn.Sequential):
-    """out(dropout(activation(in(x)))): the shape that most position-wise networks share.
-
-    The matrices are numbers 0 and 2 of the sequence, so that weights keep one name whatever the dropout is.
+class TwoMatrices(nn.Module):
+    """down(dropout(activation(up(x)))): the shape that most position-wise networks share.
 
     `widening`: how many times wider the first product is than what the activation returns (2 where it gates).
     """
@@ -36,14 +34,14 @@ class TwoMatrices(nn.Sequential):
     def __init__(
         self, d_model: int, d_hidden: int, activation: nn.Module, bias: bool, dropout: float, widening: int = 1
     ) -> None:
-        super().__init__(
-            nn.Linear(d_model, widening * d_hidden, bias=bias),
-            activation if dropout == 0.0 else nn.Sequential(activation, Dropout(dropout)),
-            writes_to_stream(nn.Linear(d_hidden, d_model, bias=bias)),
-        )
+        super().__init__()
+        self.up = nn.Linear(d_model, widening * d_hidden, bias=bias)
+        self.activation = activation
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        self.down = writes_to_stream(nn.Linear(d_hidden, d_model, bias=bias))
 
     def forward(self, x_BTD: Tensor, context: Context | None = None) -> Tensor:
-        return super().forward(x_BTD)
+        return self.down(self.dropout(self.activation(self.up(x_BTD))))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a branch (attention or MLP) joins the residual stream.
+"""How the output of attention or MLP joins the residual stream.
 
 B batch, T position, D model.
 """
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
-from sevenepochs.model.context import Context
 from sevenepochs.model.dropout import Dropout, check_rate
 
 
@@ -20,38 +19,28 @@ class ResidualConfig(Config, ABC):
     """Slot `model.residual`."""
 
     @abstractmethod
-    def build(self, norm: nn.Module, branch: nn.Module, d_model: int) -> nn.Module:
-        """A module (x_BTD, context) -> x_BTD that holds the norm and the branch; the branch takes the context too."""
+    def build(self, d_model: int) -> nn.Module:
+        """A module (x_BTD, y_BTD) -> x_BTD: the stream with the output y of a branch (attention or MLP) added."""
 
 
 @dataclass(frozen=True)
 class PreNorm(ResidualConfig, kind="pre_norm"):
-    """x + dropout(branch(norm(x))): the pre-norm residual of GPT-2 (Xiong et al. 2020, arXiv:2002.04745), as stock."""
+    """x + dropout(y) with y = branch(norm(x)): the pre-norm residual of GPT-2 (Xiong et al. 2020, arXiv:2002.04745), as
+    stock."""
 
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
         check_rate("residual.dropout", self.dropout)
 
-    def build(self, norm: nn.Module, branch: nn.Module, d_model: int) -> nn.Module:
-        return PreNormResidual(norm, branch, self.dropout)
-
-
-class PreNormResidual(nn.Module):
-    def __init__(self, norm: nn.Module, branch: nn.Module, dropout: float) -> None:
-        super().__init__()
-        self.norm = norm
-        self.branch = branch
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
-        return x_BTD + self.dropout(self.branch(self.norm(x_BTD), context))
+    def build(self, d_model: int) -> nn.Module:
+        return Residual(self.dropout)
 
 
 @dataclass(frozen=True)
 class LayerScale(ResidualConfig, kind="layer_scale"):
-    """x + scale * dropout(branch(norm(x))) with a learned scale per channel that starts small, so that a deep model
-    begins near the identity (Touvron et al. 2021, "Going deeper with image transformers", arXiv:2103.17239).
+    """x + scale * dropout(y) with a learned scale per channel that starts small, so that a deep model begins near the
+    identity (Touvron et al. 2021, "Going deeper with image transformers", arXiv:2103.17239).
 
     `initial`: every channel's scale at the start.
     """
@@ -63,25 +52,26 @@ class LayerScale(ResidualConfig, kind="layer_scale"):
         check_rate("residual.dropout", self.dropout)
         check_range("residual.initial", self.initial, -10.0, 10.0)
 
-    def build(self, norm: nn.Module, branch: nn.Module, d_model: int) -> nn.Module:
-        return ScaledResidual(norm, branch, self.dropout, self.initial, d_model)
+    def build(self, d_model: int) -> nn.Module:
+        return Residual(self.dropout, torch.full((d_model,), self.initial))
 
 
-class ScaledResidual(nn.Module):
-    def __init__(self, norm: nn.Module, branch: nn.Module, dropout: float, initial: float, d_model: int) -> None:
+class Residual(nn.Module):
+    """x + scale * dropout(y); without a scale, x + dropout(y)."""
+
+    def __init__(self, dropout: float, scale_D: Tensor | None = None) -> None:
         super().__init__()
-        self.norm = norm
-        self.branch = branch
         self.dropout = Dropout(dropout)
-        self.scale_D = nn.Parameter(torch.full((d_model,), initial))
+        self.scale_D = None if scale_D is None else nn.Parameter(scale_D)
 
-    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
-        return x_BTD + self.scale_D * self.dropout(self.branch(self.norm(x_BTD), context))
+    def forward(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
+        y_BTD = self.dropout(y_BTD)
+        return x_BTD + (y_BTD if self.scale_D is None else self.scale_D * y_BTD)
 
 
 @dataclass(frozen=True)
 class StochasticDepth(ResidualConfig, kind="stochastic_depth"):
-    """Whole branches left out at random in training, row by row (Huang et al. 2016, "Deep networks with stochastic
+    """Whole branches are left out at random in training, row by row (Huang et al. 2016, "Deep networks with stochastic
     depth", arXiv:1603.09382; at one rate for all layers).
 
     `branch_dropout`: the share of branches left out. `of`: how a branch that stays joins the stream. Kept branches are
@@ -94,18 +84,18 @@ class StochasticDepth(ResidualConfig, kind="stochastic_depth"):
     def __post_init__(self) -> None:
         check_rate("residual.branch_dropout", self.branch_dropout)
 
-    def build(self, norm: nn.Module, branch: nn.Module, d_model: int) -> nn.Module:
-        return SometimesResidual(self.of.build(norm, branch, d_model), self.branch_dropout)
+    def build(self, d_model: int) -> nn.Module:
+        return SometimesResidual(self.of.build(d_model), self.branch_dropout)
 
 
 class SometimesResidual(nn.Module):
-    def __init__(self, join: nn.Module, rate: float) -> None:
+    def __init__(self, of: nn.Module, rate: float) -> None:
         super().__init__()
-        self.join = join
+        self.of = of
         self.keep = Dropout(rate)
 
-    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
-        joined_BTD = self.join(x_BTD, context)
+    def forward(self, x_BTD: Tensor, y_BTD: Tensor) -> Tensor:
+        joined_BTD = self.of(x_BTD, y_BTD)
         if not self.training:
             return joined_BTD
         kept_B11 = self.keep(x_BTD.new_ones(x_BTD.shape[0], 1, 1))  # 0, or 1 / (1 - rate)

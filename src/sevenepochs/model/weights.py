@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,8 +23,27 @@ def reading_tensors(model: GPTModel) -> dict[str, np.ndarray]:
     return {name: to_numpy(tensor) for name, tensor in _read_once(model).items()}
 
 
+def present_name(name: str) -> str:
+    """The name of a weight today, given one of any version.
+
+    Until 30 November 2026 a block was a list of two joins, each with a norm and a branch (attention or MLP) inside; a
+    stochastic one had another `join` around them, and an MLP's matrices were numbered.
+    """
+    old = re.fullmatch(r"(blocks\.\d+)\.([01])\.(join\.)?(.+)", name)
+    if old is None:
+        return name
+    block, half, join, inside = old.groups()
+    part = "attention" if half == "0" else "mlp"
+    if inside.startswith("norm."):
+        return f"{block}.{part}_{inside}"
+    if inside.startswith("branch."):
+        inside = re.sub(r"^0\.", "up.", re.sub(r"^2\.", "down.", inside.removeprefix("branch.")))
+        return f"{block}.{part}.{inside}"
+    return f"{block}.{part}_residual.{'of.' if join else ''}{inside}"
+
+
 def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: str) -> None:
-    """Fill a model of the same shape.
+    """Fill a model of the same shape, from weights under their present or their old names.
 
     Args:
         where: what the tensors came from, for the message.
@@ -31,6 +52,7 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
         UserError: names or shapes differ from the model's.
     """
     own = _named_once(model)
+    tensors = {present_name(name): array for name, array in tensors.items()}
     if own.keys() != tensors.keys():
         odd = sorted(own.keys() ^ tensors.keys())[:3]
         raise UserError(f"{where} does not fit the model of its config.json: {', '.join(odd)} is in one of them only")

@@ -12,7 +12,7 @@ import torch
 
 from sevenepochs.learning.averaging import Average
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.model.weights import load_model_tensors, model_tensors, to_numpy
+from sevenepochs.model.weights import load_model_tensors, model_tensors, present_name, to_numpy
 
 
 def capture(model: GPTModel, optimizer: torch.optim.Optimizer, average: Average) -> dict[str, np.ndarray]:
@@ -33,7 +33,7 @@ def restore(
     of_model = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
     load_model_tensors(model, of_model, "the checkpoint")
     of_average = {k.removeprefix("average/"): v for k, v in tensors.items() if k.startswith("average/")}
-    average.load({name: torch.from_numpy(np.array(array)) for name, array in of_average.items()})
+    average.load({present_name(name): torch.from_numpy(np.array(array)) for name, array in of_average.items()})
     state: dict[int, dict[str, Any]] = {}
     for name, array in tensors.items():
         if name.startswith("optimizer/"):

@@ -93,8 +93,8 @@ def test_the_groups_partition_the_model(model):
     chosen, rest = hidden_matrices(model)
     names = {id(p): name for name, p in model.named_parameters()}
     assert {names[id(p)].split(".", 2)[2] for p in chosen} == {
-        "0.branch.qkv.weight", "0.branch.out.weight", "0.branch.gate.linear.weight",
-        "1.branch.0.weight", "1.branch.2.weight",
+        "attention.qkv.weight", "attention.out.weight", "attention.gate.linear.weight",
+        "mlp.up.weight", "mlp.down.weight",
     }  # fmt: skip
     assert len(chosen) == 10
     assert {"embedding.weight", "position.weight_TD", "skip.weight_SD", "norm.weight"} <= {names[id(p)] for p in rest}
