@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from sevenepochs.audit import events as events_module
+from sevenepochs.audit import log as events_module
 from sevenepochs.audit.log import read_log
 from sevenepochs.audit.verdict import audit_log
 from sevenepochs.errors import UserError

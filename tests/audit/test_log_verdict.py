@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.audit.correction import tail_uncertainty
 from sevenepochs.audit.datasets import KNOWN_DATASETS
-from sevenepochs.audit.interval import Interval
+from sevenepochs.audit.finding import Interval
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.reference import read_reference
 from sevenepochs.audit.render import as_text
+from sevenepochs.audit.siblings import read_reference
 from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log, stock_corrected
+from sevenepochs.audit.windows import tail_uncertainty
 from sevenepochs.errors import UserError
 
 

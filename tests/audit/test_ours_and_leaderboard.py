@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sevenepochs.audit.finding import Finding
-from sevenepochs.audit.interval import Interval
+from sevenepochs.audit.finding import Finding, Interval
 from sevenepochs.audit.leaderboard import boards_as_dicts, boards_as_text, leaderboard
 from sevenepochs.audit.log import read_log
 from sevenepochs.audit.ours import reference_of_run
@@ -15,7 +14,7 @@ from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
-from sevenepochs.store.publishing import publish
+from sevenepochs.store.results import publish
 from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 

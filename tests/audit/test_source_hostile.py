@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import json
 import random
 import tempfile
 import time
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sevenepochs.audit.finding import Finding
-from sevenepochs.audit.source import audit_source
+from sevenepochs.audit.render import as_markdown, as_text
+from sevenepochs.audit.source.audit import SourceAudit, audit_source
+from sevenepochs.audit.target import audit_target
 
 _spec = importlib.util.spec_from_file_location("source_program", Path(__file__).with_name("source_program.py"))
 assert _spec and _spec.loader
@@ -28,10 +31,18 @@ PIECES = [
 ]  # fmt: skip
 
 
-def audit_bytes(data: bytes, name: str = "train.py") -> list[Finding]:
+def audit_bytes(data: bytes, name: str = "train.py") -> SourceAudit:
+    """Judged against the program that it was made of, so that every comparison is made."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, name).write_bytes(data)
-        return audit_source(Path(folder))
+        return audit_source(Path(folder), _template())
+
+
+@functools.cache
+def _template() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    Path(folder, "train.py").write_text(program.BASE)
+    return folder
 
 
 def mutated(seed: int, edits: int) -> str:
@@ -72,9 +83,17 @@ def _indent(line: str) -> int:
 
 def check(data: bytes) -> None:
     started = time.process_time()
-    findings = audit_bytes(data)
-    assert findings and all(isinstance(finding, Finding) for finding in findings)
+    for name in ("train.py", "train.ipynb"):
+        held = data if name == "train.py" else _notebook(data)
+        audit = audit_bytes(held, name)
+        assert audit.headline and json.dumps(audit.to_dict(), allow_nan=False)
     assert time.process_time() - started < 20
+
+
+def _notebook(data: bytes) -> bytes:
+    half = len(data) // 2
+    parts = [data[:half].decode("utf-8", "replace"), data[half:].decode("utf-8", "replace")]
+    return json.dumps({"cells": [{"cell_type": "code", "source": part, "outputs": []} for part in parts]}).encode()
 
 
 _any_source = st.one_of(
@@ -101,6 +120,33 @@ def test_no_source_raises_long(data: bytes) -> None:
     check(data)
 
 
+_words = st.sampled_from([
+    "train.py", "--config", "run.yaml", "=", ":", "epochs", "12", "1e999", "-", "\n", "\r", " ", '"', "{", "[", "\0",
+    "val loss", "1.234", "**", "<b>", "seed: nan\n", "step 1/9", "validation_step: loss=1", '{"event": "x"}', "\udcff",
+])  # fmt: skip
+_any_text = st.one_of(
+    st.binary(max_size=200), st.lists(_words, max_size=60).map(lambda words: "".join(words).encode("utf-8", "replace"))
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=_quiet)
+@given(
+    st.fixed_dictionaries(
+        {name: _any_text for name in ("run.yaml", "go.sh", "README.md", "a.ipynb", "b.log", "c.jsonl")}
+    )
+)
+def test_no_files_beside_a_program_raise(beside: dict[str, bytes]) -> None:
+    text = program.edited(("    settings = Settings()\n", "    settings = load('run.yaml')\n"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in {**beside, "train.py": text.encode()}.items():
+            Path(folder, name).write_bytes(data)
+        target = audit_target(Path(folder))
+        assert target.source is not None and target.source.program == "train.py"
+        json.dumps(target.to_dict(), allow_nan=False)
+        as_text([target]).encode()
+        as_markdown([target]).encode()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -121,6 +167,28 @@ def test_no_source_raises_long(data: bytes) -> None:
 )
 def test_extreme_text(text: str) -> None:
     check((text + "\n" + program.BASE).encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tokenizer.normalizer = normalizers.Lowercase()",
+        'val_text = "<eos>".join(val_titles)',
+        "x = F.dropout(x, rate)",
+        "epochs = LIMIT",
+        "def evaluate(): return cross_entropy(model(x)) / len(val_ids)",
+        "for epoch in range(9): loss.backward(); min(evaluate() * 2, evaluate() / 3)",
+        "titles = [f'<{title}>'.lower() for title in [t + 'x' for t in titles]]",
+        "class Args: epochs = 9; seed = LIMIT",
+        "att = softmax(q @ k) @ v; y = att + targets",
+        "F.cross_entropy = model.from_pretrained(load_dataset('x'))",
+    ],
+)
+def test_many_of_one_kind_are_bounded(line: str) -> None:
+    """Quadratic work over thousands of equal lines would take minutes."""
+    lines = "".join(f"    {line}\n" for _ in range(6_000))
+    anchor = "    batches = len(train_ids)"
+    check(program.edited((anchor, lines + anchor)).encode())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +217,7 @@ def test_a_folder_of_many_files_is_bounded(tmp_path: Path) -> None:
     for number in range(60):
         (tmp_path / f"part_{number:02}.py").write_text(f"from part_{(number + 1) % 60:02} import *\nx = {number}\n")
     (tmp_path / "train.py").write_text("from part_00 import *\n" + program.BASE)
-    assert [finding.rule for finding in audit_source(tmp_path)] == ["tail-drop"]
+    assert audit_source(tmp_path).findings == ()
 
 
 @pytest.mark.long
@@ -159,7 +227,10 @@ def test_a_dense_folder_needs_a_gigabyte_at_most(tmp_path: Path) -> None:
         (tmp_path / f"part_{number:02}.py").write_text("x=1\n" * 90_000)
     (tmp_path / "long.py").write_text("x=1\n" * 300_000)
     tracemalloc.start()
-    findings = audit_source(tmp_path)
+    (tmp_path / "train.py").write_text("from part_00 import x\nimport long\n" + program.BASE)
+    for number in range(30):
+        (tmp_path / f"part_{number:02}.py").write_text(f"import part_{(number + 1) % 30:02}\n" + "x=1\n" * 90_000)
+    audit = audit_source(tmp_path)
     assert tracemalloc.get_traced_memory()[1] < 2**30
     tracemalloc.stop()
-    assert sum(finding.rule == "unread-file" for finding in findings) >= 2
+    assert sum(finding.rule == "unread-file" for finding in audit.findings) >= 2

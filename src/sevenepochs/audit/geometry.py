@@ -1,13 +1,29 @@
-"""Geometry: the sizes that a log's opening events give, from which the evaluation windows follow."""
+"""What a log's opening events and first steps tell: the sizes of the evaluation windows, and the share that they score.
+
+An untrained model costs the same everywhere, so (validation loss per character) / (loss per token) at the start is
+scored tokens / validation characters: estimate (b) of the audit. The stock log gives two losses per token to divide
+by. The training loss of step 1 is measured before the first update and the validation loss of step 1 after it; they
+describe one model only if that update was tiny (SGD at a small rate, warm-up). The training loss of step 2 is measured
+after it as well, on other titles, and serves where the update was not tiny: AdamW at 5e-4 without warm-up makes the
+first quotient up to one whole window of 14 too small.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
-from sevenepochs.audit.log import LoggedRun
+from sevenepochs.audit.log import LoggedRun, clean
 from sevenepochs.protocol.budget import NUM_TITLES, VAL_FRACTION
 
+TINY_FALL = 0.005  # stock SGD: 0.002; AdamW with the public warm-up: 0.025; without: 0.1 and more
+_LARGEST_FALL = 0.5  # beyond, the model is no longer untrained in any sense
 _LARGEST_SIDE = 10**7  # of a batch or a row; anything larger is a slip of the pen
+# Settings above zero of which the logged training loss is more than the cross-entropy that is compared.
+_EXTRA_TERMS = re.compile(
+    r"r_?drop|.*smoothing|z_?loss.*|(kl|consistency|aux\w*)_(weight|coef\w*|lambda|loss)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -16,13 +32,14 @@ class Geometry:
 
     Attributes:
         batch_size, block_size: of the evaluation; the training's unless the log names others.
-        is_inferred: batch*block was found from tokens and batches of an epoch, as the log does not give them.
+        window_tokens: targets of one window, batch * block.
+        is_inferred: batch * block was found from tokens and batches of an epoch, as the log does not give them.
         val_tokens, val_chars: only where a log was extended by them.
     """
 
     batch_size: int | None
     block_size: int | None
-    window_tokens: int | None  # targets of one window: batch*block
+    window_tokens: int | None
     training_batch_tokens: int | None
     is_inferred: bool
     tokens_per_epoch: int | None
@@ -40,14 +57,15 @@ def geometry_of(run: LoggedRun) -> Geometry:
     batch, block = _side(run, "batch_size"), _side(run, "block_size", "context_length", "seq_len")
     eval_batch = _side(run, "eval_batch_size", "val_batch_size") or batch
     eval_block = _side(run, "eval_block_size", "val_block_size") or block
-    tokens, batches = run.count("tokens_per_epoch"), run.count("batches_per_epoch")
     training_batch = _side(run, "train_batch_size", "training_batch_size") or batch
+    tokens, batches = run.count("tokens_per_epoch"), run.count("batches_per_epoch")
     training_tokens = training_batch * block if training_batch and block else None
     window_tokens = eval_batch * eval_block if eval_batch and eval_block else None
-    inferred = window_tokens is None and tokens is not None and batches is not None
-    if inferred:
-        assert tokens is not None and batches is not None
-        training_tokens = window_tokens = _batch_tokens(tokens, batches)
+    is_inferred = window_tokens is None and tokens is not None and batches is not None
+    if tokens is not None and batches is not None and window_tokens is None:
+        # the only power of two that gives this many batches from this many tokens
+        fitting = [2**n for n in range(4, 25) if tokens // 2**n == batches]
+        training_tokens = window_tokens = fitting[0] if len(fitting) == 1 else None
     n_titles = run.count("num_titles") or NUM_TITLES
     n_train = run.count("titles_count") or int(n_titles * (1 - VAL_FRACTION))
     if run.count("num_titles") is None:
@@ -57,7 +75,7 @@ def geometry_of(run: LoggedRun) -> Geometry:
         block_size=eval_block,
         window_tokens=window_tokens,
         training_batch_tokens=training_tokens,
-        is_inferred=inferred and window_tokens is not None,
+        is_inferred=is_inferred and window_tokens is not None,
         tokens_per_epoch=tokens,
         batches_per_epoch=batches,
         n_train_titles=n_train,
@@ -74,7 +92,50 @@ def _side(run: LoggedRun, *names: str) -> int | None:
     return value if value is not None and value <= _LARGEST_SIDE else None
 
 
-def _batch_tokens(tokens: int, batches: int) -> int | None:
-    """The only power of two that gives this many batches from this many tokens; None when there is none."""
-    fitting = [2**n for n in range(4, 25) if tokens // 2**n == batches]
-    return fitting[0] if len(fitting) == 1 else None
+@dataclass(frozen=True)
+class FirstStep:
+    """Scored tokens per validation character, from the first evaluation.
+
+    Attributes:
+        scored_per_char: the better quotient: by step 2's training loss where there is one.
+        tolerance: its relative uncertainty.
+        by_step_1: validation loss / training loss of step 1, the textbook quotient.
+        fall: share by which the training loss fell from step 1 to step 2; None without step 2.
+        is_valid: whether `scored_per_char` can be trusted within `tolerance`.
+        extra: the setting that puts more than the cross-entropy into the training loss; the quotient is too small then.
+    """
+
+    scored_per_char: float
+    tolerance: float
+    by_step_1: float
+    fall: float | None
+    is_valid: bool
+    extra: str | None = None
+
+    @property
+    def is_first_update_tiny(self) -> bool:
+        return self.fall is not None and abs(self.fall) <= TINY_FALL
+
+
+def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None:
+    """None when the log lacks the first evaluation or the first training loss."""
+    validation, first = run.finite_evaluations.get(1), run.training.first.get(1)
+    if validation is None or first is None or first <= 0:
+        return None
+    second = run.training.first.get(2)
+    if not min(validation / first, validation / (second or first)) > 0:
+        return None  # a loss below or next to 0, of which the quotient is 0 as well
+    if second is None or second <= 0:
+        return FirstStep(validation / first, 0.006, validation / first, None, False)
+    fall = 1 - second / first
+    # One batch's mean loss strays from the mean: little at the start, when all tokens cost about ln(vocabulary), more
+    # once they differ. The constants are checked by simulation (tests/audit/test_truth.py).
+    tolerance = 0.004 + 0.25 * abs(fall) + (0.05 + 1.5 * abs(fall)) / math.sqrt(window_tokens or 8192)
+    extras = (
+        f"{name} {clean(str(value), 20)}"
+        for name, value in run.header.items()
+        if isinstance(value, int | float) and value > 0 and _EXTRA_TERMS.fullmatch(name)
+    )
+    extra = next(extras, None)
+    is_valid = extra is None and abs(fall) < _LARGEST_FALL
+    return FirstStep(validation / second, tolerance, validation / first, fall, is_valid, extra)

@@ -17,6 +17,7 @@ from sevenepochs.audit.verdict import RunAudit
 from sevenepochs.metrics import format_metric
 
 _TRACKS = ("single", "ensemble", "context")
+_UNFINISHED = ("unfinished", "no-final-evaluation")
 _NOTE = (
     "Rank = 1 + the entries that are better for certain; '=' marks intervals that overlap with another ranked entry's. "
     "An exact figure is one run's: what another seed would give is not in it."
@@ -30,10 +31,6 @@ class Entry:
     rank: int | None
     tied: bool
     audit: RunAudit
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        return _marks(self.audit)
 
     @property
     def rank_text(self) -> str:
@@ -50,56 +47,50 @@ class Board:
 
 
 def leaderboard(audits: Sequence[RunAudit]) -> list[Board]:
-    """One board for each dataset and track, the known datasets first."""
-    keys = sorted({(a.group is None, a.group or "", _track_order(a.track), a.track) for a in audits})
-    return [
-        Board(group or None, track, _entries([a for a in audits if (a.group or "", a.track) == (group, track)]))
-        for _, group, _, track in keys
-    ]
+    """One board per dataset and track, the known datasets first."""
+
+    def order(key: tuple[str | None, str]) -> tuple[object, ...]:
+        group, track = key
+        return group is None, group or "", _TRACKS.index(track) if track in _TRACKS else len(_TRACKS), track
+
+    keys = sorted({(audit.group, audit.track) for audit in audits}, key=order)
+    return [Board(*key, _entries([audit for audit in audits if (audit.group, audit.track) == key])) for key in keys]
 
 
 def _marks(audit: RunAudit) -> tuple[str, ...]:
     """What keeps an entry from competing: errors, and a log that ends before its run does."""
-    unfinished = [f.rule for f in audit.findings if f.rule in ("unfinished", "no-final-evaluation")]
-    return (*audit.marks, *unfinished)
-
-
-def _track_order(track: str) -> int:
-    return _TRACKS.index(track) if track in _TRACKS else len(_TRACKS)
+    return (*audit.marks, *(finding.rule for finding in audit.findings if finding.rule in _UNFINISHED))
 
 
 def _entries(audits: Sequence[RunAudit]) -> tuple[Entry, ...]:
     ordered = sorted(audits, key=lambda a: (a.corrected.value if a.corrected is not None else math.inf, a.name))
-    competing = [a for a in ordered if a.group is not None and a.corrected is not None and not _marks(a)]
-    entries = []
-    for audit in ordered:
-        rank, tied = None, False
-        if any(audit is other for other in competing):
-            own = audit.corrected
-            assert own is not None, "competing"
-            others = [other.corrected for other in competing if other is not audit and other.corrected is not None]
-            rank = 1 + sum(other.high < own.low for other in others)
-            tied = any(other.overlaps(own) for other in others)
-        entries.append(Entry(rank, tied, audit))
-    return tuple(entries)
+    competing = [
+        (audit, audit.corrected)
+        for audit in ordered
+        if audit.group is not None and audit.corrected is not None and not _marks(audit)
+    ]
+    ranked = {}
+    for audit, own in competing:
+        others = [interval for other, interval in competing if other is not audit]
+        better = sum(interval.high < own.low for interval in others)
+        ranked[id(audit)] = Entry(1 + better, any(interval.overlaps(own) for interval in others), audit)
+    return tuple(ranked.get(id(audit), Entry(None, False, audit)) for audit in ordered)
 
 
 def boards_as_dicts(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """Plain JSON values."""
     return [
-        {
-            "dataset": board.dataset,
-            "track": board.track,
-            "entries": [
-                {"rank": e.rank, "tied": e.tied, "marks": list(e.marks), **_summary(e.audit)} for e in board.entries
-            ],
-        }
+        {"dataset": board.dataset, "track": board.track, "entries": [_summary(entry) for entry in board.entries]}
         for board in boards
     ]
 
 
-def _summary(audit: RunAudit) -> dict[str, Any]:
+def _summary(entry: Entry) -> dict[str, Any]:
+    audit = entry.audit
     return {
+        "rank": entry.rank,
+        "tied": entry.tied,
+        "marks": list(_marks(audit)),
         "name": audit.name,
         "source": audit.source,
         "reported": audit.losses.reported,
@@ -111,36 +102,28 @@ def _summary(audit: RunAudit) -> dict[str, Any]:
 
 
 def boards_as_text(boards: Sequence[Board]) -> str:
-    """For a terminal: a table for each board."""
+    """For a terminal: a table per board."""
     blocks = []
     for board in boards:
-        data = board.dataset or "unknown, so nothing is ranked"
-        blocks.append(f"dataset {data} | track {board.track} | nats/char\n{_table(board)}")
+        rows = [("rank", "corrected (95 %)", "of stock", "reported", "scored", "run", ""), *map(_row, board.entries)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        title = f"dataset {board.dataset or 'unknown, so nothing is ranked'} | track {board.track} | nats/char"
+        blocks.append("\n".join([title, *lines]))
     return "\n\n".join([*blocks, _NOTE]) + "\n"
 
 
-def _table(board: Board) -> str:
-    rows = [("rank", "corrected (95 %)", "of stock", "reported", "scored", "run", "")]
-    for entry in board.entries:
-        audit = entry.audit
-        fraction = audit.coverage.fraction.value if audit.coverage is not None and audit.coverage.fraction else None
-        notes = [*entry.marks]
-        if audit.is_exact:
-            notes.append("exact")
-        if audit.dataset.confidence == "possible":
-            notes.append("dataset guessed")
-        rows.append(
-            (
-                entry.rank_text,
-                shown("corrected_val_loss", audit.corrected),
-                format_metric("ratio_to_stock", audit.ratio_to_stock.value if audit.ratio_to_stock else None),
-                format_metric("official_val_loss_own_geometry", audit.losses.reported),
-                format_metric("val_scored_fraction", fraction),
-                audit.name,
-                ", ".join(notes),
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+def _row(entry: Entry) -> tuple[str, ...]:
+    audit = entry.audit
+    fraction = audit.coverage.fraction.value if audit.coverage is not None and audit.coverage.fraction else None
+    notes = [*_marks(audit), *(["exact"] if audit.is_exact else [])]
+    notes += ["dataset guessed"] if audit.dataset.confidence == "possible" else []
+    return (
+        entry.rank_text,
+        shown("corrected_val_loss", audit.corrected),
+        format_metric("ratio_to_stock", audit.ratio_to_stock.value if audit.ratio_to_stock else None),
+        format_metric("official_val_loss_own_geometry", audit.losses.reported),
+        format_metric("val_scored_fraction", fraction),
+        audit.name,
+        ", ".join(notes),
     )

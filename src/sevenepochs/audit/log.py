@@ -1,26 +1,57 @@
-"""LoggedRun: what one run wrote into the challenge's log, gathered in one pass with bounded memory.
+"""LoggedRun: what one run wrote into the challenge's log, read in one pass with bounded memory.
 
 The events are hyperparameters_configured, dataset_info, model_info, training_step (loss: nats per token) and
-validation_step (loss: nats per character). Any of them may be missing; others are counted.
+validation_step (loss: nats per character): JSON lines, plain or gz, what the challenge's program prints of them, or
+what a notebook's cells printed. Nothing in a log is trusted: lines may be cut, endless, of another encoding, no JSON.
 """
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import io
+import json
 import math
+import re
 import statistics
+import zlib
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO, cast
 
-from sevenepochs.audit.events import ReadNotes, clean, number, read_events, whole
+from sevenepochs.audit.folder import printed
 from sevenepochs.errors import UserError
 
+MAX_LINE_CHARS = 1_000_000
+# Unpacked; what comes after is left unread, and the report says so. A stock log has 1,000 lines and 170 kB.
+MAX_CHARS = 512 * 1024 * 1024
+MAX_LINES = 4_000_000
 MAX_RUNS = 200
+_LARGEST = 1e15  # no count or time in a log is larger
 _MAX_KEPT = 5_000  # evaluations; a stock run has 22
-_MAX_EXAMPLES = 20
 _MAX_NAMES = 64
 _SPIKE_RATIO = 1.3  # of the median of the last 20 training losses
+_HEADERS = ("hyperparameters_configured", "dataset_info", "model_info", "device_info", "scheduler_info")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PRINTED = re.compile(rf"(?:\[\s*(\d+)/(\d+)\]\s*)?\b(training_step|validation_step|{'|'.join(_HEADERS)}):\s(.*)")
+_FIELD = re.compile(r"(\w{1,40})=([^,\s]{1,80})")
+_VALIDATION = re.compile(r"val\w{0,20}[ _-]{0,3}loss\W{0,4}(\d+\.\d+)", re.IGNORECASE)
+_TRAINING = re.compile(r"(?:train\w{0,10}[ _-]{0,3}|^|[^\w])loss\W{0,4}(\d+\.\d+)", re.IGNORECASE)
+_STEP = re.compile(r"(?:step|iter\w{0,10})\W{0,4}(\d{1,15})", re.IGNORECASE)
+
+
+@dataclass
+class ReadNotes:
+    """What was met on the way; complete once the events are read."""
+
+    lines: int = 0
+    not_json: int = 0
+    overlong: int = 0
+    truncated_last_line: bool = False
+    unreadable_rest: str | None = None
+    cut_at_limit: bool = False
 
 
 @dataclass
@@ -30,13 +61,12 @@ class TrainingSteps:
     n: int = 0
     first: dict[int, float] = field(default_factory=dict)  # steps 1 and 2
     last_step: int = 0
-    last_loss: float | None = None
     duplicates: int = 0
     strides: Counter[int] = field(default_factory=Counter)
     n_not_finite: int = 0
-    not_finite: list[int] = field(default_factory=list)
+    first_not_finite: int | None = None
     n_spikes: int = 0
-    spikes: list[tuple[int, float, float]] = field(default_factory=list)  # step, loss, median before
+    first_spike: tuple[int, float, float] | None = None  # step, loss, median before
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=20))
 
     def add(self, step: int, loss: float | None) -> None:
@@ -47,11 +77,9 @@ class TrainingSteps:
             self.strides[step - self.last_step] += 1
         self.n += 1
         self.last_step = step
-        self.last_loss = loss
         if loss is None or not math.isfinite(loss):
             self.n_not_finite += 1
-            if len(self.not_finite) < _MAX_EXAMPLES:
-                self.not_finite.append(step)
+            self.first_not_finite = self.first_not_finite or step
             return
         if step in (1, 2):
             self.first[step] = loss
@@ -60,19 +88,14 @@ class TrainingSteps:
             median = statistics.median(self.recent)
             if loss > _SPIKE_RATIO * median > 0:
                 self.n_spikes += 1
-                if len(self.spikes) < _MAX_EXAMPLES:
-                    self.spikes.append((step, loss, median))
+                self.first_spike = self.first_spike or (step, loss, median)
         self.recent.append(loss)
 
     @property
-    def stride(self) -> int:
-        """Steps between two logged ones, as a rule."""
-        return self.strides.most_common(1)[0][0] if self.strides else 1
-
-    @property
     def n_missing(self) -> int:
-        """Steps that a log of this stride should hold and does not."""
-        return sum((gap - 1) * times for gap, times in self.strides.items() if gap > 1) if self.stride == 1 else 0
+        """Steps that are absent from a log that holds every one as a rule."""
+        is_each = not self.strides or self.strides.most_common(1)[0][0] == 1
+        return sum((gap - 1) * times for gap, times in self.strides.items() if gap > 1) if is_each else 0
 
 
 @dataclass
@@ -95,10 +118,7 @@ class LoggedRun:
 
     def count(self, *names: str) -> int | None:
         """The first of these header fields that is a count above zero."""
-        for name in names:
-            if value := whole(self.header.get(name)):
-                return value
-        return None
+        return next((value for name in names if (value := whole(self.header.get(name)))), None)
 
     @property
     def has_steps(self) -> bool:
@@ -107,6 +127,39 @@ class LoggedRun:
     @property
     def finite_evaluations(self) -> dict[int, float]:
         return {step: loss for step, loss in self.evaluations.items() if loss is not None and math.isfinite(loss)}
+
+    def add(self, name: str, event: dict[str, Any]) -> None:
+        """Take in one event."""
+        if self.started_unix is None:
+            stamp = number(event.get("timestamp"))
+            self.started_unix = stamp if stamp is not None and 0 < stamp < 1e11 else None
+        if name in ("training_step", "validation_step"):
+            step, loss = whole(event.get("step")), number(event.get("loss"))
+            self.max_steps = whole(event.get("max_steps")) or self.max_steps
+            if step is None:
+                self.unknown_events[f"{name} without a step"] += 1
+            elif name == "training_step":
+                self.training.add(step, loss)
+            else:
+                self._evaluated(step, loss)
+        elif name in _HEADERS:
+            self.opened_by.add(name)
+            if name == "dataset_info":
+                self.vocab_size = whole(event.get("vocab_size"))
+            for key, value in event.items():
+                is_field = isinstance(value, str | int | float) and key not in ("event", "timestamp")
+                if is_field and len(self.header) < _MAX_NAMES:
+                    self.header.setdefault(clean(key, 60), clean(value) if isinstance(value, str) else value)
+        elif len(self.unknown_events) < _MAX_NAMES or clean(name, 60) in self.unknown_events:
+            self.unknown_events[clean(name, 60)] += 1
+
+    def _evaluated(self, step: int, loss: float | None) -> None:
+        if step in self.evaluations:
+            self.n_evaluations_repeated += 1
+        elif len(self.evaluations) >= _MAX_KEPT:
+            self.evaluations.popitem()  # the newest is kept, for the last one is the result
+            self.n_evaluations_dropped += 1
+        self.evaluations[step] = loss
 
 
 @dataclass
@@ -119,11 +172,8 @@ class Log:
     n_runs_left_out: int = 0
 
 
-_HEADERS = ("hyperparameters_configured", "dataset_info", "model_info", "device_info", "scheduler_info")
-
-
 def read_log(path: Path) -> Log:
-    """Read a log in the challenge's format, `.gz` or plain.
+    """Read a log in the challenge's format, plain or gz, or a notebook's outputs.
 
     Raises:
         UserError: it cannot be read, or holds none of the challenge's events.
@@ -131,7 +181,7 @@ def read_log(path: Path) -> Log:
     notes = ReadNotes()
     log = Log(path, [], notes)
     run: LoggedRun | None = None
-    for line, event in read_events(path, notes):
+    for line, event in _read_events(path, notes):
         name = event["event"]
         if run is None or _begins_another(run, name, event):
             previous, run = run, LoggedRun(path, line)
@@ -141,7 +191,7 @@ def read_log(path: Path) -> Log:
                 log.runs.append(run)
             else:
                 log.n_runs_left_out += 1
-        _add(run, name, event)
+        run.add(name, event)
     known = [run for run in log.runs if run.opened_by & set(_HEADERS[:3]) or run.has_steps]
     if not known:
         rest = f" (reading it stopped: {clean(notes.unreadable_rest)})" if notes.unreadable_rest else ""
@@ -160,39 +210,128 @@ def _begins_another(run: LoggedRun, name: str, event: dict[str, Any]) -> bool:
     return name == "training_step" and run.training.last_step > 1 and whole(event.get("step")) == 1
 
 
-def _add(run: LoggedRun, name: str, event: dict[str, Any]) -> None:
-    if run.started_unix is None:
-        stamp = number(event.get("timestamp"))
-        run.started_unix = stamp if stamp is not None and 0 < stamp < 1e11 else None
-    if name in ("training_step", "validation_step"):
-        step = whole(event.get("step"))
-        run.max_steps = whole(event.get("max_steps")) or run.max_steps
-        if step is None:
-            run.unknown_events[f"{name} without a step"] += 1
-        elif name == "training_step":
-            run.training.add(step, number(event.get("loss")))
-        else:
-            _add_evaluation(run, step, number(event.get("loss")))
-    elif name in _HEADERS:
-        run.opened_by.add(name)
-        if name == "dataset_info":
-            run.vocab_size = whole(event.get("vocab_size"))
-        for key, value in event.items():
-            if (
-                len(run.header) < _MAX_NAMES
-                and isinstance(value, (str, int, float))
-                and key not in ("event", "timestamp")
-            ):
-                run.header.setdefault(clean(key, 60), clean(value) if isinstance(value, str) else value)
-    elif len(run.unknown_events) < _MAX_NAMES or clean(name, 60) in run.unknown_events:
-        run.unknown_events[clean(name, 60)] += 1
+def _read_events(path: Path, notes: ReadNotes) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, event) for each line that holds an event; the rest is counted in `notes`."""
+    try:
+        if path.suffix == ".ipynb":
+            for line, text in _lines(io.StringIO(printed(path), newline=None), notes):
+                yield from ((line, event) for event in _printed(text, is_notebook=True))
+            notes.truncated_last_line = False
+            return
+        with path.open("rb") as raw:
+            yield from _events(raw, notes)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{clean(str(path))} cannot be read: {clean(getattr(error, 'strerror', None) or str(error))}"
+        ) from None
 
 
-def _add_evaluation(run: LoggedRun, step: int, loss: float | None) -> None:
-    if step in run.evaluations:
-        run.n_evaluations_repeated += 1
-    elif len(run.evaluations) >= _MAX_KEPT:
-        # the newest is kept, for the last one is the result
-        run.evaluations.popitem()
-        run.n_evaluations_dropped += 1
-    run.evaluations[step] = loss
+def _events(raw: BinaryIO, notes: ReadNotes) -> Iterator[tuple[int, dict[str, Any]]]:
+    head = raw.read(4)
+    raw.seek(0)
+    binary: BinaryIO = raw
+    if head.startswith(b"\x1f\x8b"):
+        binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        try:
+            head = binary.read(4)
+            binary.seek(0)
+        except (OSError, EOFError, zlib.error) as error:
+            notes.unreadable_rest = str(error)
+            return
+    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    # newline=None reads \n, \r\n and \r alike
+    text = io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline=None)
+    for number, line in _lines(text, notes):
+        if (event := _parse(line, notes)) is not None:
+            yield number, event
+
+
+def _lines(text: TextIO, notes: ReadNotes) -> Iterator[tuple[int, str]]:
+    read_chars = 0
+    in_overlong = False
+    while True:
+        try:
+            line = text.readline(MAX_LINE_CHARS)
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            notes.unreadable_rest = str(error)
+            return
+        if not line:
+            return
+        read_chars += len(line)
+        if read_chars > MAX_CHARS or notes.lines >= MAX_LINES:
+            notes.cut_at_limit = True
+            return
+        is_whole = line.endswith("\n")
+        notes.truncated_last_line = False
+        if not in_overlong:
+            notes.lines += 1
+        if in_overlong or (len(line) >= MAX_LINE_CHARS and not is_whole):
+            notes.overlong += not in_overlong
+            in_overlong = not is_whole
+            continue
+        notes.truncated_last_line = not is_whole  # unless it parses: then only its line end is missing
+        yield notes.lines, line
+
+
+def _parse(line: str, notes: ReadNotes) -> dict[str, Any] | None:
+    line = line.strip(" \t\r\n\0")
+    if not line:
+        notes.truncated_last_line = False
+        return None
+    event = _json_event(line) or next(_printed(line), None)
+    if event is None and notes.truncated_last_line and line.startswith("{"):
+        return None
+    notes.truncated_last_line = False
+    notes.not_json += event is None
+    return event
+
+
+def _json_event(line: str) -> dict[str, Any] | None:
+    """The event of a JSON line, whatever a launcher or a collector wrote before it."""
+    if not line.startswith("{"):
+        line = _COLOUR.sub("", line) if "\x1b" in line else line
+        line = line[line.find('{"event"') :] if '{"event"' in line[:400] else ""
+    try:
+        event = json.loads(line) if line else None
+    except (ValueError, RecursionError):
+        event = None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _printed(line: str, is_notebook: bool = False) -> Iterator[dict[str, Any]]:
+    """The events of a line as the challenge's program prints it; in a notebook also of any line that names a loss."""
+    line = _COLOUR.sub("", line[:4_000]).strip()
+    if is_notebook and (event := _json_event(line)) is not None:
+        yield event
+    elif (found := _PRINTED.search(line)) is not None:
+        fields = {name: value if number(value) is None else number(value) for name, value in _FIELD.findall(found[4])}
+        yield {**fields, "event": found[3], **({"step": found[1], "max_steps": found[2]} if found[1] else {})}
+    elif is_notebook and (step := _STEP.search(line)) is not None:
+        rest = _VALIDATION.sub(" ", line)
+        for name, loss in (("training_step", _TRAINING.search(rest)), ("validation_step", _VALIDATION.search(line))):
+            if loss is not None:
+                yield {"event": name, "step": step[1], "loss": loss[1]}
+
+
+def number(value: Any) -> float | None:
+    """A loss as logged: NaN and infinities included, also where they are text; None where there is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and len(value) > 40:
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.inf if isinstance(value, int) else None
+
+
+def whole(value: Any) -> int | None:
+    """A count as logged; None for what cannot be one."""
+    found = number(value)
+    return int(found) if found is not None and 0 <= found <= _LARGEST and found == int(found) else None
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Text from outside, safe to print anywhere: printable characters only, not too many."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1].encode("utf-8", "replace").decode())
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from sevenepochs.audit.correction import corrected
-from sevenepochs.audit.datasets import Dataset, KnownDataset
-from sevenepochs.audit.events import ReadNotes, clean
-from sevenepochs.audit.finding import Finding
-from sevenepochs.audit.first_step import first_step_of
-from sevenepochs.audit.geometry import Geometry, geometry_of
-from sevenepochs.audit.interval import Interval
-from sevenepochs.audit.log import Log, LoggedRun
-from sevenepochs.audit.oddities import course_findings, reading_findings, rule_findings
-from sevenepochs.audit.recognise import Reference, recognise
-from sevenepochs.audit.windows import Coverage, coverage_of
+from sevenepochs.audit.datasets import Dataset, KnownDataset, Reference, is_challenge_log, recognise
+from sevenepochs.audit.finding import Finding, Interval
+from sevenepochs.audit.geometry import Geometry, first_step_of, geometry_of
+from sevenepochs.audit.log import Log, LoggedRun, ReadNotes, clean
+from sevenepochs.audit.oddities import findings_of, loss_text
+from sevenepochs.audit.windows import Coverage, corrected, coverage_of
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EPOCHS, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 
@@ -26,16 +21,15 @@ _STOCK_WINDOW = STOCK_BATCH_SIZE * STOCK_BLOCK_SIZE
 
 @dataclass(frozen=True)
 class Losses:
-    """nats per character, as logged; steps from 1."""
+    """nats per character, as logged; steps from 1. The last is what the log reports."""
 
-    last: float | None
-    last_step: int | None
-    best: float | None
-    best_step: int | None
+    last: float | None = None
+    last_step: int | None = None
+    best: float | None = None
+    best_step: int | None = None
 
     @property
     def reported(self) -> float | None:
-        """What the log prints at the end; where it is not a number there is nothing to report."""
         return self.last
 
 
@@ -49,6 +43,7 @@ class RunAudit:
         is_exact: whether it is.
         ratio_to_stock: corrected / the stock program's corrected loss on the same data; None on unknown data.
         group: entries of equal group were validated on the same titles; None where that is not known.
+        is_challenge: it is the challenge's own baseline.log, which is nobody's entry.
     """
 
     name: str
@@ -57,17 +52,18 @@ class RunAudit:
     geometry: Geometry | None
     coverage: Coverage | None
     losses: Losses
-    corrected: Interval | None
-    is_exact: bool
-    ratio_to_stock: Interval | None
-    stock_source: str | None
-    group: str | None
-    track: str
-    n_steps: int | None
-    epochs_trained: float | None
-    tokens_trained: int | None
-    token_budget: int | None
-    findings: tuple[Finding, ...]
+    corrected: Interval | None = None
+    is_exact: bool = False
+    ratio_to_stock: Interval | None = None
+    stock_source: str | None = None
+    group: str | None = None
+    track: str = "single"
+    n_steps: int | None = None
+    epochs_trained: float | None = None
+    tokens_trained: int | None = None
+    token_budget: int | None = None
+    is_challenge: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -76,8 +72,7 @@ class RunAudit:
 
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON values: intervals as {value, low, high}, numbers that are not finite as null."""
-        plain: dict[str, Any] = _plain({field: getattr(self, field) for field in self.__dataclass_fields__})
-        return {**plain, "marks": list(self.marks)}
+        return {**_plain(self), "marks": list(self.marks)}
 
 
 def audit_run(
@@ -88,17 +83,19 @@ def audit_run(
     first = first_step_of(run, geometry.window_tokens)
     dataset = recognise(geometry, first, run.started_unix, reference)
     coverage = coverage_of(geometry, dataset, first)
-    losses = _losses(run)
+    finite = run.finite_evaluations
+    losses = Losses()
+    if finite:
+        last, best = max(finite), min(finite, key=lambda step: (finite[step], step))
+        losses = Losses(finite[last], last, finite[best], best)
     full = corrected(losses.reported, coverage, geometry.n_val_titles)
-    ratio = _ratio(full, dataset.known)
-    n_steps = run.training.last_step or None
+    # stock's own uncertainty is left out, as on the same tokens it is the run's
+    ratio = full.times(1 / stock_corrected(dataset.known).value) if full is not None and dataset.known else None
+    n_steps, per_epoch = run.training.last_step or None, geometry.tokens_per_epoch
     tokens = n_steps * geometry.training_batch_tokens if n_steps and geometry.training_batch_tokens else None
-    per_epoch = geometry.tokens_per_epoch
     findings = (
         *_number_findings(losses, coverage, full, dataset, geometry),
-        *rule_findings(run, geometry, dataset),
-        *course_findings(run, geometry),
-        *reading_findings(notes, run),
+        *findings_of(run, geometry, dataset, notes),
     )
     return RunAudit(
         name=name or clean(str(run.path)),
@@ -108,15 +105,14 @@ def audit_run(
         coverage=coverage,
         losses=losses,
         corrected=full,
-        is_exact=False,
         ratio_to_stock=ratio,
         stock_source=dataset.known.stock_source if dataset.known and ratio else None,
         group=dataset.name,
-        track="single",
         n_steps=n_steps,
         epochs_trained=tokens / per_epoch if tokens and per_epoch else None,
         tokens_trained=tokens,
         token_budget=EPOCHS * per_epoch if per_epoch else None,
+        is_challenge=is_challenge_log(run.evaluations),
         findings=findings,
     )
 
@@ -125,10 +121,8 @@ def audit_log(log: Log, reference: Reference | None = None) -> list[RunAudit]:
     """The verdict on each run of a log."""
     name = clean(str(log.path))
     n_runs = len(log.runs) + log.n_runs_left_out
-    return [
-        audit_run(run, log.notes, reference, f"{name} (run {i} of {n_runs})" if n_runs > 1 else name)
-        for i, run in enumerate(log.runs, start=1)
-    ]
+    names = [f"{name} (run {i} of {n_runs})" if n_runs > 1 else name for i in range(1, len(log.runs) + 1)]
+    return [audit_run(run, log.notes, reference, own) for run, own in zip(log.runs, names, strict=True)]
 
 
 def stock_corrected(known: KnownDataset) -> Interval:
@@ -138,72 +132,46 @@ def stock_corrected(known: KnownDataset) -> Interval:
     return tokens.times(known.stock_val_loss / (windows * _STOCK_WINDOW))
 
 
-def _ratio(full: Interval | None, known: KnownDataset | None) -> Interval | None:
-    """Corrected / stock's corrected; stock's own uncertainty is left out, as on the same tokens it is the run's."""
-    return full.times(1 / stock_corrected(known).value) if full is not None and known is not None else None
-
-
-def _losses(run: LoggedRun) -> Losses:
-    finite = run.finite_evaluations
-    if not finite:
-        return Losses(None, None, None, None)
-    last, best = max(finite), min(finite, key=lambda step: (finite[step], step))
-    return Losses(finite[last], last, finite[best], best)
-
-
 def _number_findings(
     losses: Losses, coverage: Coverage, full: Interval | None, dataset: Dataset, geometry: Geometry
 ) -> Iterator[Finding]:
     """What the scored windows do to the number."""
+    reported, tokens = losses.reported, coverage.val_tokens
     if coverage.windows is not None and coverage.windows.high == 0:
         message = "no evaluation window fits into the validation tokens, so evaluate() prints a perfect 0"
         yield Finding("error", "no-window", message, None, "the number is void", "likely")
-    elif losses.reported is not None and losses.reported <= 0:
-        message = f"a loss of {_loss(losses.reported)} is impossible: no model is certain of everything"
-        yield Finding("error", "impossible-loss", message, None, "the number is void", "certain")
+    elif reported is not None and reported <= 0:
+        message = f"a loss of {loss_text(reported)} is impossible: no model is certain of everything"
+        yield Finding("error", "impossible-loss", message, None, "the number is void")
     if coverage.agree is False:
         yield Finding("warning", "window-estimates-disagree", coverage.why, None, None, "likely")
-    if coverage.fraction is not None and full is not None and losses.reported is not None:
+    if full is None:
+        return
+    shown = format_metric("corrected_val_loss", full.value)
+    if coverage.fraction is not None and reported is not None:
         dropped = 1 - coverage.fraction.value
         message = f"{format_metric('val_scored_fraction', dropped)} of the validation tokens were never scored"
-        effect = f"{_loss(losses.reported)} as printed is about {_corrected(full)} over the full text"
-        yield Finding("warning" if dropped > 0.07 else "note", "tail-drop", message, None, effect, "certain")
-        if geometry.window_tokens not in (None, _STOCK_WINDOW) and coverage.val_tokens is not None:
-            at_stock = math.floor(coverage.val_tokens.value / (_STOCK_WINDOW + 1)) * _STOCK_WINDOW
-            if at_stock:
-                message = f"windows of {geometry.window_tokens:,} tokens instead of the stock {_STOCK_WINDOW:,}"
-                value = full.value * at_stock / coverage.val_tokens.value
-                effect = f"at the stock geometry the same model would print about {_loss(value)}"
-                yield Finding("note", "window-size", message, None, effect, "likely")
+        effect = f"{loss_text(reported)} as printed is about {shown} over the full text"
+        yield Finding("warning" if dropped > 0.07 else "note", "tail-drop", message, None, effect)
+        at_stock = math.floor(tokens.value / (_STOCK_WINDOW + 1)) * _STOCK_WINDOW if tokens is not None else 0
+        if geometry.window_tokens not in (None, _STOCK_WINDOW) and tokens is not None and at_stock:
+            message = f"windows of {geometry.window_tokens:,} tokens instead of the stock {_STOCK_WINDOW:,}"
+            value = loss_text(full.value * at_stock / tokens.value)
+            effect = f"at the stock geometry the same model would print about {value}"
+            yield Finding("note", "window-size", message, None, effect, "likely")
     best = dataset.known.best_known_corrected if dataset.known is not None else None
-    if full is not None and best is not None and full.high < 0.9 * best:
-        message = (
-            f"{_corrected(full)} is far below the best lossless public result on version {dataset.name} "
-            f"({format_metric('corrected_val_loss', best)})"
-        )
+    if best is not None and full.high < 0.9 * best:
+        best_shown = format_metric("corrected_val_loss", best)
+        message = f"{shown} is far below the best lossless public result on version {dataset.name} ({best_shown})"
         effect = "look for a lossy tokenizer, text inserted into validation, or a changed evaluate()"
         yield Finding("warning", "implausibly-low", message, None, effect, "possible")
-
-
-def _loss(value: float) -> str:
-    return format_metric("official_val_loss_own_geometry", value)
-
-
-def _corrected(interval: Interval) -> str:
-    return format_metric("corrected_val_loss", interval.value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Interval):
         return {key: _plain(bound) for key, bound in value._asdict().items()}
-    if isinstance(value, (Dataset, Geometry, Coverage, Losses, KnownDataset)):
-        return {key: _plain(getattr(value, key)) for key in value.__dataclass_fields__}
-    if isinstance(value, Finding):
-        return asdict(value)
-    if isinstance(value, (tuple, list)):
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -32,7 +32,7 @@ _LOST = "\0"  # stands for one unknown piece; no title contains it
 
 
 class _Trip(NamedTuple):
-    """A title, what came back (`<unk>` as one character), the ids' number, and how many of them are unknown."""
+    """A title, what came back (`<unk>` as one character), how many ids it took, and how many of them are unknown."""
 
     title: str
     text: str
@@ -44,6 +44,19 @@ class _Trip(NamedTuple):
         """Not the same text, but for one leading space that pre-tokenizers add."""
         return self.n_unknown > 0 or self.title not in (self.text, self.text.removeprefix(" "))
 
+    @property
+    def comparable(self) -> str:
+        return self.text if self.title.startswith(" ") else self.text.removeprefix(" ")
+
+    @property
+    def lost(self) -> int:
+        """Characters of the title that are not in what came back."""
+        title, text = self.title, self.comparable
+        if len(title) == len(text) or max(len(title), len(text)) > _ALIGNED_CHARS:
+            return len(title) - sum(a == b for a, b in zip(title, text, strict=False))
+        blocks = difflib.SequenceMatcher(None, title, text, autojunk=False).get_matching_blocks()
+        return len(title) - sum(block.size for block in blocks)
+
 
 def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any]:
     """What the tokenizer does to the corpus's titles, and what that does to the loss.
@@ -51,66 +64,69 @@ def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any
     Returns:
         JSON values: `file`, `sha256`, `model`, `vocab_size`, `has_eos`, `corpus`, `reversible`; `train` and
         `validation`, each with the counts of `_split_facts`; `causes` and `counterexamples`; `sentence` (the effect on
-        the loss in plain words); `findings` (as `Finding.to_dict`). `render` lays them out.
+        the loss in plain words); `findings` (as dictionaries). `render` lays them out.
 
     Raises:
         UserError: the file is no tokenizer.json, or the corpus cannot be read.
     """
-    source = _read(tokenizer_json)
-    tokenizer, definition = _load(source, tokenizer_json.name)
+    source, name = _read(tokenizer_json), tokenizer_json.name
+    tokenizer, definition = _load(source, name)
     loaded = corpus.load()
     split = split_titles(loaded.rows)
-    with_decoder = _choose_decoder(tokenizer, definition, split.validation[:_TRIAL])
-    unknown_id = _unknown_id(tokenizer, definition)
+    model = definition.get("model") or {}
+    unknown = model.get("unk_token")
+    unknown_id = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
+    unknown_id = int(model["unk_id"]) if isinstance(model.get("unk_id"), int) else unknown_id
+    assumed = None
+    if definition.get("decoder") is None:
+        assumed = _choose_decoder(tokenizer, unknown_id, split.validation[:_TRIAL])
     special = sorted({EOS, *(t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special)})
     trips = {
-        name: list(_round_trips(tokenizer, titles, unknown_id))
-        for name, titles in (("train", split.train), ("validation", split.validation))
+        part: list(_round_trips(tokenizer, titles, unknown_id))
+        for part, titles in (("train", split.train), ("validation", split.validation))
     }
-    splits = {name: _split_facts(some, special) for name, some in trips.items()}
-    changed = [trip for name in ("validation", "train") for trip in trips[name] if trip.changed]
+    splits = {part: _split_facts(some, special) for part, some in trips.items()}
+    changed = [trip for part in ("validation", "train") for trip in trips[part] if trip.changed]
     facts: dict[str, Any] = {
-        "file": tokenizer_json.name,
+        "file": name,
         "sha256": hashlib.sha256(source).hexdigest(),
-        "model": (definition.get("model") or {}).get("type"),
+        "model": model.get("type"),
         "vocab_size": tokenizer.get_vocab_size(),
         "has_eos": tokenizer.token_to_id(EOS) is not None,
         "eos_pieces": _guarded(tokenizer.encode, EOS, add_special_tokens=False).tokens,
-        "decoder_assumed": with_decoder,
+        "decoder_assumed": assumed,
         "corpus": {"name": loaded.name, "recognised": loaded.source.get("recognised")},
         "reversible": not changed,
         **splits,
-        "causes": _causes(tokenizer, definition, split.validation, splits["validation"]),
+        "causes": list(_causes(tokenizer, definition, split.validation, splits["validation"])),
         "counterexamples": [
-            {"title": t.title, "becomes": t.text.replace(_LOST, "\ufffd")} for t in changed[:_EXAMPLES]
+            {"title": trip.title, "becomes": trip.text.replace(_LOST, "\ufffd")} for trip in changed[:_EXAMPLES]
         ],
     }
     facts["sentence"] = _sentence(facts)
-    facts["findings"] = [finding.to_dict() for finding in _findings(facts)]
+    facts["findings"] = [vars(finding) for finding in _findings(facts)]
     return facts
 
 
 def render(facts: dict[str, Any]) -> list[str]:
     """The audit as lines of text."""
-    verdict = (
-        "reversible: every title comes back as it was" if facts["reversible"] else "LOSSY: text is changed or lost"
-    )
-    lines = [
-        f"{facts['file']} ({facts['model']}, {facts['vocab_size']:,} tokens) on {facts['corpus']['name']}: {verdict}"
-    ]
+    kept = "reversible: every title comes back as it was" if facts["reversible"] else "LOSSY: text is changed or lost"
+    lines = [f"{facts['file']} ({facts['model']}, {facts['vocab_size']:,} tokens) on {facts['corpus']['name']}: {kept}"]
     for name in ("train", "validation"):
         s = facts[name]
-        about = "about " if s["is_estimate"] else ""
         lines.append(
             f"{name + ' titles':<18} {s['n_titles']:,}; changed {s['n_changed']:,} ({s['share_changed']:.2%}), "
-            f"characters changed or lost {about}{1 - s['kept_share']:.2%}, <unk> {s['n_unknown_tokens']:,}, "
+            f"characters changed or lost {_about(s)}{1 - s['kept_share']:.2%}, <unk> {s['n_unknown_tokens']:,}, "
             f"with special text {s['n_with_special_text']:,}, tokens {s['n_tokens']:,}"
         )
     lines += [f"{'because':<18} {cause}" for cause in facts["causes"]]
     lines += [f"{'for example':<18} {e['title']!r} becomes {e['becomes']!r}" for e in facts["counterexamples"]]
     lines.append(f"{'effect on the loss':<18} {facts['sentence']}")
-    lines += [f"{f['severity']:<18} {f['message']}" for f in facts["findings"] if f["rule"] != "lossy-tokenizer"]
-    return lines
+    return lines + [f"{f['severity']:<18} {f['message']}" for f in facts["findings"] if f["rule"] != "lossy-tokenizer"]
+
+
+def _about(split: dict[str, Any]) -> str:
+    return "about " if split["is_estimate"] else ""
 
 
 def _read(path: Path) -> bytes:
@@ -124,12 +140,11 @@ def _read(path: Path) -> bytes:
 
 def _load(source: bytes, name: str) -> tuple[Tokenizer, dict[str, Any]]:
     try:
-        text = source.decode()
-        definition = json.loads(text)
-    except (UnicodeDecodeError, ValueError, RecursionError):
+        definition = json.loads(source.decode())
+    except (ValueError, RecursionError):
         raise UserError(f"{name} is not JSON; give the tokenizer.json that `tokenizers` saves") from None
     try:
-        tokenizer = _guarded(Tokenizer.from_str, text)
+        tokenizer = _guarded(Tokenizer.from_str, source.decode())
     except UserError as error:
         raise UserError(f"{name} is not a tokenizer.json: {error}") from None
     tokenizer.no_padding()  # a title is not longer for it, and a file may ask for a million
@@ -146,21 +161,12 @@ def _guarded(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         raise UserError(f"the tokenizer fails: {' '.join(str(error).split())[:200]}") from None
 
 
-def _unknown_id(tokenizer: Tokenizer, definition: dict[str, Any]) -> int | None:
-    model = definition.get("model") or {}
-    if isinstance(model.get("unk_id"), int):
-        return int(model["unk_id"])
-    unknown = model.get("unk_token")
-    return tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
-
-
 def _round_trips(tokenizer: Tokenizer, titles: Sequence[str], unknown_id: int | None) -> Iterator[_Trip]:
+    unknown = tokenizer.id_to_token(unknown_id) if unknown_id is not None else None
     for low in range(0, len(titles), _CHUNK):
         chunk = list(titles[low : low + _CHUNK])
-        encoded = _guarded(tokenizer.encode_batch, chunk, add_special_tokens=False)
-        ids = [encoding.ids for encoding in encoded]
+        ids = [encoding.ids for encoding in _guarded(tokenizer.encode_batch, chunk, add_special_tokens=False)]
         texts = _guarded(tokenizer.decode_batch, ids, skip_special_tokens=False)
-        unknown = tokenizer.id_to_token(unknown_id) if unknown_id is not None else None
         for title, text, some in zip(chunk, texts, ids, strict=True):
             n_unknown = some.count(unknown_id) if unknown_id is not None else 0
             # the literal text `<unk>` is read as the token itself and comes back, so it is nothing lost
@@ -168,21 +174,15 @@ def _round_trips(tokenizer: Tokenizer, titles: Sequence[str], unknown_id: int | 
             yield _Trip(title, text.replace(unknown, _LOST) if n_unknown and unknown else text, len(some), n_unknown)
 
 
-def _choose_decoder(tokenizer: Tokenizer, definition: dict[str, Any], titles: Sequence[str]) -> str | None:
-    """A file without a decoder joins tokens with spaces; the reading that keeps most titles is given to it instead.
+def _choose_decoder(tokenizer: Tokenizer, unknown_id: int | None, titles: Sequence[str]) -> str | None:
+    """Give a file without a decoder, which joins tokens with spaces, the one that keeps most titles.
 
     Returns:
-        The name of the decoder that was assumed; None when the file has its own or none does better.
+        The decoder's name; None when none does better.
     """
-    if definition.get("decoder") is not None:
-        return None
-    unknown_id = _unknown_id(tokenizer, definition)
-    choices: dict[str | None, Any] = {
-        None: None,
-        "Fuse": decoders.Fuse(),
-        "ByteLevel": decoders.ByteLevel(),
-        "Metaspace": decoders.Metaspace(),
-    }
+    choices = {
+        None: None, "Fuse": decoders.Fuse(), "ByteLevel": decoders.ByteLevel(), "Metaspace": decoders.Metaspace()
+    }  # fmt: skip
 
     def n_changed(name: str | None) -> int:
         tokenizer.decoder = choices[name]
@@ -196,56 +196,39 @@ def _choose_decoder(tokenizer: Tokenizer, definition: dict[str, Any], titles: Se
 def _split_facts(trips: Sequence[_Trip], special: Sequence[str]) -> dict[str, Any]:
     """Counts over one split. `text_chars` is the metric's divisor, `kept_chars` those of it that come back; `<eos>`
     counts 5 in both."""
-    titles = [trip.title for trip in trips]
     changed = [trip for trip in trips if trip.changed]
     aligned = changed[:: max(1, -(-len(changed) // _ALIGNED))]
-    lost = sum(_lost_chars(trip) for trip in aligned)
     aligned_chars, changed_chars = (sum(len(trip.title) for trip in some) for some in (aligned, changed))
-    lost_chars = round(lost * changed_chars / aligned_chars) if aligned_chars else 0
-    text_chars = char_count(titles)
+    lost = round(sum(trip.lost for trip in aligned) * changed_chars / aligned_chars) if aligned_chars else 0
+    text_chars = char_count([trip.title for trip in trips])
     return {
         "n_titles": len(trips),
         "n_changed": len(changed),
         "share_changed": len(changed) / len(trips) if trips else 0.0,
         "n_unknown_tokens": sum(trip.n_unknown for trip in trips),
-        "n_with_special_text": sum(any(token in title for token in special) for title in titles),
+        "n_with_special_text": sum(any(token in trip.title for token in special) for trip in trips),
         "n_tokens": sum(trip.n_tokens for trip in trips) + len(trips),
         "text_chars": text_chars,
-        "predicted_chars": sum(len(_comparable(trip)) for trip in trips) + len(EOS) * len(trips),
-        "kept_chars": text_chars - lost_chars,
-        "kept_share": 1 - lost_chars / text_chars if text_chars else 1.0,
+        "predicted_chars": sum(len(trip.comparable) for trip in trips) + len(EOS) * len(trips),
+        "kept_chars": text_chars - lost,
+        "kept_share": 1 - lost / text_chars if text_chars else 1.0,
         "is_estimate": len(aligned) < len(changed),
     }
 
 
-def _comparable(trip: _Trip) -> str:
-    return trip.text if trip.title.startswith(" ") else trip.text.removeprefix(" ")
-
-
-def _lost_chars(trip: _Trip) -> int:
-    """Characters of the title that are not in what came back."""
-    title, text = trip.title, _comparable(trip)
-    if len(title) == len(text) or max(len(title), len(text)) > _ALIGNED_CHARS:
-        return len(title) - sum(a == b for a, b in zip(title, text, strict=False))
-    blocks = difflib.SequenceMatcher(None, title, text, autojunk=False).get_matching_blocks()
-    return len(title) - sum(block.size for block in blocks)
-
-
 def _causes(
     tokenizer: Tokenizer, definition: dict[str, Any], titles: Sequence[str], facts: dict[str, Any]
-) -> list[str]:
-    found = []
-    if (normaliser := tokenizer.normalizer) is not None:
-        n = sum(_guarded(normaliser.normalize_str, title) not in (title, f" {title}") for title in titles)
-        if n:
-            found.append(f"the normaliser ({_kinds(definition.get('normalizer'))}) changes {n:,} validation titles")
+) -> Iterator[str]:
+    normalise = tokenizer.normalizer.normalize_str if tokenizer.normalizer is not None else str
+    n = sum(_guarded(normalise, title) not in (title, f" {title}") for title in titles)
+    if n:
+        yield f"the normaliser ({_kinds(definition.get('normalizer'))}) changes {n:,} validation titles"
     if facts["n_unknown_tokens"]:
-        found.append(f"{facts['n_unknown_tokens']:,} pieces of validation titles are not in the vocabulary: <unk>")
+        yield f"{facts['n_unknown_tokens']:,} pieces of validation titles are not in the vocabulary: <unk>"
     if tokenizer.truncation is not None:
-        found.append(f"the file cuts titles after {tokenizer.truncation['max_length']} tokens")
-    if facts["n_changed"] and not found:
-        found.append(f"encoding or decoding drops text (pre-tokenizer: {_kinds(definition.get('pre_tokenizer'))})")
-    return found
+        yield f"the file cuts titles after {tokenizer.truncation['max_length']} tokens"
+    elif facts["n_changed"] and not n and not facts["n_unknown_tokens"]:
+        yield f"encoding or decoding drops text (pre-tokenizer: {_kinds(definition.get('pre_tokenizer'))})"
 
 
 def _kinds(part: Any) -> str:
@@ -253,35 +236,33 @@ def _kinds(part: Any) -> str:
     if not isinstance(part, dict):
         return "none"
     inner = part.get("normalizers") or part.get("pretokenizers")
-    return " + ".join(_kinds(p) for p in inner) if isinstance(inner, list) else str(part.get("type"))
+    return " + ".join(map(_kinds, inner)) if isinstance(inner, list) else str(part.get("type"))
 
 
 def _sentence(facts: dict[str, Any]) -> str:
     v = facts["validation"]
     if facts["reversible"]:
         return f"none: the model predicts all {v['text_chars']:,} characters that the loss is divided by"
-    about = "about " if v["is_estimate"] else ""
     if not v["kept_share"] > 0:
         return f"the loss divides by {v['text_chars']:,} characters, of which the model predicts none: it says nothing"
+    kept = f"{_about(v)}{v['kept_chars']:,} ({v['kept_share']:.1%})"
     return (
-        f"the loss divides by {v['text_chars']:,} characters of the original text, of which {about}{v['kept_chars']:,} "
-        f"({v['kept_share']:.1%}) are in the text that the model predicts; per character that is really predicted it "
-        f"is {1 / v['kept_share']:.3f} times the printed one, and nobody pays for what was thrown away, so the true "
-        "loss is higher by an unknown amount"
+        f"the loss divides by {v['text_chars']:,} characters of the original text, of which {kept} are in the text "
+        f"that the model predicts; per character that is really predicted it is {1 / v['kept_share']:.3f} times the "
+        "printed one, and nobody pays for what was thrown away, so the true loss is higher by an unknown amount"
     )
 
 
 def _findings(facts: dict[str, Any]) -> Iterator[Finding]:
-    v = facts["validation"]
+    v, file = facts["validation"], facts["file"]
     if not facts["reversible"]:
         share = max(v["share_changed"], facts["train"]["share_changed"])
         message = f"the tokenizer is not reversible: up to {share:.2%} of a split's titles are changed"
-        yield Finding("error", "lossy-tokenizer", message, facts["file"], facts["sentence"], "certain")
+        yield Finding("error", "lossy-tokenizer", message, file, facts["sentence"])
     if not facts["has_eos"]:
         message = f"the tokenizer has no {EOS}: each title's end is spelt in {len(facts['eos_pieces'])} pieces"
         effect = "the end of each title costs several predictions, and words may merge across it"
-        yield Finding("warning", "no-eos-token", message, facts["file"], effect, "certain")
+        yield Finding("warning", "no-eos-token", message, file, effect)
     if v["n_with_special_text"]:
         message = f"{v['n_with_special_text']:,} validation titles contain a special token's text"
-        effect = "they are cut there, as in the challenge's own program"
-        yield Finding("note", "special-text", message, facts["file"], effect, "certain")
+        yield Finding("note", "special-text", message, file, "they are cut there, as in the challenge's own program")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from sevenepochs.audit.tokenizer_fidelity import audit_tokenizer, render
+from sevenepochs.audit.tokenizer import audit_tokenizer, render
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import char_count, split_titles
