@@ -47,8 +47,8 @@ def test_it_is_what_the_page_says_with_and_without_a_cache(recipe, shrink):
         smeared = model.skip(embedded, context_of_first)
         torch.testing.assert_close(smeared[:, 1:], embedded[:, 1:] + 0.1 * embedded[:, :-1])
         torch.testing.assert_close(smeared[:, 0], embedded[:, 0])
-        past = model.new_past(2)
-        pieces = torch.cat([model(piece, past) for piece in ids.split([1, 4, 7], dim=1)], dim=1)
+        cache = model.new_cache(2)
+        pieces = torch.cat([model(piece, cache) for piece in ids.split([1, 4, 7], dim=1)], dim=1)
         torch.testing.assert_close(pieces, model(ids), rtol=1e-4, atol=1e-5)
 
 

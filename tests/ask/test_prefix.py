@@ -7,7 +7,7 @@ import pytest
 
 from sevenepochs.ask.model import Model
 from sevenepochs.errors import UserError
-from sevenepochs.model.context import Past
+from sevenepochs.model.context import KVCache
 from sevenepochs.store.run import Run
 
 
@@ -46,16 +46,16 @@ def test_a_compact_prefix_holds_what_it_counts(model: Model) -> None:
     _, prefix = model.read_on(model.new_prefix(), context)
     for view in (prefix, prefix.first(3)):
         compact = view.compact()
-        assert held_bytes(compact.past) == compact.n_bytes == view.n_bytes
+        assert held_bytes(compact.cache) == compact.n_bytes == view.n_bytes
         again = compact.compact()  # copies nothing
-        assert all(again.past._kept[key][0] is tensor for key, (tensor, _) in compact.past._kept.items())
+        assert all(again.cache._kept[key][0] is tensor for key, (tensor, _) in compact.cache._kept.items())
         np.testing.assert_array_equal(compact.ids_BT, view.ids_BT)
-    assert held_bytes(prefix.first(3).past) > prefix.first(3).n_bytes
+    assert held_bytes(prefix.first(3).cache) > prefix.first(3).n_bytes
 
 
-def held_bytes(past: Past) -> int:
+def held_bytes(cache: KVCache) -> int:
     """What its tensors keep alive, views with all that they were cut from."""
-    storages = [tensor.untyped_storage() for tensor, _ in past._kept.values()]
+    storages = [tensor.untyped_storage() for tensor, _ in cache._kept.values()]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 

@@ -129,9 +129,9 @@ def test_read_in_pieces_it_is_the_same(small_model, data):
     """Through the key/value cache, as samplers and the page read."""
     model = loud(small_model.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())).eval()
     ids = torch.from_numpy(data.validation.ids_N[:40].astype(np.int64)).view(2, 20)
-    past = model.new_past(2)
+    cache = model.new_cache(2)
     with torch.no_grad():
-        pieces = torch.cat([model(piece, past) for piece in ids.split([1, 6, 13], dim=1)], dim=1)
+        pieces = torch.cat([model(piece, cache) for piece in ids.split([1, 6, 13], dim=1)], dim=1)
         # random weights this large make hidden states of some tens
         torch.testing.assert_close(pieces, model(ids), rtol=1e-3, atol=1e-3)
 

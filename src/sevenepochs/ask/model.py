@@ -28,7 +28,7 @@ from sevenepochs.data.corpus.of_run import check_at_hand
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.model.context import Past
+from sevenepochs.model.context import KVCache
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.budget import Split
@@ -67,7 +67,7 @@ class Prefix:
     one token's work. A value: reading on gives a new Prefix, so clients, threads and samples may share one."""
 
     ids_BT: np.ndarray
-    past: Past
+    cache: KVCache
 
     def __len__(self) -> int:
         """Tokens read, of every row."""
@@ -76,20 +76,20 @@ class Prefix:
     @property
     def n_bytes(self) -> int:
         """Memory of the keys and values; of a `compact` prefix, all that it holds of them."""
-        return self.past.n_bytes
+        return self.cache.n_bytes
 
     def first(self, n_tokens: int) -> Prefix:
         """Return it as it was after the first `n_tokens`."""
-        return Prefix(self.ids_BT[:, :n_tokens], self.past.first(n_tokens))
+        return Prefix(self.ids_BT[:, :n_tokens], self.cache.first(n_tokens))
 
     def compact(self) -> Prefix:
         """Return the same in memory of its own size, to be kept: what `first` and `read_on` give may be views, which
         keep all that they were cut from alive."""
-        return Prefix(self.ids_BT.copy(), self.past.compact())
+        return Prefix(self.ids_BT.copy(), self.cache.compact())
 
     def rows(self, index_B: np.ndarray) -> Prefix:
         """Return the chosen rows; a row may be chosen several times."""
-        return Prefix(self.ids_BT[index_B], self.past.rows(torch.from_numpy(np.asarray(index_B, dtype=np.int64))))
+        return Prefix(self.ids_BT[index_B], self.cache.rows(torch.from_numpy(np.asarray(index_B, dtype=np.int64))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +253,7 @@ class Model:
 
     def new_prefix(self, n_rows: int = 1) -> Prefix:
         """Return the prefix of no tokens, where reading begins. The first id to read should be `<eos>`."""
-        return Prefix(np.empty((n_rows, 0), dtype=np.int64), self.network.new_past(n_rows))
+        return Prefix(np.empty((n_rows, 0), dtype=np.int64), self.network.new_cache(n_rows))
 
     def read_on(self, prefix: Prefix, ids: Ids) -> tuple[np.ndarray, Prefix]:
         """Continue a prefix of one row: ln p of every token after each of `ids`, float32 (len(ids), V), and the longer
@@ -318,13 +318,13 @@ class Model:
             raise UserError(f"the text has {len(context):,} tokens; this model reads {self.block_size} at once")
 
     def _continue(self, prefix: Prefix, x_BT: np.ndarray) -> tuple[Tensor, Prefix]:
-        past = prefix.past.fork()
-        h_BTD = self._hidden(torch.from_numpy(x_BT), past)
-        return h_BTD, Prefix(np.concatenate((prefix.ids_BT, x_BT), axis=1), past)
+        cache = prefix.cache.fork()
+        h_BTD = self._hidden(torch.from_numpy(x_BT), cache)
+        return h_BTD, Prefix(np.concatenate((prefix.ids_BT, x_BT), axis=1), cache)
 
-    def _hidden(self, x_BT: Tensor, past: Past | None = None) -> Tensor:
+    def _hidden(self, x_BT: Tensor, cache: KVCache | None = None) -> Tensor:
         with torch.inference_mode():
-            h_BTD: Tensor = self.network(x_BT, past)
+            h_BTD: Tensor = self.network(x_BT, cache)
         return h_BTD
 
     def _log_probs(self, h_BTD: Tensor) -> np.ndarray:

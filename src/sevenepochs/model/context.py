@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 
-class Past:
+class KVCache:
     """What rows that are read in pieces have kept: keys, values and whatever else a part `remember`s. `length`: the
-    tokens read so far, the same for every row. Made by `GPTModel.new_past`, filled by its forward passes.
+    tokens read so far, the same for every row. Made by `GPTModel.new_cache`, filled by its forward passes.
 
-    Tensors are replaced, never written into, so pasts may share them: `fork`, `first`, `rows` and `compact` give a past
+    Tensors are replaced, never written into, so caches share them: `fork`, `first`, `rows` and `compact` give a cache
     of their own and leave this one as it is.
     """
 
@@ -38,34 +38,34 @@ class Past:
         self._kept[layer, name] = whole, dim
         return whole
 
-    def fork(self) -> Past:
+    def fork(self) -> KVCache:
         """The same rows so far, to be continued in another way."""
         return self._with(lambda tensor, dim: tensor, self.batch_size, self.length)
 
-    def first(self, n_tokens: int) -> Past:
+    def first(self, n_tokens: int) -> KVCache:
         """The first `n_tokens` of every row (views)."""
         if not 0 <= n_tokens <= self.length:
-            raise ValueError(f"this past has {self.length} tokens, not {n_tokens}")
+            raise ValueError(f"this cache has {self.length} tokens, not {n_tokens}")
         return self._with(lambda tensor, dim: tensor.narrow(dim, 0, n_tokens), self.batch_size, n_tokens)
 
-    def rows(self, index_B: Tensor) -> Past:
+    def rows(self, index_B: Tensor) -> KVCache:
         """The chosen rows, in that order; a row may be chosen several times."""
         return self._with(lambda tensor, dim: tensor.index_select(0, index_B), len(index_B), self.length)
 
-    def compact(self) -> Past:
+    def compact(self) -> KVCache:
         """The same in memory of its own size: a view keeps all that it was cut from alive."""
         return self._with(lambda tensor, dim: _compact(tensor), self.batch_size, self.length)
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the kept tensors, shared ones counted in each past, views by what they show."""
+        """Memory of the kept tensors, shared ones counted in each cache, views by what they show."""
         return sum(tensor.numel() * tensor.element_size() for tensor, _ in self._kept.values())
 
-    def _with(self, change: Callable[[Tensor, int], Tensor], batch_size: int, length: int) -> Past:
-        past = Past(batch_size)
-        past.length = length
-        past._kept = {key: (change(tensor, dim), dim) for key, (tensor, dim) in self._kept.items()}
-        return past
+    def _with(self, change: Callable[[Tensor, int], Tensor], batch_size: int, length: int) -> KVCache:
+        cache = KVCache(batch_size)
+        cache.length = length
+        cache._kept = {key: (change(tensor, dim), dim) for key, (tensor, dim) in self._kept.items()}
+        return cache
 
 
 def _compact(tensor: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class Context:
     """
 
     layer: int = 0
-    past: Past | None = None
+    cache: KVCache | None = None
     trace: Trace | None = None
     positions_BT: Tensor | None = None
     title_BS: Tensor | None = None
@@ -100,7 +100,7 @@ class Context:
     @property
     def start(self) -> int:
         """Tokens of the row that were read before this call."""
-        return self.past.length if self.past is not None else 0
+        return self.cache.length if self.cache is not None else 0
 
     @property
     def is_plain(self) -> bool:
@@ -109,7 +109,7 @@ class Context:
 
     def remember(self, name: str, new: Tensor, dim: int) -> Tensor:
         """This call's tensor behind those that earlier calls of this row kept in this layer, along `dim`."""
-        return new if self.past is None else self.past.extend(self.layer, name, new, dim)
+        return new if self.cache is None else self.cache.extend(self.layer, name, new, dim)
 
     def at_positions(self, table_PX: Tensor, n_tokens: int) -> Tensor:
         """The rows of a table by position that belong to this call's tokens: (T, X), or (B, T, X) where positions

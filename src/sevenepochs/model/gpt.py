@@ -15,7 +15,7 @@ from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention import AttentionConfig, Causal
 from sevenepochs.model.block import Block
-from sevenepochs.model.context import Context, Past, Trace
+from sevenepochs.model.context import Context, KVCache, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig
 from sevenepochs.model.embedding.table import Table
@@ -122,23 +122,23 @@ class GPTModel(nn.Module):
         self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
         self.output_dropout = Dropout(c.output_dropout) if c.output_dropout else nn.Identity()
 
-    def forward(self, x_BT: Tensor, past: Past | None = None) -> Tensor:
+    def forward(self, x_BT: Tensor, cache: KVCache | None = None) -> Tensor:
         """Token ids to normalised hidden states h_BTD.
 
-        With `past` (from `new_past`) the ids continue its rows: what was read before is attended to and not computed
-        again, and `past` is extended by these tokens.
+        With `cache` (from `new_cache`) the ids continue its rows: what was read before is attended to and not computed
+        again, and `cache` is extended by these tokens.
 
         Raises:
-            ValueError: with `past`, the rows would become longer than `block_size`, or are not as many as it was made
+            ValueError: with `cache`, the rows would become longer than `block_size`, or are not as many as it was made
                 for. Without one, longer rows fail in what has a table of positions.
         """
-        if past is not None:
-            self._check_continues(x_BT, past)
-        return self._run(x_BT, Context(past=past))
+        if cache is not None:
+            self._check_continues(x_BT, cache)
+        return self._run(x_BT, Context(cache=cache))
 
-    def new_past(self, batch_size: int) -> Past:
-        """An empty past for rows that are read in pieces; for evaluation mode, one call of `forward` after another."""
-        return Past(batch_size)
+    def new_cache(self, batch_size: int) -> KVCache:
+        """An empty cache for rows that are read in pieces; for evaluation mode, one call of `forward` after another."""
+        return KVCache(batch_size)
 
     def trace(self, x_BT: Tensor) -> Trace:
         """The hidden states after the embedding and each block, and each layer's attention weights, in evaluation
@@ -167,19 +167,19 @@ class GPTModel(nn.Module):
                 h_BTD = self.skip(h_BTD, context)
             h_BTD = block(h_BTD, context)
             _note(h_BTD, context)
-        if context.past is not None:
-            context.past.length += x_BT.shape[1]
+        if context.cache is not None:
+            context.cache.length += x_BT.shape[1]
         return self.output_dropout(self.norm(h_BTD))
 
-    def _check_continues(self, x_BT: Tensor, past: Past) -> None:
-        assert not self.training, "a past is for evaluation: its keys would be those of other dropout masks"
+    def _check_continues(self, x_BT: Tensor, cache: KVCache) -> None:
+        assert not self.training, "a cache is for evaluation: its keys would be those of other dropout masks"
         B, T = x_BT.shape
-        if past.batch_size != B:
-            raise ValueError(f"this past is for {past.batch_size} rows, not {B}")
-        if past.length + T > self.block_size:
+        if cache.batch_size != B:
+            raise ValueError(f"this cache is for {cache.batch_size} rows, not {B}")
+        if cache.length + T > self.block_size:
             raise ValueError(
-                f"{past.length} tokens read and {T} more are beyond this model's rows of {self.block_size}; "
-                "begin a new past with the last tokens"
+                f"{cache.length} tokens read and {T} more are beyond this model's rows of {self.block_size}; "
+                "begin a new cache with the last tokens"
             )
 
 

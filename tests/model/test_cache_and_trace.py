@@ -48,53 +48,53 @@ def ids():
 @pytest.mark.parametrize("cuts", [[1] * 20, [7, 1, 12], [20], [3, 2, 15]], ids=str)
 @torch.no_grad()
 def test_in_pieces_is_at_once(model, ids, cuts):
-    past = model.new_past(3)
-    pieces = [model(piece, past) for piece in ids.split(cuts, dim=1)]
+    cache = model.new_cache(3)
+    pieces = [model(piece, cache) for piece in ids.split(cuts, dim=1)]
     torch.testing.assert_close(torch.cat(pieces, dim=1), model(ids), rtol=1e-4, atol=1e-5)
-    assert past.length == 20
+    assert cache.length == 20
 
 
 @torch.no_grad()
-def test_a_past_is_not_confused_with_another(model, ids):
-    one, other = model.new_past(3), model.new_past(3)
+def test_a_cache_is_not_confused_with_another(model, ids):
+    one, other = model.new_cache(3), model.new_cache(3)
     model(ids[:, :9], one)
     model(ids.flip(1)[:, :5], other)
     torch.testing.assert_close(model(ids[:, 9:], one), model(ids)[:, 9:], rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_past_can_be_forked_shortened_and_thinned_out(model, ids):
+def test_a_cache_can_be_forked_shortened_and_thinned_out(model, ids):
     whole = model(ids)
-    past = model.new_past(3)
-    model(ids[:, :12], past)
-    n_bytes = past.n_bytes
+    cache = model.new_cache(3)
+    model(ids[:, :12], cache)
+    n_bytes = cache.n_bytes
     for variant, rows, seen in (
-        (past.fork(), [0, 1, 2], 12),
-        (past.first(4), [0, 1, 2], 4),
-        (past.first(4).compact(), [0, 1, 2], 4),
-        (past.rows(torch.tensor([2, 0, 2, 1])), [2, 0, 2, 1], 12),
-        (past.first(7).rows(torch.tensor([1])), [1], 7),
-        (past.first(0), [0, 1, 2], 0),
+        (cache.fork(), [0, 1, 2], 12),
+        (cache.first(4), [0, 1, 2], 4),
+        (cache.first(4).compact(), [0, 1, 2], 4),
+        (cache.rows(torch.tensor([2, 0, 2, 1])), [2, 0, 2, 1], 12),
+        (cache.first(7).rows(torch.tensor([1])), [1], 7),
+        (cache.first(0), [0, 1, 2], 0),
     ):
         assert variant.n_bytes * 12 * 3 == n_bytes * len(rows) * seen
         torch.testing.assert_close(model(ids[rows, seen:], variant), whole[rows, seen:], rtol=1e-4, atol=1e-5)
-        assert variant.length == 20 and past.length == 12 and past.n_bytes == n_bytes  # the original is as it was
-    torch.testing.assert_close(model(ids[:, 12:], past), whole[:, 12:], rtol=1e-4, atol=1e-5)
+        assert variant.length == 20 and cache.length == 12 and cache.n_bytes == n_bytes  # the original is as it was
+    torch.testing.assert_close(model(ids[:, 12:], cache), whole[:, 12:], rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="20 tokens, not 21"):
-        past.first(21)
+        cache.first(21)
 
 
 @torch.no_grad()
-def test_a_past_refuses_what_does_not_continue_it(model, ids):
-    past = model.new_past(3)
-    model(ids, past)
+def test_a_cache_refuses_what_does_not_continue_it(model, ids):
+    cache = model.new_cache(3)
+    model(ids, cache)
     with pytest.raises(ValueError, match="20 tokens read and 5 more are beyond this model's rows of 24"):
-        model(ids[:, :5], past)
-    with pytest.raises(ValueError, match="this past is for 3 rows, not 2"):
-        model(ids[:2, :1], past)
-    assert past.length == 20
+        model(ids[:, :5], cache)
+    with pytest.raises(ValueError, match="this cache is for 3 rows, not 2"):
+        model(ids[:2, :1], cache)
+    assert cache.length == 20
     with pytest.raises(AssertionError, match="evaluation"):
-        model.train()(ids[:, :1], past)
+        model.train()(ids[:, :1], cache)
 
 
 def test_a_trace_ends_where_the_model_does(model, ids):
