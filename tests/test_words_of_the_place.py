@@ -95,7 +95,7 @@ class Speeds(Watcher):
 
 
 def test_the_step_that_compiled_does_not_count_in_the_speed(tiny, tmp_path, monkeypatch):
-    from sevenepochs.training import trainer
+    from sevenepochs.training import loop
 
     now, step = [0.0], [0]
 
@@ -104,9 +104,9 @@ def test_the_step_that_compiled_does_not_count_in_the_speed(tiny, tmp_path, monk
         now[0] += 100.0 if step[0] == 1 else 1.0
         return real(*arguments, **settings)
 
-    real = trainer.training_step
-    monkeypatch.setattr(trainer, "training_step", slow_at_first)
-    monkeypatch.setattr(trainer, "evaluation_steps", lambda *_: [49])  # not after the first, as in a resumed run
+    real = loop.training_step
+    monkeypatch.setattr(loop, "training_step", slow_at_first)
+    monkeypatch.setattr(loop, "evaluation_steps", lambda *_: [49])  # not after the first, as in a resumed run
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     speeds = Speeds()
     run_training(tiny, "tiny", tmp_path, speeds)

@@ -14,7 +14,7 @@ import torch
 from sevenepochs.errors import UserError
 from sevenepochs.learning.settings import Training
 from sevenepochs.store.run import list_runs
-from sevenepochs.training import compiler, machine, trainer
+from sevenepochs.training import compiler, loop, machine
 from sevenepochs.training.machine import Work
 from sevenepochs.training.trainer import run_training
 
@@ -134,7 +134,7 @@ def test_a_step_that_does_not_compile_fails_in_one_line(tiny, tmp_path: Path, mo
     def broken(*_, **__):
         raise InductorError(RuntimeError("C++ compile error"), None)
 
-    monkeypatch.setattr(trainer, "training_step", broken)
+    monkeypatch.setattr(loop, "training_step", broken)
     with pytest.raises(UserError, match=r"step 1: torch cannot compile it; .*training\.compile=off"):
         run_training(tiny, "x", tmp_path)
     assert list_runs(tmp_path)[0].state == "failed"

@@ -19,7 +19,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.learning.optim import SGD
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import Run, RunWriter, layout, list_runs
-from sevenepochs.training import conclusion, trainer
+from sevenepochs.training import conclude, loop, session, trainer
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trainer import resume_training, run_training
@@ -148,7 +148,7 @@ def test_the_first_checkpoint_comes_after_a_minute_and_the_next_ones_by_the_sett
 
     watcher, steps = Steps(), []
     clock = type("time", (), {"monotonic": staticmethod(lambda: watcher.seconds)})
-    monkeypatch.setattr(trainer, "time", clock)
+    monkeypatch.setattr(loop, "time", clock)
     monkeypatch.setattr(RunWriter, "save_checkpoint", lambda self, tensors, state: steps.append(state["step"]))
     run_training(short.replace("training.checkpoint_seconds", interval), "x", tmp_path, watcher)
     assert steps[: len(saved)] == saved and steps[-1] == list_runs(tmp_path)[0].summary["n_steps"]
@@ -166,7 +166,7 @@ def test_a_signal_in_the_final_evaluation(uninterrupted, tmp_path, outcome, when
 
     with monkeypatch.context() as patch:
         if when == "during":
-            patch.setattr(conclusion, "title_losses", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+            patch.setattr(conclude, "title_losses", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         run = interrupted_run(experiment, tmp_path, AtTheEnd())
     assert_same(outcome(resumed(run)), expected)
 
@@ -331,7 +331,7 @@ def test_a_checkpoint_that_lost_a_file_is_not_started_over_in_silence(short, tmp
 def test_a_run_that_went_on_with_other_sources_names_them_all(short, tmp_path, monkeypatch):
     def on(commit, dirty=False):
         facts = {"source": {"commit": commit, "dirty": dirty, "diff_sha256": None}, "packages": {}}
-        monkeypatch.setattr(trainer, "environment_facts", lambda: dict(facts))
+        monkeypatch.setattr(session, "environment_facts", lambda: dict(facts))
 
     on("first")
     run = interrupted_run(short, tmp_path, Signals(2))

@@ -203,14 +203,14 @@ def test_a_batch_of_other_rows_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
 
 def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
-    from sevenepochs.training import trainer
+    from sevenepochs.training import loop
 
     def too_large(*arguments, step, **options):
         if step == 5:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nAnd a page of advice")
         return training_step(*arguments, step=step, **options)
 
-    monkeypatch.setattr(trainer, "training_step", too_large)
+    monkeypatch.setattr(loop, "training_step", too_large)
     with pytest.raises(
         UserError, match=r"step 5: out of memory on cpu; .* 2 GiB\. Try training.micro_batches=2, or a smaller"
     ) as caught:
@@ -221,9 +221,9 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
 
 def test_a_cpu_that_is_too_small_is_one_clear_line_too(tiny, tmp_path, monkeypatch):
-    from sevenepochs.training import trainer
+    from sevenepochs.training import loop
 
-    monkeypatch.setattr(trainer, "training_step", lambda *arguments, **options: torch.empty(2**62, dtype=torch.uint8))
+    monkeypatch.setattr(loop, "training_step", lambda *arguments, **options: torch.empty(2**62, dtype=torch.uint8))
     with pytest.raises(UserError, match=r"step 1: out of memory on cpu; .*allocate memory.* Try training.micro_batc"):
         run_training(tiny, "x", tmp_path)
     (run,) = list_runs(tmp_path)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sevenepochs.experiment import Data, Experiment
+from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import EVALS_PER_EPOCH, VAL_FRACTION
+from sevenepochs.training.session import Session
 
 
-def header_events(
-    experiment: Experiment, data: Data, device: str, steps_per_epoch: int, parameters: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def header_events(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
     """(event, fields) in the challenge's order; fields that a recipe does not have are null."""
-    c, m = experiment, experiment.model
+    c, m, data = session.experiment, session.experiment.model, session.data
     yield (
         "hyperparameters_configured",
         {
@@ -34,15 +33,15 @@ def header_events(
             "log_file": "mainrun.log",
         },
     )
-    yield "device_info", {"device": device}
+    yield "device_info", {"device": session.machine.device}
     yield (
         "dataset_info",
         {
             "titles_count": len(data.split.train),
             "epochs": c.training.epochs,
-            "batches_per_epoch": steps_per_epoch,
+            "batches_per_epoch": session.batches.steps_per_epoch,
             "tokens_per_epoch": len(data.train_ids),
             "vocab_size": data.tokenizer.vocab_size,
         },
     )
-    yield "model_info", {"parameters_count": parameters}
+    yield "model_info", {"parameters_count": n_parameters(session.model)}

@@ -82,13 +82,11 @@ class Ranks:
     def check_devices(self, device: str) -> None:
         """Raise a UserError, in all processes alike, unless each has a GPU of its own where GPUs train."""
         if device == "mps" and self.count > 1:
-            raise UserError(
-                f"{self.count} processes and one GPU: start it without torchrun, or --set training.device=cpu"
-            )
+            raise UserError(f"{self.count} processes and one GPU: start it without torchrun, or training.device=cpu")
         if self.any(device == "cuda" and self.local_rank >= torch.cuda.device_count()):
             raise UserError(
                 f"{self.count} processes and {torch.cuda.device_count()} GPUs: choose a smaller --nproc-per-node, or "
-                "--set training.device=cpu"
+                "training.device=cpu"
             )
 
     def share(self, array: np.ndarray) -> np.ndarray:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 
 from sevenepochs.data.corpus.describe import empty_and_seen
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
-from sevenepochs.model.gpt import GPTModel, n_parameters
+from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
@@ -21,47 +20,32 @@ from sevenepochs.protocol.scoring import exact_log_probs, title_losses
 from sevenepochs.store.run import RunWriter, layout
 from sevenepochs.training.final_figures import FinalFigures, causality_of, final_figures
 from sevenepochs.training.hooks import Watcher
-from sevenepochs.training.machine import Machine
+from sevenepochs.training.session import Session, State
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A trained model and what the loop counted. `scorer`: in the run's own precision."""
-
-    experiment: Experiment
-    data: Data
-    model: GPTModel
-    machine: Machine
-    scorer: TorchScorer
-    n_steps: int
-    targets_per_step: int
-    tokens_used: int
-    elapsed_seconds: float
-    environment: dict[str, Any]
-
-
-def conclude(outcome: Outcome, writer: RunWriter, watcher: Watcher) -> None:
+def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher) -> None:
     """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
-    validation = outcome.data.validation
-    final = final_fp32 = final_figures(outcome.experiment, outcome.data, outcome.scorer)
-    if outcome.machine.precision == "fp32" and not outcome.machine.compiles_evaluations:
-        scorer_fp32 = outcome.scorer
+    validation = session.data.validation
+    final = final_fp32 = final_figures(session.experiment, session.data, session.scorer)
+    if session.machine.precision == "fp32" and not session.machine.compiles_evaluations:
+        scorer_fp32 = session.scorer
     else:
         watcher.message("final evaluation in fp32")
-        scorer_fp32 = TorchScorer(outcome.model)
-        final_fp32 = final_figures(outcome.experiment, outcome.data, scorer_fp32)
-    writer.save_tensors(layout.TITLE_LOSSES, {**_losses(final_fp32, validation), **_stops(outcome)})
-    violation = causality_of(outcome.experiment, outcome.data, scorer_fp32)
-    writer.write_json(layout.CERTIFICATE, certificate(_facts(outcome, final_fp32, violation)))
-    writer.save_model(reading_tensors(outcome.model))
+        scorer_fp32 = TorchScorer(session.model)
+        final_fp32 = final_figures(session.experiment, session.data, scorer_fp32)
+    writer.save_tensors(layout.TITLE_LOSSES, {**_losses(final_fp32, validation), **_stops(session)})
+    violation = causality_of(session.experiment, session.data, scorer_fp32)
+    facts = _facts(session, state.tokens_used, final_fp32, violation)
+    writer.write_json(layout.CERTIFICATE, certificate(facts))
+    writer.save_model(reading_tensors(session.model))
     writer.finish(
         {
             "figures": final_fp32.figures,
             "figures_run_precision": final.figures,
-            "elapsed_seconds": outcome.elapsed_seconds,
-            "n_steps": outcome.n_steps,
-            "parameters": n_parameters(outcome.model),
-            "tokens_per_step": outcome.targets_per_step,
+            "elapsed_seconds": state.seconds,
+            "n_steps": session.n_steps,
+            "parameters": n_parameters(session.model),
+            "tokens_per_step": session.batches.targets_per_step,
         }
     )
 
@@ -74,10 +58,10 @@ def _losses(final: FinalFigures, validation: Validation) -> dict[str, np.ndarray
     return {**losses, layout.LOG_PROBS: final.log_probs_N}
 
 
-def _stops(outcome: Outcome) -> dict[str, np.ndarray]:
+def _stops(session: Session) -> dict[str, np.ndarray]:
     """What a mixture with another tokenizer needs of each token (store/token_losses.py): stops and bytes."""
-    tokenizer, validation = outcome.data.tokenizer, outcome.data.validation
-    scorer, rows = TorchScorer(outcome.model, among_V=tokenizer.stops()), outcome.experiment.scoring_rows(outcome.data)
+    tokenizer, validation = session.data.tokenizer, session.data.validation
+    scorer, rows = TorchScorer(session.model, among_V=tokenizer.stops()), session.experiment.scoring_rows(session.data)
     return {
         layout.STOP_LOG_PROBS: exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows),
         layout.N_BYTES: tokenizer.n_bytes()[validation.ids_N],
@@ -88,14 +72,9 @@ def _rows_name(experiment: Experiment) -> str:
     return f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
 
 
-def _facts(outcome: Outcome, final: FinalFigures, violation_nats: float) -> Facts:
-    data, experiment = outcome.data, outcome.experiment
+def _facts(session: Session, tokens_used: int, final: FinalFigures, violation_nats: float) -> Facts:
+    data, experiment = session.data, session.experiment
     fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
-    # encoded afresh, as one text: what the trainer and the scorer were given must be this
-    train_ids, validation_ids = (
-        np.asarray(data.tokenizer.encode(joined_text(titles)), dtype=np.int32)
-        for titles in (data.split.train, data.split.validation)
-    )
     return Facts(
         track="single",
         epochs=experiment.training.epochs,
@@ -103,20 +82,32 @@ def _facts(outcome: Outcome, final: FinalFigures, violation_nats: float) -> Fact
         corpus={**data.corpus.source, "name": data.corpus.name},
         split={**fingerprint(data.split), **empty_and_seen(data.split)},
         train_tokens=len(data.train_ids),
-        tokens_used=outcome.tokens_used,
+        tokens_used=tokens_used,
         passes_per_token=experiment.objective.passes_per_token,
-        parameters=n_parameters(outcome.model),
+        parameters=n_parameters(session.model),
         tokenizer_sha256=data.tokenizer.sha256,
         tokenizer_trained_on=getattr(experiment.tokenizer, "trained_on", "unknown"),
         tokenizer_fidelity={**asdict(fidelity), "reversible": fidelity.reversible},
-        ids_sha256=_sha256(data.train_ids),
-        expected_ids_sha256=_sha256(train_ids),
-        validation_ids_sha256=_sha256(data.validation.ids_N),
-        expected_validation_ids_sha256=_sha256(validation_ids),
+        **ids_and_fresh_encoding(data),
         rows="stock" if final.stock_log_probs_N is None else _rows_name(experiment),
         causality_violation_nats=violation_nats,
-        environment=outcome.environment,
+        environment=session.environment,
     )
+
+
+def ids_and_fresh_encoding(data: Data) -> dict[str, str]:
+    """Return the hashes of the ids that trainer and scorer were given, and of what they must be: the joined text of the
+    titles, encoded afresh. The certificate compares them (`protocol.certificate.Facts`)."""
+    train, validation = (
+        np.asarray(data.tokenizer.encode(joined_text(titles)), dtype=np.int32)
+        for titles in (data.split.train, data.split.validation)
+    )
+    return {
+        "ids_sha256": _sha256(data.train_ids),
+        "expected_ids_sha256": _sha256(train),
+        "validation_ids_sha256": _sha256(data.validation.ids_N),
+        "expected_validation_ids_sha256": _sha256(validation),
+    }
 
 
 def _sha256(ids: np.ndarray) -> str:

@@ -1,0 +1,165 @@
+"""What a run is made of (`Session`), and how far it is (`State`)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from sevenepochs.data.batches import TrainingBatches
+from sevenepochs.data.corpus.base import Floor
+from sevenepochs.experiment import Data, Experiment
+from sevenepochs.learning.averaging import Average
+from sevenepochs.model.dropout import share_rows
+from sevenepochs.model.gpt import GPTModel, n_parameters
+from sevenepochs.model.hardware import check_memory
+from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.protocol.budget import EPOCHS
+from sevenepochs.protocol.environment import EARLIER, earlier_environments, environment_facts
+from sevenepochs.protocol.rows import Rows
+from sevenepochs.protocol.scoring import Scorer
+from sevenepochs.store.run import RunWriter, SilentWriter
+from sevenepochs.training import checkpoint, machine
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.ranks import Ranks, SharedScorer
+from sevenepochs.training.step import Loss, build_optimizer, loss_function
+
+Writer = RunWriter | SilentWriter
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process's parts of a run. They stay the same objects; weights, optimizer and average change inside.
+
+    Attributes:
+        rows: in which validation tokens are scored.
+        scorer: in the run's precision.
+        interim_scorer: the same, shared among the processes.
+        environment: of this session and, where they differ, of earlier ones.
+    """
+
+    experiment: Experiment
+    data: Data
+    ranks: Ranks
+    machine: machine.Machine
+    environment: dict[str, Any]
+    batches: TrainingBatches
+    rows: Rows
+    n_steps: int
+    model: GPTModel
+    optimizer: torch.optim.Optimizer
+    average: Average
+    loss_of: Loss
+    scorer: TorchScorer
+    interim_scorer: Scorer
+    floor: Floor | None
+
+
+@dataclass
+class State:
+    """How far a run is.
+
+    Attributes:
+        step: updates, counting the one in progress.
+        tokens_used: training targets, without padding.
+        seconds: of training in all sessions, up to the last `tick`.
+        saved_step: of the last checkpoint; None where there is none.
+    """
+
+    step: int = 0
+    tokens_used: int = 0
+    seconds: float = 0.0
+    saved_step: int | None = None
+    _last: float = field(default_factory=time.monotonic)
+
+    def start_clock(self) -> None:
+        """Count from now on."""
+        self._last = time.monotonic()
+
+    def tick(self) -> float:
+        """Count up to now; return `seconds`."""
+        now = time.monotonic()
+        self.seconds += now - self._last
+        self._last = now
+        return self.seconds
+
+
+def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) -> Session:
+    """Put a run together on this machine; nothing is written.
+
+    Raises:
+        UserError: the machine cannot hold or do what the experiment asks for.
+    """
+    settings = experiment.training
+    batches = experiment.build_batches(data)
+    n_steps = batches.steps_per_epoch * settings.epochs
+    model = experiment.build_model(data.tokenizer.vocab_size, data.tokenizer.texts())
+    check_memory(  # weights and gradients, whatever the optimizer
+        8 * n_parameters(model),
+        f"{n_parameters(model):,} parameters need",
+        "to train",
+        "make model.d_model, model.n_layer or tokenizer.vocab_size smaller",
+    )
+    batch_size, block_size = experiment.batches.batch_size, experiment.batches.block_size
+    ranks.check_divides(batch_size)
+    work = machine.Work(experiment.step_flop(model), n_steps, batch_size, block_size, ranks.count)
+    resolved = machine.resolve(settings, work)
+    ranks.check_devices(resolved.device)
+    machine.prepare(resolved)
+    processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
+    watcher.message(f"{resolved.device}, {resolved.precision}, {processes}{resolved.threads} threads: {resolved.why}")
+    if settings.epochs != EPOCHS:
+        watcher.message(f"training.epochs is {settings.epochs}: the certificate will say that it is not {EPOCHS}")
+    model.to(resolved.device)
+    share_rows(model, batch_size // ranks.count // resolved.micro_batches, batch_size)
+    scorer = TorchScorer(model, resolved.precision, resolved.compiles_evaluations)
+    return Session(
+        experiment=experiment,
+        data=data,
+        ranks=ranks,
+        machine=resolved,
+        environment={**environment_facts(), "run": resolved.to_dict()},
+        batches=batches,
+        rows=experiment.scoring_rows(data),
+        n_steps=n_steps,
+        model=model,
+        optimizer=build_optimizer(experiment.optimizer, model),
+        average=experiment.averaging.build(model, n_steps),
+        loss_of=loss_function(experiment.objective, model, resolved.precision, resolved.compiled, resolved.graphs),
+        scorer=scorer,
+        interim_scorer=scorer if ranks.count == 1 else SharedScorer(scorer, ranks),
+        floor=data.corpus.floor(data.split.validation),
+    )
+
+
+def restore(
+    session: Session, saved: tuple[dict[str, np.ndarray], dict[str, Any]], before: dict[str, Any], watcher: Watcher
+) -> State:
+    """Go on from a checkpoint (tensors, state).
+
+    Args:
+        before: the environment of the session before, as it was written.
+    """
+    tensors, state = saved
+    checkpoint.restore(session.model, session.optimizer, session.average, tensors)
+    if machine.Machine(**state["machine"]) != session.machine:  # what came later has its default there
+        watcher.message(
+            "the machine, precision, threads or micro-batches differ from the checkpoint's: "
+            "the result may differ in bits"
+        )
+    if earlier := earlier_environments(before, session.environment):
+        session.environment[EARLIER] = earlier
+        watcher.message("source, versions or machine changed since the run began: it keeps a record of each")
+    return State(state["step"], state["tokens_used"], state["elapsed_seconds"], saved_step=state["step"])
+
+
+def save(session: Session, state: State, writer: Writer, step: int) -> None:
+    """Write a checkpoint of the first `step` updates; only the first process does."""
+    if isinstance(writer, RunWriter):
+        tensors = checkpoint.capture(session.model, session.optimizer, session.average)
+        counted = {"step": step, "tokens_used": state.tokens_used, "elapsed_seconds": state.tick()}
+        writer.save_checkpoint(tensors, {**counted, "machine": session.machine.to_dict()})
+        state.saved_step = step
