@@ -1,11 +1,12 @@
 """The ladder, the noise floor and the search as a user runs them, on tiny models: done is skipped, stopped is resumed,
 scales are never mixed."""
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,21 +106,28 @@ def test_a_job_that_another_process_took_meanwhile_is_not_run_again(
     assert plan([fp32], finished_run.path.parent, tmp_path)[0].state == "to do"
 
 
-def test_a_job_that_another_process_begins_just_now_is_left_alone(tiny: Experiment, tmp_path: Path) -> None:
-    """It has no folder before its data is read and its tokenizer trained."""
-    job = Job("tiny", tiny.replace("training.epochs", 1))
+@contextlib.contextmanager
+def another_process_holds(file: Path) -> Iterator[int]:
+    """Yields the id of a process that holds a lock until the end of the block."""
     code = (
         "import sys; from pathlib import Path; from sevenepochs.store.run.lock import Lock\n"
         "lock = Lock(Path(sys.argv[1])); print(flush=True); sys.stdin.read()"
     )
-    _lock(job, tmp_path).release()
-    [file] = (tmp_path / ".jobs").iterdir()
     with subprocess.Popen([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as it:
         assert it.stdout is not None and it.stdin is not None
         it.stdout.readline()
+        yield it.pid
+        it.stdin.close()
+
+
+def test_a_job_that_another_process_begins_just_now_is_left_alone(tiny: Experiment, tmp_path: Path) -> None:
+    """It has no folder before its data is read and its tokenizer trained."""
+    job = Job("tiny", tiny.replace("training.epochs", 1))
+    _lock(job, tmp_path).release()
+    [file] = (tmp_path / ".jobs").iterdir()
+    with another_process_holds(file):
         [one] = execute(plan([job], tmp_path, tmp_path), tmp_path, Watcher())
         assert one.state == "running" and one.run is None and not list_runs(tmp_path)
-        it.stdin.close()
     [one] = execute(plan([job], tmp_path, tmp_path), tmp_path, Watcher())
     assert one.state == "done"
 
@@ -352,11 +360,11 @@ def test_a_search_goes_on_where_it_was_stopped(
         search.run(2, StopAt(2))
     [stopped] = list_runs(search.folder)
     assert stopped.state == "interrupted" and search.trials(search.open()) == []
-    monkeypatch.setattr("sevenepochs.store.run.lock._live_pid", lambda content: 1)
-    with pytest.raises(UserError, match="held by process 1"):
+    with (
+        another_process_holds(search.folder / "search.lock") as pid,
+        pytest.raises(UserError, match=f"held by process {pid}"),
+    ):
         search.run(2, Watcher())
-    monkeypatch.undo()
-    monkeypatch.chdir(tmp_path)
     command = ["search", "adamw", "--corpus", "sample:200", *SETTINGS, *(w for v in vary for w in ("--vary", v))]
     assert main([*command, "--trials", "2", "--survivors", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -1,11 +1,13 @@
 """States, and one writer at a time."""
 
-import json
 import os
+import platform
 import subprocess
+import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import Run, RunWriter, layout, lock
@@ -68,14 +70,96 @@ def test_two_processes_cannot_write_one_run_and_a_dead_ones_lock_is_taken_over(w
     process.communicate()
 
 
-def test_a_reused_process_id_is_not_the_writer(writer):
+def test_what_stands_in_a_lock_does_not_hold_it(writer):
     writer.close()
-    record = {"pid": os.getpid(), "started": "some other time", "token": "x"}
-    (writer.path / layout.LOCK).write_text(json.dumps(record))
-    assert lock.holder(writer.path / layout.LOCK) is None and Run(writer.path).state == "interrupted"
-    for nonsense in ("", "{", "[1]", '{"pid": "x"}', '{"pid": -1}'):
-        (writer.path / layout.LOCK).write_text(nonsense)
-        assert Run(writer.path).state == "interrupted"
+    file = writer.path / layout.LOCK
+    for content in (f'\0{{"pid": {os.getpid()}, "host": "{platform.node()}"}}\n', "", "{", "[1]", '{"pid": "x"}'):
+        file.write_text(content)
+        assert not lock.is_held(file) and Run(writer.path).state == "interrupted"
+    file.unlink()
+    assert Run(writer.path).state == "interrupted" and not file.exists()  # a look makes no file
+
+
+def in_a_thread(function):
+    thread = threading.Thread(target=function)
+    thread.start()
+    return thread
+
+
+def test_a_look_does_not_keep_a_writer_out(writer):
+    """It holds the lock for a moment."""
+    writer.close()
+    file, is_taken = writer.path / layout.LOCK, threading.Event()
+
+    def look():
+        with FileLock(file, thread_local=False):
+            is_taken.set()
+            time.sleep(0.2)
+
+    looking = in_a_thread(look)
+    is_taken.wait()
+    with RunWriter.reopen(writer.path):
+        looking.join()
+        assert Run(writer.path).state == "running"
+
+
+def test_many_may_look_at_once(writer):
+    writer.close()
+    states = []
+    threads = [in_a_thread(lambda: states.extend(Run(writer.path).state for _ in range(20))) for _ in range(4)]
+    for thread in threads:
+        thread.join()
+    assert set(states) == {"interrupted"} and len(states) == 80
+
+
+def test_a_holder_on_another_machine_is_named_with_it(tmp_path, monkeypatch):
+    file = tmp_path / "x.lock"
+    monkeypatch.setattr(lock, "_PATIENCE_SECONDS", 0.05)
+    for content, holder in (
+        (b'\0{"pid": 7, "host": "elsewhere.example"}\nrest', "process 7 on elsewhere.example"),
+        (f'\0{{"pid": 7, "host": "{platform.node()}"}}\n'.encode(), "process 7"),
+        (b"", "another process"),
+    ):
+        file.write_bytes(content)
+        held, done = threading.Event(), threading.Event()
+
+        def hold(held=held, done=done):
+            with FileLock(file, thread_local=False):
+                held.set()
+                done.wait()
+
+        holding = in_a_thread(hold)
+        held.wait()
+        try:
+            with pytest.raises(BlockingIOError, match=f"held by {holder}$"):
+                lock.Lock(file)
+        finally:
+            done.set()
+            holding.join()
+
+
+FORK = """
+import os, sys
+from pathlib import Path
+from sevenepochs.store.run import RunWriter
+writer = RunWriter.reopen(Path(sys.argv[1]))
+if os.fork() == 0:
+    writer.close()
+    os._exit(0)
+os.wait()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_fork_does_not_free_the_lock_of_the_process_it_came_from(writer):
+    writer.close()
+    process = in_another_process(FORK, writer.path, stdin=subprocess.PIPE)
+    assert process.stdout.readline() == "held\n"
+    assert Run(writer.path).state == "running"
+    process.communicate()
+    assert Run(writer.path).state == "interrupted"
 
 
 def test_an_abandoned_writer_of_this_process_does_not_free_its_successors_lock(writer):
@@ -98,7 +182,7 @@ def test_a_run_that_was_finished_while_its_lock_was_waited_for_is_left_alone(wri
     monkeypatch.setattr(module, "Lock", late)
     with pytest.raises(UserError, match="is complete; there is nothing to resume"):
         RunWriter.reopen(writer.path)
-    assert list(Run(writer.path).metrics()) == [{"step": 1}] and lock.holder(writer.path / layout.LOCK) is None
+    assert list(Run(writer.path).metrics()) == [{"step": 1}] and not lock.is_held(writer.path / layout.LOCK)
 
 
 def test_a_run_that_cannot_be_reopened_stays_free(writer):

@@ -24,7 +24,7 @@ CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
 FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run goes on
 SUMMARY = "summary.json"  # written last, by rename: its presence means that the run is complete
-LOCK = "writer.lock"  # names the process that writes; empty when nobody does
+LOCK = "writer.lock"  # locked by the process that writes, whose line is in it
 
 FROM_THE_START = (CONFIG, ENVIRONMENT, CORPUS, TOKENIZER)  # there before the first step
 

@@ -1,8 +1,6 @@
-"""One writer per run folder: a lock file that names the writing process and goes stale when that process dies.
+"""One writer per run folder: a kernel lock on a file, which ends with the process that holds it.
 
-The process is named by its id and its start time, because ids are used again. Where neither /proc nor `ps` exists
-(Windows), a lock counts as stale, so there it does not protect. Processes on two machines that share a folder are
-not kept apart either: the file holds no host name.
+The file also says which process that is. Only messages use it: whether the lock is held is asked of the kernel.
 """
 
 from __future__ import annotations
@@ -10,101 +8,97 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import uuid
-from collections.abc import Iterator
+import platform
+import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
+_PATIENCE_SECONDS = 1.0  # `is_held` in another process holds the lock for a moment
+_PROBE_SECONDS = 0.05
+_POLL_SECONDS = 0.01
+_START = 1  # Windows lets nobody else read the locked byte 0
 
-def holder(path: Path) -> int | None:
-    """The id of the live process that holds the lock; None when it is free, stale or unreadable."""
-    try:
-        return _live_pid(path.read_bytes())
-    except OSError:
-        return None
+_guard = threading.RLock()
+_ours: dict[Path, Lock] = {}  # this process's locks by resolved path
 
 
 class Lock:
-    """A lock held by this process until `release()` or death."""
+    """A lock held by this process until `release()` or the process's end."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock, also from a dead process, or from an earlier writer in this one (a notebook's failed cell).
+        """Take the lock, also from an earlier writer in this process (a notebook's failed cell).
 
         Raises:
-            BlockingIOError: another live process holds it.
+            BlockingIOError: another process holds it.
+            OSError: the file cannot be opened or locked.
         """
-        self._path = path
-        self._token = uuid.uuid4().hex
-        with _exclusive(path) as file:
-            pid = _live_pid(file.read())
-            if pid is not None and pid != os.getpid():
-                raise BlockingIOError(f"held by process {pid}")
-            _fill(file, {"pid": os.getpid(), "started": _start_time(os.getpid()), "token": self._token})
+        from filelock import FileLock, Timeout  # here, since `--help` and `list` need none
+
+        self._path = path.resolve()
+        with _guard:
+            earlier = _ours.get(self._path)
+            if earlier is not None and earlier._kernel.is_locked:
+                self._kernel: BaseFileLock = earlier._kernel
+            else:
+                self._kernel = FileLock(self._path, thread_local=False)
+                try:
+                    self._kernel.acquire(timeout=_PATIENCE_SECONDS, poll_interval=_POLL_SECONDS)
+                except Timeout:
+                    raise BlockingIOError(f"held by {_holder(self._path)}") from None
+                _sign(self._path)
+            _ours[self._path] = self
 
     def release(self) -> None:
-        """Free the lock unless somebody has taken it over. The empty file stays: deleting it would let two processes
-        lock two files of one name."""
-        with contextlib.suppress(OSError), _exclusive(self._path) as file:
-            if _parse(file.read()).get("token") == self._token:
-                _fill(file, None)
+        """Free the lock unless a later one of this process has taken it over. The empty file stays: deleting it would
+        let two processes lock two files of one name."""
+        with _guard:
+            if _ours.get(self._path) is not self:
+                return
+            del _ours[self._path]
+            if self._kernel.is_locked:  # not so in a fork of the process that holds it
+                with contextlib.suppress(OSError):
+                    os.truncate(self._path, 0)
+                self._kernel.release()
 
 
-@contextlib.contextmanager
-def _exclusive(path: Path) -> Iterator[BinaryIO]:
-    """The lock file, opened, with others kept out while it is read and rewritten (microseconds)."""
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "rb+", buffering=0) as file:
-        if fcntl is not None:
-            # Some network file systems have no flock; then only the race of two simultaneous takers stays open.
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield file  # closing it drops the flock
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the lock. A file that this user may not write counts as free."""
+    from filelock import FileLock, Timeout
 
-
-def _fill(file: BinaryIO, content: dict[str, Any] | None) -> None:
-    file.seek(0)
-    file.truncate()
-    if content is not None:
-        file.write(json.dumps(content).encode())
-
-
-def _parse(content: bytes) -> dict[str, Any]:
-    try:
-        data = json.loads(content)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _live_pid(content: bytes) -> int | None:
-    data = _parse(content)
-    pid = data.get("pid")
-    if isinstance(pid, int) and pid > 0 and data.get("started") is not None and _start_time(pid) == data["started"]:
-        return pid
-    return None
-
-
-def _start_time(pid: int) -> str | None:
-    """When the process started, as the system tells it; None when there is no such process or it is only a zombie."""
-    if Path("/proc/self/stat").exists():
+    path = path.resolve()
+    with _guard:
+        if path in _ours and _ours[path]._kernel.is_locked:
+            return True
+        if not path.is_file():
+            return False
+        probe = FileLock(path, thread_local=False)
         try:
-            # The name, in parentheses, may hold spaces; then come the state (field 3) ... the start time (field 22).
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            # not at once: another reader may be looking
+            probe.acquire(timeout=_PROBE_SECONDS, poll_interval=_POLL_SECONDS)
+        except Timeout:
+            return True
         except OSError:
-            return None
-        return None if fields[0] in "ZX" else fields[19]
+            return False
+        probe.release()
+        return False
+
+
+def _sign(path: Path) -> None:
+    line = json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n"
+    with contextlib.suppress(OSError), open(path, "rb+", buffering=0) as file:
+        file.seek(_START)
+        file.write(line.encode())
+
+
+def _holder(path: Path) -> str:
     try:
-        out = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(pid)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-        )
-    except OSError:
-        return None
-    return out.stdout.strip() or None
+        with open(path, "rb", buffering=0) as file:
+            file.seek(_START)
+            found = json.loads(file.read().partition(b"\n")[0])
+        pid, host = int(found["pid"]), str(found["host"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+    return f"process {pid}" if host == platform.node() else f"process {pid} on {host}"

@@ -109,7 +109,7 @@ class Run:
         """Complete; running: a live process on this machine writes it; failed: stopped by itself; else interrupted."""
         if (self.path / layout.SUMMARY).exists():
             return "complete"
-        if lock.holder(self.path / layout.LOCK) is not None:
+        if lock.is_held(self.path / layout.LOCK):
             return "running"
         return "failed" if (self.path / layout.FAILURE).exists() else "interrupted"
 

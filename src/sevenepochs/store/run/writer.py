@@ -62,7 +62,7 @@ class RunWriter:
         with storage.disk_errors(f"a run folder below {root}", advice):
             root.mkdir(parents=True, exist_ok=True)
             before = max(map(start_of, list_runs(root)), default=None) if now is None else None
-            path = _new_folder(root, name)
+            path, writer = _new_folder(root, name), None
             try:
                 writer = cls(path, Lock(path / layout.LOCK))
                 facts = {
@@ -77,6 +77,8 @@ class RunWriter:
                     facts["settings"] = [setting for setting in settings if _is_kept(setting)]
                 storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
             except BaseException:
+                if writer is not None:
+                    writer.close()
                 shutil.rmtree(path, ignore_errors=True)
                 raise
         return writer
