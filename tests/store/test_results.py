@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -229,16 +230,19 @@ def in_stock_rows(result: Result, loss: float | None) -> Result:
     return dataclasses.replace(result, facts=dataclasses.replace(result.facts, figures=figures))
 
 
+def has(text: str, *facts: str) -> bool:
+    """Whether the facts stand in a text in this order."""
+    return re.search(".*".join(map(re.escape, facts)), text, re.DOTALL) is not None
+
+
 def test_below_the_table_stand_broken_rules_and_how_many_runs_came_before_the_record(made: Made) -> None:
     broken = {"certificate_clean": False, "certificate_broken": ["epochs"]}
     results = [made("a", 1.5, 1), made("b", 1.2, 3), made("c", 1.3, 4), made("d", 1.0, 2, **broken)]
     results += [made("b", 1.4, 5, seed=1338), made("c", 1.1, 6, seed=1338)]  # the lowest of all is no official seed's
-    below = table(results, ()).rpartition("\n\n")[2].splitlines()
-    assert below == [
-        "`d_sample-100_s1337` broke a rule of the protocol: epochs.",
-        "Best recipe on sample-100: `b`, 1.2000 with seed 1337, 1.3000 on average over 2 seeds. "
-        "Published full runs that had looked at these validation titles before it: 2.",
-    ]
+    rule, best = table(results, ()).rpartition("\n\n")[2].splitlines()
+    assert "`d_sample-100_s1337`" in rule and "epochs" in rule
+    assert has(best, "sample-100", "`b`", "1.2000", "seed 1337", "1.3000", "2 seeds")
+    assert re.findall(r"\d+", best)[-1] == "2"  # runs before it
 
 
 def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(made: Made) -> None:
@@ -246,12 +250,11 @@ def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(m
     stock = [made("baseline", 2.0), made("baseline", 1.8, seed=1338)]
     seeds = [made("a", 1.0), made("a", 0.9, seed=1338), made("a", 0.5, seed=1339, certificate_clean=False)]
     beside = headline([*stock, *seeds, made("b", 0.99, seed=1338), made("c", 0.8, track="ensemble")])
-    assert "**0.9900** nats per character (`b`, one seed), 0.5211 of the 1.9000 that the stock" in beside
+    assert has(beside, "**0.9900**", "`b`, one seed", "0.5211", "1.9000")
     assert "public" not in beside
     public, seeds[0] = in_stock_rows(made("public_best", 1.5), 1.52), in_stock_rows(seeds[0], None)
     beside = headline([*stock, *seeds, public])
-    assert "**0.9500** nats per character (`a`, mean of 2 seeds), 0.5000 of the 1.9000 that the stock" in beside
-    assert "recipe reaches 1.5000 there; scored in the same rows, `a` differs from it by -0.5200." in beside
+    assert has(beside, "**0.9500**", "`a`, mean of 2 seeds", "0.5000", "1.9000", "1.5000", "-0.5200")
 
 
 def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_run(made: Made) -> None:
@@ -260,7 +263,7 @@ def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_r
     words = made("laptop_words", 1.2, elapsed_seconds=6000.0)
     told = times([*seeds, words, made("b", 1.1)])
     machine = seeds[0].machine.words
-    assert told.endswith(f"included: `a` 1.5 min ({machine}), `laptop_words` 100 min ({machine}).")
+    assert has(told, f"`a` 1.5 min ({machine})", f"`laptop_words` 100 min ({machine})") and "`b`" not in told
 
 
 def test_the_committed_tables_are_those_of_the_committed_results() -> None:
