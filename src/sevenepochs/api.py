@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.comparison.compare import Comparison
 from sevenepochs.comparison.compare import compare as _compare
-from sevenepochs.comparison.finished import finished_runs
+from sevenepochs.comparison.find import finished_runs
 from sevenepochs.data.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric

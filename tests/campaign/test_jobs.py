@@ -189,7 +189,7 @@ def test_a_diverging_run_is_told_from_one_that_another_process_begins_meanwhile(
     assert one.state == "failed" and one.run is not None and one.run.recipe == "wild"
 
 
-def test_the_ladder_the_noise_floor_and_compare_as_a_user_runs_them(
+def test_the_ladder_the_seed_noise_and_compare_as_a_user_runs_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

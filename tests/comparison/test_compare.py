@@ -1,4 +1,4 @@
-"""Grouping, pairing, verdicts, noise floors, the ladder and the proxy check, on results made from one tiny run."""
+"""Grouping, pairing, verdicts, seed noise, the ladder and the proxy check, on results made from one tiny run."""
 
 import dataclasses
 import json
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sevenepochs.comparison.compare import Group, by_recipe, group, pair_groups
+from sevenepochs.comparison.compare import Group, by_recipe, groups_to_compare, pair_groups
 from sevenepochs.comparison.ladder import ladder, mean_losses
-from sevenepochs.comparison.noise import NoiseFloor, floor_for, noise_floor, read_floors, store
+from sevenepochs.comparison.noise import SeedNoise, noise_for, read_noises, seed_noise, store
 from sevenepochs.comparison.paired_parts import by_kind
 from sevenepochs.comparison.proxy_check import proxy_check
 from sevenepochs.errors import UserError
@@ -86,24 +86,24 @@ def created(when: str, result: Result) -> Result:
     return dataclasses.replace(result, facts=dataclasses.replace(result.facts, created_utc=when))
 
 
-def floor(sd: float, recipe: str = "a", titles: str = "t") -> NoiseFloor:
-    of_recipe = noise_floor([made(recipe, seed, titles=titles) for seed in (1, 2, 3)])
+def noise(sd: float, recipe: str = "a", titles: str = "t") -> SeedNoise:
+    of_recipe = seed_noise([made(recipe, seed, titles=titles) for seed in (1, 2, 3)])
     return dataclasses.replace(of_recipe, exact_val_losses=(1.0 - sd, 1.0, 1.0 + sd))
 
 
-def paired(n_seeds: int, shift: float, floors: tuple[NoiseFloor, ...] = (), **how: Any) -> Any:
+def paired(n_seeds: int, shift: float, noises: tuple[SeedNoise, ...] = (), **how: Any) -> Any:
     a = Group("a", tuple(made("a", seed) for seed in range(n_seeds)))
     b = Group("b", tuple(made("b", seed, shift, **how) for seed in range(n_seeds)))
-    return pair_groups(a, b, losses_of, floors)
+    return pair_groups(a, b, losses_of, noises)
 
 
 def test_groups_are_recipes_and_their_seeds_in_the_order_named() -> None:
     results = [made("b", 2), made("a", 1), made("b", 1), made("b", 1)]
-    assert [(g.name, g.seeds) for g in group(results)] == [("b", (1, 2)), ("a", (1,))]
+    assert [(g.name, g.seeds) for g in groups_to_compare(results)] == [("b", (1, 2)), ("a", (1,))]
     # other settings under one name are another group
     assert len(by_recipe([made("a", 1), made("a", 2, lr=2.0)])) == 2
     # one recipe alone: its runs are compared with each other
-    assert [g.name for g in group([made("a", 1), made("a", 2)])] == ["a_run_s1", "a_run_s2"]
+    assert [g.name for g in groups_to_compare([made("a", 1), made("a", 2)])] == ["a_run_s1", "a_run_s2"]
 
 
 def test_three_seeds_make_a_claim() -> None:
@@ -131,27 +131,27 @@ def test_one_seed_makes_no_claim_unless_the_difference_dwarfs_the_measured_devia
     assert not alone.verdict.counts
     assert "one seed each: the interval covers titles, not seeds" in alone.verdict.words
     assert "not measured (sevenepochs noise)" in alone.verdict.words
-    small = paired(1, -0.01, (floor(0.004),))
+    small = paired(1, -0.01, (noise(0.004),))
     assert not small.verdict.counts and "2.5 times that" in small.verdict.words
-    large = paired(1, -0.01, (floor(0.002),))
+    large = paired(1, -0.01, (noise(0.002),))
     assert large.verdict.winner == "b" and "5.0 times that" in large.verdict.words
-    assert not paired(1, -0.01, (floor(0.002, titles="other"),)).verdict.counts
+    assert not paired(1, -0.01, (noise(0.002, titles="other"),)).verdict.counts
 
 
 def test_a_second_seed_takes_no_claim_away() -> None:
     """The t quantile of one degree of freedom is 12.7, so over both two seeds hold 0 nearly always."""
     a = Group("a", (made("a", 1), made("a", 2)))
     b = Group("b", (made("b", 1, -0.008), made("b", 2, -0.012)))
-    pair = pair_groups(a, b, losses_of, [floor(0.002)])
+    pair = pair_groups(a, b, losses_of, [noise(0.002)])
     assert pair.own_rows.over_both is not None and not pair.own_rows.over_both.excludes_zero
     assert pair.verdict.winner == "b" and "2 seeds" in pair.verdict.words and "5.0 times that" in pair.verdict.words
-    assert not pair_groups(a, b, losses_of, [floor(0.003)]).verdict.counts
+    assert not pair_groups(a, b, losses_of, [noise(0.003)]).verdict.counts
     assert not pair_groups(a, b, losses_of).verdict.counts
 
 
 def test_a_floor_of_two_seeds_makes_no_claim() -> None:
     """Two seeds lie within a quarter of their true deviation of each other in one case of five."""
-    of_two = dataclasses.replace(floor(0.1), seeds=(1, 2), exact_val_losses=(1.0, 1.0005))
+    of_two = dataclasses.replace(noise(0.1), seeds=(1, 2), exact_val_losses=(1.0, 1.0005))
     alone = paired(1, -0.01, (of_two,))
     assert not alone.verdict.counts and alone.verdict.words.startswith("no claim yet")
     assert "2 seeds of a" in alone.verdict.words
@@ -159,7 +159,7 @@ def test_a_floor_of_two_seeds_makes_no_claim() -> None:
 
 def test_an_interval_around_zero_is_no_difference() -> None:
     a, b = Group("a", (made("a", 1),)), Group("b", (made("b", 2),))
-    pair = pair_groups(a, b, losses_of, [floor(1e-9)])
+    pair = pair_groups(a, b, losses_of, [noise(1e-9)])
     assert not pair.verdict.counts and pair.verdict.words.startswith("no difference can be claimed")
     assert pair.own_rows.seeds == ((1, 2),)
     same = pair_groups(a, Group("c", (made("c", 1),)), losses_of)
@@ -193,43 +193,43 @@ def test_kinds_add_up_and_their_intervals_are_wider_than_single_ones() -> None:
     assert parts[0].interval.half_width == pytest.approx(wide / 1.96 * single, rel=0.01)
 
 
-def test_noise_floors_are_stored_replaced_and_found(tmp_path: Path) -> None:
-    measured = noise_floor([made("a", seed) for seed in (3, 1, 2)])
+def test_seed_noises_are_stored_replaced_and_found(tmp_path: Path) -> None:
+    measured = seed_noise([made("a", seed) for seed in (3, 1, 2)])
     assert measured.seeds == (1, 2, 3) and measured.mean == pytest.approx(np.mean(measured.exact_val_losses))
     assert measured.exact_val_losses == tuple(made("a", seed).exact for seed in (1, 2, 3))
     assert measured.sd_interval[0] < measured.sd < measured.sd_interval[1]
     store(measured, tmp_path)
-    store(noise_floor([made("a", 1), made("a", 2)]), tmp_path)
-    store(noise_floor([made("b", 1), made("b", 2)]), tmp_path)
-    store(noise_floor([made("b", seed, lr=2.0) for seed in (1, 2, 3)]), tmp_path)
-    kept = read_floors(tmp_path)
+    store(seed_noise([made("a", 1), made("a", 2)]), tmp_path)
+    store(seed_noise([made("b", 1), made("b", 2)]), tmp_path)
+    store(seed_noise([made("b", seed, lr=2.0) for seed in (1, 2, 3)]), tmp_path)
+    kept = read_noises(tmp_path)
     assert sorted((f.recipe, f.n) for f in kept) == [("a", 2), ("b", 2), ("b", 3)]
     assert json.loads((tmp_path / "noise.json").read_text())["floors"][0]["sd"] == pytest.approx(kept[0].sd)
-    assert read_floors(tmp_path / "nowhere") == []
+    assert read_noises(tmp_path / "nowhere") == []
     (tmp_path / "noise.json").write_text('{"schema_version": 3, "floors": [{}]}')
     with pytest.raises(UserError, match="damaged"):
-        read_floors(tmp_path)
+        read_noises(tmp_path)
     with pytest.raises(UserError, match="one seed only"):
-        noise_floor([made("a", 1)])
+        seed_noise([made("a", 1)])
 
 
 def test_the_floor_of_a_compared_recipe_goes_before_others() -> None:
-    floors = [floor(0.5, "z"), floor(0.1, "a"), floor(0.2, "b"), floor(9.0, "a", "other")]
-    found = floor_for([made("a", 1), made("b", 1)], floors)
+    noises = [noise(0.5, "z"), noise(0.1, "a"), noise(0.2, "b"), noise(9.0, "a", "other")]
+    found = noise_for([made("a", 1), made("b", 1)], noises)
     assert found is not None and found.recipe == "b"
-    half_known = floor_for([made("a", 1), made("x", 1)], floors)
+    half_known = noise_for([made("a", 1), made("x", 1)], noises)
     assert half_known is not None and half_known.recipe == "z"  # x may scatter more than a does
-    other = floor_for([made("x", 1)], floors)
+    other = noise_for([made("x", 1)], noises)
     assert other is not None and other.recipe == "z"
-    other_titles = floor_for([made("b", 1, train="others")], floors)
+    other_titles = noise_for([made("b", 1, train="others")], noises)
     assert other_titles is not None and other_titles.recipe == "z"  # trained on others, so not a seed of b
-    changed = floor_for([made("b", 1, lr=2.0)], floors)
-    assert changed is not None and changed.recipe == "z"  # b's floor is of other settings
-    assert floor_for([made("a", 1, titles="third")], floors) is None
-    of_two = dataclasses.replace(floor(0.0, "b"), seeds=(1, 2), exact_val_losses=(1.0, 3.0))
-    found = floor_for([made("a", 1), made("b", 1)], [floor(0.1, "a"), of_two])
+    changed = noise_for([made("b", 1, lr=2.0)], noises)
+    assert changed is not None and changed.recipe == "z"  # b's noise is of other settings
+    assert noise_for([made("a", 1, titles="third")], noises) is None
+    of_two = dataclasses.replace(noise(0.0, "b"), seeds=(1, 2), exact_val_losses=(1.0, 3.0))
+    found = noise_for([made("a", 1), made("b", 1)], [noise(0.1, "a"), of_two])
     assert found is not None and found.recipe == "a"  # of two seeds a deviation says little, however large
-    assert floor_for([made("b", 1)], [floor(0.1, "a"), of_two]) == of_two
+    assert noise_for([made("b", 1)], [noise(0.1, "a"), of_two]) == of_two
 
 
 def test_a_rung_is_one_configuration() -> None:
@@ -282,4 +282,4 @@ def test_the_proxy_check_claims_no_more_than_its_pairs_show() -> None:
 def test_of_a_seed_run_twice_the_newest_counts() -> None:
     old = made("a", 1)
     new = created("2026-02-02T00:00:00+00:00", old)
-    assert by_recipe([old, new]) == by_recipe([new, old]) == [(new,)]
+    assert by_recipe([old, new]) == by_recipe([new, old]) == [Group("a", (new,))]

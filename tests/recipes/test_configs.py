@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.campaign.proxy import at_proxy_scale
-from sevenepochs.comparison.compare import group
+from sevenepochs.comparison.compare import groups_to_compare
 from sevenepochs.recipes import configs
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
@@ -68,4 +68,4 @@ def test_a_run_at_proxy_scale_is_compared_with_the_recipe_at_that_scale():
 def test_a_comparison_names_two_configurations_of_a_recipe_apart():
     plain = load_recipe("adamw")
     runs = [result("adamw", plain, "run0"), result("adamw", plain.replace("model.n_layer", 2), "run1")]
-    assert [one.name for one in group(runs)] == ["adamw", "adamw with n_layer=2"]
+    assert [one.name for one in groups_to_compare(runs)] == ["adamw", "adamw with n_layer=2"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.comparison.compare import by_recipe
-from sevenepochs.comparison.noise import noise_floor, read_floors
+from sevenepochs.comparison.noise import read_noises, seed_noise
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
@@ -278,8 +278,8 @@ def test_the_committed_tables_are_those_of_the_committed_results() -> None:
 def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:
     """What a configuration is called depends on what counts as a recipe: an old floor would judge nothing."""
     root = Path(__file__).parents[2] / "results"
-    recipes = [seeds for seeds in by_recipe(list_results(root)) if len({result.seed for result in seeds}) > 1]
-    assert set(map(noise_floor, recipes)) == set(read_floors(root)), "run: sevenepochs noise"
+    recipes = [group.results for group in by_recipe(list_results(root)) if len(group.seeds) > 1]
+    assert set(map(seed_noise, recipes)) == set(read_noises(root)), "run: sevenepochs noise"
 
 
 def test_benchmarks_in_results_are_no_runs(published: Path, tmp_path: Path) -> None:

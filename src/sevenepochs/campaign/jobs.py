@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
-from sevenepochs.comparison.finished import finished_runs, published_results
+from sevenepochs.comparison.find import finished_runs, published_results
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError

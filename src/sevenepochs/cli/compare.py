@@ -36,9 +36,9 @@ def compare(
     from sevenepochs.cli.compare_views import pair_row, parts_table, print_figures, print_pair, row
     from sevenepochs.cli.console import console
     from sevenepochs.comparison.compare import compare as line_up
-    from sevenepochs.comparison.compare import group, pair_groups
-    from sevenepochs.comparison.finished import select
-    from sevenepochs.comparison.noise import read_floors
+    from sevenepochs.comparison.compare import groups_to_compare, pair_groups
+    from sevenepochs.comparison.find import select
+    from sevenepochs.comparison.noise import read_noises
     from sevenepochs.comparison.title_losses import title_losses
     from sevenepochs.errors import UserError
 
@@ -51,11 +51,11 @@ def compare(
     parts: list[list[Part]] = []
     unpaired: list[str] = []
     if comparison.comparable:
-        first, *others = group(named)
-        floors = read_floors(folders.results)
+        first, *others = groups_to_compare(named)
+        noises = read_noises(folders.results)
         for other in others:
             try:
-                pair = pair_groups(first, other, lambda result: title_losses(result, inner), floors)
+                pair = pair_groups(first, other, lambda result: title_losses(result, inner), noises)
             except UserError as error:
                 unpaired.append(f"{other.name}: {error}")
                 continue

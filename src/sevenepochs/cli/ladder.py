@@ -89,7 +89,7 @@ def ladder(
 
 def _checks(recipes: tuple[str, ...] | None, runs: Path, results: Path) -> dict[str, ProxyCheck]:
     """Of the runs of these recipes, or of all."""
-    from sevenepochs.comparison.finished import finished_runs, published_results
+    from sevenepochs.comparison.find import finished_runs, published_results
     from sevenepochs.comparison.ladder import plain_name
     from sevenepochs.comparison.proxy_check import proxy_checks
 

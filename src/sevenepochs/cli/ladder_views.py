@@ -73,14 +73,14 @@ def show_table(names: tuple[str, ...], planned: list[Planned], results: Path, *,
     from sevenepochs.campaign.jobs import results_of
     from sevenepochs.cli.console import console
     from sevenepochs.comparison.ladder import ladder as line_up
-    from sevenepochs.comparison.noise import read_floors
+    from sevenepochs.comparison.noise import read_noises
     from sevenepochs.comparison.title_losses import title_losses
     from sevenepochs.recipes.listing import list_recipes
     from sevenepochs.report.ladder_table import log_entries, rows, to_json
 
     found = results_of(planned)
     corpus = next(iter(one.job.experiment.corpus for one in planned), None)
-    rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_floors(results))
+    rungs = line_up(names, found, lambda result: title_losses(result, corpus), read_noises(results))
     if json:
         print_json([to_json(rung) for rung in rungs])
         return

@@ -10,7 +10,7 @@ from sevenepochs.cli.json_output import print_json
 from sevenepochs.cli.options import Folders, Json, Positional, Settings, Titles
 
 if TYPE_CHECKING:
-    from sevenepochs.comparison.noise import NoiseFloor
+    from sevenepochs.comparison.noise import SeedNoise
 
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RECIPE|RUN ...]")]
 
@@ -38,8 +38,8 @@ def noise(
     from sevenepochs.cli.ladder_views import show_unfinished
     from sevenepochs.cli.options import experiment_from, refuse_seed
     from sevenepochs.comparison.compare import by_recipe
-    from sevenepochs.comparison.finished import finished_runs, published_results, select
-    from sevenepochs.comparison.noise import noise_floor, store, to_json
+    from sevenepochs.comparison.find import finished_runs, published_results, select
+    from sevenepochs.comparison.noise import seed_noise, store, to_json
     from sevenepochs.errors import UserError
     from sevenepochs.training.hooks import Watcher
 
@@ -68,35 +68,35 @@ def noise(
         watcher = Watcher() if json else ConsoleWatcher()
         executed = execute(plan(jobs, runs, results), runs, watcher)
         show_unfinished(executed, errors)
-        measured = results_of(executed)
-        if not measured:
+        results_there = results_of(executed)
+        if not results_there:
             raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")
     elif recipes:
         names = [proxy_name(text) if proxy else text for text in recipes]
-        measured = [result for text in names for result in select(text, runs, results)]
+        results_there = [result for text in names for result in select(text, runs, results)]
     else:
-        measured = [*published_results(results), *finished_runs(runs)]
-    members = by_recipe(measured)
+        results_there = [*published_results(results), *finished_runs(runs)]
+    groups = by_recipe(results_there)
     if not recipes:
-        members = [some for some in members if len(some) > 1]
-    if not members:
+        groups = [group for group in groups if len(group.results) > 1]
+    if not groups:
         raise UserError(
             f"no recipe has been run with two seeds in {runs} or {results}; train some: "
             "sevenepochs noise baseline --train 3"
         )
-    floors = [noise_floor(some) for some in members]
-    for floor in floors:
-        file = store(floor, results)
+    noises = [seed_noise(group.results) for group in groups]
+    for one in noises:
+        file = store(one, results)
     if json:
-        print_json([to_json(floor) for floor in floors])
+        print_json([to_json(one) for one in noises])
         return
-    _show(floors)
+    _show(noises)
     console.print(f"kept in {file}, where `compare` and `ladder` find it")
-    if any(floor.n < 3 for floor in floors):
+    if any(one.n < 3 for one in noises):
         errors.print("two seeds say little: the interval of their deviation spans a factor of 70", style="yellow")
 
 
-def _show(floors: list[NoiseFloor]) -> None:
+def _show(noises: list[SeedNoise]) -> None:
     from rich.table import Table
 
     from sevenepochs.cli.console import console
@@ -105,8 +105,8 @@ def _show(floors: list[NoiseFloor]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("recipe", "corpus", "n", "mean exact", "sd", "95 % interval of the sd", "machine"):
         table.add_column(column, justify="left" if column in ("recipe", "corpus", "machine") else "right")
-    for floor in floors:
-        low, high = (format_metric("seed_deviation", value) for value in floor.sd_interval)
-        mean, sd = format_metric("exact_val_loss", floor.mean), format_metric("seed_deviation", floor.sd)
-        table.add_row(floor.recipe, floor.corpus, str(floor.n), mean, sd, f"{low} to {high}", floor.device)
+    for one in noises:
+        low, high = (format_metric("seed_deviation", value) for value in one.sd_interval)
+        mean, sd = format_metric("exact_val_loss", one.mean), format_metric("seed_deviation", one.sd)
+        table.add_row(one.recipe, one.corpus, str(one.n), mean, sd, f"{low} to {high}", one.device)
     console.print(table)

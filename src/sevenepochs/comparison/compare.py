@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sevenepochs.comparison.noise import NoiseFloor, floor_for
+from sevenepochs.comparison.noise import SeedNoise, noise_for
 from sevenepochs.comparison.paired import PairedDifference, paired_difference
 from sevenepochs.comparison.verdict import Verdict, verdict
 from sevenepochs.errors import UserError
@@ -44,7 +44,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs of one recipe and configuration, one a seed, by seed."""
+    """The results of one recipe and configuration, one per seed, sorted by seed."""
 
     name: str
     results: tuple[Result, ...]
@@ -73,7 +73,7 @@ class Pair:
     stock_rows: PairedDifference | None
     own_are_stock: bool
     left_out: tuple[int, ...]
-    noise: NoiseFloor | None
+    noise: SeedNoise | None
     verdict: Verdict
 
 
@@ -90,8 +90,8 @@ def compare(results: list[Result]) -> Comparison:
     return Comparison((reference, *others), reference, comparable=len(by_titles(results)) == 1)
 
 
-def group(results: Iterable[Result]) -> list[Group]:
-    """Groups as `by_recipe` makes them.
+def groups_to_compare(results: Iterable[Result]) -> list[Group]:
+    """Return the groups of `by_recipe` with names that tell them apart.
 
     Runs that would all fall into one group are compared with each other, each a group of its own.
     """
@@ -99,7 +99,7 @@ def group(results: Iterable[Result]) -> list[Group]:
     groups = by_recipe(results)
     if len(groups) == 1:
         return [Group(result.facts.run, (result,)) for result in results]
-    firsts = [members[0] for members in groups]
+    firsts = [group.results[0] for group in groups]
     recipes, configurations = [first.recipe for first in firsts], list(map(called, firsts))
     names = []
     for first, recipe, configuration in zip(firsts, recipes, configurations, strict=True):
@@ -108,39 +108,42 @@ def group(results: Iterable[Result]) -> list[Group]:
         else:  # several configurations of one recipe, or one on several training sets
             is_told = configurations.count(configuration) == 1
             names.append(configuration if is_told else first.facts.run)
-    return [Group(name, members) for name, members in zip(names, groups, strict=True)]
+    return [Group(name, group.results) for name, group in zip(names, groups, strict=True)]
 
 
-def by_recipe(results: Iterable[Result]) -> list[tuple[Result, ...]]:
-    """Runs by recipe and configuration in the order of their first mention, each by seed; of a seed, the newest."""
+def by_recipe(results: Iterable[Result]) -> list[Group]:
+    """Return a group per recipe and configuration, in the order of first mention; of several runs of a seed the newest
+    is in it."""
     found: dict[str, dict[int, Result]] = {}
     for result in results:
         seeds = found.setdefault(recipe_key(result), {})
         if result.seed not in seeds or result.created_utc >= seeds[result.seed].created_utc:
             seeds[result.seed] = result
-    return [tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values()]
+    groups = (tuple(seeds[seed] for seed in sorted(seeds)) for seeds in found.values())
+    return [Group(results[0].recipe, results) for results in groups]
 
 
-def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict[str, tuple[Result, ...]]:
-    """The seeds of each name, of one configuration only: where a name has several, that of the official seed stands,
-    and of several such the newest."""
-    found: dict[str, tuple[Result, ...]] = {}
-    for members in by_recipe(results):
-        name = name_of(members[0])
-        found[name] = max(found.get(name, members), members, key=_standing)
+def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict[str, Group]:
+    """Return one group per name. Where a name has several configurations, the one run with the official seed is
+    taken, and of several such the newest."""
+    found: dict[str, Group] = {}
+    for group in by_recipe(results):
+        name = name_of(group.results[0])
+        named = Group(name, group.results)
+        found[name] = max(found.get(name, named), named, key=_standing)
     return found
 
 
-def _standing(members: tuple[Result, ...]) -> tuple[bool, str]:
-    official = [result for result in members if result.seed == OFFICIAL_SEED]
-    return bool(official), max(result.created_utc for result in official or members)
+def _standing(group: Group) -> tuple[bool, str]:
+    official = [result for result in group.results if result.seed == OFFICIAL_SEED]
+    return bool(official), max(result.created_utc for result in official or group.results)
 
 
 def pair_groups(
     first: Group,
     second: Group,
     losses_of: Callable[[Result], TitleLosses],
-    floors: Iterable[NoiseFloor] = (),
+    noises: Iterable[SeedNoise] = (),
 ) -> Pair:
     """Pair the runs of two groups by seed; single runs are paired whatever their seeds.
 
@@ -164,7 +167,7 @@ def pair_groups(
     seeds = [(a.seed, b.seed) for a, b in chosen]
     own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
     own_are_stock = all(run.facts.rows == "stock" for pair in chosen for run in pair)
-    floor = floor_for((*first.results, *second.results), floors)
+    noise = noise_for((*first.results, *second.results), noises)
     return Pair(
         first=first.name,
         second=second.name,
@@ -173,8 +176,8 @@ def pair_groups(
         stock_rows=own if own_are_stock else _under_stock_rows(losses, seeds),
         own_are_stock=own_are_stock,
         left_out=tuple(sorted(set(first.seeds) ^ set(second.seeds))) if common else (),
-        noise=floor,
-        verdict=verdict(first.name, second.name, own, floor),
+        noise=noise,
+        verdict=verdict(first.name, second.name, own, noise),
     )
 
 
@@ -190,8 +193,8 @@ def _under_stock_rows(
     return paired_difference(sides[0], sides[1], seeds)
 
 
-def _with_seed(members: Group, seed: int) -> Result:
-    return members.results[members.seeds.index(seed)]
+def _with_seed(group: Group, seed: int) -> Result:
+    return group.results[group.seeds.index(seed)]
 
 
 def _listed(seeds: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenepochs.comparison.compare import Group, Pair, by_name, pair_groups
-from sevenepochs.comparison.noise import NoiseFloor
+from sevenepochs.comparison.noise import SeedNoise
 from sevenepochs.errors import UserError
 from sevenepochs.store.choosing import by_titles, mean_exact
 from sevenepochs.store.results import Result
@@ -45,7 +45,7 @@ def ladder(
     recipes: Sequence[str],
     results: Iterable[Result],
     losses_of: Callable[[Result], TitleLosses],
-    floors: Iterable[NoiseFloor] = (),
+    noises: Iterable[SeedNoise] = (),
 ) -> list[Rung]:
     """The rungs of these recipes, from results on one set of titles.
 
@@ -56,29 +56,28 @@ def ladder(
     Raises:
         UserError: results on several sets of titles.
     """
-    floors = list(floors)
+    noises = list(noises)
     chosen = [result for result in results if plain_name(result) in recipes]
     if len(by_titles(chosen)) > 1:
         raise UserError("a ladder needs runs on one set of titles; these are on several")
-    seeds_of = by_name(chosen, plain_name)
+    groups = by_name(chosen, plain_name)
     rungs: list[Rung] = []
     first_mean: float | None = None
     before: Group | None = None
     for name in recipes:
-        members = seeds_of.get(name, ())
-        if not members:
+        here = groups.get(name)
+        if here is None:
             rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
             continue
-        here = Group(name, members)
-        mean = mean_exact(members)
+        mean = mean_exact(here.results)
         first_mean = mean if first_mean is None else first_mean
         pair, unpaired = None, ""
         if before is not None:
             try:
-                pair = pair_groups(before, here, losses_of, floors)
+                pair = pair_groups(before, here, losses_of, noises)
             except UserError as error:
                 unpaired = str(error)
-        sd = float(np.std([one.exact for one in members], ddof=1)) if len(members) > 1 else None
+        sd = float(np.std([one.exact for one in here.results], ddof=1)) if len(here.results) > 1 else None
         rungs.append(Rung(name, here.results, mean, sd, mean / first_mean, pair, unpaired))
         before = here
     return rungs
@@ -88,15 +87,15 @@ def ladders(
     recipes: Sequence[str],
     results: Iterable[Result],
     losses_of: Callable[[Result], TitleLosses],
-    floors: Iterable[NoiseFloor] = (),
+    noises: Iterable[SeedNoise] = (),
 ) -> dict[str, list[Rung]]:
     """The ladder of every set of titles with a result, by the titles' hash: full runs first, then proxies.
 
     Args and errors as for `ladder`.
     """
-    floors = list(floors)
+    noises = list(noises)
     of_titles = by_titles(sorted(results, key=lambda r: (r.is_proxy, r.corpus.name)))
-    return {titles: ladder(recipes, some, losses_of, floors) for titles, some in of_titles.items()}
+    return {titles: ladder(recipes, some, losses_of, noises) for titles, some in of_titles.items()}
 
 
 def published_losses(result: Result) -> TitleLosses:
@@ -114,7 +113,7 @@ def published_losses(result: Result) -> TitleLosses:
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
     """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
     several configurations of a recipe one counts (`compare.by_name`)."""
-    return {name: mean_exact(seeds) for name, seeds in by_name(results, plain_name).items()}
+    return {name: mean_exact(group.results) for name, group in by_name(results, plain_name).items()}
 
 
 def plain_name(result: Result) -> str:

@@ -1,8 +1,8 @@
-"""The noise floor: how far the exact loss moves when nothing but the seed changes. No torch.
+"""Seed noise: how far the exact loss moves when nothing but the seed changes. No torch.
 
 Measured from runs of one recipe and configuration with several seeds, and kept in results/noise.json, where `compare`
 finds it. The interval of the standard deviation is the chi-square one: with three seeds it reaches from half to six
-times the measured value, so a floor of three seeds is an order of magnitude and no more.
+times the measured value, so the noise measured on three seeds is an order of magnitude and no more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SCHEMA_VERSION = 3  # 2: configurations were digested with kinds of before 30 N
 
 
 @dataclass(frozen=True)
-class NoiseFloor:
+class SeedNoise:
     """Seed deviation of one recipe on one set of validation titles, nats per character.
 
     Attributes:
@@ -61,12 +61,12 @@ class NoiseFloor:
     @property
     def sd_interval(self) -> Interval:
         found = sd_interval(self.exact_val_losses)
-        assert found is not None, "a floor has at least two seeds"
+        assert found is not None, "noise is measured on two seeds or more"
         return found
 
 
-def noise_floor(results: Sequence[Result]) -> NoiseFloor:
-    """The floor from runs that differ in their seed only; the caller has grouped them (`compare.group`).
+def seed_noise(results: Sequence[Result]) -> SeedNoise:
+    """Return the noise over runs that differ in their seed only; the caller has grouped them (`by_recipe`).
 
     Raises:
         UserError: fewer than two seeds.
@@ -81,7 +81,7 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
         )
     seeds = sorted(by_seed)
     devices = sorted({f"{result.machine.device} {result.machine.precision}" for result in results})
-    return NoiseFloor(
+    return SeedNoise(
         recipe=first.recipe,
         configuration=_digest(first),
         corpus=first.corpus.name,
@@ -92,25 +92,27 @@ def noise_floor(results: Sequence[Result]) -> NoiseFloor:
     )
 
 
-def floor_for(results: Sequence[Result], floors: Iterable[NoiseFloor]) -> NoiseFloor | None:
-    """The floor to judge these results by, which are on the same titles: the largest of those measured on their
-    configurations where each has one, else the largest of any recipe's on these titles, floors of enough seeds before
-    others; None where nobody measured one."""
-    there = [floor for floor in floors if floor.validation_titles_sha256 == results[0].titles]
+def noise_for(results: Sequence[Result], noises: Iterable[SeedNoise]) -> SeedNoise | None:
+    """Return the noise to judge these results by, which are on the same titles; None where none was measured there.
+
+    It is the largest that was measured on their configurations where each has one, else the largest on these titles.
+    A noise measured on enough seeds comes before others.
+    """
+    there = [noise for noise in noises if noise.validation_titles_sha256 == results[0].titles]
     compared = set(map(_digest, results))
-    own = [floor for floor in there if floor.configuration in compared]
+    own = [noise for noise in there if noise.configuration in compared]
     # what is not known of one of them is not taken from the other: recipes differ ninefold
-    found = own if {floor.configuration for floor in own} == compared else there
-    enough = [floor for floor in found if floor.n >= SEEDS_TO_CLAIM]
-    return max(enough or found, key=lambda floor: floor.sd, default=None)
+    found = own if {noise.configuration for noise in own} == compared else there
+    enough = [noise for noise in found if noise.n >= SEEDS_TO_CLAIM]
+    return max(enough or found, key=lambda noise: noise.sd, default=None)
 
 
 def _digest(result: Result) -> str:
     return hashlib.sha256(recipe_key(result).encode()).hexdigest()[:12]
 
 
-def read_floors(results_root: Path) -> list[NoiseFloor]:
-    """All floors of results/noise.json; none when there is no such file.
+def read_noises(results_root: Path) -> list[SeedNoise]:
+    """Return every noise in results/noise.json; none when there is no such file.
 
     Raises:
         UserError: the file is damaged.
@@ -125,18 +127,18 @@ def read_floors(results_root: Path) -> list[NoiseFloor]:
                 f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}; "
                 "delete it and measure again: sevenepochs noise"
             )
-        return [_floor(entry) for entry in data["floors"]]
+        return [_noise(entry) for entry in data["floors"]]
 
 
-def store(floor: NoiseFloor, results_root: Path) -> Path:
-    """Put a floor into results/noise.json in place of an older one of that configuration and machine.
+def store(noise: SeedNoise, results_root: Path) -> Path:
+    """Put `noise` into results/noise.json in place of an older one of that configuration and machine.
 
     Raises:
         UserError: the file is damaged or cannot be written.
     """
-    key = (floor.configuration, floor.device)
-    others = [old for old in read_floors(results_root) if (old.configuration, old.device) != key]
-    rows = sorted([*others, floor], key=lambda f: (f.corpus, f.recipe, f.configuration, f.device))
+    key = (noise.configuration, noise.device)
+    others = [old for old in read_noises(results_root) if (old.configuration, old.device) != key]
+    rows = sorted([*others, noise], key=lambda f: (f.corpus, f.recipe, f.configuration, f.device))
     file = results_root / FILE
     data = {"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "floors": [to_json(row) for row in rows]}
     text = json.dumps(data, indent=1) + "\n"
@@ -146,15 +148,15 @@ def store(floor: NoiseFloor, results_root: Path) -> Path:
     return file
 
 
-def to_json(floor: NoiseFloor) -> dict[str, Any]:
+def to_json(noise: SeedNoise) -> dict[str, Any]:
     """The stored fields, and mean, deviation and its interval for whoever reads the file."""
-    return {**asdict(floor), "n": floor.n, "mean": floor.mean, "sd": floor.sd, "sd_interval_95": floor.sd_interval}
+    return {**asdict(noise), "n": noise.n, "mean": noise.mean, "sd": noise.sd, "sd_interval_95": noise.sd_interval}
 
 
-def _floor(entry: dict[str, Any]) -> NoiseFloor:
+def _noise(entry: dict[str, Any]) -> SeedNoise:
     seeds, losses = tuple(map(int, entry["seeds"])), tuple(map(float, entry["exact_val_losses"]))
     if len(seeds) != len(losses) or len(seeds) < 2:
         raise ValueError(f"{len(losses)} losses for {len(seeds)} seeds")
     names = ("recipe", "configuration", "corpus", "validation_titles_sha256", "device")
     texts = {name: str(entry[name]) for name in names}
-    return NoiseFloor(**texts, seeds=seeds, exact_val_losses=losses)
+    return SeedNoise(**texts, seeds=seeds, exact_val_losses=losses)

@@ -85,7 +85,7 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
         of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
     checks = {}
     for (name, _), (full, proxies) in sorted(of_corpus.items()):
-        kept = {recipe: _settings(seeds[0]) for recipe, seeds in by_name(full, plain_name).items()}
+        kept = {recipe: _settings(group.results[0]) for recipe, group in by_name(full, plain_name).items()}
         alike = [result for result in proxies if kept.get(plain_name(result)) == _settings(result)]
         checks[name] = proxy_check(mean_losses(full), mean_losses(alike))
     return {name: check for name, check in checks.items() if check.pairs}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sevenepochs.comparison.noise import SEEDS_TO_CLAIM, NoiseFloor
+from sevenepochs.comparison.noise import SEEDS_TO_CLAIM, SeedNoise
 from sevenepochs.comparison.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 
@@ -29,7 +29,7 @@ class Verdict:
         return self.winner is not None
 
 
-def verdict(first: str, second: str, difference: PairedDifference, noise: NoiseFloor | None) -> Verdict:
+def verdict(first: str, second: str, difference: PairedDifference, noise: SeedNoise | None) -> Verdict:
     """What may be said about `second` against `first`."""
     if difference.identical:
         return Verdict(None, f"{second} and {first} are identical, title by title")
@@ -56,7 +56,7 @@ def verdict(first: str, second: str, difference: PairedDifference, noise: NoiseF
     return Verdict(None, f"no claim yet: {better} is lower {amount}{note}")
 
 
-def _seeds_note(difference: PairedDifference, noise: NoiseFloor | None) -> str:
+def _seeds_note(difference: PairedDifference, noise: SeedNoise | None) -> str:
     """What the interval leaves out when fewer than three seeds were paired."""
     if difference.n_pairs >= SEEDS_TO_CLAIM:
         return f" ({difference.n_pairs} seeds)"

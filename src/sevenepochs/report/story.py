@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sevenepochs.comparison.ladder import Rung, ladders
-from sevenepochs.comparison.noise import NoiseFloor, read_floors
+from sevenepochs.comparison.noise import SeedNoise, read_noises
 from sevenepochs.comparison.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
@@ -117,7 +117,7 @@ class Story:
     def ladders(self) -> dict[str, list[Rung]]:
         """The ladder of the full runs and that of the proxies, by their titles' hash."""
         results = unchanged(p.result for p in (*self.everything, *self.proxies))
-        return ladders(LADDER, results, self.losses_of, self.floors)
+        return ladders(LADDER, results, self.losses_of, self.noises)
 
     def losses_of(self, result: Result) -> TitleLosses:
         """The losses title by title of one of the story's results or proxies.
@@ -134,14 +134,14 @@ class Story:
     def digest(self) -> str:
         """What tells two stories with the same parts apart, 12 hex digits: of what `ladders` and `everything` hold."""
         named = [f"{p.result.name}@{p.digest}" for p in (*self.everything, *self.proxies)]
-        return hashlib.sha256("\n".join([*named, *map(repr, self.floors)]).encode()).hexdigest()[:12]
+        return hashlib.sha256("\n".join([*named, *map(repr, self.noises)]).encode()).hexdigest()[:12]
 
     @cached_property
-    def floors(self) -> list[NoiseFloor]:
+    def noises(self) -> list[SeedNoise]:
         """Seed deviations that were measured beside these results."""
         paths = [p.result.path for p in (*self.everything, *self.proxies)]
         roots = sorted({path.parent for path in paths if path is not None})
-        return [floor for root in roots for floor in read_floors(root)]
+        return [noise for root in roots for noise in read_noises(root)]
 
     @property
     def is_sample(self) -> bool:

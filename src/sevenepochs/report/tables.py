@@ -44,7 +44,7 @@ def side_by_side(before: Published, after: Published) -> str:
     return table(["", f"`{called(before.result)}`", f"`{called(after.result)}`"], rows)
 
 
-def ladder(published: tuple[Published, ...]) -> str:
+def runs_table(published: tuple[Published, ...]) -> str:
     """All runs, highest exact loss first, each with its difference from the one above it."""
     rows = []
     above: float | None = None

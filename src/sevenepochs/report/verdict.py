@@ -3,7 +3,7 @@ and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
 
-from sevenepochs.comparison.compare import group, pair_groups
+from sevenepochs.comparison.compare import groups_to_compare, pair_groups
 from sevenepochs.comparison.paired import PairedDifference
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.inputs import Published
@@ -27,9 +27,9 @@ def verdict(story: Story, before: Published, after: Published) -> str:
             " this size could be the seed's doing, these two numbers cannot tell."
         )
     with_losses = [p.result for p in story.everything if p.title_losses is not None]
-    groups = {recipe_key(g.results[0]): g for g in group(with_losses)}
+    groups = {recipe_key(g.results[0]): g for g in groups_to_compare(with_losses)}
     first, second = (groups[recipe_key(p.result)] for p in (before, after))
-    pair = pair_groups(first, second, story.losses_of, story.floors)
+    pair = pair_groups(first, second, story.losses_of, story.noises)
     return f"{moved} {_drawn_again(pair.own_rows)} In one line: {pair.verdict.words}."
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
-from sevenepochs.comparison.noise import read_floors
+from sevenepochs.comparison.noise import read_noises
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
@@ -175,7 +175,7 @@ def draw_figures(folder: Path, results_root: Path) -> list[Path]:
 
 
 def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]:
-    return ladders(LADDER, unchanged(results), published_losses, read_floors(results_root))
+    return ladders(LADDER, unchanged(results), published_losses, read_noises(results_root))
 
 
 def _cells(result: Result) -> list[str]:

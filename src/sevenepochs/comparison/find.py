@@ -1,4 +1,4 @@
-"""Finished runs and published results, found by what a user calls them. No torch.
+"""Find finished runs and published results by what a user calls them. No torch.
 
 A recipe's name means all of its seeds: the newest complete run and every other one with the same configuration and
 titles. Where no run folder has it, results/ is asked. A damaged folder is passed over; `sevenepochs runs` names it.
@@ -26,22 +26,21 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
         return [Result.read(Path(text))]
     complete = [result for result in finished_runs(runs_root) if result.recipe == text]
     if complete:
-        return same_recipe(complete[-1], complete)
+        return _group_of(complete[-1], complete)
     published = [result for result in published_results(results_root) if text in (result.recipe, result.name)]
     if published and not _has_run(text, runs_root):
         corpora = sorted({result.corpus.name for result in published})
         if len(corpora) > 1:
             names = ", ".join(str(result.path) for result in published)
             raise UserError(f"{text!r} is published on several corpora ({', '.join(corpora)}); name one of: {names}")
-        return same_recipe(max(published, key=lambda r: r.created_utc), published)
+        return _group_of(max(published, key=lambda r: r.created_utc), published)
     return [result_of(find_run(text, runs_root))]
 
 
-def same_recipe(result: Result, among: list[Result]) -> list[Result]:
-    """Those that differ from `result` in their seed only, one a seed (the newest), by seed; itself among them."""
-    key = recipe_key(result)
-    [seeds] = by_recipe(other for other in among if recipe_key(other) == key)
-    return list(seeds)
+def _group_of(result: Result, among: list[Result]) -> list[Result]:
+    """Return the results of `result`'s recipe, one per seed (the newest), sorted by seed. Includes `result`."""
+    [group] = by_recipe(other for other in among if recipe_key(other) == recipe_key(result))
+    return list(group.results)
 
 
 def finished_runs(root: Path) -> list[Result]:
@@ -50,7 +49,7 @@ def finished_runs(root: Path) -> list[Result]:
 
 
 def published_results(root: Path) -> list[Result]:
-    """As `store.results.list_results`; none where there is no such folder."""
+    """Return `store.results.list_results(root)`; none where there is no such folder."""
     return list_results(root) if root.is_dir() else []
 
 
