@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.comparison.compare import Comparison
 from sevenepochs.comparison.compare import compare as _compare
-from sevenepochs.comparison.find import finished_runs
 from sevenepochs.data.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
-from sevenepochs.recipes.configs import called
 from sevenepochs.store.results import Result, result_of
 from sevenepochs.store.run import Run, find_run
 from sevenepochs.training.hooks import Plan, Progress, Watcher
@@ -132,46 +130,18 @@ def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "r
     Raises:
         UserError: there is no such thing, or it is broken or incomplete.
     """
-    from sevenepochs.report.opening import chapters_of_results, chapters_of_runs, find_results, recipes_up_to
+    from sevenepochs.report.opening import open_chapters
 
-    text = str(run)
-    if text in ("train", "train demo"):
-        recipes = recipes_up_to(subject, demo=text == "train demo")
-        trained = [_run_of(recipe, Path(runs)) for recipe in recipes]
-        _analyze(trained)
-        return chapters_of_runs(trained, {}, "train")
-    if (Path(run) / "run.json").is_file():
-        found, cast = _with_siblings(Run(Path(run)), subject)
-        _analyze(found)
-        return chapters_of_runs(found, cast, "run")
-    return chapters_of_results(find_results(text))
+    def trained(recipe: str) -> Run:
+        return train(recipe, runs=runs, watcher=_Lines())
+
+    return open_chapters(run, subject, Path(runs), trained, _analyze)
 
 
-def _run_of(recipe: str, runs: Path) -> Run:
-    """The newest complete run of a recipe, trained now where there is none."""
-    complete = [result.run for result in finished_runs(runs) if called(result) == recipe and result.run]
-    return complete[-1] if complete else train(recipe, runs=runs, watcher=_Lines())
-
-
-def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
-    """The run, and the complete runs beside it whose recipes the story knows; what the run plays."""
-    from sevenepochs.report.opening import story_recipes
-
-    own = result_of(run)
-    found = {own.name: run}
-    for other in finished_runs(run.path.resolve().parent):
-        is_sibling = called(other) in story_recipes() and called(other) != called(own)
-        if is_sibling and other.titles == own.titles and other.run:
-            found[other.name] = other.run
-    return list(found.values()), {subject: own.name}
-
-
-def _analyze(runs: list[Run]) -> None:
+def _analyze(run: Run) -> None:
     from sevenepochs.questions.standard import analyze
 
-    for run in runs:
-        if "next_token" not in run.analysis_names():
-            analyze(run)
+    analyze(run)
 
 
 def _settings(experiment: Experiment) -> list[str] | None:

@@ -3,15 +3,59 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from sevenepochs.comparison.find import finished_runs
 from sevenepochs.errors import UserError
 from sevenepochs.recipes import RECORD_RECIPE
+from sevenepochs.recipes.configs import called
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.story import PARTS, Story
+from sevenepochs.store.results import result_of
 from sevenepochs.store.run import Run
+
+
+def open_chapters(
+    run: Path | str, subject: str, runs: Path, train: Callable[[str], Run], analyze: Callable[[Run], object]
+) -> Chapters:
+    """What `sevenepochs.open_story` returns; arguments and errors as there.
+
+    Args:
+        train: trains a recipe by name into `runs`.
+        analyze: leaves the standard analyses in a run's folder.
+    """
+    text, cast = str(run), dict[str, str]()
+    if text in ("train", "train demo"):
+        found = [_newest(recipe, runs) or train(recipe) for recipe in recipes_up_to(subject, demo=text == "train demo")]
+        origin = "train"
+    elif (Path(run) / "run.json").is_file():
+        found, cast = _with_siblings(Run(Path(run)), subject)
+        origin = "run"
+    else:
+        return chapters_of_results(find_results(text))
+    for one in found:
+        if "next_token" not in one.analysis_names():
+            analyze(one)
+    return chapters_of_runs(found, cast, origin)
+
+
+def _newest(recipe: str, runs: Path) -> Run | None:
+    """The newest complete run of a recipe; None where there is none."""
+    complete = [result.run for result in finished_runs(runs) if called(result) == recipe]
+    return complete[-1] if complete else None
+
+
+def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
+    """The run, and the complete runs beside it whose recipes the story knows; what the run plays."""
+    own = result_of(run)
+    found = {own.name: run}
+    for other in finished_runs(run.path.resolve().parent):
+        is_sibling = called(other) in _story_recipes() and called(other) != called(own)
+        if is_sibling and other.titles == own.titles and other.run:
+            found[other.name] = other.run
+    return list(found.values()), {subject: own.name}
 
 
 def find_results(text: str) -> Path:
@@ -32,7 +76,7 @@ def find_results(text: str) -> Path:
     )
 
 
-def story_recipes() -> tuple[str, ...]:
+def _story_recipes() -> tuple[str, ...]:
     """Every recipe that plays a part."""
     return tuple(recipe for part in PARTS for recipe in part.recipes)
 
