@@ -41,11 +41,11 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     try:
         shape = Shape().with_settings(options.set)
-        facts = record_facts(HERE, arguments, shape.threads)  # before anything is written
+        known = record_facts(HERE, arguments, shape.threads)  # before anything is written
         probed = _probe(shape) if {"step", "sizes"} & set(options.benchmarks) else {}
         for name in options.benchmarks:
             console.rule(name)
-            record = _run(name, options, facts, shape, probed)
+            record = _run(name, options, known, shape, probed)
             _show(record)
             if options.results:
                 console.print(f"written: {os.path.relpath(record.write(options.results))}")
@@ -86,22 +86,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _run(
-    name: str, options: argparse.Namespace, facts: dict[str, Any], shape: Shape, probed: dict[str, Any]
+    name: str, options: argparse.Namespace, known: dict[str, Any], shape: Shape, probed: dict[str, Any]
 ) -> BenchRecord:
     if name == "preparation":
         content = preparation(options.titles, options.rounds or 3, shape.threads, console.print)
-        return BenchRecord(benchmark=name, **facts, content=content)
+        return BenchRecord(benchmark=name, **known, content=content)
     shape = Shape(**probed["shape"])
     seconds = options.round_seconds
     if name == "step":
         content = side_by_side(shape, options.peers, options.rounds or 5, seconds, console.print)
     else:
         content = over_sizes(series(shape), options.rounds or 3, seconds, console.print)
-    machine = {**facts["machine"], "device": shape.device, "device_name": probed["device_name"]}
+    machine = {**known["machine"], "device": shape.device, "device_name": probed["device_name"]}
     known_better = {"machine": machine, "precision": shape.precision, "torch": probed["torch"]}
     products = before_and_after(probed["products"], _probe(shape)["products"])
     content = {"shape": asdict(shape), "products": products, **content}
-    return BenchRecord(benchmark=name, **{**facts, **known_better}, content=content)
+    return BenchRecord(benchmark=name, **{**known, **known_better}, content=content)
 
 
 def before_and_after(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:

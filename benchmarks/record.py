@@ -20,7 +20,7 @@ def record_facts(root: Path, arguments: list[str], threads: int) -> dict[str, An
         root: a folder of the source checkout.
         arguments: of the command line.
     """
-    facts = environment_facts(root)
+    environment = environment_facts(root)
     return {
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "benchmarks/bench.py", *_without_folder(arguments)]),
@@ -28,13 +28,13 @@ def record_facts(root: Path, arguments: list[str], threads: int) -> dict[str, An
         "machine": {
             "device": "cpu",
             "device_name": None,
-            **{name: facts[name] for name in _MACHINE},
+            **{name: environment[name] for name in _MACHINE},
             "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         },
         "threads": threads,
         "precision": None,
-        "torch": facts["packages"]["torch"],
-        "packages": facts["packages"],
+        "torch": environment["packages"]["torch"],
+        "packages": environment["packages"],
     }
 
 

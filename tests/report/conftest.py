@@ -30,21 +30,21 @@ def copy_as() -> Callable[..., Path]:
         proxy: bool = False,
         changed: bool = False,
     ) -> Path:
-        facts = json.loads((original / "result.json").read_text())
+        data = json.loads((original / "result.json").read_text())
         if proxy:
             recipe = f"{recipe}-proxy"
-            facts["corpus"] |= {"kind": "development", "name": facts["corpus"]["name"] + "-proxy"}
-            facts["corpus"]["split"]["validation_titles_sha256"] = "d" * 64
-        facts["recipe"], facts["seed"] = recipe, seed
-        if not changed and (config := expected_config(Result(None, ResultFacts.from_json(facts)))):
-            kept = facts["config"]
+            data["corpus"] |= {"kind": "development", "name": data["corpus"]["name"] + "-proxy"}
+            data["corpus"]["split"]["validation_titles_sha256"] = "d" * 64
+        data["recipe"], data["seed"] = recipe, seed
+        if not changed and (config := expected_config(Result(None, ResultFacts.from_json(data)))):
+            kept = data["config"]
             config["training"] = {**kept["training"], **config["training"]}
-            facts["config"] = {**config, "corpus": kept["corpus"]}
+            data["config"] = {**config, "corpus": kept["corpus"]}
         if exact is not None:
-            facts["figures"]["exact_val_loss"] = exact
-        target = root / f"{recipe}_{facts['corpus']['name']}_s{seed}"
+            data["figures"]["exact_val_loss"] = exact
+        target = root / f"{recipe}_{data['corpus']['name']}_s{seed}"
         shutil.copytree(original, target)
-        (target / "result.json").write_text(json.dumps(facts))
+        (target / "result.json").write_text(json.dumps(data))
         return target
 
     return copy

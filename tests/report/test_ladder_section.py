@@ -53,9 +53,9 @@ def test_what_was_not_run_in_full_has_its_effect_at_proxy_scale(both_scales: Pat
 def test_a_table_of_two_precisions_says_so(both_scales: Path) -> None:
     assert "Trained in" not in ladder_section(ladders(both_scales))
     [file] = both_scales.glob("adamw_*/result.json")
-    facts = json.loads(file.read_text())
-    facts["machine"]["precision"] = "bf16"
-    file.write_text(json.dumps(facts))
+    data = json.loads(file.read_text())
+    data["machine"]["precision"] = "bf16"
+    file.write_text(json.dumps(data))
     assert "Trained in bf16 `adamw`; all else in fp32." in ladder_section(ladders(both_scales))
 
 
@@ -83,12 +83,12 @@ def test_the_proxy_is_judged_by_the_recipes_that_were_run_at_both_scales(both_sc
 
 def test_a_proxy_with_other_settings_says_nothing_of_the_full_run(both_scales: Path) -> None:
     [file] = both_scales.glob("muon-proxy_*/result.json")
-    facts = json.loads(file.read_text())
-    facts["config"]["model"]["d_model"] = 8  # what the proxy changes
-    file.write_text(json.dumps(facts))
+    data = json.loads(file.read_text())
+    data["config"]["model"]["d_model"] = 8  # what the proxy changes
+    file.write_text(json.dumps(data))
     assert "3 recipes" in proxy_check_section(list_results(both_scales))
-    facts["config"]["optimizer"]["lr"] = 7.0
-    file.write_text(json.dumps(facts))
+    data["config"]["optimizer"]["lr"] = 7.0
+    file.write_text(json.dumps(data))
     assert "the proxy orders 1 of 1 pairs" in proxy_check_section(list_results(both_scales))
 
 

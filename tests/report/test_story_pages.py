@@ -52,9 +52,9 @@ def test_one_result_changes_and_every_number_changes_with_it(
 ) -> None:
     before = sources(story_results, tmp_path / "before")
     file = story_results / "demo_sgd_sample-100_s1337" / "result.json"
-    facts = json.loads(file.read_text())
-    facts["figures"]["exact_val_loss"] = 4.55555
-    file.write_text(json.dumps(facts))
+    data = json.loads(file.read_text())
+    data["figures"]["exact_val_loss"] = 4.55555
+    file.write_text(json.dumps(data))
     after = sources(story_results, tmp_path / "after")
     old, new = (format_metric("exact_val_loss", value) for value in (3.21091, 4.55555))
     saying = {page for page, text in before.items() if old in text}
@@ -88,9 +88,9 @@ def test_results_on_other_titles_are_kept_apart(
     sources: Sources, story_results: Path, tmp_path: Path, copy_as: Copy
 ) -> None:
     other = copy_as(story_results / "demo_sgd_sample-100_s1337", tmp_path, "other")
-    facts = json.loads((other / "result.json").read_text())
-    facts["corpus"]["split"]["validation_titles_sha256"] = "0" * 64
-    (other / "result.json").write_text(json.dumps(facts))
+    data = json.loads((other / "result.json").read_text())
+    data["corpus"]["split"]["validation_titles_sha256"] = "0" * 64
+    (other / "result.json").write_text(json.dumps(data))
     other.rename(story_results / other.name)
     ladder = sources(story_results, tmp_path / "site")["ladder"]
     above, below = ladder.split("On other titles")
@@ -223,10 +223,10 @@ def test_a_changed_run_is_no_rung_and_no_stock_in_the_readme(
 def on_a_file(folder: Path) -> None:
     """Make the titles of every result those of a file, 1,200 of them."""
     for file in folder.glob("*/result.json"):
-        facts = json.loads(file.read_text())
-        facts["corpus"]["kind"] = "file"
-        facts["corpus"]["split"] |= {"n_train": 1_080, "n_validation": 120}
-        file.write_text(json.dumps(facts))
+        data = json.loads(file.read_text())
+        data["corpus"]["kind"] = "file"
+        data["corpus"]["split"] |= {"n_train": 1_080, "n_validation": 120}
+        file.write_text(json.dumps(data))
 
 
 def test_demo_adamw_on_a_file_stands_under_its_own_listing(

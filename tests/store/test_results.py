@@ -152,8 +152,8 @@ def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
     field: str, value: object, published: Path, tmp_path: Path
 ) -> None:
     target = shutil.copytree(published, tmp_path / "x")
-    facts = json.loads((target / "result.json").read_text())
-    (target / "result.json").write_text(json.dumps({**facts, field: value}))
+    data = json.loads((target / "result.json").read_text())
+    (target / "result.json").write_text(json.dumps({**data, field: value}))
     with pytest.raises(UserError, match="damaged"):
         Result.read(target)
 
@@ -215,12 +215,12 @@ def made(published: Path) -> Made:
     ours = {recipe.name for recipe in list_recipes()}
 
     def make(recipe: str, loss: float, day: int = 1, **changes: object) -> Result:
-        facts = json.loads((published / "result.json").read_text())
-        facts["figures"]["exact_val_loss"] = loss
+        data = json.loads((published / "result.json").read_text())
+        data["figures"]["exact_val_loss"] = loss
         if recipe in ours:
-            facts["config"] = load_recipe(recipe).to_dict()
-        facts |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
-        return Result(None, ResultFacts.from_json(facts | changes))
+            data["config"] = load_recipe(recipe).to_dict()
+        data |= {"recipe": recipe, "created_utc": f"2026-01-{day:02}", "track": "single", "certificate_clean": True}
+        return Result(None, ResultFacts.from_json(data | changes))
 
     return make
 

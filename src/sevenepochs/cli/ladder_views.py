@@ -57,9 +57,9 @@ def _seconds_left(planned: list[Planned]) -> list[float | None]:
             continue
         if one.job.name not in facts_of:  # seeds take equal time
             facts_of[one.job.name] = estimate(one.job.experiment)
-        facts = facts_of[one.job.name]
-        whole = facts["seconds"]
-        seconds.append(None if whole is None else whole * (1 - _n_steps_done(one) / facts["n_steps"]))
+        estimated = facts_of[one.job.name]
+        whole = estimated["seconds"]
+        seconds.append(None if whole is None else whole * (1 - _n_steps_done(one) / estimated["n_steps"]))
     return seconds
 
 

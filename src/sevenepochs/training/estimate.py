@@ -49,7 +49,7 @@ def estimate(
     else:
         source = "unknown: the hub corpus is not cached"
         vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
-    facts: dict[str, Any] = {
+    estimated: dict[str, Any] = {
         "parameters": None,
         "tokens_per_step": experiment.batches.batch_size * experiment.batches.block_size,
         "n_steps": n_steps,
@@ -60,10 +60,10 @@ def estimate(
         "time_source": None,
     }
     if vocab_size is None or (texts is None and experiment.model.embedding.reads_texts):
-        return facts
+        return estimated
     model = experiment.build_model(vocab_size, texts)
-    facts["parameters"] = n_parameters(model)
-    flop = facts["flop_per_step"] = experiment.step_flop(model)
+    estimated["parameters"] = n_parameters(model)
+    flop = estimated["flop_per_step"] = experiment.step_flop(model)
     if n_steps is not None:
         work = machine.Work(flop, n_steps, experiment.batches.batch_size, experiment.batches.block_size)
         resolved = machine.resolve(experiment.training, work, tries_compiler=False)
@@ -74,14 +74,14 @@ def estimate(
         forward = flop / experiment.objective.passes_per_token * _FORWARD_SHARE
         evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * forward
         updates = experiment.optimizer.update_flop(model) * n_steps
-        facts["training_flop"] = flop * n_steps
-        facts["seconds"] = (flop * n_steps + updates + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
-        facts["time_source"] = (
+        estimated["training_flop"] = flop * n_steps
+        estimated["seconds"] = (flop * n_steps + updates + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
+        estimated["time_source"] = (
             f"{resolved.precision} products run at {rate / 1e12:.2f} TFLOP/s on {resolved.device} now; "
             f"{'compiled' if resolved.compiled else 'eager'} steps reach some "
             f"{_SHARE_OF_PEAK[resolved.compiled]:.0%} of it"
         )
-    return facts
+    return estimated
 
 
 def _product_rate(device: str, precision: str) -> float:

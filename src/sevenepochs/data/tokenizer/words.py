@@ -21,15 +21,15 @@ _CHUNK_TITLES = 50_000  # bounds the memory: the library's encodings take a hund
 
 def cuts_at_words(definition: str) -> bool:
     """Whether a tokenizer.json is of the kind described above."""
-    facts = json.loads(definition)
-    before = facts.get("pre_tokenizer") or {}
+    parts = json.loads(definition)
+    before = parts.get("pre_tokenizer") or {}
     return (
         before.get("type") == "ByteLevel"
         and before.get("add_prefix_space") is True
         and before.get("use_regex") is True
-        and facts.get("normalizer") is None
-        and facts.get("post_processor") is None
-        and not facts["model"].get("dropout")  # random merges: each occurrence would be cut in its own way
+        and parts.get("normalizer") is None
+        and parts.get("post_processor") is None
+        and not parts["model"].get("dropout")  # random merges: each occurrence would be cut in its own way
     )
 
 

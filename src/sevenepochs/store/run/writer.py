@@ -65,17 +65,17 @@ class RunWriter:
             path, writer = _new_folder(root, name), None
             try:
                 writer = cls(path, Lock(path / layout.LOCK))
-                facts = {
+                info = {
                     "schema_version": layout.SCHEMA_VERSION,
                     "recipe": recipe,
                     "seed": seed,
                     "created_utc": created.isoformat(timespec="seconds"),
                 }
                 if before is not None and before > created:  # the clock went back
-                    facts[layout.NOT_BEFORE] = before.isoformat(timespec="seconds")
+                    info[layout.NOT_BEFORE] = before.isoformat(timespec="seconds")
                 if settings is not None:
-                    facts["settings"] = [setting for setting in settings if _is_kept(setting)]
-                storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(facts)))
+                    info["settings"] = [setting for setting in settings if _is_kept(setting)]
+                storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(info)))
             except BaseException:
                 if writer is not None:
                     writer.close()
