@@ -75,11 +75,11 @@ story.best.figures()
 
 # %%
 #| label: best_loss
-story.best.loss_curve()
+story.best.curve()
 
 # %%
 #| label: best_training_loss
-story.best.training_curve()
+story.best.curve("train_loss_nats_per_token")
 
 # %% [markdown]
 # ## What it predicts
@@ -88,7 +88,7 @@ story.best.training_curve()
 
 # %%
 #| label: best_words
-story.inside.predictions(0, 10)
+story.inside.ask("next_token", "0_10")
 
 # %% [markdown]
 # ## Did it keep the rules?

@@ -58,7 +58,7 @@ story.first.figures()
 
 # %%
 #| label: loss_first_run
-story.first.loss_curve()
+story.first.curve()
 
 # %% [markdown]
 # ## What goes in
@@ -67,14 +67,14 @@ story.first.loss_curve()
 
 # %%
 #| label: token_frequency_input
-story.first.input_tokens()
+story.first.ask("token_frequency")
 
 # %% [markdown]
 # Titles are short.
 
 # %%
 #| label: title_lengths
-story.first.title_lengths()
+story.first.ask("data", "lengths")
 
 # %% [markdown]
 # ## What comes out
@@ -84,14 +84,14 @@ story.first.title_lengths()
 
 # %%
 #| label: token_frequency_first_run
-story.first.predictions(0, 10)
+story.first.ask("next_token", "0_10")
 
 # %% [markdown]
 # The same with a longer context, at position 80.
 
 # %%
 #| label: token_frequency_first_run_80
-story.first.predictions(0, 80)
+story.first.ask("next_token", "0_80")
 
 # %% [markdown]
 # ## Does it use what it reads?
@@ -101,7 +101,7 @@ story.first.predictions(0, 80)
 
 # %%
 #| label: first_run_collapse
-story.first.collapse()
+story.first.ask("collapse")
 
 # %% [markdown]
 # ## Did it keep the rules?

@@ -56,11 +56,11 @@ story.overview()
 
 # %%
 #| label: inside_first_10
-story.first.predictions(0, 10)
+story.first.ask("next_token", "0_10")
 
 # %%
 #| label: inside_first_80
-story.first.predictions(0, 80)
+story.first.ask("next_token", "0_80")
 
 # %% [markdown]
 # ## What the best recipe predicts
@@ -69,11 +69,11 @@ story.first.predictions(0, 80)
 
 # %%
 #| label: inside_best_10
-story.inside.predictions(0, 10)
+story.inside.ask("next_token", "0_10")
 
 # %%
 #| label: inside_best_80
-story.inside.predictions(0, 80)
+story.inside.ask("next_token", "0_80")
 
 # %% [markdown]
 # ## Where is the loss?
@@ -114,11 +114,11 @@ story.where("known")
 
 # %%
 #| label: best_memorisation
-story.inside.memorisation()
+story.inside.ask("memorisation")
 
 # %% [markdown]
 # ## Is it as sure as it should be?
 
 # %%
 #| label: best_calibration
-story.inside.calibration()
+story.inside.ask("calibration")

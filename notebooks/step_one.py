@@ -60,14 +60,14 @@ story.one.figures()
 
 # %%
 #| label: step_one_loss
-story.one.loss_curve()
+story.one.curve()
 
 # %% [markdown]
 # Training loss is per token, not per character, and has dropout on: another axis.
 
 # %%
 #| label: step_one_training_loss
-story.one.training_curve()
+story.one.curve("train_loss_nats_per_token")
 
 # %% [markdown]
 # ## Predictions before and after
@@ -76,21 +76,21 @@ story.one.training_curve()
 
 # %%
 #| label: step_one_words_before
-story.one.predictions_before(0, 10)
+story.one.ask("next_token", "0_10", before=True)
 
 # %% [markdown]
 # and after it.
 
 # %%
 #| label: step_one_words
-story.one.predictions(0, 10)
+story.one.ask("next_token", "0_10")
 
 # %% [markdown]
 # With a longer context, at position 80:
 
 # %%
 #| label: step_one_words_80
-story.one.predictions(0, 80)
+story.one.ask("next_token", "0_80")
 
 # %% [markdown]
 # ## Does it use what it reads?
@@ -100,7 +100,7 @@ story.one.predictions(0, 80)
 
 # %%
 #| label: step_one_collapse
-story.one.collapse()
+story.one.ask("collapse")
 
 # %% [markdown]
 # ## Did it keep the rules?

@@ -60,7 +60,7 @@ story.two.figures()
 
 # %%
 #| label: step_two_loss
-story.two.loss_curve()
+story.two.curve()
 
 # %% [markdown]
 # ## Predictions before and after
@@ -70,21 +70,21 @@ story.two.loss_curve()
 
 # %%
 #| label: output_step_two_token_10_before
-story.two.predictions_before(0, 10)
+story.two.ask("next_token", "0_10", before=True)
 
 # %% [markdown]
 # and after it.
 
 # %%
 #| label: output_step_two_token_10
-story.two.predictions(0, 10)
+story.two.ask("next_token", "0_10")
 
 # %% [markdown]
 # With a longer context, at position 80:
 
 # %%
 #| label: token_predictions_two
-story.two.predictions(0, 80)
+story.two.ask("next_token", "0_80")
 
 # %% [markdown]
 # ## Does it use what it reads?
@@ -94,7 +94,7 @@ story.two.predictions(0, 80)
 
 # %%
 #| label: step_two_collapse
-story.two.collapse()
+story.two.ask("collapse")
 
 # %% [markdown]
 # ## Did it keep the rules?

@@ -90,7 +90,7 @@ def of_docs() -> Iterator[tuple[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("docs", "results", "README.md"):
             subprocess.run(["cp", "-r", name, folder], check=True)
-        command = [sys.executable, "-m", "sevenepochs.report.readme_table"]
+        command = [sys.executable, "-m", "sevenepochs.report.write_docs"]
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         for file in (*sorted(Path(folder, "docs/figures").glob("*.svg")), Path(folder, "docs/looking-inside.md")):
             text = file.read_text(encoding="utf-8")

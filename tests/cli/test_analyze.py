@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,7 @@ from rich.console import Console
 from sevenepochs.cli import console
 from sevenepochs.cli.analyze import progress_of_analyses
 from sevenepochs.cli.main import main
-from sevenepochs.questions.names import DESCRIPTIONS
-from sevenepochs.questions.standard import ANALYSES
+from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.store.run import Run
 
 
@@ -31,7 +31,7 @@ def test_analyze_writes_json_and_figures_once_and_publish_takes_the_json(
     shown = capsys.readouterr()
     assert "Does the model use its context?" in shown.out and "[pdf]" in shown.out
     assert "What it writes unprompted" in shown.out and "Layer by layer" in shown.out
-    assert set(run.analysis_names()) >= set(DESCRIPTIONS)
+    assert set(run.analysis_names()) >= set(QUESTIONS)
     written = {file.name for file in (run.path / "analysis").glob("*.svg")}
     assert {"collapse.svg", "calibration.svg", "where_loss_position.svg", "data_words.svg", "layers.svg"} <= written
 
@@ -44,7 +44,7 @@ def test_analyze_writes_json_and_figures_once_and_publish_takes_the_json(
 
     assert main(["publish", str(run.path), "--results", str(tmp_path / "results")]) == 0
     published = {file.stem for file in (tmp_path / "results").glob("*/analysis/*")}
-    assert published >= set(DESCRIPTIONS) - {"extreme_titles"} and "extreme_titles" not in published
+    assert published >= set(QUESTIONS) - {"extreme_titles"} and "extreme_titles" not in published
     titles = [row["text"] for row in run.analysis("extreme_titles")["worst"]]
     # contexts of next_token quote two places of the text, which in ten titles are most of them
     files = [file for file in (tmp_path / "results").rglob("*.json") if file.stem != "next_token"]
@@ -57,8 +57,11 @@ def test_publish_without_analyses_keeps_the_losses_by_title(run: Run, tmp_path: 
     assert [file.stem for file in (tmp_path / "results").glob("*/analysis/*")] == ["title_losses"]
 
 
-def test_names_are_the_same_in_help_and_code() -> None:
-    assert set(ANALYSES) == set(DESCRIPTIONS)
+def test_the_help_names_every_question(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["analyze", "--help"])
+    names = capsys.readouterr().out.partition("Some of:")[2].partition(".")[0]
+    assert re.findall(r"\w+", names) == list(QUESTIONS)
 
 
 @pytest.mark.parametrize(

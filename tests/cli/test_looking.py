@@ -12,12 +12,12 @@ import torch
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import at_place
 from sevenepochs.cli.main import main
-from sevenepochs.cli.tokens import bar, plain, surprise_style, visible
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
+from sevenepochs.questions.terminal import bar, plain, surprise_style, visible
 from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 

@@ -104,7 +104,7 @@ def test_train_trains_what_is_missing_once(
     story = sevenepochs.open_story("train demo", "one", runs=tmp_path)
     trained = {run.recipe: run for run in list_runs(tmp_path)}
     assert trained.keys() == {"demo_sgd", "demo_adamw"}
-    assert story.one.loss_curve().svg and story.one.predictions(0, 10).svg and "inputs (train)" in repr(story)
+    assert story.one.curve().svg and story.one.ask("next_token", "0_10").svg and "inputs (train)" in repr(story)
     sevenepochs.open_story("train demo", "one", runs=tmp_path)
     assert len(list_runs(tmp_path)) == 2
     beside = sevenepochs.open_story(trained["demo_adamw"].path, "one")

@@ -10,7 +10,7 @@ from sevenepochs.ask.model import Model
 from sevenepochs.comparison.compare import compare
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.scoring import exact_val_loss, title_losses
-from sevenepochs.questions.token_frequency import most_frequent
+from sevenepochs.questions.data import most_frequent
 from sevenepochs.store.results import Result, result_of
 from sevenepochs.store.run import Run, layout
 

@@ -15,8 +15,8 @@ from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import memorisation
 from sevenepochs.questions.case import Case
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.standard import ANALYSES
-from sevenepochs.questions.where_loss import targets
+from sevenepochs.questions.memorisation import MEMORISATION
+from sevenepochs.questions.targets import targets
 from sevenepochs.store.run import Run
 from sevenepochs.store.title_losses import TitleLosses
 
@@ -146,7 +146,7 @@ def test_the_verdict_follows_the_interval(interval: Any, verdict: str) -> None:
 
 
 def test_of_a_run_it_adds_up_to_the_exact_loss(finished_run: Run) -> None:
-    found = ANALYSES["memorisation"](Case.open(finished_run))
+    found = MEMORISATION.answer(Case.open(finished_run))
     assert finished_run.summary is not None
     exact = finished_run.summary["figures"]["exact_val_loss"]
     assert found["exact_val_loss"] == pytest.approx(exact, rel=1e-12)

@@ -8,7 +8,7 @@ import pytest
 from sevenepochs.errors import UserError
 from sevenepochs.questions import data, where_loss
 from sevenepochs.questions.case import Case
-from sevenepochs.questions.where_loss import targets
+from sevenepochs.questions.targets import targets
 from sevenepochs.store.run import Run
 
 EOS_ID = 1
@@ -69,7 +69,7 @@ def test_other_titles_are_refused() -> None:
 
 
 def test_worst_and_best_are_by_characters(case: Case) -> None:
-    found = where_loss.with_text(case.log_probs_N, case.where)
+    found = where_loss.EXTREME_TITLES.answer(case)
     assert found["keep_local"] is True
     worst = [row["nats_per_char"] for row in found["worst"]]
     best = [row["nats_per_char"] for row in found["best"]]

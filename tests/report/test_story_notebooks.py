@@ -39,7 +39,7 @@ def notebook(told: str, *, label: str = "loss_first_run", outputs: list[Any] | N
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": ["# A title\n", "text"]},
         code("story", [says]),
-        code(f"#| label: {label}\nstory.first.loss_curve()", [drawn] if outputs is None else outputs),
+        code(f"#| label: {label}\nstory.first.curve()", [drawn] if outputs is None else outputs),
     ]
     return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
@@ -66,10 +66,10 @@ def test_what_is_looked_into_is_the_best_run_with_analyses(story_results: Path) 
     assert names() == ["demo_adamw", "demo_adamw"]
     (story_results / "demo_adamw_sample-100_s1337" / "analysis" / "where_loss.json").unlink()
     assert names() == ["demo_adamw", "demo_sgd"]
-    assert "cannot be told" in str(chapters_of(story_results).inside.memorisation())  # of titles so few
+    assert "cannot be told" in str(chapters_of(story_results).inside.ask("memorisation"))  # of titles so few
     (story_results / "demo_sgd_sample-100_s1337" / "analysis" / "where_loss.json").unlink()
     assert names() == ["demo_adamw"]
-    assert "Looking inside: no run" in str(chapters_of(story_results).inside.memorisation())
+    assert "Looking inside: no run" in str(chapters_of(story_results).inside.ask("memorisation"))
 
 
 def test_up_to_date_and_foreign_notebooks_are_taken_byte_for_byte(
@@ -119,7 +119,7 @@ def test_a_label_names_one_cell(read: Callable[..., list[Notebook]]) -> None:
 def test_missing_runs_are_said_in_every_cell_and_labels_are_the_storys(story_results: Path) -> None:
     assert CELLS.keys() >= STORY_LABELS
     chapters = chapters_of(story_results)
-    for name in ("figures", "change", "loss_curve", "training_curve", "collapse", "certificate"):
-        assert "not run yet. To run it: sevenepochs train rope" in getattr(chapters.two, name)().text
-    assert chapters.two.predictions(0, 10).svg is None
+    two = chapters.two
+    for shown in (two.figures(), two.change(), two.curve(), two.ask("collapse"), two.certificate()):
+        assert "not run yet. To run it: sevenepochs train rope" in shown.text and shown.svg is None
     assert {label for label, cell in CELLS.items() if not cell.alt}.isdisjoint(CELLS)

@@ -16,8 +16,8 @@ from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
-from sevenepochs.questions.names import DESCRIPTIONS
-from sevenepochs.questions.standard import analyze
+from sevenepochs.questions.case import analyze
+from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.report.performance import update_performance
 from sevenepochs.report.write_docs import headline, table, times, update, update_choosing, update_looking_inside
@@ -48,7 +48,7 @@ def test_a_published_result_reads_back(finished_run: Run, published: Path) -> No
     assert sum(f.stat().st_size for f in published.rglob("*") if f.is_file()) < 600_000
     # every standard analysis but the one that holds titles, which stays in the run folder
     published_names = {f.stem for f in (published / "analysis").iterdir()}
-    assert published_names == set(DESCRIPTIONS) - {"extreme_titles"}
+    assert published_names == set(QUESTIONS) - {"extreme_titles"}
 
 
 def test_the_command_is_one_for_a_shell(tiny: Experiment, tmp_path: Path) -> None:

@@ -43,8 +43,8 @@ def analyze(
         figures: Draw the figures (needs matplotlib).
         json: Print the JSON of the analyses instead of the views.
     """
-    from sevenepochs.cli.analysis_views import VIEWS
     from sevenepochs.cli.console import console, errors
+    from sevenepochs.questions.registry import QUESTIONS
 
     titles_from = titles.config()
     found = runs.find(run)
@@ -52,25 +52,25 @@ def analyze(
     if json:
         print_json(contents)
     for name, content in {} if json else contents.items():
-        if name in VIEWS:
+        if (view := QUESTIONS[name].view) is not None:
             console.print()
-            console.print(VIEWS[name](content))
+            console.print(view(content))
     if figures:
         n_files = _draw(found, contents)
         errors.print(f"{n_files} figures and their JSON are in {found.path / 'analysis'}", style="dim", soft_wrap=True)
 
 
 def _contents(run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None) -> dict[str, Any]:
-    """The analyses by name, computed where they are missing; torch is imported only then."""
+    """Return the answers by name, computed where they are missing; torch is imported only then."""
     from sevenepochs.cli.console import errors
-    from sevenepochs.questions.names import DESCRIPTIONS, check_names
+    from sevenepochs.questions.registry import QUESTIONS, check_names
     from sevenepochs.store.results import result_of
 
     check_names(only)
     result_of(run)  # an incomplete run is refused before any work
-    names = only or tuple(DESCRIPTIONS)
+    names = only or tuple(QUESTIONS)
     if again or not set(names) <= set(run.analysis_names()):
-        from sevenepochs.questions.standard import analyze as compute
+        from sevenepochs.questions.case import analyze as compute
 
         with progress_of_analyses() as progress:
             compute(
@@ -81,11 +81,13 @@ def _contents(run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig
 
 def _draw(run: Run, contents: dict[str, Any]) -> int:
     """Write the figures beside the JSON; how many."""
-    from sevenepochs.questions.figures.registry import figures
+    from sevenepochs.questions.registry import QUESTIONS
     from sevenepochs.store.run import layout, storage
 
     write = functools.partial(Path.write_text, encoding="utf-8", newline="\n")
-    drawn = {file: svg for name, data in contents.items() for file, svg in figures(name, data, run.recipe).items()}
+    drawn: dict[str, str] = {}
+    for name, content in contents.items():
+        drawn |= QUESTIONS[name].figures(content, run.recipe)
     with storage.disk_errors(f"figures of run {run.name}", "make room or permissions there, and analyse again"):
         for file, svg in drawn.items():
             storage.write_atomic(run.path / layout.ANALYSIS / file, functools.partial(write, data=svg))

@@ -34,9 +34,8 @@ def data(
             otherwise, its titles.
         figures: Also write the figures to this folder (needs matplotlib).
     """
-    from sevenepochs.cli.analysis_views import data as view
     from sevenepochs.cli.console import console, errors
-    from sevenepochs.questions.data import analyze
+    from sevenepochs.questions.data import analyze, view
 
     split, tokenizer = _read(run, titles.config(), runs)
     content = analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
@@ -67,10 +66,10 @@ def _read(run: str | None, named: CorpusConfig | None, runs: Runs) -> tuple[Spli
 
 
 def _draw(content: dict[str, object], folder: Path) -> None:
-    from sevenepochs.questions.figures.registry import figures
+    from sevenepochs.questions.data import DATA
     from sevenepochs.store.run.storage import disk_errors
 
-    drawn = figures("data", content)
+    drawn = DATA.figures(content)
     with disk_errors(f"figures to {folder}", "name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         for file, svg in drawn.items():

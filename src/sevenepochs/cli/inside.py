@@ -57,18 +57,28 @@ def inside(
     if figure is not None:
         from sevenepochs.cli.one_figure import write_figure
 
-        every = [(row["layer"], row["head"]) for row in found.get("heads", ())]
-        write_figure({**found, "shown": every if layer is None else [(layer, head)]}, figure)
+        write_figure(_figure(found, view, layer, head), figure)
     if json:
         print_json(found)
         return
-    from sevenepochs.cli import inside_views
     from sevenepochs.cli.console import console
+    from sevenepochs.questions import attention, lens, neighbours, title
 
     if layer is not None and head is not None:
-        console.print(inside_views.attention_map(found, layer, head))
+        console.print(attention.map_view(found, layer, head))
     else:
-        console.print(inside_views.VIEWS[view](found))
+        views = {"attention": attention.view, "lens": lens.view, "neighbours": neighbours.view, "time": title.time_view}
+        console.print(views[view](found))
+
+
+def _figure(found: dict[str, Any], view: View, layer: int | None, head: int | None) -> str:
+    from sevenepochs.questions import attention, lens, neighbours, title
+
+    if view == "attention":
+        every = [(row["layer"], row["head"]) for row in found["heads"]]
+        return attention.figure(found, every if layer is None or head is None else [(layer, head)])
+    draw = {"lens": lens.figure, "neighbours": neighbours.figure, "time": title.time_figure}[view]
+    return draw(found)
 
 
 def _ask(run: Any, view: View, text: str | None, token: str | None, top_k: int) -> dict[str, Any]:

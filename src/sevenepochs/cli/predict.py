@@ -49,7 +49,7 @@ def predict(
     if figure is not None:
         from sevenepochs.cli.one_figure import write_figure
 
-        write_figure(found, figure)
+        write_figure(_figure(found), figure)
 
 
 def _answer(
@@ -77,7 +77,7 @@ def _answer(
 
     found = runs.find(run)
     if place is not None and corpus is None:
-        from sevenepochs.questions.published_place import published_place
+        from sevenepochs.questions.next_token import published_place
 
         if (stored := published_place(found.path, *place, top_k)) is not None:
             return {"run": found.name, **stored}
@@ -136,7 +136,7 @@ def _place(text: str) -> tuple[int, int]:
 
 
 def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str, Any]:
-    from sevenepochs.questions.published_place import published_place, published_places
+    from sevenepochs.questions.next_token import published_place, published_places
 
     stored = None if place is None else published_place(folder, *place, k)
     if stored is None:
@@ -147,6 +147,14 @@ def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str,
     return {"run": folder.resolve().name, **stored}
 
 
+def _figure(found: dict[str, Any]) -> str:
+    from sevenepochs.questions import next_token, title
+
+    if "segments" in found:
+        return title.two_runs_figure(found)
+    return title.figure(found) if "tokens" in found else next_token.place_figure(found, found["run"])
+
+
 def _show(found: dict[str, Any], json: bool) -> None:
     if json:
         print_json(found)
@@ -154,23 +162,22 @@ def _show(found: dict[str, Any], json: bool) -> None:
     from rich.text import Text
 
     from sevenepochs.cli.console import console
-    from sevenepochs.cli.tokens import plain, title_table, top_table, truth_line, two_runs_table
     from sevenepochs.metrics import format_metric
+    from sevenepochs.questions import next_token, title
+    from sevenepochs.questions.terminal import plain
 
     if "segments" in found:
-        console.print(two_runs_table(found))
+        console.print(title.two_runs_view(found))
         return
     console.print(Text.assemble((found["run"], "bold"), _where(found)))
     if "tokens" in found:
-        console.print(title_table(found))
+        console.print(title.view(found))
         bits = format_metric("surprisal_bits", found["surprisal_bits"], unit=True)
         loss = format_metric("title_loss", found["nats_per_char"], unit=True)
         console.print(f"{bits} in all, {loss}; read alone after <eos>", style="dim")
         return
     console.print(Text.assemble(("context ", "dim"), plain(found["context"])), soft_wrap=True)
-    console.print(top_table(found))
-    if "truth" in found:
-        console.print(truth_line(found["truth"]))
+    console.print(next_token.place_view(found))
 
 
 def _where(found: dict[str, Any]) -> str:

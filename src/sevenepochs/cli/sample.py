@@ -103,7 +103,7 @@ def _line(model: Model, prompt: str, one: Sample) -> Text:
     from rich.text import Text
 
     from sevenepochs.ask.samples import title
-    from sevenepochs.cli.tokens import plain
+    from sevenepochs.questions.terminal import plain
 
     text, given = plain(title(model, prompt, one)), plain(prompt.strip())
     cut = len(given) if text.startswith(given) else 0

@@ -1,8 +1,8 @@
 """The difference of two recipes on the same validation titles, with intervals over titles, over seeds, and over both.
 
 Sizes: n titles, S seeds that both recipes were trained with, K differences at once, D draws. A difference is a ratio of
-sums over titles, (sum of d_i) / (sum of c_i), d_i the difference of a title's two losses in nats and c_i its characters;
-it equals the difference of the two exact losses. Negative: the second recipe is better.
+sums over titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its
+characters. It equals the difference of the two exact losses. Negative: the second recipe is better.
 
 Over titles: percentile bootstrap. Titles are drawn with replacement, 10,000 times, from a seeded generator (Efron 1979,
 doi:10.1214/aos/1176344552). The models stay as they are.

@@ -1,1 +1,1 @@
-"""Questions about finished runs: what is computed, stored, drawn and printed."""
+"""Questions about runs: one file computes, draws and prints an answer; `registry.py` lists them."""

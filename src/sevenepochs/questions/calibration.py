@@ -8,11 +8,19 @@ between a bin's mean probability and its share of right answers.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sevenepochs.ask.predictions import Predictions
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions import terminal
+from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, draw, note, percent
+from sevenepochs.questions.question import Content, Question
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
 
 N_BINS = 15
 
@@ -48,3 +56,81 @@ def wilson(share: float, n: int) -> list[float]:
 
     low, high = binomtest(round(share * n), n).proportion_ci(method="wilson")
     return [float(low), float(high)]
+
+
+def figure(content: Content, run: str | None = None) -> str:
+    """The SVG of analysis/calibration.json; `run`: its name, for the title."""
+    bins = [row for row in content["bins"] if row["n"]]
+
+    def build(figure: Figure) -> None:
+        axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="as sure as it should be")
+        confidence, accuracy = ([row[key] for row in bins] for key in ("confidence", "accuracy"))
+        low = [a - row["interval"][0] for a, row in zip(accuracy, bins, strict=True)]
+        high = [row["interval"][1] - a for a, row in zip(accuracy, bins, strict=True)]
+        axes.errorbar(
+            confidence,
+            accuracy,
+            yerr=[[max(0.0, v) for v in low], [max(0.0, v) for v in high]],
+            color=BLUE,
+            marker="o",
+            capsize=3,
+            linewidth=1.4,
+            label="best token right (95 % interval)",
+        )
+        axes.set_ylim(0, 1.03)  # a whole marker at 1
+        axes.set_ylabel("share right")
+        axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
+        axes.set_title("Calibration of the best token" + (f": {run}" if run else ""))
+        width = content["bins"][0]["high"] - content["bins"][0]["low"]
+        counts.bar(
+            [row["low"] for row in content["bins"]],
+            [row["n"] for row in content["bins"]],
+            width * 0.94,
+            align="edge",
+            color=SKY,
+        )
+        counts.set_yscale("symlog", linthresh=1)
+        most = max(row["n"] for row in content["bins"])
+        counts.set_ylim(0, 2 * most)
+        counts.set_yticks([10**power for power in range(0, len(str(most)), 2)])
+        counts.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        counts.minorticks_off()
+        counts.set_ylabel("tokens")
+        counts.set_xlabel("probability of the best token")
+        counts.set_xlim(0, 1)
+        note(
+            counts,
+            f"expected calibration error {percent(content['expected_calibration_error'])} over "
+            f"{len(content['bins'])} bins; right {percent(content['accuracy'])}, "
+            f"sure {percent(content['confidence'])} on average",
+        )
+
+    return draw(build, 5.4, "Reliability diagram of the most probable next token")
+
+
+def view(content: Content) -> RenderableType:
+    """Bins that hold tokens, and the error."""
+    from rich.console import Group
+
+    table = terminal.table("best token's probability", ">tokens", ">mean", ">right", ">95 % interval")
+    for row in content["bins"]:
+        if row["n"]:
+            table.add_row(
+                f"{format_metric('share', row['low'])} to {format_metric('share', row['high'])}",
+                f"{row['n']:,}",
+                format_metric("share", row["confidence"]),
+                format_metric("share", row["accuracy"]),
+                terminal.interval_cell("share", row["interval"]),
+            )
+    error = format_metric("calibration_error", content["expected_calibration_error"])
+    return Group(terminal.heading(f"Calibration of the best token: expected error {error}"), table)
+
+
+CALIBRATION = Question(
+    "calibration",
+    "how often it is right, by how sure it is (the same pass)",
+    lambda case: analyze(case.observed, case.ids_N),
+    view,
+    figure,
+)

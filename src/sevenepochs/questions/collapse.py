@@ -26,13 +26,22 @@ without any model, 1 bit is a factor of two, and a quarter says "much less than 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sevenepochs.ask.predictions import Predictions
 from sevenepochs.data.tokenizer.base import Tokenizer
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
+from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, ORANGE, VERMILLION, draw, note, percent, token_label
+from sevenepochs.questions.question import Content, Question
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
@@ -131,3 +140,121 @@ def _sum_p_log2(p_V: np.ndarray, q_V: np.ndarray) -> float:
     """Sum of p log2 q; a token that is never predicted adds nothing."""
     some = p_V > 0
     return float(p_V[some] @ np.log2(q_V[some]))
+
+
+def figure(content: Content, run: str | None = None) -> str:
+    """The SVG of analysis/collapse.json; `run`: its name, for the title."""
+    tokens = content["tokens"]
+
+    def build(figure: Figure) -> None:
+        axes, bits = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        places = range(len(tokens))
+        axes.scatter(
+            [100 * row["frequency"] for row in tokens], places, color=ORANGE, marker="s", s=26, label="in training"
+        )
+        axes.scatter(
+            [100 * row["mean_probability"] for row in tokens], places, color=BLUE, s=26, label="mean prediction"
+        )
+        axes.hlines(
+            places,
+            [100 * min(row["frequency"], row["mean_probability"]) for row in tokens],
+            [100 * max(row["frequency"], row["mean_probability"]) for row in tokens],
+            color=FAINT,
+            linewidth=0.8,
+            zorder=1,
+        )
+        axes.set_yticks(places, [token_label(row["token"]) for row in tokens])
+        axes.set_ylim(len(tokens) - 0.4, -0.6)
+        axes.set_xlim(0, None)
+        axes.set_xlabel("share of tokens (%)")
+        axes.set_title("Mean prediction and frequency")
+        axes.legend(loc="lower right")
+        rows = [
+            ("what the token\nbefore is worth", content["pair_gain_bits"], FAINT),
+            ("information from\nthe context (I)", content["information_bits"], GREEN),
+            ("gain over\nfrequencies", content["gain_bits"], BLUE),
+            ("mean prediction\nto frequencies", content["mean_to_frequency_bits"], VERMILLION),
+        ]
+        bits.barh(range(len(rows)), [value for _, value, _ in rows], color=[c for *_, c in rows], height=0.6)
+        for place, (_, value, _) in enumerate(rows):
+            bits.annotate(
+                format_metric("bits_per_token", value),
+                (max(value, 0), place),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
+        bits.axvline(0, color=FAINT, linewidth=0.8)
+        values = [value for _, value, _ in rows]
+        span = max(values) - min(0.0, *values)
+        bits.set_xlim(min(0.0, *values) - 0.05 * span, max(values) + 0.2 * span)
+        bits.set_yticks(range(len(rows)), [label for label, *_ in rows])
+        bits.set_ylim(len(rows) - 0.4, -0.6)
+        bits.grid(visible=False, axis="y")
+        bits.set_xlabel("bits per token")
+        bits.set_title("Does the context matter?")
+        figure.suptitle((f"{run}: " if run else "") + content["sentence"], x=0.01, ha="left", fontsize=10)
+        note(
+            axes,
+            f"most probable token is <eos> at {percent(content['top_is_eos_share'])} of {content['n_tokens']:,} "
+            f"positions; {content['n_distinct_top']:,} different ones occur; · is a space",
+        )
+
+    return draw(build, 5.6, f"Collapse check: the model {content['sentence']}", width_in=8.4)
+
+
+def view(content: Content) -> RenderableType:
+    """The verdict, and the figures behind it."""
+    from rich.console import Group
+    from rich.text import Text
+
+    style = "bold red" if content["flagged"] else "bold green"
+    table = terminal.table(">", "", show_header=False)
+    for key, meaning in _VIEW_ROWS:
+        table.add_row(format_metric("bits_per_token", content[key]), f"{METRICS['bits_per_token'].unit}  {meaning}")
+    table.add_row(format_metric("share", content["top_is_eos_share"]), "of the most probable tokens are <eos>")
+    table.add_row(f"{content['n_distinct_top']:,}", f"different ones occur at {content['n_tokens']:,} places")
+    return Group(terminal.heading("Does the model use its context?"), Text(content["sentence"], style=style), table)
+
+
+def table(contents: Sequence[Content]) -> list[list[str]]:
+    """Runs side by side: a row of cells per run below the columns' names, in bits per token."""
+    rows = [[*(label for label, _, _ in _COLUMNS), "verdict"]]
+    for content in contents:
+        cells = (
+            f"{content[key]:,}" if metric is None else format_metric(metric, content[key])
+            for _, key, metric in _COLUMNS
+        )
+        rows.append([*cells, content["sentence"]])
+    return rows
+
+
+_VIEW_ROWS = (
+    ("pair_gain_bits", "gained over the frequencies by a table of token pairs: what the token before is worth"),
+    ("gain_bits", "gained over the frequencies by this model, on the true tokens"),
+    ("information_bits", "of information between context and prediction: 0 where the context is ignored"),
+    ("mean_to_frequency_bits", "from the mean prediction to the training frequencies (Kullback-Leibler)"),
+    ("each_to_frequency_bits", "from a single prediction to them, on average: the sum of the two above"),
+    ("loss_bits", "loss of this model on the true tokens"),
+    ("frequency_loss_bits", "loss of the frequencies"),
+)
+_COLUMNS = (
+    ("most probable token is `<eos>`, share of places", "top_is_eos_share", "share"),
+    ("different tokens that are ever the most probable", "n_distinct_top", None),
+    ("I", "information_bits", "bits_per_token"),
+    ("mean prediction to the frequencies", "mean_to_frequency_bits", "bits_per_token"),
+    ("single predictions to the frequencies", "each_to_frequency_bits", "bits_per_token"),
+    ("gain over the frequencies", "gain_bits", "bits_per_token"),
+    ("pair gain", "pair_gain_bits", "bits_per_token"),
+    ("validation tokens", "n_tokens", None),
+)
+
+COLLAPSE = Question(
+    "collapse",
+    "does the model use its context? (one pass over the validation text)",
+    lambda case: analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
+    view,
+    figure,
+    table=table,
+)

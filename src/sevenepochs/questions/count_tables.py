@@ -16,7 +16,8 @@ def frequencies(train_ids: np.ndarray, vocab_size: int) -> np.ndarray:
     The half is Jeffreys' prior; with a million training tokens it moves nothing but the tokens never seen.
     """
     counts_V = np.bincount(train_ids, minlength=vocab_size) + 0.5
-    return counts_V / counts_V.sum()
+    frequencies_V: np.ndarray = counts_V / counts_V.sum()
+    return frequencies_V
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class PairTable:
         frequency_N = self.frequencies_V[ids_N]
         # a token never met before anything tells nothing about what follows
         smoothed_N = (n_pair_N + n_types_N * frequency_N) / np.maximum(total_N, 1)
-        return np.log(np.where(total_N > 0, smoothed_N, frequency_N))
+        log_probs_N: np.ndarray = np.log(np.where(total_N > 0, smoothed_N, frequency_N))
+        return log_probs_N
 
 
 def _before(ids_N: np.ndarray, eos_id: int) -> np.ndarray:

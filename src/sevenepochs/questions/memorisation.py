@@ -15,18 +15,27 @@ from __future__ import annotations
 
 import collections
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sevenepochs.comparison.paired import BOOTSTRAP_SEED, percentiles, ratio_draws
 from sevenepochs.data.titles import Kind, known, normalised, title_chars
 from sevenepochs.data.tokenizer.base import Tokenizer
+from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
+from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.where_loss import targets
+from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, draw, note
+from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.targets import targets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
@@ -160,3 +169,125 @@ def _pair_nats(counted: Sequence[str], titles: Sequence[str], tokenizer: Tokeniz
     ids_N = tokenizer.encode_stream(titles)
     where = targets(ids_N, tokenizer.eos_id, titles)
     return where.by_title(-table.log_probs(ids_N, tokenizer.eos_id))
+
+
+_MET = {
+    "word_for_word": "met word for word",
+    "near": "met but for case, punctuation, year or tag",
+    "new": "not met",
+}
+
+
+def figure(content: Content, run: str | None = None) -> str:
+    """The SVG of analysis/memorisation.json; `run`: its name, for the title."""
+    rows = content["kinds"]
+
+    def build(figure: Figure) -> None:
+        axes = figure.subplots()
+        for row, part in enumerate(rows):
+            axes.plot(
+                [part["nats_per_char"], part["pair_nats_per_char"]], [row, row], color=FAINT, linewidth=0.8, zorder=1
+            )
+        places = range(len(rows))
+        axes.scatter([part["nats_per_char"] for part in rows], places, color=BLUE, s=44, label="this model", zorder=2)
+        axes.scatter(
+            [part["pair_nats_per_char"] for part in rows],
+            places,
+            color=ORANGE,
+            marker="s",
+            s=38,
+            label="table of token pairs",
+            zorder=2,
+        )
+        for row, part in enumerate(rows):
+            right = max(part["nats_per_char"], part["pair_nats_per_char"])
+            axes.annotate(
+                f"ratio {_ratio(part)}",
+                (right, row),
+                xytext=(8, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
+        axes.set_yticks(places, [_label(part) for part in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        values = [part[key] for part in rows for key in ("nats_per_char", "pair_nats_per_char")]
+        axes.set_xlim(0, max(values) * 1.6)  # room for the ratios
+        axes.set_xlabel("loss (nats per character)")
+        axes.set_title("Loss on titles met in training" + (f": {run}" if run else ""))
+        axes.legend(loc="lower left")
+        note(axes, "\n".join(textwrap.wrap(f"{content['sentence']}; {_counted(content)}", 112)))
+
+    return draw(build, 2.3 + 0.55 * len(rows), "Loss on validation titles that occur in training and on new ones")
+
+
+def _label(part: Mapping[str, Any]) -> str:
+    return "\n".join([*textwrap.wrap(_MET[part["name"]], 26), f"({part['n_titles']:,} titles)"])
+
+
+def _ratio(part: Mapping[str, Any]) -> str:
+    """A ratio with its interval, where there is one."""
+    ratio = format_metric("ratio_to_pairs", part["ratio_to_pairs"])
+    interval = part["interval"]
+    return ratio if interval is None else f"{ratio} ({terminal.interval_cell('ratio_to_pairs', interval)})"
+
+
+def _counted(content: Content) -> str:
+    left_out = f"{content['n_left_out_of_pairs']:,} training titles that these repeat"
+    return f"ratio: this model's loss over the table's, with its 95 % interval; pairs counted without {left_out}"
+
+
+def view(content: Content) -> RenderableType:
+    """Known and new titles beside the pair table, and the verdict."""
+    from rich.console import Group
+    from rich.text import Text
+
+    columns = ("the title occurs in training", ">titles", ">nats/char", ">token pairs", ">ratio", ">95 % interval")
+    table = terminal.table(*columns)
+    for part in content["kinds"]:
+        table.add_row(
+            Text(part["label"]),
+            f"{part['n_titles']:,}",
+            format_metric("exact_val_loss", part["nats_per_char"]),
+            format_metric("exact_val_loss", part["pair_nats_per_char"]),
+            format_metric("ratio_to_pairs", part["ratio_to_pairs"]),
+            terminal.interval_cell("ratio_to_pairs", part["interval"]),
+        )
+    lines = [Text(content["sentence"])]
+    if (quotient := content["met_to_new"]) is not None:
+        ratio = format_metric("ratio_to_pairs", quotient["ratio"])
+        interval = terminal.interval_cell("ratio_to_pairs", quotient["interval"])
+        lines.append(Text(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})"))
+    closing = (
+        f"Token pairs were counted without {content['n_left_out_of_pairs']:,} training titles that these titles repeat."
+    )
+    return Group(terminal.heading("Titles met in training"), table, *lines, Text(closing, style="dim"))
+
+
+def table(contents: Sequence[Content]) -> list[list[str]]:
+    """Runs side by side: a row of cells per run below the columns' names; a column per kind of title holds the loss
+    over that of token pairs with its interval."""
+    n_titles = {kind["name"]: kind["n_titles"] for content in contents for kind in content["kinds"]}
+    columns = [f"{_MET_SHORT.get(name, name)} ({n:,} titles)" for name, n in n_titles.items()]
+    rows = [[*columns, "met word for word over new", "exact", "exact, new titles", "verdict"]]
+    for content in contents:
+        there = {kind["name"]: kind for kind in content["kinds"]}
+        cells = [_ratio(there[name]) if name in there else "-" for name in n_titles]
+        quotient = content["met_to_new"]
+        cells.append(_ratio({**quotient, "ratio_to_pairs": quotient["ratio"]}) if quotient else "-")
+        losses = (content["exact_val_loss"], content["exact_val_loss_of_new"])
+        cells += [format_metric("exact_val_loss", loss) for loss in losses]
+        rows.append([*cells, content["verdict"].replace("_", " ")])
+    return rows
+
+
+_MET_SHORT = {"word_for_word": "met word for word", "near": "met nearly", "new": "new"}
+
+MEMORISATION = Question(
+    "memorisation",
+    "the loss on titles that occur in training",
+    lambda case: analyze(case.where.by_title(-case.log_probs_N), case.data.split, case.data.tokenizer),
+    view,
+    figure,
+    table=table,
+)

@@ -9,58 +9,33 @@ N targets of the validation stream, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.data.titles import Breakdown, Kind, title_chars
+from sevenepochs.data.titles import Breakdown, Kind
 from sevenepochs.data.tokenizer.base import Tokenizer
-from sevenepochs.errors import UserError
-from sevenepochs.protocol.budget import EOS, char_count
+from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.protocol.budget import char_count
 from sevenepochs.protocol.rows import Rows
+from sevenepochs.questions import terminal
+from sevenepochs.questions.figures.style import PALETTE, draw, heading, note
+from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.targets import Targets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+    from rich.table import Table
 
 N_EXTREMES = 10  # titles on either end that are published, by number
 N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
 _POSITION_EDGES = (2, 3, 4, 5, 6, 8, 11, 16)  # first position (from 1) of each part but the first
 _COUNT_EDGES = (1, 10, 100, 1_000, 10_000)
 _CONTEXT_EDGES = (2, 4, 8, 16, 32, 64, 128)
-
-
-class Targets(NamedTuple):
-    """The validation stream and its titles: `title_N` and `position_N` (from 1) say where each target stands."""
-
-    ids_N: np.ndarray
-    title_N: np.ndarray
-    position_N: np.ndarray
-    titles: Sequence[str]
-
-    @property
-    def n_chars(self) -> np.ndarray:
-        """As `title_chars`."""
-        return title_chars(self.titles)
-
-    def by_title(self, values_N: np.ndarray) -> np.ndarray:
-        """Sums over the titles' targets: (titles,)."""
-        return np.bincount(self.title_N, weights=values_N, minlength=len(self.titles))
-
-
-def targets(ids_N: np.ndarray, eos_id: int, titles: Sequence[str]) -> Targets:
-    """Which title each target belongs to. A title that contains the literal text `<eos>` may hold that token inside.
-
-    Raises:
-        UserError: the stream is not that of these titles.
-    """
-    is_end_N = ids_N == eos_id
-    piece_N = np.cumsum(is_end_N) - is_end_N
-    n_pieces = np.array([1 + title.count(EOS) for title in titles])
-    if n_pieces.sum() != is_end_N.sum():
-        n_pieces = np.ones(len(titles), dtype=np.int64)  # a tokenizer that reads the literal text as text
-    if n_pieces.sum() != is_end_N.sum() or not is_end_N[-1:].all():
-        raise UserError(f"the stream has {is_end_N.sum():,} <eos>, its {len(titles):,} titles should give as many")
-    title_N = np.repeat(np.arange(len(titles)), n_pieces)[piece_N]
-    first_of_title = np.concatenate(([0], np.cumsum(np.bincount(title_N, minlength=len(titles)))[:-1]))
-    return Targets(ids_N, title_N, np.arange(len(ids_N)) - first_of_title[title_N] + 1, titles)
+_BAR_IN = 0.2
+_EXTREMES_SHOWN = 5
 
 
 def analyze(
@@ -181,10 +156,9 @@ def worst_and_best(losses: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_text(log_probs_N: np.ndarray, where: Targets) -> dict[str, Any]:
-    """The worst and the best titles with their text: `keep_local`, for it is the corpus's and not ours to publish."""
+    """The worst and the best titles with their text, which is the corpus's and not ours to publish."""
     worst, best = extremes(where.by_title(-log_probs_N), where, N_EXTREMES_LOCAL)
     return {
-        "keep_local": True,
         "worst": [{**row, "text": where.titles[row["index"]]} for row in worst],
         "best": [{**row, "text": where.titles[row["index"]]} for row in best],
     }
@@ -231,3 +205,153 @@ def _ranges(edges: Sequence[int], what: str, first: int) -> tuple[Kind, ...]:
         else:
             kinds.append(Kind(f"{what}_{low}_to_{high - 1}", f"{low:,}–{high - 1:,}"))
     return tuple(kinds)
+
+
+_BAR_IN = 0.2
+
+
+def figure(content: Content, run: str | None, part: str) -> str:
+    """The SVG of one breakdown.
+
+    Args:
+        content: where_loss.json of one run, or of several by label (they share the validation titles).
+        run: what the title calls a single run.
+        part: the breakdown: position, part, frequency, context, prefix, year, tag, digits, question, length, known.
+    """
+    runs: Mapping[str, Content] = {"": content} if "exact_val_loss" in content else content
+    of_titles = any(b["name"] == part for b in next(iter(runs.values()))["titles"])
+    breakdowns = {label: _breakdown(each, part) for label, each in runs.items()}
+    first = next(iter(breakdowns.values()))
+    labels = [part["label"] for part in first["parts"]]
+    what = "whether the title occurs in training" if part == "known" else first["label"]
+    key, unit = ("nats_per_char", "nats per character") if of_titles else ("nats_per_token", "nats per token")
+
+    def build(figure: Figure) -> None:
+        axes, shares = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1.4))
+        height = 0.8 / len(breakdowns)
+        for index, (label, breakdown) in enumerate(breakdowns.items()):
+            by_label = {part["label"]: part for part in breakdown["parts"]}
+            places = [row + (index - (len(breakdowns) - 1) / 2) * height for row in range(len(labels))]
+            parts = [by_label[text] for text in labels]
+            values = [part[key] for part in parts]
+            axes.barh(places, values, height=height * 0.9, color=PALETTE[index % len(PALETTE)], label=label or None)
+            for place, value in zip(places, values, strict=True):
+                text = format_metric("exact_val_loss" if of_titles else "nats_per_token", value)
+                axes.annotate(
+                    text,
+                    (value, place),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=8.5,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # the dotted line ends at it
+                )
+            shares.barh(
+                places,
+                [100 * part["share"] for part in parts],
+                height=height * 0.9,
+                color=PALETTE[index % len(PALETTE)],
+            )
+            axes.axvline(_mean(runs[label], of_titles), color=PALETTE[index % len(PALETTE)], linewidth=1, linestyle=":")
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        axes.set_xlim(0, 1.17 * max(part[key] for b in breakdowns.values() for part in b["parts"]))
+        for panel in (axes, shares):
+            panel.grid(visible=False, axis="y")
+            panel.tick_params(axis="y", length=0)
+        axes.set_xlabel(f"loss ({unit})")
+        shares.set_xlabel("share of all nats (%)")
+        # over the whole width: long labels leave the axes little
+        text = f"Loss by {what}" + (f": {run}" if run else "")
+        heading(figure, text, axes if len(breakdowns) > 1 else None)
+        note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")
+
+    rows = len(labels) * max(1, len(breakdowns) * 0.8)
+    return draw(build, 1.6 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {what}")
+
+
+def text(runs: Mapping[str, Content], part: str) -> list[list[str]]:
+    """One breakdown as rows of text: a kind per row, a run per column.
+
+    Args:
+        runs: where_loss.json by label.
+    """
+    first = _breakdown(next(iter(runs.values())), part)
+    of_titles = "n_titles" in first["parts"][0]
+    key, metric = ("nats_per_char", "exact_val_loss") if of_titles else ("nats_per_token", "nats_per_token")
+    losses = [{kind["name"]: kind[key] for kind in _breakdown(content, part)["parts"]} for content in runs.values()]
+    rows = [[first["label"], *(f"{label} ({METRICS[metric].unit})" for label in runs)]]
+    for kind in first["parts"]:
+        rows.append([kind["label"], *(format_metric(metric, loss.get(kind["name"])) for loss in losses)])
+    return rows
+
+
+def _breakdown(content: Content, name: str) -> Content:
+    return next(b for b in (*content["tokens"], *content["titles"]) if b["name"] == name)
+
+
+def _mean(content: Content, of_titles: bool) -> float:
+    exact = float(content["exact_val_loss"])
+    return exact if of_titles else exact * content["n_chars"] / content["n_tokens"]
+
+
+def _counted(content: Content) -> str:
+    return f"{content['n_tokens']:,} tokens of {content['n_titles']:,} validation titles, each counted once"
+
+
+def view(content: Content) -> RenderableType:
+    """One table per breakdown; the dim last column draws the share of all nats."""
+    from rich.console import Group
+
+    exact = format_metric("exact_val_loss", content["exact_val_loss"], unit=True)
+    text = f"Where the loss is: {exact} over {content['n_tokens']:,} tokens; share: of all nats"
+    of_tokens = (_loss_table(b, "tokens", "nats/token", "nats_per_token", "nats_per_token") for b in content["tokens"])
+    of_titles = (_loss_table(b, "titles", "nats/char", "nats_per_char", "exact_val_loss") for b in content["titles"])
+    return Group(terminal.heading(text), *of_tokens, *of_titles)
+
+
+def _loss_table(breakdown: Mapping[str, Any], what: str, unit: str, key: str, metric: str) -> Table:
+    from rich.text import Text
+
+    table = terminal.table(padding=(0, 1))
+    table.add_column(f"by {breakdown['label']}", min_width=38, max_width=38, no_wrap=True)
+    table.add_column(what, justify="right", min_width=8)
+    table.add_column(unit, justify="right", min_width=10)
+    table.add_column("share", justify="right")
+    table.add_column("", style="dim")
+    for part in breakdown["parts"]:
+        loss = format_metric(metric, part[key])
+        table.add_row(Text(part["label"]), f"{part[f'n_{what}']:,}", loss, *terminal.share_cells(part["share"]))
+    return table
+
+
+def extremes_view(content: Content) -> RenderableType:
+    """The first few on either end."""
+    from rich.console import Group
+    from rich.text import Text
+
+    table = terminal.table("", ">nats/char", ">number", "title")
+    for end in ("worst", "best"):
+        for row in content[end][:_EXTREMES_SHOWN]:
+            loss = format_metric("title_loss", row["nats_per_char"])
+            table.add_row(end, loss, str(row["index"]), Text(terminal.plain(row["text"])))
+    return Group(terminal.heading("Worst and best validation titles (this list is never published)"), table)
+
+
+WHERE_LOSS = Question(
+    "where_loss",
+    "the loss by place, token and kind of title",
+    lambda case: analyze(
+        case.log_probs_N, case.where, case.rows, case.data.tokenizer, case.train_counts_V, case.breakdowns
+    ),
+    view,
+    figure,
+    parts=lambda content: [b["name"] for b in (*content["tokens"], *content["titles"])],
+)
+EXTREME_TITLES = Question(
+    "extreme_titles",
+    "the worst and the best titles, with their text (stays in the run folder)",
+    lambda case: with_text(case.log_probs_N, case.where),
+    extremes_view,
+    publish=False,
+)

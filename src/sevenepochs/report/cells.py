@@ -18,96 +18,75 @@ class Cell:
     show: Callable[[Chapters], Shown]
 
 
-_TOP_10 = "Bar chart of the ten most probable next tokens"
-_COLLAPSE = "Chart of training frequency and mean prediction of frequent tokens, and bits gained over frequency alone"
+def _curve(part: str, whose: str, metric: str = "exact_val_loss", what: str = "exact validation loss") -> Cell:
+    alt = f"Line chart of {what} over the training steps, {whose}"
+    return Cell(alt, lambda story: story.by_name[part].curve(metric))
+
+
+def _next_token(part: str, position: int, read: str, whose: str) -> Cell:
+    alt = (
+        f"Bar chart of the ten most probable next tokens after the first {read} tokens of the validation text, {whose}"
+    )
+    return _ask(part, alt, "next_token", f"0_{position}")
+
+
+def _collapse(part: str, whose: str) -> Cell:
+    alt = "Chart of training frequency and mean prediction of frequent tokens, and bits gained over frequency alone"
+    return _ask(part, f"{alt}, for {whose}", "collapse")
+
+
+def _ask(part: str, alt: str, question: str, figure: str = "") -> Cell:
+    return Cell(alt, lambda story: story.by_name[part].ask(question, figure))
+
+
+def _where(breakdown: str, alt: str) -> Cell:
+    return Cell(f"Bar chart of the loss per {alt}, run beside run", lambda story: story.where(breakdown))
+
 
 CELLS = {
     "loss_first_run": Cell(
         "Line chart of the initial run's exact validation loss over its training steps",
-        lambda story: story.first.loss_curve(),
+        lambda story: story.first.curve(),
     ),
-    "token_frequency_first_run": Cell(
-        f"{_TOP_10} after the first eleven tokens of the validation text, by the initial run",
-        lambda story: story.first.predictions(0, 10),
+    "token_frequency_first_run": _next_token("first", 10, "eleven", "by the initial run"),
+    "token_frequency_input": _ask(
+        "first", "Bar chart of the most frequent tokens of the training text", "token_frequency"
     ),
-    "token_frequency_input": Cell(
-        "Bar chart of the most frequent tokens of the training text",
-        lambda story: story.first.input_tokens(),
-    ),
-    "title_lengths": Cell(
+    "title_lengths": _ask(
+        "first",
         "Two histograms of the training titles: characters a title, and tokens a title",
-        lambda story: story.first.title_lengths(),
+        "data",
+        "lengths",
     ),
-    "first_run_collapse": Cell(
-        f"{_COLLAPSE}, for the initial run",
-        lambda story: story.first.collapse(),
-    ),
-    "step_one_loss": Cell(
-        "Line chart of exact validation loss over the training steps, initial run and step one",
-        lambda story: story.one.loss_curve(),
-    ),
-    "step_one_words": Cell(
-        f"{_TOP_10} after the first eleven tokens of the validation text, after step one",
-        lambda story: story.one.predictions(0, 10),
-    ),
-    "step_one_words_80": Cell(
-        f"{_TOP_10} after the first eighty-one tokens of the validation text, after step one",
-        lambda story: story.one.predictions(0, 80),
-    ),
-    "step_one_collapse": Cell(
-        f"{_COLLAPSE}, for step one",
-        lambda story: story.one.collapse(),
-    ),
-    "step_two_loss": Cell(
-        "Line chart of exact validation loss over the training steps, step one and step two",
-        lambda story: story.two.loss_curve(),
-    ),
-    "output_step_two_token_10": Cell(
-        f"{_TOP_10} after the first eleven tokens of the validation text, after step two",
-        lambda story: story.two.predictions(0, 10),
-    ),
-    "token_predictions_two": Cell(
-        f"{_TOP_10} after the first eighty-one tokens of the validation text, after step two",
-        lambda story: story.two.predictions(0, 80),
-    ),
-    "step_two_collapse": Cell(
-        f"{_COLLAPSE}, for step two",
-        lambda story: story.two.collapse(),
-    ),
-    "best_loss": Cell(
-        "Line chart of exact validation loss over the training steps, initial run and best recipe",
-        lambda story: story.best.loss_curve(),
-    ),
-    "best_training_loss": Cell(
-        "Line chart of training loss per token over the training steps, initial run and best recipe",
-        lambda story: story.best.training_curve(),
+    "first_run_collapse": _collapse("first", "the initial run"),
+    "step_one_loss": _curve("one", "initial run and step one"),
+    "step_one_words": _next_token("one", 10, "eleven", "after step one"),
+    "step_one_words_80": _next_token("one", 80, "eighty-one", "after step one"),
+    "step_one_collapse": _collapse("one", "step one"),
+    "step_two_loss": _curve("two", "step one and step two"),
+    "output_step_two_token_10": _next_token("two", 10, "eleven", "after step two"),
+    "token_predictions_two": _next_token("two", 80, "eighty-one", "after step two"),
+    "step_two_collapse": _collapse("two", "step two"),
+    "best_loss": _curve("best", "initial run and best recipe"),
+    "best_training_loss": _curve(
+        "best", "initial run and best recipe", "train_loss_nats_per_token", "training loss per token"
     ),
     "ladder_effects": Cell(
         "The ladder's recipes with their exact losses, and the change at every rung with its interval",
         lambda story: story.ladder(),
     ),
-    "where_loss_position": Cell(
-        "Bar chart of the loss per token by the token's place in its title, run beside run",
-        lambda story: story.where("position"),
-    ),
-    "where_loss_frequency": Cell(
-        "Bar chart of the loss per token by how often the token occurs in training, run beside run",
-        lambda story: story.where("frequency"),
-    ),
-    "where_loss_prefix": Cell(
-        "Bar chart of the loss per character by kind of title, run beside run",
-        lambda story: story.where("prefix"),
-    ),
-    "where_loss_known": Cell(
-        "Bar chart of the loss per character by whether the title occurs in training, run beside run",
-        lambda story: story.where("known"),
-    ),
-    "best_memorisation": Cell(
+    "where_loss_position": _where("position", "token by the token's place in its title"),
+    "where_loss_frequency": _where("frequency", "token by how often the token occurs in training"),
+    "where_loss_prefix": _where("prefix", "character by kind of title"),
+    "where_loss_known": _where("known", "character by whether the title occurs in training"),
+    "best_memorisation": _ask(
+        "inside",
         "Chart of the best analysed run's loss on known and on new titles, beside that of a table of token pairs",
-        lambda story: story.inside.memorisation(),
+        "memorisation",
     ),
-    "best_calibration": Cell(
+    "best_calibration": _ask(
+        "inside",
         "Reliability diagram of the best analysed run: how often it is right, by how sure it is",
-        lambda story: story.inside.calibration(),
+        "calibration",
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.protocol import budget
 from sevenepochs.questions.figures.style import token_label
-from sevenepochs.questions.names import STORY_PLACES
+from sevenepochs.questions.next_token import STORY_PLACES
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Part, Story

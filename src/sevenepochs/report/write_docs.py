@@ -14,7 +14,7 @@ from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
 from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
-from sevenepochs.report.looking_inside_tables import collapse_table, memorisation_table
+from sevenepochs.report.looking_inside_tables import looking_inside_tables
 from sevenepochs.report.markers import update_page
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
@@ -147,7 +147,7 @@ def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
 def update_looking_inside(page: Path, results_root: Path, *, check: bool = False) -> bool:
     """The same for the tables of docs/looking-inside.md."""
     results = list_results(results_root)
-    parts = {"collapse": collapse_table(results), "memorisation": memorisation_table(results)}
+    parts = looking_inside_tables(results)
     return update_page(page, parts, check=check)
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +15,11 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from sevenepochs.errors import UserError
+from sevenepochs.questions import attention, next_token, title, where_loss
 from sevenepochs.questions.case import Case
-from sevenepochs.questions.figures import attention, curves, ladder, next_token, performance, title, where_loss
-from sevenepochs.questions.figures.registry import WITH_FIGURES, figures
+from sevenepochs.questions.figures import curves, ladder, performance
 from sevenepochs.questions.figures.style import PALETTE, draw, heading, percent, token_label
-from sevenepochs.questions.standard import ANALYSES
+from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.store.run import Run
 
 PLACE: dict[str, Any] = {
@@ -50,13 +52,13 @@ SIZES = [
 STAGES = [{"n_titles": n, "seconds": {"load": n / 1e5, "encode": n / 2e5}} for n in (100_000, 400_000)]
 SURPRISE = {"token": "\x1b", "surprisal_bits": 1.0, "rank": 1, "nats_per_char": 1.0}
 DRAWN: dict[str, Callable[[], str]] = {
-    "next token": lambda: next_token.figure(PLACE, "a run"),
+    "next token": lambda: next_token.place_figure(PLACE, "a run"),
     "curves": lambda: curves.figure(CURVES, lines={"floor": 1.1}),
     "ladder": lambda: ladder.figure(RUNGS, footnote="3 seeds"),
     "steps": lambda: performance.steps(STEPS, "a CPU, $2 threads"),
     "sizes": lambda: performance.sizes(SIZES, "a CPU"),
     "preparation": lambda: performance.preparation(STAGES, "a CPU"),
-    "attention": lambda: attention.figure(["<eos>", " A $5"], HEADS),
+    "attention": lambda: attention.heads_figure(["<eos>", " A $5"], HEADS),
 }
 
 
@@ -77,7 +79,7 @@ def test_a_figure_is_whole_deterministic_and_stands_alone(name: str) -> None:
 
 
 def test_dollars_and_markup_are_text() -> None:
-    shown = texts(next_token.figure(PLACE))
+    shown = texts(next_token.place_figure(PLACE))
     assert "·$a" in shown and any("$5 & <b>" in text and "$x$" in text for text in shown)
     assert "·rare_$\\frac (rank 5,000)" in shown and "\\n" in shown and "漢" in shown
     assert "< 0.01%" in shown
@@ -89,9 +91,9 @@ HOSTILE = "".join(map(chr, range(0x20))) + "\x7f\x9f\ufffe\uffff<&>"
 @pytest.mark.parametrize(
     "drawn",
     [
-        lambda: next_token.figure({**PLACE, "context": f"{HOSTILE} a\x00b\x1b[31m"}, HOSTILE),
-        lambda: attention.figure([HOSTILE, "a"], {HOSTILE: [[1.0, 0.0], [0.5, 0.5]]}, HOSTILE),
-        lambda: title.surprisal({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
+        lambda: next_token.place_figure({**PLACE, "context": f"{HOSTILE} a\x00b\x1b[31m"}, HOSTILE),
+        lambda: attention.heads_figure([HOSTILE, "a"], {HOSTILE: [[1.0, 0.0], [0.5, 0.5]]}, HOSTILE),
+        lambda: title.figure({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
     ],
     ids=["next token", "attention", "title"],
 )
@@ -102,12 +104,12 @@ def test_control_characters_are_drawn_as_their_pictures(drawn: Callable[[], str]
 
 def test_the_truth_is_marked_inside_the_top() -> None:
     place = {**PLACE, "truth": {**PLACE["top"][1], "rank": 2, "surprisal_bits": 1.0}}
-    svg = next_token.figure(place)
+    svg = next_token.place_figure(place)
     assert "what the title says" in texts(svg) and not any("rank" in text for text in texts(svg))
 
 
 def test_a_place_is_called_as_the_command_calls_it() -> None:
-    assert "Next token at 0,10: a run" in texts(next_token.figure(PLACE, "a run"))
+    assert "Next token at 0,10: a run" in texts(next_token.place_figure(PLACE, "a run"))
 
 
 def test_curves_leave_out_rows_without_the_metric() -> None:
@@ -118,14 +120,14 @@ def test_curves_leave_out_rows_without_the_metric() -> None:
 
 @pytest.fixture(scope="module")
 def contents(finished_run: Run) -> dict[str, Any]:
-    """Every standard analysis of the tiny run."""
+    """Every question's answer for the tiny run."""
     case = Case.open(finished_run)
-    return {name: compute(case) for name, compute in ANALYSES.items()}
+    return {name: question.answer(case) for name, question in QUESTIONS.items()}
 
 
-def test_every_standard_analysis_draws(contents: dict[str, Any]) -> None:
-    drawn = {name: figures(name, content, "tiny") for name, content in contents.items()}
-    assert {name for name, files in drawn.items() if files} == set(WITH_FIGURES)
+def test_every_answer_is_drawn_but_the_texts_of_titles(contents: dict[str, Any]) -> None:
+    drawn = {name: QUESTIONS[name].figures(content, "tiny") for name, content in contents.items()}
+    assert {name for name, files in drawn.items() if files} == set(QUESTIONS) - {"extreme_titles"}
     for files in drawn.values():
         for file, svg in files.items():
             assert file.endswith(".svg") and ET.fromstring(svg).attrib["aria-label"] and len(texts(svg)) > 5
@@ -136,7 +138,7 @@ def test_every_standard_analysis_draws(contents: dict[str, Any]) -> None:
 
 def test_two_runs_share_one_figure(contents: dict[str, Any]) -> None:
     other = copy.deepcopy(contents["where_loss"])
-    svg = where_loss.figure({"one": contents["where_loss"], "other": other}, "prefix")
+    svg = where_loss.figure({"one": contents["where_loss"], "other": other}, None, "prefix")
     assert {"one", "other"} <= set(texts(svg))
     assert PALETTE[0].lower() in svg and PALETTE[1].lower() in svg
 
@@ -163,3 +165,19 @@ def test_labels() -> None:
     assert token_label(" a") == "·a" and token_label("  ") == "··" and token_label("") == "(nothing)"
     assert token_label("\x1b[2J") == "\\x1b[2J" and len(token_label("x" * 99)) == 24
     assert percent(1e-9) == "< 0.01%"
+
+
+def test_figures_need_no_torch_and_say_what_they_need() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from sevenepochs.questions.figures import curves, ladder\n"
+        "from sevenepochs.questions import attention, lens, neighbours, title\n"
+        "from sevenepochs.questions.registry import QUESTIONS\n"
+        "assert not {'torch', 'rich', 'scipy'} & sys.modules.keys()\n"
+        "from sevenepochs.errors import UserError\n"
+        "frequent = {'n_tokens': 1, 'top': [{'token': 'a', 'count': 1, 'share': 1.0}]}\n"
+        "try: QUESTIONS['token_frequency'].figures(frequent)\n"
+        "except UserError as error: assert '.[plots]' in str(error)\n"
+        "else: raise SystemExit('drawn without matplotlib')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,1 +1,2 @@
-"""Figures: functions from JSON data to the text of an SVG. The only place that imports matplotlib; no torch."""
+"""Shared drawing: the style of all figures, and figures of other things (curves, ladder, speed). No torch;
+matplotlib is imported where it draws."""

@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from sevenepochs.errors import UserError, install
 from sevenepochs.metrics import format_metric
+from sevenepochs.questions.terminal import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,12 +152,7 @@ def percent(value: float) -> str:
 
 def token_label(token: str, longest: int = 24) -> str:
     """A token where its spaces can be seen: a leading or trailing space is a middle dot, line ends are escaped."""
-    body = token.strip(" ")
-    if not body:
-        return "·" * len(token) or "(nothing)"
-    lead, trail = token.index(body), len(token) - token.index(body) - len(body)
-    text = "·" * lead + body + "·" * trail
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    text = visible(token) or "(nothing)"
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sevenepochs.ask import samples
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.samples import Drawing, Sample
 from sevenepochs.protocol.budget import Split
-from sevenepochs.questions import drawn_titles
-from sevenepochs.questions.drawn_titles import DRAWING, N_TITLES, analyze
+from sevenepochs.questions.samples import N_TITLES, SEED, TEMPERATURE, analyze
 from sevenepochs.store.run import Run
 
 WRITTEN = ["a copy"] * 3 + ["A Copy!", "under test", "", "cut", "own 1", "own 1"] + [f"own {i}" for i in range(2, 193)]
@@ -22,11 +22,11 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Titles are not drawn but taken from a list; the one that says so was cut."""
 
     def draw(model: Any, prompt: str, n: int, drawing: Drawing) -> Any:
-        assert (prompt, n, drawing) == ("", N_TITLES, DRAWING)
+        assert (prompt, n, drawing) == ("", N_TITLES, Drawing(TEMPERATURE, None, SEED))
         yield [Sample([i] * (100 if text == "cut" else 1), ended=text != "cut") for i, text in enumerate(WRITTEN)]
 
-    monkeypatch.setattr(drawn_titles, "draw", draw)
-    monkeypatch.setattr(drawn_titles, "title", lambda model, prompt, sample: WRITTEN[sample.ids[0]])
+    monkeypatch.setattr(samples, "draw", draw)
+    monkeypatch.setattr(samples, "title", lambda model, prompt, sample: WRITTEN[sample.ids[0]])
 
 
 @pytest.mark.usefixtures("planted")

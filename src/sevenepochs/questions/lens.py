@@ -1,20 +1,24 @@
-"""The logit lens: what each layer would answer after each token, shaded by what it gives the token that comes."""
+"""The logit lens on one text: answers of each layer from `ask/logit_lens.py`, drawn and printed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import INK, draw, heading, note, token_label
+from sevenepochs.questions.question import Content
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+_CELL = 12  # characters of a token in a table of all layers
 
 
-def figure(found: Mapping[str, Any]) -> str:
-    """The SVG of `logit_lens`: a row a token, a column a layer."""
+def figure(found: Content) -> str:
+    """The SVG of `logit_lens`: a row per token, a column per layer."""
     layers, tokens = found["layers"], found["tokens"]
     # the last token has nothing after it that could be right
     shade = [[p.get("truth", {}).get("probability", np.nan) for p in layer["positions"]] for layer in layers]
@@ -39,3 +43,23 @@ def figure(found: Mapping[str, Any]) -> str:
         )
 
     return draw(build, 1.9 + 0.3 * len(tokens), f"Logit lens over {found['text']!r}", 2.4 + 0.95 * len(layers))
+
+
+def view(found: Content) -> RenderableType:
+    """A row per token read, a column per layer: what it would answer; bold where that is the token that comes."""
+    from rich.text import Text
+
+    table = terminal.table("after")
+    for layer in found["layers"]:
+        table.add_column(layer["name"], overflow="ellipsis", max_width=_CELL, no_wrap=True)
+    table.add_column("comes", style="dim")
+    for place, token in enumerate(found["tokens"]):
+        answers = []
+        for layer in found["layers"]:
+            position = layer["positions"][place]
+            first = position["top"][0]
+            right = position.get("truth", {}).get("rank") == 1
+            answers.append(Text(terminal.visible(first["token"]), style="bold green" if right else ""))
+        comes = found["tokens"][place + 1] if place + 1 < len(found["tokens"]) else ""
+        table.add_row(Text(terminal.visible(token)), *answers, Text(terminal.visible(comes)))
+    return table

@@ -1,18 +1,21 @@
-"""Nearest tokens of the embedding, one panel a token."""
+"""Nearest tokens of the embedding, by cosine: from `ask/neighbours.py`, drawn and printed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sevenepochs.metrics import format_metric
+from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import BLUE, ROW_IN, bars, draw, note, token_label
+from sevenepochs.questions.question import Content
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import RenderableType
+    from rich.text import Text
 
 
-def figure(found: Mapping[str, Any]) -> str:
+def figure(found: Content) -> str:
     """The SVG of `inside --view neighbours`."""
     tokens = found["tokens"]
     most = max(len(row["neighbours"]) for row in tokens)
@@ -31,3 +34,20 @@ def figure(found: Mapping[str, Any]) -> str:
 
     shown = ", ".join(token_label(row["token"]) for row in tokens)
     return draw(build, 1.0 + (0.8 + ROW_IN * most) * len(tokens), f"Bar chart of the tokens nearest to {shown}")
+
+
+def view(found: Content) -> RenderableType:
+    """One column per token: the nearest others with their cosines."""
+    from rich.text import Text
+
+    table = terminal.table()
+    for row in found["tokens"]:
+        table.add_column(Text(terminal.visible(row["token"]), style="bold"), no_wrap=True)
+        table.add_column("", justify="right", style="dim")
+    for place in range(max((len(row["neighbours"]) for row in found["tokens"]), default=0)):
+        cells: list[Text] = []
+        for row in found["tokens"]:
+            other = row["neighbours"][place]
+            cells += [Text(terminal.visible(other["token"])), Text(format_metric("cosine", other["cosine"]))]
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,185 @@
+"""What a model writes when nothing is asked of it: how much of it is copied, how varied and how long it is.
+
+Titles are drawn from the model's own distribution, at temperature 1 and from all tokens, so the shares and means are
+those of what it has learned, not of a way to draw. Beside them stand the same of the titles that people wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sevenepochs.ask.predictions import Progress
+from sevenepochs.data.titles import normalised
+from sevenepochs.metrics import format_metric
+from sevenepochs.protocol.budget import Split
+from sevenepochs.questions import terminal
+from sevenepochs.questions.calibration import wilson
+from sevenepochs.questions.figures.style import BLUE, ORANGE, draw, heading, note, percent
+from sevenepochs.questions.question import Content, Question
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from sevenepochs.ask.model import Model
+    from sevenepochs.ask.samples import Sample
+
+N_TITLES = 200
+N_EXAMPLES = 10
+TEMPERATURE, SEED = 1.0, 1
+
+
+def analyze(model: Model, split: Split, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+    """200 titles without a prompt, the same ones each time.
+
+    Args:
+        split: what the model was trained and validated on.
+        progress: told how many titles are whole, of how many.
+
+    Returns:
+        `n_titles`, `temperature`, `seed`, `max_tokens`, `n_ended` (the others were cut); `copied`: those that are a
+        training title word for word, and for comparison `copied_by_people`: the validation titles that are, both as
+        `n`, `n_titles`, `share` and its 95 % `interval` (Wilson); `n_distinct`, `distinct_share`; `mean_chars` with
+        its 95 % `mean_chars_interval` (t), `training_mean_chars`, `n_training_titles`; `examples`: the first ten that
+        are whole and neither a training nor a validation title, nor nearly one: text of the model, not of the corpus.
+    """
+    from sevenepochs.ask import samples as ask
+    from sevenepochs.comparison.paired import mean_interval  # with scipy, half a second
+
+    drawing = ask.Drawing(temperature=TEMPERATURE, top_k=None, seed=SEED)
+    samples: list[Sample] = []
+    for samples in ask.draw(model, "", N_TITLES, drawing):
+        progress(sum(sample.ended or len(sample.ids) == drawing.max_tokens for sample in samples), N_TITLES)
+    titles = [ask.title(model, "", sample) for sample in samples]
+    whole = [text for text, sample in zip(titles, samples, strict=True) if sample.ended]
+    training = frozenset(split.train)
+    chars = [len(text) for text in titles]
+    interval = mean_interval(chars)
+    assert interval is not None, "of 200 titles"
+    return {
+        "n_titles": len(titles),
+        "temperature": drawing.temperature,
+        "seed": drawing.seed,
+        "max_tokens": drawing.max_tokens,
+        "n_ended": len(whole),
+        "copied": _share(sum(text in training for text in whole), len(titles)),
+        "copied_by_people": _share(sum(text in training for text in split.validation), len(split.validation)),
+        "n_distinct": len(set(titles)),
+        "distinct_share": len(set(titles)) / len(titles),
+        "mean_chars": float(np.mean(chars)),
+        "mean_chars_interval": list(interval),
+        "training_mean_chars": float(np.mean([len(text) for text in split.train])),
+        "n_training_titles": len(split.train),
+        "examples": _examples(whole, split),
+    }
+
+
+def _share(n: int, n_titles: int) -> dict[str, Any]:
+    share = n / n_titles
+    return {"n": n, "n_titles": n_titles, "share": share, "interval": wilson(share, n_titles)}
+
+
+def _examples(titles: Sequence[str], split: Split) -> list[str]:
+    """The first few that no title of the corpus is or nearly is: what is published must not be the corpus's text."""
+    known = {normalised(text) for text in (*split.train, *split.validation)}
+    own = dict.fromkeys(text for text in titles if text and normalised(text) not in known)
+    return list(own)[:N_EXAMPLES]
+
+
+def figure(content: Content, run: str | None = None) -> str:
+    """The SVG of analysis/samples.json; `run`: its name, for the title."""
+    drawn = f"{content['n_titles']:,} drawn"
+
+    def build(figure: Figure) -> None:
+        copied, lengths = figure.subplots(1, 2)
+        people = content["copied_by_people"]
+        _dots(
+            copied,
+            [
+                f"{row['n_titles']:,} {who}"
+                for row, who in ((content["copied"], "drawn"), (people, "validation\ntitles"))
+            ],
+            [100 * row["share"] for row in (content["copied"], people)],
+            [[100 * end for end in row["interval"]] for row in (content["copied"], people)],
+            [f"{row['n']:,}: {percent(row['share'])}" for row in (content["copied"], people)],
+        )
+        copied.set_title("Training titles word for word")
+        copied.set_xlabel("share of titles (%)")
+        mean, training_mean = content["mean_chars"], content["training_mean_chars"]
+        _dots(
+            lengths,
+            [drawn, f"{content['n_training_titles']:,} training\ntitles"],
+            [mean, training_mean],
+            [content["mean_chars_interval"], [training_mean, training_mean]],
+            [format_metric("chars_per_title", value) for value in (mean, training_mean)],
+        )
+        lengths.set_title("Mean length")
+        lengths.set_xlabel("characters a title")
+        text = "What it writes unprompted" + (f": {run}" if run else "")
+        heading(figure, text, copied)
+        note(
+            copied,
+            f"temperature {content['temperature']:g}, all tokens, seed {content['seed']}; {content['n_distinct']:,} of "
+            f"{content['n_titles']:,} are different, {content['n_ended']:,} came to an end; bars: 95 % intervals",
+        )
+
+    return draw(build, 3.4, f"Share of {drawn} titles that are training titles, and their mean length")
+
+
+def _dots(
+    axes: Axes,
+    labels: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[Sequence[float]],
+    texts: Sequence[str],
+) -> None:
+    """The model's value above that of people, with intervals; markers differ as colours do."""
+    looks = ((BLUE, "o", "this model"), (ORANGE, "s", "people"))
+    for place, ((colour, marker, who), value, (low, high)) in enumerate(zip(looks, values, intervals, strict=True)):
+        # rounding may leave an end of the interval on the wrong side of the value
+        error = [[max(0.0, value - low)], [max(0.0, high - value)]]
+        axes.errorbar(value, place, xerr=error, color=colour, marker=marker, capsize=3, linestyle="none", label=who)
+        axes.annotate(
+            texts[place], (max(value, high), place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9
+        )
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.3, -0.6)
+    widest = max(high for _, high in intervals)
+    axes.set_xlim(-0.03 * widest, 1.6 * widest)  # a whole marker at 0, and room for the numbers
+    axes.grid(visible=False, axis="y")
+
+
+def view(content: Content) -> RenderableType:
+    """What is copied beside what people repeat, how varied and long it is, and examples."""
+    from rich.console import Group
+    from rich.text import Text
+
+    table = terminal.table("training titles word for word", ">titles", ">of", ">share", ">95 % interval")
+    for label, key in (("of those drawn", "copied"), ("of the validation titles", "copied_by_people")):
+        row = content[key]
+        share, interval = format_metric("share", row["share"]), terminal.interval_cell("share", row["interval"])
+        table.add_row(label, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval)
+    mean, training_mean = (
+        format_metric("chars_per_title", content[key]) for key in ("mean_chars", "training_mean_chars")
+    )
+    facts = (
+        f"{content['n_distinct']:,} of {content['n_titles']:,} are different, {content['n_ended']:,} came to an end",
+        f"{mean} characters on average ({terminal.interval_cell('chars_per_title', content['mean_chars_interval'])}); "
+        f"training titles: {training_mean}",
+    )
+    text = f"What it writes unprompted, at temperature {content['temperature']:g} (seed {content['seed']})"
+    examples = [Text(f"  {terminal.plain(title)}") for title in content["examples"]]
+    return Group(terminal.heading(text), table, *map(Text, facts), Text("for example", style="dim"), *examples)
+
+
+SAMPLES = Question(
+    "samples",
+    "what it writes when nothing is asked of it, and how much of that is copied",
+    lambda case: analyze(case.model, case.data.split, case.progress),
+    view,
+    figure,
+)
