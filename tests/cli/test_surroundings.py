@@ -50,6 +50,10 @@ VERBS: dict[str, tuple[int, list[str]]] = {
     "audit": (0, ["runs/RUN", "--markdown", "audit.md"]),
     "leaderboard": (0, ["runs/RUN"]),
 }
+SOME = ("train", "predict", "runs", "serve")  # the default tests' part: all verbs in all surroundings take minutes
+SOME_OR_ALL = pytest.mark.parametrize(
+    "verbs", [SOME, pytest.param(tuple(VERBS), marks=pytest.mark.long)], ids=["some", "all"]
+)
 BEGINS_WITH_TITLES = sorted(verb for verb, (code, words) in VERBS.items() if code == 0 and "CORPUS" in words)
 
 
@@ -96,19 +100,25 @@ def is_answer_or_line(outcome: dict[str, Any]) -> bool:
     return outcome["code"] == 0 or (outcome["err"].count("error: ") == 1 and lines[-1].startswith("error: "))
 
 
+@SOME_OR_ALL
 @pytest.mark.parametrize("surroundings", ["ascii_output", "no_account", "closed_output", "file_size_limit"])
-def test_every_verb_answers_or_says_why_in_one_line(surroundings: str, finished_run: Run, tmp_path: Path) -> None:
-    found = outcomes(surroundings, finished_run, tmp_path)
+def test_every_verb_answers_or_says_why_in_one_line(
+    surroundings: str, verbs: tuple[str, ...], finished_run: Run, tmp_path: Path
+) -> None:
+    found = outcomes(surroundings, finished_run, tmp_path, verbs=verbs)
     assert {verb: outcome for verb, outcome in found.items() if not is_answer_or_line(outcome)} == {}
     if surroundings != "file_size_limit":
-        assert {verb: outcome["code"] for verb, outcome in found.items()} == {v: code for v, (code, _) in VERBS.items()}
+        assert {verb: outcome["code"] for verb, outcome in found.items()} == {verb: VERBS[verb][0] for verb in verbs}
 
 
-def test_every_verb_on_parquet_with_two_title_columns(finished_run: Run, tmp_path: Path) -> None:
-    found = outcomes("plain", finished_run, tmp_path, "twice.parquet")
+@SOME_OR_ALL
+def test_every_verb_on_parquet_with_two_title_columns(
+    verbs: tuple[str, ...], finished_run: Run, tmp_path: Path
+) -> None:
+    found = outcomes("plain", finished_run, tmp_path, "twice.parquet", verbs)
     assert {verb: outcome for verb, outcome in found.items() if not is_answer_or_line(outcome)} == {}
     said = {verb for verb, outcome in found.items() if "2 columns 'title'" in outcome["err"]}
-    assert said >= {*BEGINS_WITH_TITLES, "corpus"}
+    assert said >= {*BEGINS_WITH_TITLES, "corpus"} & set(verbs)
 
 
 def test_output_in_cp1252(finished_run: Run, tmp_path: Path) -> None:

@@ -155,6 +155,7 @@ def test_a_folder_with_something_in_it_is_left_alone(sources: Sources, story_res
         sources(story_results, tmp_path / "full")
 
 
+@pytest.mark.long  # writes all pages; tests/test_heavy_imports.py imports every module of the report
 def test_the_report_needs_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys\n"

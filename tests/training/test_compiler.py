@@ -26,6 +26,7 @@ BROKEN = {
     "a blank in the environment's path": "Python environment.*blank or a quote",
     "no compiler": "install g",
 }
+DEFAULT = ("no compiler", "a blank in TMPDIR")  # each case starts torch and its compiler
 RESOLVE = """
 from sevenepochs.errors import UserError
 from sevenepochs.learning.settings import Training
@@ -75,7 +76,9 @@ def _which(name: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize(
+    "case", [case if case in DEFAULT else pytest.param(case, marks=pytest.mark.long) for case in BROKEN]
+)
 def test_a_compiler_that_does_not_work_is_found_out_before_step_1(case: str, tmp_path: Path) -> None:
     _which("g++")
     inherited = {key: value for key, value in os.environ.items() if key not in ("TORCHINDUCTOR_CACHE_DIR", "CXX")}
