@@ -54,9 +54,10 @@ STEPS = {
         "torch",
         "sys.modules['matplotlib'] = None\n"
         "from sevenepochs.errors import UserError\n"
-        "from sevenepochs.questions.figures import registry, attention, curves, ladder\n"
+        "from sevenepochs.questions.registry import QUESTIONS\n"
+        "from sevenepochs.questions.figures import curves, ladder\n"
         "top = [{'token': 'a', 'count': 1, 'share': 1.0}]\n"
-        "try: registry.figures('token_frequency', {'n_tokens': 1, 'top': top})\n"
+        "try: QUESTIONS['token_frequency'].figures({'n_tokens': 1, 'top': top})\n"
         "except UserError as error: assert '.[plots]' in str(error)\n"
         "else: raise AssertionError('drawn without matplotlib')\n"
         "del sys.modules['matplotlib']",
@@ -105,6 +106,8 @@ def found(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     (run / "analysis" / "token_frequency.json").write_text('{"n_tokens": 1, "top": []}')
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [modules] = [contract["source_modules"] for contract in contracts if contract["name"] == CONTRACT]
+    # a case asks a model; the registry and the questions in it do not
+    modules = ["sevenepochs.questions.registry" if name == "sevenepochs.questions" else name for name in modules]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps([STEPS, modules]),

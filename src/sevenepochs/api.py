@@ -139,7 +139,7 @@ def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "r
 
 
 def _analyze(run: Run) -> None:
-    from sevenepochs.questions.case import analyze
+    from sevenepochs.questions.registry import analyze
 
     analyze(run)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.questions.case import analyze
+from sevenepochs.questions.registry import analyze
 from sevenepochs.recipes.configs import expected_config
 from sevenepochs.store.facts import ResultFacts
 from sevenepochs.store.publishing import publish

@@ -16,8 +16,7 @@ from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.metrics import format_metric
-from sevenepochs.questions.case import analyze
-from sevenepochs.questions.registry import QUESTIONS
+from sevenepochs.questions.registry import QUESTIONS, analyze
 from sevenepochs.recipes.catalog import list_recipes, load_recipe
 from sevenepochs.report.performance import update_performance
 from sevenepochs.report.write_docs import headline, table, times, update, update_choosing, update_looking_inside

@@ -87,7 +87,7 @@ def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any
     }
     splits = {part: _split_facts(some, special) for part, some in trips.items()}
     changed = [trip for part in ("validation", "train") for trip in trips[part] if trip.changed]
-    facts: dict[str, Any] = {
+    found: dict[str, Any] = {
         "file": name,
         "sha256": hashlib.sha256(source).hexdigest(),
         "model": model.get("type"),
@@ -103,26 +103,26 @@ def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any
             {"title": trip.title, "becomes": trip.text.replace(_LOST, "\ufffd")} for trip in changed[:_EXAMPLES]
         ],
     }
-    facts["sentence"] = _sentence(facts)
-    facts["findings"] = [vars(finding) for finding in _findings(facts)]
-    return facts
+    found["sentence"] = _sentence(found)
+    found["findings"] = [vars(finding) for finding in _findings(found)]
+    return found
 
 
-def render(facts: dict[str, Any]) -> list[str]:
+def render(found: dict[str, Any]) -> list[str]:
     """The audit as lines of text."""
-    kept = "reversible: every title comes back as it was" if facts["reversible"] else "LOSSY: text is changed or lost"
-    lines = [f"{facts['file']} ({facts['model']}, {facts['vocab_size']:,} tokens) on {facts['corpus']['name']}: {kept}"]
+    kept = "reversible: every title comes back as it was" if found["reversible"] else "LOSSY: text is changed or lost"
+    lines = [f"{found['file']} ({found['model']}, {found['vocab_size']:,} tokens) on {found['corpus']['name']}: {kept}"]
     for name in ("train", "validation"):
-        s = facts[name]
+        s = found[name]
         lines.append(
             f"{name + ' titles':<18} {s['n_titles']:,}; changed {s['n_changed']:,} ({s['share_changed']:.2%}), "
             f"characters changed or lost {_about(s)}{1 - s['kept_share']:.2%}, <unk> {s['n_unknown_tokens']:,}, "
             f"with special text {s['n_with_special_text']:,}, tokens {s['n_tokens']:,}"
         )
-    lines += [f"{'because':<18} {cause}" for cause in facts["causes"]]
-    lines += [f"{'for example':<18} {e['title']!r} becomes {e['becomes']!r}" for e in facts["counterexamples"]]
-    lines.append(f"{'effect on the loss':<18} {facts['sentence']}")
-    return lines + [f"{f['severity']:<18} {f['message']}" for f in facts["findings"] if f["rule"] != "lossy-tokenizer"]
+    lines += [f"{'because':<18} {cause}" for cause in found["causes"]]
+    lines += [f"{'for example':<18} {e['title']!r} becomes {e['becomes']!r}" for e in found["counterexamples"]]
+    lines.append(f"{'effect on the loss':<18} {found['sentence']}")
+    return lines + [f"{f['severity']:<18} {f['message']}" for f in found["findings"] if f["rule"] != "lossy-tokenizer"]
 
 
 def _about(split: dict[str, Any]) -> str:
@@ -217,17 +217,17 @@ def _split_facts(trips: Sequence[_Trip], special: Sequence[str]) -> dict[str, An
 
 
 def _causes(
-    tokenizer: Tokenizer, definition: dict[str, Any], titles: Sequence[str], facts: dict[str, Any]
+    tokenizer: Tokenizer, definition: dict[str, Any], titles: Sequence[str], found: dict[str, Any]
 ) -> Iterator[str]:
     normalise = tokenizer.normalizer.normalize_str if tokenizer.normalizer is not None else str
     n = sum(_guarded(normalise, title) not in (title, f" {title}") for title in titles)
     if n:
         yield f"the normaliser ({_kinds(definition.get('normalizer'))}) changes {n:,} validation titles"
-    if facts["n_unknown_tokens"]:
-        yield f"{facts['n_unknown_tokens']:,} pieces of validation titles are not in the vocabulary: <unk>"
+    if found["n_unknown_tokens"]:
+        yield f"{found['n_unknown_tokens']:,} pieces of validation titles are not in the vocabulary: <unk>"
     if tokenizer.truncation is not None:
         yield f"the file cuts titles after {tokenizer.truncation['max_length']} tokens"
-    elif facts["n_changed"] and not n and not facts["n_unknown_tokens"]:
+    elif found["n_changed"] and not n and not found["n_unknown_tokens"]:
         yield f"encoding or decoding drops text (pre-tokenizer: {_kinds(definition.get('pre_tokenizer'))})"
 
 
@@ -239,9 +239,9 @@ def _kinds(part: Any) -> str:
     return " + ".join(map(_kinds, inner)) if isinstance(inner, list) else str(part.get("type"))
 
 
-def _sentence(facts: dict[str, Any]) -> str:
-    v = facts["validation"]
-    if facts["reversible"]:
+def _sentence(found: dict[str, Any]) -> str:
+    v = found["validation"]
+    if found["reversible"]:
         return f"none: the model predicts all {v['text_chars']:,} characters that the loss is divided by"
     if not v["kept_share"] > 0:
         return f"the loss divides by {v['text_chars']:,} characters, of which the model predicts none: it says nothing"
@@ -253,14 +253,14 @@ def _sentence(facts: dict[str, Any]) -> str:
     )
 
 
-def _findings(facts: dict[str, Any]) -> Iterator[Finding]:
-    v, file = facts["validation"], facts["file"]
-    if not facts["reversible"]:
-        share = max(v["share_changed"], facts["train"]["share_changed"])
+def _findings(found: dict[str, Any]) -> Iterator[Finding]:
+    v, file = found["validation"], found["file"]
+    if not found["reversible"]:
+        share = max(v["share_changed"], found["train"]["share_changed"])
         message = f"the tokenizer is not reversible: up to {share:.2%} of a split's titles are changed"
-        yield Finding("error", "lossy-tokenizer", message, file, facts["sentence"])
-    if not facts["has_eos"]:
-        message = f"the tokenizer has no {EOS}: each title's end is spelt in {len(facts['eos_pieces'])} pieces"
+        yield Finding("error", "lossy-tokenizer", message, file, found["sentence"])
+    if not found["has_eos"]:
+        message = f"the tokenizer has no {EOS}: each title's end is spelt in {len(found['eos_pieces'])} pieces"
         effect = "the end of each title costs several predictions, and words may merge across it"
         yield Finding("warning", "no-eos-token", message, file, effect)
     if v["n_with_special_text"]:

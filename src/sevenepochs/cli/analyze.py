@@ -70,7 +70,7 @@ def _contents(run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig
     result_of(run)  # an incomplete run is refused before any work
     names = only or tuple(QUESTIONS)
     if again or not set(names) <= set(run.analysis_names()):
-        from sevenepochs.questions.case import analyze as compute
+        from sevenepochs.questions.registry import analyze as compute
 
         with progress_of_analyses() as progress:
             compute(

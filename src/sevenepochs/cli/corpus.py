@@ -34,30 +34,33 @@ def corpus(
     from sevenepochs.data.corpus.describe import describe
     from sevenepochs.data.corpus.parse import parse_corpus
 
-    facts = describe(parse_corpus(source, column=column, revision=revision, encoding=encoding).load())
+    described = describe(parse_corpus(source, column=column, revision=revision, encoding=encoding).load())
     if json:
-        print_json(facts)
+        print_json(described)
         return
-    console.print(_facts_table(facts))
+    console.print(_facts_table(described))
     console.print()
     console.print("Most frequent words of the training titles, upper and lower case together:")
-    console.print(_words_table(facts["frequent_train_words"]))
+    console.print(_words_table(described["frequent_train_words"]))
 
 
-def _facts_table(facts: dict[str, Any]) -> Table:
+def _facts_table(described: dict[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     from sevenepochs.metrics import format_metric
 
-    source, lengths = facts["source"], facts["title_chars"]
+    source, lengths = described["source"], described["title_chars"]
     rows: list[tuple[str, str]] = [
-        ("corpus", f"{facts['name']} ({source['kind']}, {source['file']})"),
-        ("recognised as", facts["recognised"] or "no known version"),
-        ("licence", facts["licence"] or "not stated"),
-        ("titles", f"{facts['n_titles_used']:,} of {facts['n_rows']:,} rows"),
-        ("for training", f"{facts['n_train']:,} titles, {facts['train_chars']:,} characters with <eos>"),
-        ("for validation", f"{facts['n_validation']:,} titles, {facts['validation_chars']:,} characters with <eos>"),
+        ("corpus", f"{described['name']} ({source['kind']}, {source['file']})"),
+        ("recognised as", described["recognised"] or "no known version"),
+        ("licence", described["licence"] or "not stated"),
+        ("titles", f"{described['n_titles_used']:,} of {described['n_rows']:,} rows"),
+        ("for training", f"{described['n_train']:,} titles, {described['train_chars']:,} characters with <eos>"),
+        (
+            "for validation",
+            f"{described['n_validation']:,} titles, {described['validation_chars']:,} characters with <eos>",
+        ),
         (
             "characters a title",
             f"{lengths['min']} to {lengths['max']}, median {lengths['median']:g}, mean {lengths['mean']:.1f}, "
@@ -65,20 +68,20 @@ def _facts_table(facts: dict[str, Any]) -> Table:
         ),
         (
             "met in training",
-            f"{facts['n_validation_titles_in_train']:,} validation titles word for word "
-            f"({format_metric('share', facts['share_validation_titles_in_train'])})",
+            f"{described['n_validation_titles_in_train']:,} validation titles word for word "
+            f"({format_metric('share', described['share_validation_titles_in_train'])})",
         ),
-        ("repeated in training", f"{facts['n_duplicates_in_train']:,}"),
-        ("empty", f"{facts['n_empty_titles']:,}"),
-        ("with a special token's text", f"{facts['n_titles_with_special_text']:,}"),
+        ("repeated in training", f"{described['n_duplicates_in_train']:,}"),
+        ("empty", f"{described['n_empty_titles']:,}"),
+        ("with a special token's text", f"{described['n_titles_with_special_text']:,}"),
     ]
-    if facts["floor_nats_per_char"] is not None:
-        floor = format_metric("floor_val_loss", facts["floor_nats_per_char"])
-        error = format_metric("val_loss_half_width", facts["floor_standard_error"])
-        rate = format_metric("floor_val_loss", facts["entropy_rate_nats_per_char"])
+    if described["floor_nats_per_char"] is not None:
+        floor = format_metric("floor_val_loss", described["floor_nats_per_char"])
+        error = format_metric("val_loss_half_width", described["floor_standard_error"])
+        rate = format_metric("floor_val_loss", described["entropy_rate_nats_per_char"])
         rows.append(("entropy rate", f"{rate} nats/char, what the floor tends to with more titles"))
         rows.append(("floor", f"{floor} +- {error} nats/char (standard error) on the validation titles"))
-    rows += [(f"sha256, {what}", facts[f"{what}_titles_sha256"]) for what in ("train", "validation")]
+    rows += [(f"sha256, {what}", described[f"{what}_titles_sha256"]) for what in ("train", "validation")]
     rows += [("warning", warning) for warning in source["warnings"]]
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="dim")

@@ -32,7 +32,7 @@ def publish(
     from sevenepochs.cli.console import console
     from sevenepochs.comparison.title_losses import write as write_title_losses
     from sevenepochs.errors import UserError
-    from sevenepochs.questions.case import analyze
+    from sevenepochs.questions.registry import analyze
     from sevenepochs.store.publishing import publish as write
     from sevenepochs.store.results import result_of
 

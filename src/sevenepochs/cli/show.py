@@ -38,12 +38,12 @@ def show(
         raise UserError(f"--chain follows the package's own recipes (sevenepochs list --all); {recipe} is a file's")
     experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     rungs = _rungs(recipe, experiment) if chain else []
-    facts = estimate(
+    cost = estimate(
         experiment, may_download=titles.corpus is not None, announce=lambda text: errors.print(text, style="dim")
     )
     if json:
         shown = {"chain": [{"recipe": name, "changes": diff.splitlines()} for name, diff in rungs]} if chain else {}
-        print_json({"config": experiment.to_dict(), **facts, **shown})
+        print_json({"config": experiment.to_dict(), **cost, **shown})
         return
     docstrings = {listed.name: listed.docstring for listed in list_recipes()}
     if chain:
@@ -56,19 +56,19 @@ def show(
             console.print(docstrings[recipe] + "\n", markup=False)
         # not wrapped: a line that the terminal breaks is still one line when it is copied
         console.print(as_python(experiment, recipe.rpartition(":")[2]), markup=False, soft_wrap=True)
-    known = facts["parameters"] is not None  # else the embedding depends on the vocabulary that the corpus makes
+    known = cost["parameters"] is not None  # else the embedding depends on the vocabulary that the corpus makes
     if known:
-        console.print(f"parameters        {facts['parameters']:,}")
-    console.print(f"tokens a step     {facts['tokens_per_step']:,}")
-    if facts["n_steps"] is None:
+        console.print(f"parameters        {cost['parameters']:,}")
+    console.print(f"tokens a step     {cost['tokens_per_step']:,}")
+    if cost["n_steps"] is None:
         if known:
-            console.print(f"FLOPs a step      {facts['flop_per_step']:.3g}")
+            console.print(f"FLOPs a step      {cost['flop_per_step']:.3g}")
         console.print(f"{'steps, time' if known else 'parameters, time':18}known once the corpus is here:")
         console.print(" " * 18 + "add --corpus PATH, or hub (a download of 426 MB)")
         return
-    console.print(f"steps             {facts['n_steps']:,} ({facts['steps_source']})")
-    console.print(f"FLOPs             {facts['training_flop']:.3g} for training, {facts['flop_per_step']:.3g} a step")
-    console.print(f"time here         about {duration(facts['seconds'])} ({facts['time_source']})")
+    console.print(f"steps             {cost['n_steps']:,} ({cost['steps_source']})")
+    console.print(f"FLOPs             {cost['training_flop']:.3g} for training, {cost['flop_per_step']:.3g} a step")
+    console.print(f"time here         about {duration(cost['seconds'])} ({cost['time_source']})")
 
 
 def _rungs(recipe: str, experiment: Experiment) -> list[tuple[str, str]]:

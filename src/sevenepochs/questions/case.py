@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,9 +16,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.registry import QUESTIONS, check_names
 from sevenepochs.questions.targets import Targets, targets
-from sevenepochs.store.run import Run, layout, write_analysis
+from sevenepochs.store.run import Run, layout
 
 
 @dataclass(frozen=True)
@@ -101,34 +100,3 @@ class Case:
             self.pairs.frequencies_V,
             self.progress,
         )
-
-
-def analyze(
-    run: Run,
-    corpus: CorpusConfig | None = None,
-    announce: Callable[[str], None] = lambda message: None,
-    *,
-    only: Sequence[str] = (),
-    again: bool = False,
-    progress: Progress = lambda done, total: None,
-) -> list[str]:
-    """Write analysis/<name>.json of every question that a complete run's folder does not answer; return their names.
-
-    Args:
-        corpus: where the run's titles are now, if not where its config says.
-        only: names of `registry.QUESTIONS`; all by default.
-        again: also those that are answered already.
-        progress: told how far a slow answer is; starts again with each.
-
-    Raises:
-        UserError: an unknown name, the run is incomplete, or the corpus cannot be read or is another one.
-    """
-    check_names(only)
-    there = set() if again else set(run.analysis_names())
-    missing = [name for name in (only or QUESTIONS) if name not in there]
-    if missing:
-        case = Case.open(run, corpus, announce, progress)
-        for name in missing:
-            announce(f"analysis {name}: {QUESTIONS[name].asks}")
-            write_analysis(run, name, QUESTIONS[name].answer(case))
-    return missing

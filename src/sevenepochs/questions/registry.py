@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from sevenepochs.ask.predictions import Progress
+from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError, nearest
 from sevenepochs.questions.calibration import CALIBRATION
 from sevenepochs.questions.collapse import COLLAPSE
@@ -14,6 +16,7 @@ from sevenepochs.questions.next_token import NEXT_TOKEN
 from sevenepochs.questions.question import Question
 from sevenepochs.questions.samples import SAMPLES
 from sevenepochs.questions.where_loss import EXTREME_TITLES, WHERE_LOSS
+from sevenepochs.store.run import Run, write_analysis
 
 QUESTIONS: dict[str, Question] = {}
 """In the order in which they are answered and shown."""
@@ -36,6 +39,39 @@ def check_names(names: Iterable[str]) -> None:
     for name in names:
         if name not in QUESTIONS:
             raise UserError(f"there is no analysis {name!r}{nearest(name, list(QUESTIONS))}")
+
+
+def analyze(
+    run: Run,
+    corpus: CorpusConfig | None = None,
+    announce: Callable[[str], None] = lambda message: None,
+    *,
+    only: Sequence[str] = (),
+    again: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[str]:
+    """Write analysis/<name>.json of every question that a complete run's folder does not answer; return their names.
+
+    Args:
+        corpus: where the run's titles are now, if not where its config says.
+        only: names of `QUESTIONS`; all by default.
+        again: also those that are answered already.
+        progress: told how far a slow answer is; starts again with each.
+
+    Raises:
+        UserError: an unknown name, the run is incomplete, or the corpus cannot be read or is another one.
+    """
+    from sevenepochs.questions.case import Case
+
+    check_names(only)
+    there = set() if again else set(run.analysis_names())
+    missing = [name for name in (only or QUESTIONS) if name not in there]
+    if missing:
+        case = Case.open(run, corpus, announce, progress)
+        for name in missing:
+            announce(f"analysis {name}: {QUESTIONS[name].asks}")
+            write_analysis(run, name, QUESTIONS[name].answer(case))
+    return missing
 
 
 for _question in (

@@ -24,10 +24,10 @@ from sevenepochs.store.title_losses import by_title
 
 def overview(run: Run) -> dict[str, Any]:
     """Return what pickers and headings need. A damaged run has an `error` and little else."""
-    facts: dict[str, Any] = {"name": run.name, "state": run.state}
+    listed: dict[str, Any] = {"name": run.name, "state": run.state}
     try:
         summary, config = run.summary or {}, run.config
-        facts |= {
+        listed |= {
             "recipe": run.recipe,
             "seed": run.seed,
             "created_utc": run.info["created_utc"],
@@ -41,10 +41,10 @@ def overview(run: Run) -> dict[str, Any]:
             "tokenizer": _tokenizer(config),
         }
         if run.failure is not None:
-            facts["error"] = f"run {run.name} failed: {run.failure.get('message', 'no reason given')}"
+            listed["error"] = f"run {run.name} failed: {run.failure.get('message', 'no reason given')}"
     except (UserError, OSError, KeyError, TypeError, AttributeError) as error:
-        facts["error"] = str(error) if isinstance(error, UserError) else f"run {run.name} is damaged: {error!r}"
-    return facts
+        listed["error"] = str(error) if isinstance(error, UserError) else f"run {run.name} is damaged: {error!r}"
+    return listed
 
 
 def curves(run: Run, max_points: int) -> dict[str, Any]:
