@@ -24,10 +24,7 @@ def as_python(experiment: Experiment, name: str) -> str:
     of a class that stock has there as well, all fields of another class.
     """
     names = _names(experiment)
-    imports = [_import(cls, called) for cls, called in names.items()]
-    if any("import_file(" in line for line in imports):
-        imports += ["from pathlib import Path\n", "from sevenepochs.recipes.catalog import import_file"]
-    imports.sort(key=lambda line: (not line.startswith("from pathlib"), not line.startswith("from "), line))
+    imports = _imports(names)
     start = " " * _INDENT + "return "
     code = _code(experiment, Experiment(), names, column=len(start), indent=_INDENT)
     return "\n".join(imports) + f"\n\n\ndef {name}() -> Experiment:\n{start}{code}\n"
@@ -81,9 +78,18 @@ def _names(experiment: Experiment) -> Names:
     return names
 
 
-def _import(cls: type[Config], called: str) -> str:
-    module, name = cls.__module__, cls.__qualname__
-    file = getattr(sys.modules[module], "__file__", None)
-    if file is not None and Path(file).stem not in (module.rpartition(".")[2], "__init__"):  # a file of the user's
-        return f"{called} = import_file(Path({str(file)!r})).{name}"
-    return f"from {module} import {name}" + (f" as {called}" if called != name else "")
+def _imports(names: Names) -> list[str]:
+    """The lines that import the classes, one per module, sorted; a class of a user's file is loaded from there."""
+    of_module: dict[str, list[str]] = {}
+    loaded = []
+    for cls, called in names.items():
+        module, name = cls.__module__, cls.__qualname__
+        file = getattr(sys.modules[module], "__file__", None)
+        if file is not None and Path(file).stem not in (module.rpartition(".")[2], "__init__"):  # a file of the user's
+            loaded.append(f"{called} = import_file(Path({str(file)!r})).{name}")
+        else:
+            of_module.setdefault(module, []).append(name + (f" as {called}" if called != name else ""))
+    if loaded:
+        of_module["sevenepochs.recipes.catalog"] = ["import_file"]
+    lines = [f"from {module} import {', '.join(sorted(of_module[module]))}" for module in sorted(of_module)]
+    return [*(["from pathlib import Path\n"] if loaded else []), *lines, *sorted(loaded)]
