@@ -1,11 +1,11 @@
 """The difference of two recipes on the same validation titles, with intervals over titles, over seeds, and over both.
 
-Sizes: n titles, S seeds that both recipes were trained with, K differences at once, D draws. A difference is a ratio of
-sums over titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its
-characters. It equals the difference of the two exact losses. Negative: the second recipe is better.
+Sizes: n titles, S seeds that both recipes were trained with, K differences at once. A difference is a ratio of sums over
+titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its characters. It equals
+the difference of the two exact losses. Negative: the second recipe is better.
 
-Over titles: percentile bootstrap. Titles are drawn with replacement, 10,000 times, from a seeded generator (Efron 1979,
-doi:10.1214/aos/1176344552). The models stay as they are.
+
+Over titles: percentile bootstrap (`bootstrap.py`). The models stay as they are.
 Over seeds: mean and t interval of the S paired differences. The titles stay as they are.
 Over both: titles and seeds are crossed, so the variances add, less what both contain:
     V = V_titles + V_seeds - V_interaction        (two-way clustering; Cameron, Gelbach & Miller 2011)
@@ -22,13 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from sevenepochs.comparison.bootstrap import BOOTSTRAP_SEED, DRAWS, LEVEL, percentiles, ratio_draws
 from sevenepochs.errors import UserError
 from sevenepochs.store.title_losses import TitleLosses
-
-DRAWS = 10_000
-BOOTSTRAP_SEED = 1337
-LEVEL = 0.95
-_DRAWS_AT_ONCE = 250  # counts of 250 draws x 10,000 titles take 20 MB
 
 
 class Interval(NamedTuple):
@@ -126,27 +122,6 @@ def title_intervals(
         return [None] * n_ratios
     ratios_DK = ratio_draws(nats_nK, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)
     return [Interval(*percentiles(ratios_D, level)) for ratios_D in ratios_DK.T]
-
-
-def ratio_draws(over_nK: np.ndarray, under_n: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
-    """K ratios (sum of `over_nK`) / (sum of `under_n`) of every draw, all K from the same draws of titles: (D, K)."""
-    n_titles, n_ratios = over_nK.shape
-    columns = np.column_stack([under_n, over_nK]).astype(np.float64)
-    ratios_DK = np.empty((draws, n_ratios))
-    for start in range(0, draws, _DRAWS_AT_ONCE):
-        size = min(_DRAWS_AT_ONCE, draws - start)
-        drawn = rng.integers(0, n_titles, size=(size, n_titles), dtype=np.int64)
-        drawn += n_titles * np.arange(size)[:, None]
-        times_Dn = np.bincount(drawn.ravel(), minlength=size * n_titles).reshape(size, n_titles)
-        sums = times_Dn.astype(np.float64) @ columns
-        ratios_DK[start : start + size] = sums[:, 1:] / sums[:, :1]
-    return ratios_DK
-
-
-def percentiles(ratios_D: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The interval that leaves out as many draws on either side."""
-    low, high = np.quantile(ratios_D, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def linear_intervals(

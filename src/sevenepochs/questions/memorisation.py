@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.comparison.paired import BOOTSTRAP_SEED, percentiles, ratio_draws
+from sevenepochs.comparison.bootstrap import BOOTSTRAP_SEED, percentiles, ratio_draws
 from sevenepochs.data.titles import Kind, known, normalised, title_chars
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import format_metric
