@@ -14,7 +14,7 @@ from sevenepochs.audit.target import audit_target
 from sevenepochs.audit.verdict import audit_log
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
-from sevenepochs.store.results import publish
+from sevenepochs.store.publishing import publish
 from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.cli.main import main
-from sevenepochs.store.results import publish
+from sevenepochs.store.publishing import publish
 from sevenepochs.store.run import Run
 
 HEADER = [

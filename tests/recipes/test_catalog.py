@@ -34,7 +34,7 @@ def test_a_recipe_has_a_result_or_is_among_those_not_measured_yet() -> None:
     assert heading
     waiting = set(re.findall(r"^def (\w+)", below, flags=re.M))
     demo = {recipe.name for recipe in list_recipes() if recipe.module == "demo"}
-    measured = {str(result.facts["recipe"]).removesuffix(PROXY_SUFFIX) for result in list_results(RESULTS)}
+    measured = {result.recipe.removesuffix(PROXY_SUFFIX) for result in list_results(RESULTS)}
     known = {recipe.name for recipe in list_recipes()}
     assert not waiting & measured, "measured now: move them above the heading in trials.py"
     assert known - demo - waiting <= measured, "no result: below the heading in trials.py until there is one"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.ask.trained import load_snapshot
+from sevenepochs.ask.model import Model
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import present_name
@@ -35,12 +35,15 @@ def test_it_is_resumed(run):
 
 
 def test_its_snapshot_has_the_figures_of_its_step(run):
-    trained = load_snapshot(run, 2)
+    trained = Model.load(run, 2)
     split = trained.load_titles()
     data = trained.experiment.load_data(tokenizer=trained.tokenizer)
     assert data.split == split
     log_probs_N = exact_log_probs(
-        TorchScorer(trained.model), data.validation.ids_N, data.validation.eos_id, trained.experiment.scoring_rows(data)
+        TorchScorer(trained.network),
+        data.validation.ids_N,
+        data.validation.eos_id,
+        trained.experiment.scoring_rows(data),
     )
     (then,) = (row["exact_val_loss"] for row in run.evaluations() if row["step"] == 2)
     assert exact_val_loss(log_probs_N, data.validation.n_chars) == pytest.approx(then, rel=2e-3)  # matrices in bf16

@@ -1,9 +1,8 @@
 """The difference of two recipes on the same validation titles, with intervals over titles, over seeds, and over both.
 
-Sizes: n titles, S seeds that both recipes were trained with, K differences at once. A difference is a ratio of sums over
-titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its characters. It equals
-the difference of the two exact losses. Negative: the second recipe is better.
-
+Sizes: n titles, S seeds that both recipes were trained with, K differences at once. A difference is a ratio of sums
+over titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its characters. It
+equals the difference of the two exact losses. Negative: the second recipe is better.
 
 Over titles: percentile bootstrap (`bootstrap.py`). The models stay as they are.
 Over seeds: mean and t interval of the S paired differences. The titles stay as they are.
