@@ -30,8 +30,8 @@ def ladder_section(rungs_of: Mapping[str, Sequence[Rung]], proxies: Mapping[str,
         there = [rung for rung in rungs if rung.results]
         if len(there) < 2:
             continue
-        block = [f"{scale_of(there)}:", _table(HEAD, rows(there)), _precisions(there)]
-        block.append(_not_run(rungs, proxies or {}))
+        block = [f"{scale_of(there)}:", _table(HEAD, rows(there)), wrapped(_precisions(there))]
+        block.append(wrapped(_not_run(rungs, proxies or {})))
         blocks += [part for part in block if part]
     return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
 
