@@ -51,6 +51,7 @@ _ALL = [
     Metric("val_loss_half_width", "+-", "nats/char", "half of a 95 % interval of a difference", ".4f"),
     Metric("val_loss_ratio", "ratio", "", "one recipe's exact loss over another's", ".4f"),
     Metric("ratio_to_pairs", "of token pairs", "", "a loss over that of token pairs on the same titles", ".3f"),
+    Metric("loss_reduction", "below", "%", "how far a loss is below another, as a share of that one", ".0%"),
     Metric("seed_deviation", "sd over seeds", "nats/char", "standard deviation of the exact loss over seeds", ".5f"),
     Metric("floor_val_loss", "floor", "nats/char", "-ln p of the validation titles under the grammar that made them"),
     Metric(

@@ -1,32 +1,43 @@
-"""The README's figures from results/. No torch.
+"""Figures of README.md and docs/ladder.md from results/. No torch.
 
-Loss curves of the story's and the record recipes: full runs, on the titles that most recipes were run on. The ladder:
-the one with most rungs, at either scale.
+The headline: the stock recipe, the story's steps, the best public recipe and the record as bars. Loss curves of the
+story's and the record recipes. Both show full runs, on the titles that most recipes were run on. The ladder: the one
+with most rungs, at either scale.
 """
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from sevenepochs.comparison.ladder import Rung
 from sevenepochs.errors import UserError
+from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.figures import curves as curves_plot
+from sevenepochs.questions.figures.style import BLUE, GREEN, ORANGE, ROW_IN, bars, draw, heading, note
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
-from sevenepochs.store.choosing import most_recipes, official_first
+from sevenepochs.store.choosing import mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result
 
-CURVES, LADDER_FIGURE = "loss_curves.svg", "ladder.svg"
+HEADLINE, CURVES, LADDER_FIGURE = "headline.svg", "loss_curves.svg", "ladder.svg"
+_STEPS = (
+    ("baseline", "stock"),
+    ("adamw", "optimizer step"),
+    ("rope", "RoPE step"),
+    (PUBLIC_BEST, "best honest public recipe"),
+)
 _SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))
 _MOST_CURVES = 6
 
 
 def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, str]:
-    """SVG texts by file name; without a full result there are no curves, without two rungs no ladder.
+    """Return SVG texts by file name; without a full result there is no headline and no curves, without two rungs no
+    ladder.
 
     Args:
         rungs_of: the ladder of each set of titles, by the titles' hash.
@@ -36,6 +47,7 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     """
     found = {}
     if chosen := most_recipes(result for result in results if not result.is_proxy):
+        found[HEADLINE] = _headline(chosen)
         found[CURVES] = curves_plot.figure(
             {label: _curve(result) for label, result in _shown(chosen).items()},
             title=f"Exact validation loss, {chosen[0].titles_name}",
@@ -43,6 +55,36 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
+
+
+def _headline(results: list[Result]) -> str:
+    """Bars of the mean exact losses, from the stock recipe to the record; a recipe without a clean run is left out."""
+    seeds_of = {f"{step}: {name}": [r for r in results if called(r) == name and r.is_clean] for name, step in _STEPS}
+    if best := record(results):
+        seeds_of[f"record: {called(best[0])}"] = best
+    losses = {label: mean_exact(seeds) for label, seeds in seeds_of.items() if seeds}
+    texts = [_against(loss, next(iter(losses.values()))) for loss in losses.values()]
+
+    def build(figure: Any) -> None:
+        axes = figure.subplots()
+        bars(axes, list(losses), list(losses.values()), texts, color=[_colour(label) for label in losses])
+        axes.set_xlabel(f"exact validation loss ({METRICS['exact_val_loss'].unit}), lower is better")
+        heading(figure, "Validation loss after seven epochs")
+        titles = f"the same {results[0].corpus.split.n_validation:,} titles ({results[0].titles_name})"
+        note(axes, f"{titles}, every token scored once; means over seeds where several were run")
+
+    told = ", ".join(f"{label} {format_metric('exact_val_loss', loss)}" for label, loss in losses.items())
+    return draw(build, 1.5 + 1.35 * ROW_IN * len(losses), f"Exact validation loss, nats per character: {told}")
+
+
+def _against(loss: float, first: float) -> str:
+    """A loss and, for all but the first, how far below the first it is."""
+    text = format_metric("exact_val_loss", loss)
+    return f"{text} ({format_metric('loss_reduction', 1 - loss / first)} below stock)" if loss < first else text
+
+
+def _colour(label: str) -> str:
+    return GREEN if label.startswith("record") else ORANGE if PUBLIC_BEST in label else BLUE
 
 
 def _shown(results: list[Result]) -> dict[str, Result]:

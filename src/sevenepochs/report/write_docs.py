@@ -1,9 +1,12 @@
-"""`make docs`: what README.md and pages of docs/ have between markers, generated from results/ so that no number there
-is typed; and their figures. No torch."""
+"""`make docs`: the generated parts of README.md, results/README.md and docs/, and their figures, from results/.
+
+No number in those parts is typed. No torch.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
@@ -15,14 +18,15 @@ from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.ladder_table import markdown_line
 from sevenepochs.report.looking_inside_tables import looking_inside_tables
-from sevenepochs.report.markers import update_page
+from sevenepochs.report.markers import update_page, wrapped
 from sevenepochs.report.performance import draw_performance, update_performance
 from sevenepochs.report.readme_figures import figures
 from sevenepochs.store.choosing import by_titles, mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result, list_results
 
 STORY = ("baseline", "adamw", "rope")
-FOR_A_LAPTOP = ("laptop_letters", "laptop_words")
+FOR_THE_TIME = ("laptop_letters", "laptop_words_r_drop", "laptop_words", "laptop", LADDER[0])  # beside the record
+FIGURES = "docs/figures"
 _COLUMNS = (
     "exact_val_loss",
     "official_val_loss",
@@ -32,8 +36,59 @@ _COLUMNS = (
 )
 
 
+def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, dict[str, str]]:
+    """Return the generated Markdown by page (a path from the repository's root) and marker name.
+
+    Args:
+        rungs_of: the ladder of each set of titles, as `docs_ladders` returns it.
+    """
+    full = [result for result in results if not result.is_proxy]
+    at_proxy = {result.titles for result in results if result.is_proxy}
+    full_ladders, proxy_ladders = (
+        {titles: rungs for titles, rungs in rungs_of.items() if (titles in at_proxy) is is_proxy}
+        for is_proxy in (False, True)
+    )
+    return {
+        "README.md": {"headline": headline(full), "times": times(full)},
+        "results/README.md": {"results": table(full)},
+        "docs/ladder.md": {"ladder": ladder_section(full_ladders, proxy_ladders)},
+        "docs/looking-inside.md": looking_inside_tables(results),
+        "docs/choosing.md": {
+            "proxy": proxy_check_section(unchanged(results)),
+            "ladder": ladder_section(proxy_ladders),
+        },
+    }
+
+
+def docs_ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]:
+    """Return the ladder of each set of titles, by the titles' hash; the rungs are judged by results/noise.json."""
+    return ladders(LADDER, unchanged(results), published_losses, read_noises(results_root))
+
+
+def update(root: Path, *, check: bool = False) -> bool:
+    """Write what is generated below the repository `root`; with `check`, only return whether it is up to date.
+
+    Raises:
+        UserError: markers are missing, a result is damaged, or matplotlib is not installed.
+    """
+    results_root = root / "results"
+    results = list_results(results_root)
+    rungs_of = docs_ladders(results, results_root)
+    current = [update_page(root / page, parts, check=check) for page, parts in sections(results, rungs_of).items()]
+    for name, svg in figures(results, rungs_of).items():
+        file = root / FIGURES / name
+        current.append(file.is_file() and file.read_text(encoding="utf-8") == svg)
+        if not check:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(svg, encoding="utf-8", newline="\n")
+    current.append(update_performance(root / "docs" / "performance.md", results_root, check=check))
+    if not check:
+        draw_performance(root / FIGURES, results_root)
+    return all(current)
+
+
 def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
-    """Markdown: one row a result, the story's recipes first; a recipe without a result is named as missing."""
+    """Return one row per result, the story's recipes first; a recipe without a result is named as missing."""
     head = [
         "recipe",
         "seed",
@@ -55,11 +110,11 @@ def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
             lines.append(markdown_line(_cells(result)))
         if not rows:
             lines.append(markdown_line([f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]))
-    return "\n".join([*lines, *_notes(results)])
+    return "\n\n".join(["\n".join(lines), *map(wrapped, _notes(results))])
 
 
 def _notes(results: list[Result]) -> list[str]:
-    """Below the table: which certificates are broken, and how many looks at the validation titles a record had."""
+    """Return paragraphs: which certificates are broken, and how many looks at the validation titles a record had."""
     notes = []
     for result in results:
         if not result.is_clean:
@@ -76,7 +131,7 @@ def _notes(results: list[Result]) -> list[str]:
             f"{format_metric('exact_val_loss', first.exact)} with seed {first.seed}{_mean_of_several(seeds)}. "
             f"Published full runs that had looked at these validation titles before it: {before}."
         )
-    return ["", *notes] if notes else []
+    return notes
 
 
 def _mean_of_several(seeds: list[Result]) -> str:
@@ -88,94 +143,63 @@ def _mean(seeds: list[Result]) -> str:
 
 
 def headline(results: list[Result]) -> str:
-    """The answer in a sentence or two: the record on the titles that most recipes were run on, beside the stock recipe
-    and the best public one there; "" without a record and a stock run."""
+    """Return the result in two sentences: the record on the titles that most recipes were run on, beside the stock
+    recipe and the best public one there. "" without a record or a stock run."""
     chosen = most_recipes(results)
-    best = record(chosen)
-    stock, public = (
-        official_first(r for r in chosen if called(r) == name and r.is_clean) for name in (LADDER[0], PUBLIC_BEST)
-    )
+    best, stock, public = record(chosen), _seeds(chosen, LADDER[0]), _seeds(chosen, PUBLIC_BEST)
     if not best or not stock:
         return ""
     recipe, n = called(best[0]), len(best)
+    if recipe == PUBLIC_BEST:
+        public = []
     text = (
-        f"So far: **{_mean(best)}** nats per character (`{recipe}`, {f'mean of {n} seeds' if n > 1 else 'one seed'}), "
-        f"{format_metric('val_loss_ratio', mean_exact(best) / mean_exact(stock))} of the {_mean(stock)} that the "
-        f'stock recipe reaches on the same titles ("{best[0].titles_name}", [results](#results)).'
+        f"The record recipe `{recipe}` reaches **{_mean(best)}** nats per character "
+        f"({f'mean of {n} seeds' if n > 1 else 'one seed'}), {_beside(best, stock)} the stock recipe ({_mean(stock)})"
     )
+    if public:
+        text += f" and {_beside(best, public)} the best honest public recipe ({_mean(public)})"
+    text += f" on the same {best[0].corpus.split.n_validation:,} validation titles."
     if public:
         difference = _in_stock_rows(best[0]) - _in_stock_rows(public[0])
         text += (
-            f" Our run of the best honest public recipe reaches {_mean(public)} there; scored in the same rows, "
-            f"`{recipe}` differs from it by {format_metric('val_loss_difference', difference)}."
+            f" With both scored in rows of the stock length, `{recipe}` differs from the public recipe by "
+            f"{format_metric('val_loss_difference', difference)}."
         )
-    return text
+    return wrapped(text)
 
 
 def times(results: list[Result]) -> str:
-    """How long the record recipe and those made for a laptop took, where they were run, on the headline's titles."""
-    chosen = most_recipes(results)
-    ofs = [record(chosen), *(official_first(r for r in chosen if called(r) == name) for name in FOR_A_LAPTOP)]
-    took = [f"`{called(r)}` {minutes(r)} ({r.machine.words})" for r in (seeds[0] for seeds in ofs if seeds)]
-    return f"Measured, evaluations and compilation included: {', '.join(took)}." if took else ""
+    """Return a table of the record recipe and those made for a laptop, lowest loss first: exact loss, and minutes on
+    a CPU and on a GPU. Counts the titles of `headline`, and runs whose configuration is the recipe's."""
+    chosen = most_recipes(unchanged(results))
+    recipes = [seeds for seeds in (record(chosen), *(_seeds(chosen, name) for name in FOR_THE_TIME)) if seeds]
+    head = ["recipe", "exact loss", "on a CPU", "on a GPU"]
+    lines = [
+        [f"`{seeds[0].recipe}`", _mean(seeds), *(_minutes_on(device, seeds) for device in ("cpu", "cuda"))]
+        for seeds in sorted(recipes, key=mean_exact)
+    ]
+    return "\n".join(map(markdown_line, [head, ["---"] * len(head), *lines])) if lines else ""
+
+
+def _seeds(results: Iterable[Result], name: str) -> list[Result]:
+    """The clean results that are called `name`, the one that speaks for them first."""
+    return official_first(result for result in results if called(result) == name and result.is_clean)
+
+
+def _beside(seeds: Sequence[Result], others: Sequence[Result]) -> str:
+    ratio = mean_exact(seeds) / mean_exact(others)
+    return f"{format_metric('loss_reduction', abs(1 - ratio))} {'below' if ratio <= 1 else 'above'}"
+
+
+def _minutes_on(device: str, seeds: Iterable[Result]) -> str:
+    """How long the first of the seeds on that kind of device took, and on which; "-" where none was run there."""
+    there = next((result for result in seeds if result.machine.device == device), None)
+    return f"{minutes(there)} ({there.machine.words})" if there else "-"
 
 
 def _in_stock_rows(result: Result) -> float:
     loss = result.figures.exact_val_loss_stock_rows
     return result.exact if loss is None else loss
-
-
-def update(readme: Path, results_root: Path, *, check: bool = False) -> bool:
-    """Rewrite what is generated in the README; with `check`, only say whether they are up to date.
-
-    Raises:
-        UserError: the results' markers are missing, or a result is damaged.
-    """
-    results = list_results(results_root)
-    full, proxies = ([r for r in results if r.is_proxy is is_proxy] for is_proxy in (False, True))
-    sections = {"results": table(full)}
-    text = readme.read_text(encoding="utf-8")
-    if "<!-- headline:start -->" in text:
-        sections["headline"] = headline(full)
-    if "<!-- times:start -->" in text:
-        sections["times"] = times(full)
-    if "<!-- ladder:start -->" in text:
-        sections["ladder"] = ladder_section(_ladders(full, results_root), _ladders(proxies, results_root))
-    return update_page(readme, sections, check=check)
-
-
-def update_looking_inside(page: Path, results_root: Path, *, check: bool = False) -> bool:
-    """The same for the tables of docs/looking-inside.md."""
-    results = list_results(results_root)
-    parts = looking_inside_tables(results)
-    return update_page(page, parts, check=check)
-
-
-def update_choosing(page: Path, results_root: Path, *, check: bool = False) -> bool:
-    """The same for what docs/choosing.md says of the proxy, and for the ladder at its scale."""
-    results = list_results(results_root)
-    rungs_of = _ladders([r for r in results if r.is_proxy], results_root)
-    parts = {"proxy": proxy_check_section(unchanged(results)), "ladder": ladder_section(rungs_of)}
-    return update_page(page, parts, check=check)
-
-
-def draw_figures(folder: Path, results_root: Path) -> list[Path]:
-    """Draw the README's figures into a folder.
-
-    Raises:
-        UserError: matplotlib is not installed, or a result is damaged.
-    """
-    results = list_results(results_root)
-    files = []
-    for name, svg in figures(results, _ladders(results, results_root)).items():
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(svg, encoding="utf-8", newline="\n")
-        files.append(folder / name)
-    return files
-
-
-def _ladders(results: list[Result], results_root: Path) -> dict[str, list[Rung]]:
-    return ladders(LADDER, unchanged(results), published_losses, read_noises(results_root))
 
 
 def _cells(result: Result) -> list[str]:
@@ -193,11 +217,5 @@ def _cells(result: Result) -> list[str]:
 
 if __name__ == "__main__":
     is_check = "--check" in sys.argv
-    is_current = update(Path("README.md"), Path("results"), check=is_check)
-    is_current &= update_looking_inside(Path("docs/looking-inside.md"), Path("results"), check=is_check)
-    is_current &= update_choosing(Path("docs/choosing.md"), Path("results"), check=is_check)
-    is_current &= update_performance(Path("docs/performance.md"), Path("results"), check=is_check)
-    if not is_check:
-        draw_figures(Path("docs/figures"), Path("results"))
-        draw_performance(Path("docs/figures"), Path("results"))
+    is_current = update(Path(), check=is_check)
     sys.exit(0 if is_current or not is_check else 1)
