@@ -12,6 +12,7 @@ from pathlib import Path
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
 from sevenepochs.comparison.noise import read_noises
 from sevenepochs.metrics import format_metric
+from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
 from sevenepochs.report.fragments import minutes
@@ -162,8 +163,8 @@ def headline(results: list[Result]) -> str:
     if public:
         difference = _in_stock_rows(best[0]) - _in_stock_rows(public[0])
         text += (
-            f" With both scored in rows of the stock length, `{recipe}` differs from the public recipe by "
-            f"{format_metric('val_loss_difference', difference)}."
+            f" With the titles cut into the stock rows of {STOCK_BLOCK_SIZE} tokens for both, `{recipe}` differs from "
+            f"the public recipe by {format_metric('val_loss_difference', difference)}."
         )
     return wrapped(text)
 
