@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sevenepochs.store.run import Run
 
 # By default, threads that wait for work spin and take the processor from whoever needs it: beside one busy process a
-# small run took 30 to 108 s instead of 2 to 4 (docs/performance.md). libgomp reads this once, when torch loads it.
+# small run took three times as long (docs/performance.md). libgomp reads this once, when torch loads it.
 if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "4000")
 
 __all__ = ["Run", "UserError", "compare", "evaluate", "load_recipe", "open_story", "resume", "train"]
 __version__ = "0.1.0"
