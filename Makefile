@@ -20,7 +20,7 @@ help: ## this list
 	@echo 'Next, once `make demo` has installed everything:'
 	@sed 's|^  sevenepochs|  $(BIN)/sevenepochs|' src/sevenepochs/cli/next_steps.txt
 
-demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (3 to 12 minutes)
+demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (3 to 14 minutes)
 	@$(BIN)/sevenepochs demo
 
 download: $(STAMP) ## the challenge's titles, 426 MB from the Hugging Face hub
