@@ -7,7 +7,7 @@ It exits with 1 if one does. All takes some minutes of processor time; a dump, o
 sha256 of
 
 - results: each figure of each results/*/analysis/*.json of this tree, and the same JSON as the terminal shows it,
-- docs: the figures and tables that `make readme` writes into docs/,
+- docs: the figures and tables that `make docs` writes into docs/,
 - cells: each labelled cell of the notebooks, from the commit's own results,
 - run: the standard analyses of a tiny run trained here, and what `inside` and `predict` answer about it.
 
@@ -86,7 +86,7 @@ def of_results() -> Iterator[tuple[str, str]]:
 
 
 def of_docs() -> Iterator[tuple[str, str]]:
-    """`make readme` rewrites files that are in the repository, in a copy of them."""
+    """`make docs` rewrites files that are in the repository, in a copy of them."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("docs", "results", "README.md"):
             subprocess.run(["cp", "-r", name, folder], check=True)
@@ -119,7 +119,7 @@ def of_a_tiny_run() -> Iterator[tuple[str, str]]:
         train = attribute("training.trainer:run_training", "train.trainer:run_training")
         trained = train(experiment, "tiny", Path(folder))
         run = type(trained)(trained.path.rename(trained.path.parent / "tiny"))  # its name tells the time
-        attribute("questions.case:analyze", "questions.standard:analyze", "analysis.standard:analyze")(run)
+        attribute("questions.registry:analyze", "questions.standard:analyze", "analysis.standard:analyze")(run)
         for file in sorted((run.path / "analysis").glob("*.json")):
             text = file.read_text(encoding="utf-8")
             yield f"json {file.stem}", text
