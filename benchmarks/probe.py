@@ -1,4 +1,4 @@
-"""What this machine is, asked in a process of its own: `python probe.py SHAPE_JSON` prints one line of JSON.
+"""Describe this machine, in a process of its own: `python probe.py SHAPE_JSON` prints one line of JSON.
 
 It says what "auto" means here (the package's own rule: bf16 where the hardware is fast at it), and the rate of square
 products in that precision with those threads: the best of them is the roof that MFU is a share of. Where torch cannot

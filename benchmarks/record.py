@@ -1,4 +1,4 @@
-"""What every record of a benchmark says: source, machine, versions, command."""
+"""Facts that every record of a benchmark holds: source, machine, versions, command."""
 
 from __future__ import annotations
 
