@@ -254,11 +254,11 @@ def test_the_ladder_compares_each_rung_with_the_one_before_that_was_run() -> Non
     assert rungs[2].ratio == pytest.approx(rungs[2].mean / rungs[0].mean)
     cells = rows(rungs)
     assert cells[2][-1] == "better" and cells[2][5].startswith("-0.1000 ± ") and cells[1][-1] == "not run yet"
-    entries = log_entries(rungs, {"c": "What.\n\n    Hypothesis: it is\n    better.\n    Reference: -0.1\n"})
+    entries = log_entries(rungs, {"c": "a with another slot.\n\n    It is\n    better.\n"})
     first, second = (entry.split("\n\n") for entry in entries)  # of the two that were run
     assert first[0] == "### a        2026-01-01, a, full, seeds 1, 2, 3" and first[-1] == "Verdict: none"
-    assert second[1:3] == ["Asked: it is better.", "Expected: -0.1"] and second[-1] == "Verdict: gain"
-    assert "train c --seed 1`, seeds 1, 2, 3" in second[3] and "against `a`" in second[4]
+    assert second[1] == "Asked: a with another slot. It is better." and second[-1] == "Verdict: gain"
+    assert "train c --seed 1`, seeds 1, 2, 3" in second[2] and "against `a`" in second[3]
     with pytest.raises(UserError, match="one set of titles"):
         ladder(("a", "c"), [made("a", 1), made("c", 1, titles="other")], losses_of)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load_recipe(name: str) -> Experiment:
-    """The Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` for one outside the package.
+    """Return the Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` outside the package.
 
     Raises:
         UserError: no such recipe (the nearest is named), file or function, or the function returns something else.
@@ -48,9 +48,12 @@ def load_recipe(name: str) -> Experiment:
 
 
 def import_file(path: Path) -> object:
-    """Execute a Python file of the user's as a module, so that the config classes it defines can be loaded by kind.
+    """Execute a user's Python file as a module, so that its config classes can be loaded by kind; return the module.
 
     The module's name carries the file's hash: two files of one name do not shadow each other.
+
+    Raises:
+        UserError: the file cannot be read, or fails.
     """
     try:
         source = path.read_bytes()

@@ -1,9 +1,7 @@
-"""The configuration of every recipe as plain JSON, so that a report can tell whether a run is of the recipe that it is
-called after. No torch.
+"""The configuration of every recipe as plain JSON, for reports: does a run have the settings of its recipe? No torch.
 
-configs.json holds the stock recipe's configuration and, of every other recipe, what differs from it. A test holds it
-against the recipes; `python -m sevenepochs.recipes.write_configs` writes it again. Corpus and seed are left out: a
-recipe is the same on other titles.
+configs.json holds the stock recipe's configuration, and what every other recipe changes in it. A test compares it with
+the recipes; `python -m sevenepochs.recipes.write_configs` writes it. Corpus and seed are no part of it.
 """
 
 from __future__ import annotations
@@ -25,18 +23,15 @@ _NAMED = 3  # settings that `called` names; more are counted
 
 
 def recipe_changes(result: Result) -> dict[str, Any] | None:
-    """Settings of a run that differ from the recipe it is called after, dotted path to value.
-
-    A slot that holds another class is one entry, whose value is the slot's configuration. Returns None for a recipe
-    outside the package. A run at proxy scale is compared with the recipe at proxy scale.
+    """Return the settings of a run that differ from its recipe's, dotted path to value; None for a recipe outside the
+    package. A slot with another class is one entry. A run at proxy scale is compared with the recipe at that scale.
     """
     expected = expected_config(result)
     return None if expected is None else changes(expected, recipe_config(result))
 
 
 def expected_config(result: Result) -> dict[str, Any] | None:
-    """The configuration of the recipe that a run is called after, as `recipe_config` gives it; None where that recipe
-    is not one of the package's."""
+    """Return the configuration of a run's recipe as `recipe_config` gives it; None for a recipe outside the package."""
     name, recipes = result.recipe, _recipes()
     if name in recipes:
         return copy.deepcopy(recipes[name])
@@ -47,28 +42,28 @@ def expected_config(result: Result) -> dict[str, Any] | None:
 
 
 def called(result: Result) -> str:
-    """What a run is called in prose: its recipe, and the settings that differ from that recipe."""
+    """Return a run's name for prose: its recipe, and the settings that differ from it."""
     name, changed = result.recipe, recipe_changes(result)
     if not changed:
         return name
-    told = [f"{_short(path, changed)}={_value(value)}" for path, value in list(changed.items())[:_NAMED]]
-    rest = len(changed) - len(told)
+    shown = [f"{_short(path, changed)}={_value(value)}" for path, value in list(changed.items())[:_NAMED]]
+    rest = len(changed) - len(shown)
     more = f" and {rest} more change{'s' if rest > 1 else ''}" if rest else ""
-    return f"{name} with {', '.join(told)}{more}"
+    return f"{name} with {', '.join(shown)}{more}"
 
 
 def named(result: Result) -> str:
-    """A result's name, and behind it what the run is called where that is not the recipe in the name."""
+    """Return a result's name, followed by `called` in brackets where settings differ from the recipe in the name."""
     return f"{result.name} ({called(result)})" if recipe_changes(result) else result.name
 
 
 def unchanged(results: Iterable[Result]) -> list[Result]:
-    """Those that are of the recipe that they are called after, or of none of the package."""
+    """Return the results whose settings are their recipe's, and those of recipes outside the package."""
     return [result for result in results if not recipe_changes(result)]
 
 
 def proxy_sizes(d_model: int, n_head: int, batch_size: int) -> dict[str, int]:
-    """Sizes at proxy scale, by dotted path: half the width, half the heads, a quarter of the rows."""
+    """Return the sizes at proxy scale, by dotted path: half the width, half the heads, a quarter of the rows."""
     n_head = n_head // 2 if n_head % 2 == 0 else n_head
     # rotary positions turn pairs, so a head's size stays even
     d_model = max(1, round(d_model / 2 / (2 * n_head))) * 2 * n_head
@@ -76,8 +71,8 @@ def proxy_sizes(d_model: int, n_head: int, batch_size: int) -> dict[str, int]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """What turns one configuration into another, dotted path to plain value; a slot that holds another class is one
-    entry. A key that only `before` has is passed over: within one class both have the same."""
+    """Return what turns one configuration into another, dotted path to plain value; a slot with another class is one
+    entry. Keys of `before` alone are skipped: within one class both have the same."""
     found: dict[str, Any] = {}
     for key, value in after.items():
         old = before.get(key)
@@ -89,7 +84,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "
 
 
 def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a configuration with `changes` made to it."""
+    """Return a copy of a configuration with `changes` made to it."""
     result = copy.deepcopy(config)
     for path, value in changed.items():
         *slots, key = path.split(".")
@@ -102,7 +97,7 @@ def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _recipes() -> dict[str, dict[str, Any]]:
-    """Every recipe's configuration as `store.choosing.recipe_config` gives it. Not to be changed."""
+    """Return every recipe's configuration as `recipe_config` gives it. Do not change it: it is cached."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     stock = stored.pop(STOCK)
     return {STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}

@@ -7,13 +7,7 @@ from sevenepochs.recipes.story import baseline
 
 
 def demo_sgd() -> Experiment:
-    """The stock program made small: 4x128, BPE 1,000, no dropout, SGD 6e-3, on the embedded corpus.
-
-    Hypothesis: as with the stock program, SGD without momentum learns token frequencies and little more.
-    Reference: the baseline.
-    Time: about a minute on 2 cores.
-    Command: sevenepochs train demo_sgd
-    """
+    """The stock program made small: 4x128, BPE 1,000, no dropout, SGD 6e-3, on the embedded corpus."""
     return baseline().replace_all(
         {
             "corpus": SampleCorpus(n_titles=12_000),
@@ -30,11 +24,5 @@ def demo_sgd() -> Experiment:
 
 
 def demo_adamw() -> Experiment:
-    """The same small model with AdamW 2e-3.
-
-    Hypothesis: the optimizer alone takes most of the way from token frequencies to the grammar's floor.
-    Reference: the adamw recipe.
-    Time: about a minute on 2 cores.
-    Command: sevenepochs train demo_adamw
-    """
+    """demo_sgd with AdamW 2e-3: the optimizer alone takes most of the way to the grammar's floor."""
     return demo_sgd().replace("optimizer", AdamW(lr=2e-3, beta1=0.9, beta2=0.99))

@@ -1,4 +1,4 @@
-"""The recipes there are, read as text: listing them and knowing the ladder's order need no torch."""
+"""The package's recipes, read as text: their list and the ladder's order need no torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def list_recipes() -> list[RecipeInfo]:
 
 
 def chain(name: str) -> list[str]:
-    """Return the recipes from which `name` is derived, one change each: the first one stands alone, `name` is last."""
+    """Return the recipes that lead to `name`, one change each: the first calls no other recipe, `name` is last."""
     functions: dict[str, ast.FunctionDef] = {}
     for file in FILES:
         functions = _functions(file) | functions
@@ -54,7 +54,7 @@ def _functions(file: str) -> dict[str, ast.FunctionDef]:
 
 
 def _parent(function: ast.FunctionDef, known: set[str]) -> str | None:
-    """The recipe that a recipe's function calls; None for one that is written out."""
+    """The recipe that a recipe's function calls; None where it is written out."""
     called = [n.func.id for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     return next((name for name in called if name in known), None)
 

@@ -1,4 +1,4 @@
-"""An Experiment as the Python that makes it."""
+"""An Experiment written as the Python that makes it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ Names = dict[type[Config], str]
 def as_python(experiment: Experiment, name: str) -> str:
     """Return a Python file with one function, `name`, that returns an equal Experiment.
 
-    Every slot of the experiment is written out. A slot holds what differs from the stock program: the changed fields
-    of a class that stock has there as well, all fields of another class.
+    Every slot is written out: with the changed fields of the class that stock has there, or all fields of another one.
     """
     names = _names(experiment)
     imports = _imports(names)
@@ -31,7 +30,7 @@ def as_python(experiment: Experiment, name: str) -> str:
 
 
 def _code(value: Any, stock: Any, names: Names, column: int, indent: int) -> str:
-    """The value's expression, which begins at `column` of a line indented by `indent`; broken as ruff breaks it."""
+    """The value's expression, beginning at `column` of a line indented by `indent`; broken as ruff breaks it."""
     flat = _flat(value, stock, names)
     if not isinstance(value, Experiment) and column + len(flat + ",") <= _COLUMNS:
         return flat
@@ -53,17 +52,17 @@ def _flat(value: Any, stock: Any, names: Names) -> str:
 
 
 def _written(value: Any, stock: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value and stock value (None in a class that stock does not have there) of the fields to write."""
+    """(name, value, stock value) of the fields to write; the stock value is None where stock has another class."""
     same_class = type(value) is type(stock)
     for field in dataclasses.fields(value):
         part, of_stock = getattr(value, field.name), getattr(stock, field.name) if same_class else None
-        counts = field.compare  # a field outside equality is no setting
-        if counts and (not same_class or isinstance(value, Experiment) or part != of_stock):
+        is_setting = field.compare
+        if is_setting and (not same_class or isinstance(value, Experiment) or part != of_stock):
             yield field.name, part, of_stock
 
 
 def _names(experiment: Experiment) -> Names:
-    """The classes to import, each with a name of its own."""
+    """The classes to import, each under a different name."""
     names: Names = {}
     waiting: list[tuple[Any, Any]] = [(experiment, Experiment())]
     while waiting:
@@ -79,7 +78,7 @@ def _names(experiment: Experiment) -> Names:
 
 
 def _imports(names: Names) -> list[str]:
-    """The lines that import the classes, one per module, sorted; a class of a user's file is loaded from there."""
+    """The import lines, one per module, sorted; a class from a user's file is loaded from that file."""
     of_module: dict[str, list[str]] = {}
     loaded = []
     for cls, called in names.items():

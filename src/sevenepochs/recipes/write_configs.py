@@ -11,7 +11,7 @@ from sevenepochs.store.choosing import plain_config
 
 
 def text_of_recipes() -> str:
-    """What configs.json has to hold."""
+    """Return the content of configs.json."""
     configs = {recipe.name: plain_config(load_recipe(recipe.name).to_dict()) for recipe in list_recipes()}
     stock = configs.pop(STOCK)
     stored = {STOCK: stock, **{name: changes(stock, config) for name, config in sorted(configs.items())}}

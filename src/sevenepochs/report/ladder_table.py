@@ -31,10 +31,10 @@ def rows(rungs: Sequence[Rung]) -> list[list[str]]:
 
 
 def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]:
-    """Return an entry for docs/log per rung that was run. What follows from the figures is to be added by hand.
+    """Return an entry for docs/log per rung that was run. Expectations and conclusions are added by hand.
 
     Args:
-        docstrings: of the recipes by name, whose "Hypothesis:" and "Reference:" are taken over.
+        docstrings: of the recipes by name: what each changes and why.
     """
     entries = []
     for rung in (rung for rung in rungs if rung.results):
@@ -45,8 +45,7 @@ def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[st
         mean, sd = format_metric("exact_val_loss", rung.mean), format_metric("seed_deviation", rung.sd)
         fields = [
             f"### {rung.recipe}        {first.created_utc[:10]}, {rung.recipe}, {size}, {seeds}",
-            f"Asked: {_part(docstrings.get(rung.recipe, ''), 'Hypothesis')}",
-            f"Expected: {_part(docstrings.get(rung.recipe, ''), 'Reference')}",
+            f"Asked: {' '.join(docstrings.get(rung.recipe, '').split())}",
             f"Ran: `{first.facts.command}`, {seeds}, at {first.commit_words}, {first.machine.words}.",
             f"Saw: exact {mean} (n = {len(rung.results)}, sd {sd}){against}.",
             f"So: {rung.pair.verdict.words if rung.pair else rung.unpaired or 'the first rung'}.",
@@ -114,16 +113,6 @@ def _verdict(rung: Rung) -> str:
         return "none"
     winner = rung.pair.verdict.winner
     return "level" if winner is None else "gain" if winner == rung.pair.second else "loss"
-
-
-def _part(docstring: str, name: str) -> str:
-    """The text after "NAME:" in a recipe's docstring, up to the next such name, on one line."""
-    lines = []
-    for line in docstring.partition(f"{name}:")[2].splitlines():
-        if line.split(":")[0].strip() in ("Hypothesis", "Reference", "Time", "Command", "Expected"):
-            break
-        lines.append(line.strip())
-    return " ".join(lines).strip()
 
 
 def markdown_line(cells: Sequence[str]) -> str:
