@@ -7,7 +7,7 @@ import torch
 
 from sevenepochs.ask.model import Model
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.embedding.table import Table
+from sevenepochs.model.embedding import Table
 from sevenepochs.store.run import Run
 
 

@@ -13,7 +13,7 @@ import torch
 from sevenepochs.ask.model import Model
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.objective import CrossEntropy
-from sevenepochs.model.embedding.table import Table
+from sevenepochs.model.embedding import Table
 from sevenepochs.model.embedding.word_parts import SumOfParts, WordParts, form, word
 from sevenepochs.model.gpt import GPT, n_matmul_parameters
 from sevenepochs.model.head import SoftCap

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError, command
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.embedding.table import Table
+from sevenepochs.model.embedding import Table
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.init import InitConfig
 from sevenepochs.model.weights import from_snapshot, load_model_tensors

@@ -1,17 +1,14 @@
-"""The short names under which configurations are kept on disk: a config's `kind`. No torch.
+"""The short names of configuration classes on disk (`kind`), and the file of each class. No torch.
 
-A class declares its own (`class AdamW(OptimizerConfig, kind="adamw")`). The table says in which file the class is, so
-that a config.json is read without importing the whole package; a test compares the two. A file that moves changes its
-lines of `KINDS`, nothing on disk.
+A class declares its kind (`class AdamW(OptimizerConfig, kind="adamw")`), and a test compares the table. With it a
+config.json is read without importing the whole package, and a file can move without a change on disk.
 """
 
 from __future__ import annotations
 
-# slot (name of its base class) -> kind -> module:Class below sevenepochs; a slot that holds one class only has no line
+# slot (name of its base class) -> kind -> module:Class below sevenepochs; a slot for a single class has no line
 KINDS: dict[str, dict[str, str]] = {
-    "AttentionConfig": {
-        "causal": "model.attention:Causal",
-    },
+    "AttentionConfig": {"causal": "model.attention:Causal"},
     "AveragingConfig": {
         "ema": "learning.averaging:EMA",
         "last": "learning.averaging:LastWeights",
@@ -31,39 +28,20 @@ KINDS: dict[str, dict[str, str]] = {
     "EmbeddingConfig": {
         "letter_parts": "model.embedding.letter_parts:LetterParts",
         "others_letter_parts": "model.embedding.letter_parts:OthersLetterParts",
-        "table": "model.embedding.table:Table",
+        "table": "model.embedding:Table",
         "word_parts": "model.embedding.word_parts:WordParts",
     },
-    "HeadConfig": {
-        "soft_cap": "model.head:SoftCap",
-        "tied": "model.head:Tied",
-    },
-    "InitConfig": {
-        "normal": "model.init:Normal",
-        "scaled_residual": "model.init:ScaledResidual",
-    },
-    "MLPConfig": {
-        "gelu": "model.mlp:Gelu",
-        "relu_squared": "model.mlp:ReluSquared",
-        "swiglu": "model.mlp:SwiGLU",
-    },
-    "NormConfig": {
-        "layer_norm": "model.norm:LayerNorm",
-        "rms_norm": "model.norm:RMSNorm",
-    },
-    "ObjectiveConfig": {
-        "cross_entropy": "learning.objective:CrossEntropy",
-        "r_drop": "learning.objective:RDrop",
-    },
+    "HeadConfig": {"soft_cap": "model.head:SoftCap", "tied": "model.head:Tied"},
+    "InitConfig": {"normal": "model.init:Normal", "scaled_residual": "model.init:ScaledResidual"},
+    "MLPConfig": {"gelu": "model.mlp:Gelu", "relu_squared": "model.mlp:ReluSquared", "swiglu": "model.mlp:SwiGLU"},
+    "NormConfig": {"layer_norm": "model.norm:LayerNorm", "rms_norm": "model.norm:RMSNorm"},
+    "ObjectiveConfig": {"cross_entropy": "learning.objective:CrossEntropy", "r_drop": "learning.objective:RDrop"},
     "OptimizerConfig": {
         "adamw": "learning.optim:AdamW",
         "muon": "learning.optim.muon:Muon",
         "sgd": "learning.optim:SGD",
     },
-    "PositionConfig": {
-        "learned": "model.position:Learned",
-        "none": "model.position:NoPosition",
-    },
+    "PositionConfig": {"learned": "model.position:Learned", "none": "model.position:NoPosition"},
     "ResidualConfig": {
         "layer_scale": "model.residual:LayerScale",
         "pre_norm": "model.residual:PreNorm",
@@ -74,12 +52,6 @@ KINDS: dict[str, dict[str, str]] = {
         "warmup_cosine": "learning.schedule:WarmupCosine",
         "warmup_stable_decay": "learning.schedule:WarmupStableDecay",
     },
-    "SkipConfig": {
-        "u_net": "model.skip:UNet",
-        "x0": "model.skip:X0",
-    },
-    "TokenizerConfig": {
-        "bpe": "data.tokenizer.bpe:BPE",
-        "unigram": "data.tokenizer.unigram:Unigram",
-    },
+    "SkipConfig": {"u_net": "model.skip:UNet", "x0": "model.skip:X0"},
+    "TokenizerConfig": {"bpe": "data.tokenizer.bpe:BPE", "unigram": "data.tokenizer.unigram:Unigram"},
 }

@@ -1,4 +1,4 @@
-"""How positions of a row exchange information. Every entry is causal.
+"""How positions of a row exchange information: causal self-attention and its slots.
 
 B batch, T position of this call, S attended position, D model, H heads, K head dimension.
 """
@@ -25,15 +25,14 @@ class AttentionConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int, n_head: int, block_size: int) -> nn.Module:
-        """A module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""
+        """Return a module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""
 
 
 @dataclass(frozen=True)
 class QKNorm(Config, kind="qk_norm"):
-    """Queries and keys of length sqrt(K), times a learned gain per head, so that attention cannot saturate by their
-    growth (Henry et al. 2020, arXiv:2010.04245; as RMS norm in Dehghani et al. 2023, arXiv:2302.05442).
-
-    Slot `model.attention.qk_norm`. `gain`: the queries' initial gain, learned for each head.
+    """Slot `model.attention.qk_norm`: queries and keys of length sqrt(K), queries times a learned gain per head, so
+    that attention cannot saturate by their growth (Henry et al. 2020, arXiv:2010.04245; as RMS norm in Dehghani et al.
+    2023, arXiv:2302.05442). `gain`: the initial one.
     """
 
     gain: float = 1.0
@@ -63,10 +62,9 @@ class QueryKeyNorm(nn.Module):
 
 @dataclass(frozen=True)
 class ValueResidual(Config, kind="value_residual"):
-    """Each layer's values are mixed with the first layer's, by two learned numbers per layer (Zhou et al. 2024, "Value
-    residual learning", arXiv:2410.17897, the learnable form).
-
-    Slot `model.attention.value_residual`. `first`: the first layer's initial share; the layer's own is the rest.
+    """Slot `model.attention.value_residual`: each layer's values are mixed with the first layer's by two learned
+    numbers per layer (Zhou et al. 2024, "Value residual learning", arXiv:2410.17897). `first`: the first layer's
+    initial share.
     """
 
     first: float = 0.5
@@ -91,10 +89,9 @@ class ValueMix(nn.Module):
 
 @dataclass(frozen=True)
 class HeadGate(Config, kind="head_gate"):
-    """Each head's output times a sigmoid of the block's input, so that a head can be silent where it has nothing to say
-    (Qiu et al. 2025, "Gated attention for large language models", arXiv:2505.06708, the head-wise form).
-
-    Slot `model.attention.gate`. Starts at one half, near enough: its matrix is drawn like every other.
+    """Slot `model.attention.gate`: each head's output times a sigmoid of the block's input, near one half at the start
+    (Qiu et al. 2025, "Gated attention for large language models", arXiv:2505.06708, the head-wise form). A head that
+    found nothing can be silent.
     """
 
     def build(self, d_model: int, n_head: int) -> nn.Module:
@@ -107,19 +104,16 @@ class SigmoidHeadGate(nn.Module):
         self.linear = nn.Linear(d_model, n_head, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
-        """Factors of shape (B, H, T, 1)."""
+        """Return factors of shape (B, H, T, 1)."""
         return self.linear(x_BTD).sigmoid().transpose(1, 2).unsqueeze(-1)
 
 
 @dataclass(frozen=True)
 class Causal(AttentionConfig, kind="causal"):
-    """Multi-head causal self-attention over the whole row (Vaswani et al. 2017, arXiv:1706.03762), as stock, with slots
-    for what is done to its queries, keys, values and outputs.
+    """Multi-head causal self-attention over the whole row (Vaswani et al. 2017, arXiv:1706.03762), as stock.
 
-    `dropout` falls on the attention probabilities; the other slots are None for not at all, as stock.
-
-    `qk_norm` comes before `rotary`; `value_residual` mixes the first layer's values in; `gate` scales each head's
-    output.
+    `dropout` falls on the attention probabilities. `qk_norm` comes before `rotary`. An inner slot that is None, as
+    stock, does nothing.
     """
 
     dropout: float = 0.1

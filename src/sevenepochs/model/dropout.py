@@ -1,9 +1,8 @@
-"""Dropout whose mask is a pure function of (key, element index).
+"""Dropout whose mask is a pure function of (key, element index), with a key per (seed, step, site).
 
-Why not `nn.Dropout`: its mask comes from a stateful generator, differs between eager, compiled and CUDA kernels, is
-slow to draw on CPU, and has to be checkpointed. Here the key of (seed, step, site) decides the mask, so a resumed run
-sees exactly the masks that an uninterrupted one sees, compiled code equals eager code, and the hash fuses into its
-neighbours' kernels.
+`nn.Dropout` draws from a stateful generator, which is slow on a CPU, differs between eager, compiled and CUDA kernels,
+and has to be checkpointed. Here a resumed run sees the masks of an uninterrupted one, compiled code equals eager code,
+and the hash fuses into its neighbours' kernels.
 
 The mixer is two rounds of a 32-bit avalanche hash with a fresh key each (constants: "lowbias32", Chris Wellons,
 hash-prospector, public domain). Counter-based generators: Salmon et al. 2011, "Parallel random numbers: as easy as 1,
@@ -27,7 +26,7 @@ _UNIFORM_BITS = 24
 
 
 class Share(NamedTuple):
-    """The rows that a pass sees of a batch of `n_rows_in_all`: `n_rows` from `first_row` on."""
+    """A pass's rows of a batch of `n_rows_in_all`: `n_rows` from `first_row` on."""
 
     first_row: int | Tensor
     n_rows: int
@@ -35,10 +34,9 @@ class Share(NamedTuple):
 
 
 class Dropout(nn.Module):
-    """Zeroes each element with probability `p` in training mode and scales the rest by 1/(1-p); identity in eval mode.
-    The input's first dimension are the rows of the batch.
+    """Zero each element with probability `p` in training mode and scale the rest by 1/(1-p); identity in eval mode.
 
-    `reseed` must be called with a new key before each training step (the trainer does, for the whole model).
+    The input's first dimension is the rows of the batch. `reseed` the model before each training step.
     """
 
     key: Tensor
@@ -47,7 +45,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.rows_of: tuple[int, int] | None = None  # a pass and the batch, where they differ
+        self.rows_of: tuple[int, int] | None = None  # rows of a pass and of the batch, where they differ
         self.register_buffer("key", torch.zeros(2, dtype=torch.int32), persistent=False)
         # a tensor, so that one compiled graph serves every part of a batch
         self.register_buffer("first_row", torch.zeros((), dtype=torch.int32), persistent=False)
@@ -60,9 +58,9 @@ class Dropout(nn.Module):
 
 
 def keep_mask(x: Tensor, key: Tensor, p: float, share: Share | None = None) -> Tensor:
-    """Boolean mask of x's shape, True with probability 1-p. `key`: two int32. For batches below 2**31 elements.
+    """Return a boolean mask of x's shape, True with probability 1-p. `key`: two int32. x has below 2**31 elements.
 
-    With `share`, the part of the whole batch's mask that belongs to these rows; x may hold them several times over.
+    With `share`, return the whole batch's mask at these rows; x may hold them several times over.
     """
     index = torch.arange(x.numel(), dtype=torch.int32, device=x.device).view(x.shape)
     if share is not None:
@@ -83,7 +81,7 @@ def _mix(h: Tensor) -> Tensor:
 
 
 def reseed(model: nn.Module, seed: int, step: int) -> None:
-    """Give every Dropout in `model` its key for this (seed, step); sites are numbered in the order of a pass."""
+    """Give every Dropout in `model` its key for (seed, step). Sites are numbered in the order of a pass."""
     sites = _sites(model)
     if not sites:
         return
@@ -94,13 +92,13 @@ def reseed(model: nn.Module, seed: int, step: int) -> None:
 
 
 def share_rows(model: nn.Module, n_rows: int, n_rows_in_all: int) -> None:
-    """From now on a pass sees `n_rows` rows of each batch; `begin_at` says which."""
+    """Tell the model that a pass sees `n_rows` rows of each batch from now on; `begin_at` says which."""
     for site in _sites(model):
         site.rows_of = (n_rows, n_rows_in_all) if n_rows < n_rows_in_all else None
 
 
 def begin_at(model: nn.Module, first_row: int) -> None:
-    """The next pass sees the batch from this row on."""
+    """Tell the model that the next pass sees the batch from this row on."""
     if first_rows := [site.first_row for site in _sites(model)]:
         torch._foreach_zero_(first_rows)
         torch._foreach_add_(first_rows, first_row)
@@ -111,7 +109,6 @@ def _sites(model: nn.Module) -> list[Dropout]:
 
 
 def _walk(module: nn.Module) -> Iterator[Dropout]:
-    """In the order of the modules, or of their `in_pass_order` where they have one."""
     if isinstance(module, Dropout):
         yield module
     for child in getattr(module, "in_pass_order", module.children)():
@@ -119,5 +116,5 @@ def _walk(module: nn.Module) -> Iterator[Dropout]:
 
 
 def check_rate(where: str, p: float) -> None:
-    """Dropout rates live in [0, 1)."""
+    """Raise a UserError unless the rate p is in [0, 1)."""
     check_range(where, p, 0.0, 1.0, open_high=True)

@@ -1,4 +1,4 @@
-"""The model: embed tokens, run the blocks, normalise, project to logits. Every part is a slot.
+"""The model: embed tokens, run the blocks, normalise, project to logits. Every part is a slot with a config.
 
 B batch, T position in the row, D model, V vocabulary.
 """
@@ -14,11 +14,9 @@ from torch import Tensor, nn
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention import AttentionConfig, Causal
-from sevenepochs.model.block import Block
 from sevenepochs.model.context import Context, KVCache, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
-from sevenepochs.model.embedding import EmbeddingConfig
-from sevenepochs.model.embedding.table import Table
+from sevenepochs.model.embedding import EmbeddingConfig, Table
 from sevenepochs.model.hardware import check_memory, is_out_of_memory
 from sevenepochs.model.head import HeadConfig, LinearHead, Tied
 from sevenepochs.model.init import InitConfig, Normal
@@ -34,9 +32,11 @@ from sevenepochs.model.titles import Titles
 class GPT(Config, kind="gpt"):
     """Slot `model`. The defaults are the stock model: 27,172,864 parameters with 16,000 tokens and rows of 128.
 
-    `embedding_dropout` falls on the sum of token and position vectors, `output_dropout` on what the head reads (Merity
-    et al. 2018, arXiv:1708.02182, on the last layer of an LSTM). `titles`: None when a row is one text to the
-    model, `<eos>` included; `skip`: None for no short cuts past blocks. Both as stock.
+    Attributes:
+        embedding_dropout: on the sum of token and position vectors.
+        output_dropout: on the head's input (Merity et al. 2018, arXiv:1708.02182).
+        titles: None, as stock: the model reads a row as one text, `<eos>` included.
+        skip: None, as stock: no short cuts past blocks.
     """
 
     n_layer: int = 6
@@ -65,16 +65,21 @@ class GPT(Config, kind="gpt"):
             raise UserError(f"model.d_model = {self.d_model} is not a multiple of model.n_head = {self.n_head}")
 
     def build(self, vocab_size: int, block_size: int, seed: int, texts: Sequence[str] | None = None) -> GPTModel:
-        """A freshly initialised model on the CPU.
+        """Return a freshly initialised model on the CPU.
 
         Args:
-            block_size: the longest row it will see.
-            texts: of the tokens, for an embedding that reads them.
+            block_size: length of the longest row, in tokens.
+            texts: of all tokens, for an embedding that reads them.
 
         Raises:
-            UserError: this machine's memory cannot hold it.
+            UserError: this machine's memory cannot hold the model.
         """
-        self._check_memory(vocab_size)
+        check_memory(  # at least: the embedding, and attention's four matrices
+            4 * (vocab_size * self.d_model + 4 * self.n_layer * self.d_model**2),
+            f"model.d_model = {self.d_model} with model.n_layer = {self.n_layer} has",
+            "of weights",
+            "make them smaller",
+        )
         try:
             model = GPTModel(self, vocab_size, block_size, texts)
         except RuntimeError as error:
@@ -84,19 +89,32 @@ class GPT(Config, kind="gpt"):
         self.init.apply(model, seed)
         return model
 
-    def _check_memory(self, vocab_size: int) -> None:
-        """Before anything is allocated, from what every such model has: embedding, and attention's four matrices."""
-        check_memory(
-            4 * (vocab_size * self.d_model + 4 * self.n_layer * self.d_model**2),
-            f"model.d_model = {self.d_model} with model.n_layer = {self.n_layer} has",
-            "of weights",
-            "make them smaller",
-        )
+
+class Block(nn.Module):
+    """One layer: attention, then the MLP, each on the normalised stream and joined to it by the residual slot."""
+
+    def __init__(self, config: GPT, block_size: int) -> None:
+        super().__init__()
+        c = config
+        # This order numbers the parameters in checkpoints, and sums their gradients' norm: a residual's scale is first.
+        self.attention_residual = c.residual.build(c.d_model)
+        self.attention_norm = c.norm.build(c.d_model)
+        self.attention = c.attention.build(c.d_model, c.n_head, block_size)
+        self.mlp_residual = c.residual.build(c.d_model)
+        self.mlp_norm = c.norm.build(c.d_model)
+        self.mlp = c.mlp.build(c.d_model)
+
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        x_BTD = self.attention_residual(x_BTD, self.attention(self.attention_norm(x_BTD), context))
+        return self.mlp_residual(x_BTD, self.mlp(self.mlp_norm(x_BTD), context))
+
+    def in_pass_order(self) -> tuple[nn.Module, ...]:
+        """Return the children in the order of a forward pass, which numbers the dropout sites (model/dropout.py)."""
+        return self.attention_norm, self.attention, self.attention_residual, self.mlp_norm, self.mlp, self.mlp_residual
 
 
 class GPTModel(nn.Module):
-    """`forward` gives hidden states; `logits` projects them. `vocab_size` is read by scorers, `block_size` by
-    whoever reads a row in pieces."""
+    """The network: `forward` returns hidden states, `logits` projects them. Rows have up to `block_size` tokens."""
 
     def __init__(self, config: GPT, vocab_size: int, block_size: int, texts: Sequence[str] | None = None) -> None:
         super().__init__()
@@ -107,42 +125,31 @@ class GPTModel(nn.Module):
         self.embedding = c.embedding.build(vocab_size, c.d_model, texts)
         self.position = c.position.build(block_size, c.d_model)
         self.dropout = Dropout(c.embedding_dropout)
-        self.blocks = nn.ModuleList(
-            Block(
-                c.attention.build(c.d_model, c.n_head, block_size),
-                c.mlp.build(c.d_model),
-                c.norm,
-                c.residual,
-                c.d_model,
-            )
-            for _ in range(c.n_layer)
-        )
+        self.blocks = nn.ModuleList(Block(c, block_size) for _ in range(c.n_layer))
         self.norm = c.norm.build(c.d_model)
         self.head = c.head.build(self.embedding)
         self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
         self.output_dropout = Dropout(c.output_dropout) if c.output_dropout else nn.Identity()
 
     def forward(self, x_BT: Tensor, cache: KVCache | None = None) -> Tensor:
-        """Token ids to normalised hidden states h_BTD.
+        """Return the normalised hidden states h_BTD of token ids.
 
-        With `cache` (from `new_cache`) the ids continue its rows: what was read before is attended to and not computed
+        With `cache` (from `new_cache`) the ids continue its rows: earlier tokens are attended to and not computed
         again, and `cache` is extended by these tokens.
 
         Raises:
-            ValueError: with `cache`, the rows would become longer than `block_size`, or are not as many as it was made
-                for. Without one, longer rows fail in what has a table of positions.
+            ValueError: with `cache`, the rows become longer than `block_size`, or differ in number from the cache's.
         """
         if cache is not None:
             self._check_continues(x_BT, cache)
         return self._run(x_BT, Context(cache=cache))
 
     def new_cache(self, batch_size: int) -> KVCache:
-        """An empty cache for rows that are read in pieces; for evaluation mode, one call of `forward` after another."""
+        """Return an empty cache for rows that are read in pieces, one `forward` per piece, in evaluation mode."""
         return KVCache(batch_size)
 
     def trace(self, x_BT: Tensor) -> Trace:
-        """The hidden states after the embedding and each block, and each layer's attention weights, in evaluation
-        mode and without gradients."""
+        """Return hidden states and attention weights of every layer, in evaluation mode and without gradients."""
         trace, was_training = Trace(), self.training
         self.eval()
         try:
@@ -153,7 +160,7 @@ class GPTModel(nn.Module):
         return trace
 
     def logits(self, h_BTD: Tensor) -> Tensor:
-        """Hidden states to logits_BTV."""
+        """Return the logits_BTV of hidden states."""
         return self.head(h_BTD)
 
     def _run(self, x_BT: Tensor, context: Context) -> Tensor:
@@ -189,13 +196,13 @@ def _note(h_BTD: Tensor, context: Context) -> None:
 
 
 def n_parameters(model: nn.Module) -> int:
-    """Trainable parameters, tied weights counted once."""
+    """Return the number of trainable parameters, tied weights counted once."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def n_matmul_parameters(model: nn.Module) -> int:
-    """Parameters that multiply activations on every token: Linear weights and the head's matrix, not the look-up."""
+def n_matmul_parameters(model: GPTModel) -> int:
+    """Return the number of parameters that multiply every token's activations: Linear weights and the head's matrix."""
     matrices = [module.weight for module in model.modules() if isinstance(module, nn.Linear)]
-    if isinstance(model, GPTModel) and isinstance(model.head, LinearHead):
-        matrices += [head for head in [model.head.weight_VD] if not any(head is matrix for matrix in matrices)]
-    return sum(matrix.numel() for matrix in matrices)
+    if isinstance(model.head, LinearHead):
+        matrices.append(model.head.weight_VD)
+    return sum(matrix.numel() for matrix in {id(matrix): matrix for matrix in matrices}.values())

@@ -1,7 +1,6 @@
-"""What a machine has: memory, and a unit that multiplies bf16 matrices.
+"""A machine's memory, and its unit that multiplies bf16 matrices.
 
-Where there is no such unit torch converts, and bf16 is the slow choice: 17 times slower than fp32 on a CPU with AVX2
-only (docs/log).
+Without such a unit torch converts: bf16 was 17 times slower than fp32 on a CPU with AVX2 only (docs/log).
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from torch import Tensor
 
 from sevenepochs.errors import UserError
 
-# What oneDNN, which multiplies bf16 matrices for torch, may be held to below each unit (ONEDNN_MAX_CPU_ISA).
+# Values of ONEDNN_MAX_CPU_ISA that hold oneDNN, which multiplies bf16 matrices for torch, below each unit.
 _BELOW_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 _BELOW_AMX = (*_BELOW_BF16, "AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX10_1_512")
 
 
 def physical_memory_bytes() -> int | None:
-    """The main memory of this machine; None where the system does not say (Windows)."""
+    """Return the main memory of this machine in bytes; None where the system does not tell (Windows)."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -28,7 +27,7 @@ def physical_memory_bytes() -> int | None:
 
 
 def check_memory(least_bytes: int, what: str, purpose: str, advice: str) -> None:
-    """Raise a UserError where at least `least_bytes` cannot fit into the main memory, before they are allocated.
+    """Raise a UserError where `least_bytes` do not fit into the main memory, before they are allocated.
 
     Args:
         what, purpose: e.g. "3 parameters need", "to train".
@@ -42,13 +41,12 @@ def check_memory(least_bytes: int, what: str, purpose: str, advice: str) -> None
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether torch says that memory does not suffice: a GPU's (CUDA, MPS) or the machine's."""
-    phrases = ("out of memory", "allocate memory", "size calculation overflowed")
-    return any(words in str(error) for words in phrases)
+    """Return whether torch ran out of memory: a GPU's (CUDA, MPS) or the machine's."""
+    return any(words in str(error) for words in ("out of memory", "allocate memory", "size calculation overflowed"))
 
 
 def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
-    """The array on the device; to a GPU from pinned memory, so that nobody waits for what the GPU is busy with."""
+    """Return the array on the device; a GPU copies from pinned memory, so that the host does not wait for its work."""
     tensor = torch.from_numpy(array)
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -56,13 +54,15 @@ def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
 
 
 def bf16_unit(device: torch.device) -> str | None:
-    """Its name. GPUs are asked; CPUs need AMX or AVX512-BF16, and oneDNN must not be held to less; of others (mps)
-    nothing is measured, so none."""
+    """Return the name of the device's bf16 unit; None where it has none, and on mps, which is not measured.
+
+    A CPU needs AMX or AVX512-BF16, and ONEDNN_MAX_CPU_ISA must not hold oneDNN to less.
+    """
     if device.type == "cuda":
         return "bf16 units" if torch.cuda.is_bf16_supported(including_emulation=False) else None
     if device.type == "cpu":
         held_to = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-        # private names, so absent ones count as no
+        # the probes are private, so an absent one counts as no
         for name, probe, below in (
             ("AMX", "_is_amx_tile_supported", _BELOW_AMX),
             ("AVX512-BF16", "_is_avx512_bf16_supported", _BELOW_BF16),

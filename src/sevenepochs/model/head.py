@@ -22,12 +22,12 @@ class HeadConfig(Config, ABC):
 
     @abstractmethod
     def build(self, embedding: Embedding) -> nn.Module:
-        """A module h_BTD -> logits_BTV; it may share the embedding's weights."""
+        """Return a module h_BTD -> logits_BTV; it may share the embedding's weights."""
 
 
 class LinearHead(nn.Module, ABC):
-    """A head that is a product with one matrix and then, at most, a bend of each logit by itself. Of such a head the
-    loss can be taken a few rows at a time (learning/chunked_head.py); others are free to be any module."""
+    """A product with one matrix, then at most a bend of each logit by itself. The loss of such a head is computed a few
+    rows at a time (learning/chunked_head.py); other heads may be any module."""
 
     @property
     @abstractmethod
@@ -35,11 +35,11 @@ class LinearHead(nn.Module, ABC):
         """The matrix."""
 
     def bend(self, product: Tensor) -> Tensor:
-        """Logits from the products, element by element."""
+        """Return logits from the products, element by element."""
         return product
 
     def unbend(self, by_logits: Tensor, product: Tensor) -> Tensor:
-        """The gradient by the products from that by the logits."""
+        """Return the gradient by the products, from the gradient by the logits."""
         return by_logits
 
     def forward(self, h_BTD: Tensor) -> Tensor:
@@ -66,10 +66,8 @@ class TiedHead(LinearHead):
 
 @dataclass(frozen=True)
 class SoftCap(HeadConfig, kind="soft_cap"):
-    """Logits squeezed into (-cap, cap) by cap tanh(logits / cap), so that no token can be made arbitrarily certain
-    (Gemma Team 2024, arXiv:2408.00118; Bello et al. 2016, arXiv:1611.09940).
-
-    `of`: the head whose logits are capped.
+    """The logits of the head `of`, squeezed into (-cap, cap) by cap tanh(logits / cap), so that no token becomes
+    arbitrarily certain (Gemma Team 2024, arXiv:2408.00118; Bello et al. 2016, arXiv:1611.09940).
     """
 
     cap: float = 15.0

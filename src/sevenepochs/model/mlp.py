@@ -22,14 +22,11 @@ class MLPConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int) -> nn.Module:
-        """A module (x_BTD, context) -> x_BTD; the residual slot adds dropout after it."""
+        """Return a module (x_BTD, context) -> x_BTD; the residual slot adds dropout after it."""
 
 
 class TwoMatrices(nn.Module):
-    """down(dropout(activation(up(x)))): the shape that most position-wise networks share.
-
-    `widening`: how many times wider the first product is than what the activation returns (2 where it gates).
-    """
+    """down(dropout(activation(up(x)))). `widening`: width of the first product over that of the activation's output."""
 
     def __init__(
         self, d_model: int, d_hidden: int, activation: nn.Module, bias: bool, dropout: float, widening: int = 1
@@ -46,9 +43,9 @@ class TwoMatrices(nn.Module):
 
 @dataclass(frozen=True)
 class Gelu(MLPConfig, kind="gelu"):
-    """Two matrices with an exact (erf) GELU between them (Hendrycks & Gimpel 2016, arXiv:1606.08415), as stock.
+    """An exact (erf) GELU between two matrices (Hendrycks & Gimpel 2016, arXiv:1606.08415), as stock.
 
-    `expansion`: hidden width over d_model. `dropout`: on the hidden activations; stock has none there.
+    `expansion`: hidden width over d_model. `dropout`: on the hidden activations.
     """
 
     expansion: int = 4
@@ -65,7 +62,7 @@ class Gelu(MLPConfig, kind="gelu"):
 
 @dataclass(frozen=True)
 class ReluSquared(MLPConfig, kind="relu_squared"):
-    """relu(x) squared between the two matrices (So et al. 2021, "Primer", arXiv:2109.08668).
+    """relu(x) squared between two matrices (So et al. 2021, "Primer", arXiv:2109.08668).
 
     `expansion`: hidden width over d_model. `dropout`: on the hidden activations.
     """
@@ -89,10 +86,10 @@ class SquaredRelu(nn.Module):
 
 @dataclass(frozen=True)
 class SwiGLU(MLPConfig, kind="swiglu"):
-    """silu(gate) * value between the two matrices (Shazeer 2020, "GLU variants improve transformer", arXiv:2002.05202).
+    """silu(gate) * value between two matrices (Shazeer 2020, "GLU variants improve transformer", arXiv:2002.05202).
 
-    `expansion`: hidden width over d_model, rounded up to a multiple of `multiple_of`; 8/3 has the parameters of a plain
-    network of 4.
+    `expansion`: hidden width over d_model, rounded up to a multiple of `multiple_of`; 8/3 has as many parameters as
+    `Gelu` with 4.
     """
 
     expansion: float = 8 / 3

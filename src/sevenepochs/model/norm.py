@@ -16,7 +16,7 @@ class NormConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int) -> nn.Module:
-        """A module x_BTD -> x_BTD."""
+        """Return a module x_BTD -> x_BTD."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class LayerNorm(NormConfig, kind="layer_norm"):
 
 @dataclass(frozen=True)
 class RMSNorm(NormConfig, kind="rms_norm"):
-    """RMSNorm: divide by the root mean square, times a gain; no mean, no bias (Zhang & Sennrich 2019,
-    arXiv:1910.07467)."""
+    """Divide by the root mean square, times a gain; no mean, no bias (Zhang & Sennrich 2019, arXiv:1910.07467)."""
 
     eps: float = 1e-6
 

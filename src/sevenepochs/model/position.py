@@ -1,4 +1,4 @@
-"""Where a token stands: vectors added at the input (learned, none), or rotations inside attention (rope).
+"""Positions of tokens: vectors added at the input (learned, none), or rotations inside attention (rope).
 
 B batch, T position of this call, D model, H heads, K head dimension.
 """
@@ -21,13 +21,12 @@ class PositionConfig(Config, ABC):
 
     @abstractmethod
     def build(self, block_size: int, d_model: int) -> nn.Module:
-        """A module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""
+        """Return a module (x_BTD, context) -> x_BTD for rows of up to `block_size`."""
 
 
 @dataclass(frozen=True)
 class Learned(PositionConfig, kind="learned"):
-    """A vector per position of the row, learned from zero and added to the token embedding, as stock (Vaswani et al.
-    2017, arXiv:1706.03762)."""
+    """A vector per position, learned from zero and added to the token's, as stock (Vaswani et al. 2017)."""
 
     def build(self, block_size: int, d_model: int) -> nn.Module:
         return LearnedPositions(block_size, d_model)
@@ -44,7 +43,7 @@ class LearnedPositions(nn.Module):
 
 @dataclass(frozen=True)
 class NoPosition(PositionConfig, kind="none"):
-    """Nothing is added at the input; order shows in the causal mask alone, or in rope."""
+    """The input has no positions; order shows in the causal mask alone, or in rope."""
 
     def build(self, block_size: int, d_model: int) -> nn.Module:
         return Nothing()
@@ -57,11 +56,10 @@ class Nothing(nn.Module):
 
 @dataclass(frozen=True)
 class Rope(Config, kind="rope"):
-    """Rotary position embedding (Su et al. 2021, arXiv:2104.09864): queries and keys are rotated by an angle that grows
-    with the position in the row, so that their product depends on the distance alone. Halves are rotated (GPT-NeoX's
-    layout).
+    """Slot `model.attention.rotary`: rotary position embedding (Su et al. 2021, arXiv:2104.09864), halves rotated as in
+    GPT-NeoX. Angles grow with the position, so the product of query and key depends on their distance alone.
 
-    Slot `model.attention.rotary`. `base`: the longest wavelength is about 2 pi base positions.
+    `base`: the longest wavelength is about 2 pi base positions.
     """
 
     base: float = 10_000.0
@@ -76,7 +74,7 @@ class Rope(Config, kind="rope"):
 
 
 class Rotation(nn.Module):
-    """x_BHTK -> x_BHTK with each position's halves rotated."""
+    """(x_BHTK, context) -> x_BHTK with each position's halves rotated."""
 
     cos_TK: Tensor
     sin_TK: Tensor

@@ -20,13 +20,12 @@ class ResidualConfig(Config, ABC):
 
     @abstractmethod
     def build(self, d_model: int) -> nn.Module:
-        """A module (x_BTD, y_BTD) -> x_BTD: the stream with the output y of a branch (attention or MLP) added."""
+        """Return a module (x_BTD, y_BTD) -> x_BTD that adds a branch's output y (attention or MLP) to the stream."""
 
 
 @dataclass(frozen=True)
 class PreNorm(ResidualConfig, kind="pre_norm"):
-    """x + dropout(y) with y = branch(norm(x)): the pre-norm residual of GPT-2 (Xiong et al. 2020, arXiv:2002.04745), as
-    stock."""
+    """x + dropout(y) with y = branch(norm(x)), GPT-2's pre-norm (Xiong et al. 2020, arXiv:2002.04745), as stock."""
 
     dropout: float = 0.1
 
@@ -39,10 +38,8 @@ class PreNorm(ResidualConfig, kind="pre_norm"):
 
 @dataclass(frozen=True)
 class LayerScale(ResidualConfig, kind="layer_scale"):
-    """x + scale * dropout(y) with a learned scale per channel that starts small, so that a deep model begins near the
+    """x + scale * dropout(y) with a learned scale per channel; a small `initial` one lets a deep model begin near the
     identity (Touvron et al. 2021, "Going deeper with image transformers", arXiv:2103.17239).
-
-    `initial`: every channel's scale at the start.
     """
 
     dropout: float = 0.1
@@ -71,11 +68,10 @@ class Residual(nn.Module):
 
 @dataclass(frozen=True)
 class StochasticDepth(ResidualConfig, kind="stochastic_depth"):
-    """Whole branches are left out at random in training, row by row (Huang et al. 2016, "Deep networks with stochastic
-    depth", arXiv:1603.09382; at one rate for all layers).
+    """Training leaves out whole branches at random, row by row, at one rate `branch_dropout` for all layers (Huang et
+    al. 2016, "Deep networks with stochastic depth", arXiv:1603.09382).
 
-    `branch_dropout`: the share of branches left out. `of`: how a branch that stays joins the stream. Kept branches are
-    scaled by 1 / (1 - rate), so that evaluation needs no correction.
+    Kept branches are scaled by 1 / (1 - rate), so that evaluation needs no correction. `of`: how they join the stream.
     """
 
     branch_dropout: float = 0.05

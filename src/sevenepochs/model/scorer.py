@@ -16,10 +16,11 @@ _LOGITS_AT_ONCE = 64 * 1024 * 1024  # elements; bounds the fp32 logits of one ch
 
 
 class TorchScorer:
-    """Implements `protocol.scoring.Scorer`. Puts the model into eval mode for each call and back as it was.
+    """Implements `protocol.scoring.Scorer`. Each call puts the model into eval mode and back.
 
-    `precision`: of the trunk and head products; logits are turned to fp32 before the softmax either way.
-    `among_V`: a mask of tokens; with it the score is ln p(one of these tokens), whatever the target is.
+    Args:
+        precision: of all products; logits are fp32 before the softmax either way.
+        among_V: a mask of tokens; with it the score is ln p(any of these tokens), whatever the target.
     """
 
     def __init__(
@@ -58,10 +59,10 @@ class TorchScorer:
 
 
 def compile_fixed(function: Callable[..., Tensor], graphs: bool = False) -> Callable[..., Tensor]:
-    """Compiled for the shapes it is called with. `graphs`: CUDA graphs too, whose outputs the next call overwrites."""
+    """Return `function` compiled for fixed shapes; `graphs`: as CUDA graphs, whose outputs the next call overwrites."""
     return torch.compile(function, dynamic=False, mode="reduce-overhead" if graphs else None)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Products in bf16 beside fp32 weights, or plain fp32."""
+    """Return a context with products in bf16 beside fp32 weights, or plain fp32."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

@@ -1,4 +1,4 @@
-"""Short cuts past blocks: what is added to the stream before a block runs.
+"""Short cuts past blocks: vectors that are added to the stream before a block runs.
 
 B batch, T position, D model, L layers, S skips.
 """
@@ -21,16 +21,14 @@ class SkipConfig(Config, ABC):
 
     @abstractmethod
     def build(self, n_layer: int, d_model: int) -> nn.Module:
-        """A module (x_BTD, context) -> x_BTD, called before each block; `context.layer` says which."""
+        """Return a module (x_BTD, context) -> x_BTD, called before each block (`context.layer`)."""
 
 
 @dataclass(frozen=True)
 class UNet(SkipConfig, kind="u_net"):
-    """U-Net skips: the second half's blocks also get what the mirrored block of the first half put out, times learned
-    weights per channel (Ronneberger et al. 2015, arXiv:1505.04597; in language models: Bao et al. 2022,
+    """U-Net skips: layer n-1-i also gets the output of layer i, for i below n // 2, times learned weights per channel
+    that start at `initial` (Ronneberger et al. 2015, arXiv:1505.04597; in transformers: Bao et al. 2022,
     arXiv:2209.12152, and modded-nanogpt).
-
-    `initial`: the weights at the start. Layer n-1-i gets the output of layer i, for i below n // 2.
     """
 
     initial: float = 0.0
@@ -62,10 +60,8 @@ class MirroredSkips(nn.Module):
 
 @dataclass(frozen=True)
 class X0(SkipConfig, kind="x0"):
-    """The embedding is mixed back in before every block: x = a_l x + b_l x0 with learned numbers (modded-nanogpt's and
-    nanochat's x0 lambdas, after Keller Jordan et al. 2024).
-
-    `initial`: b of every layer at the start; a starts at 1.
+    """The embedding is mixed in before every block: x = a_l x + b_l x0 with learned numbers, a = 1 and b = `initial` at
+    the start (x0 lambdas of modded-nanogpt and nanochat, after Keller Jordan et al. 2024).
     """
 
     initial: float = 0.1

@@ -1,10 +1,9 @@
 """Title numbers: attention that stays inside a title, and positions that restart with it.
 
-Rows hold several titles that have nothing to do with each other (document masking; Zhao et al. 2024, "Analysing the
-impact of sequence composition", arXiv:2402.13991). Two conventions are in use for the `<eos>` between two titles:
-with "opens" it is the first token of the title that follows, which is then predicted from it alone; with "closes" it
-is the last token of the title before, so a title's first word is predicted from the title before and its second one
-does not see the `<eos>`.
+A row holds several unrelated titles (document masking; Zhao et al. 2024, "Analysing the impact of sequence
+composition", arXiv:2402.13991). The `<eos>` between two titles either "opens" the second, which is then predicted from
+it alone, or "closes" the first: then the second title's first word is predicted from the first title, and its second
+word does not see the `<eos>`.
 
 B batch, S position of the whole row.
 """
@@ -26,8 +25,7 @@ Eos = Literal["opens", "closes"]
 @dataclass(frozen=True)
 class Titles(Config, kind="titles"):
     """Slot `model.titles`. `mask`: attention sees its own title only. `restart_positions`: each title counts from 0.
-
-    `eos_id`: the id that separates titles; 1 in every tokenizer of this package.
+    `eos_id`: the id that separates titles, 1 in every tokenizer of this package.
     """
 
     eos: Eos = "opens"
@@ -40,7 +38,7 @@ class Titles(Config, kind="titles"):
         check_range("titles.eos_id", self.eos_id, 0)
 
     def enter(self, ids_BS: Tensor, n_tokens: int, context: Context) -> None:
-        """Tell the context each token's title and position; `ids_BS` is the whole row, its last `n_tokens` are new."""
+        """Set the context's titles and positions; `ids_BS` is the whole row, whose last `n_tokens` are new."""
         is_eos_BS = ids_BS == self.eos_id
         title_BS = is_eos_BS.long().cumsum(-1)
         if self.eos == "closes":
@@ -49,6 +47,6 @@ class Titles(Config, kind="titles"):
             context.title_BS = title_BS
         if self.restart_positions:
             index_S = torch.arange(ids_BS.shape[1], device=ids_BS.device)
-            # titles follow each other, so one begins behind all tokens of earlier ones (a cummax has no ONNX form)
+            # a title begins behind all tokens of earlier titles (a cummax would do, but has no ONNX form)
             begin_BS = (title_BS[:, None, :] < title_BS[:, :, None]).sum(-1)
             context.positions_BT = (index_S - begin_BS)[:, -n_tokens:]

@@ -1,4 +1,4 @@
-"""A model's weights as plain arrays by name, and back: what run folders and checkpoints hold."""
+"""A model's weights as plain arrays by name, and back, for run folders and checkpoints."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from sevenepochs.model.gpt import GPTModel
 
 
 def model_tensors(model: GPTModel) -> dict[str, np.ndarray]:
-    """Parameters and persistent buffers by name; tied weights once, under their first name."""
+    """Return parameters and persistent buffers by name; tied weights once, under their first name."""
     return {name: to_numpy(tensor) for name, tensor in _named_once(model).items()}
 
 
 def reading_tensors(model: GPTModel) -> dict[str, np.ndarray]:
-    """`model_tensors` for whoever only reads the model: an embedding in parts is the table that they add up to, so that
-    reading needs neither the parts nor what they were made from."""
+    """Return `model_tensors` with an embedding in parts as the table that they add up to, for readers of the model."""
     return {name: to_numpy(tensor) for name, tensor in _read_once(model).items()}
 
 
 def present_name(name: str) -> str:
-    """The name of a weight today, given one of any version.
+    """Return a weight's present name, given one of any version.
 
     Until 30 November 2026 a block was a list of two joins, each with a norm and a branch (attention or MLP) inside; a
-    stochastic one had another `join` around them, and an MLP's matrices were numbered.
+    stochastic join held another `join`, and an MLP's matrices were numbered.
     """
     old = re.fullmatch(r"(blocks\.\d+)\.([01])\.(join\.)?(.+)", name)
     if old is None:
@@ -43,10 +42,10 @@ def present_name(name: str) -> str:
 
 
 def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: str) -> None:
-    """Fill a model of the same shape, from weights under their present or their old names.
+    """Fill a model of the same shape with weights under their present or their old names.
 
     Args:
-        where: what the tensors came from, for the message.
+        where: the tensors' origin, for the message.
 
     Raises:
         UserError: names or shapes differ from the model's.
@@ -66,23 +65,19 @@ def load_model_tensors(model: GPTModel, tensors: dict[str, np.ndarray], where: s
 
 
 def snapshot_tensors(model: GPTModel) -> dict[str, np.ndarray]:
-    """`reading_tensors` at half the size: matrices in bf16, as bytes (numpy has no such type); the rest in fp32."""
+    """Return `reading_tensors` at half the size: matrices in bf16, as bytes (numpy has no bf16); the rest in fp32."""
     return {
-        name: to_numpy(tensor.detach().bfloat16().contiguous().view(torch.uint8) if _halved(tensor) else tensor)
+        name: to_numpy(tensor.detach().bfloat16().contiguous().view(torch.uint8) if tensor.dim() >= 2 else tensor)
         for name, tensor in _read_once(model).items()
     }
 
 
 def from_snapshot(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What `load_model_tensors` takes, from what `snapshot_tensors` gave."""
+    """Return the tensors of a snapshot in fp32, for `load_model_tensors`."""
     return {
         name: torch.from_numpy(array).view(torch.bfloat16).float().numpy() if array.dtype == np.uint8 else array
         for name, array in tensors.items()
     }
-
-
-def _halved(tensor: Tensor) -> bool:
-    return tensor.dim() >= 2 and tensor.dtype == torch.float32
 
 
 def _read_once(model: GPTModel) -> dict[str, Tensor]:
@@ -98,6 +93,6 @@ def _named_once(model: GPTModel) -> dict[str, Tensor]:
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
-    """A copy on the CPU."""
+    """Return a copy on the CPU."""
     array: np.ndarray = tensor.detach().cpu().numpy().copy()
     return array

@@ -1,12 +1,13 @@
-"""From token ids to vectors. A tied head multiplies by the same matrix."""
+"""From token ids to vectors. A tied head multiplies by the same matrix. The stock table is here, sums are beside it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sevenepochs.config import Config
 
@@ -16,19 +17,19 @@ class Embedding(Protocol):
 
     @property
     def weight(self) -> Tensor:
-        """The vector of each token (V, D); it may be computed anew at every call, so ask when it is needed."""
+        """The vector of each token (V, D), possibly computed anew at every access."""
 
     def __call__(self, x_BT: Tensor) -> Tensor: ...
 
 
 class EmbeddingConfig(Config, ABC):
-    """Slot `model.embedding`. `reads_texts`: whether `build` is to be given what the tokens say."""
+    """Slot `model.embedding`. `reads_texts`: whether `build` needs the tokens' texts."""
 
     reads_texts: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
-        """The module.
+        """Return the module.
 
         Args:
             texts: `Tokenizer.texts`; None where only the vocabulary's size is known.
@@ -36,3 +37,11 @@ class EmbeddingConfig(Config, ABC):
         Raises:
             ValueError: the texts are needed.
         """
+
+
+@dataclass(frozen=True)
+class Table(EmbeddingConfig, kind="table"):
+    """A row per token, as stock."""
+
+    def build(self, vocab_size: int, d_model: int, texts: Sequence[str] | None) -> Embedding:
+        return nn.Embedding(vocab_size, d_model)

@@ -1,10 +1,10 @@
-"""A token's vector is a sum as in word_parts.py, and what a word gives to it is a sum in turn: of the word's own vector
-and of one for each sequence of letters in it that another word has, too.
+"""A token's vector is a sum as in word_parts.py, and its word's vector is a sum in turn: of the word's own and of one
+per sequence of letters that another word has as well.
 
-"programmer", "programmers" and "programming" are three words to `WordParts`; here they share most of their sequences,
-and so do years, and a rare word begins with what its relatives have learnt. Vectors of words as sums over sequences of
-letters: Bojanowski et al. 2017, "Enriching word vectors with subword information", arXiv:1607.04606, whose vectors are
-inputs and never targets; through the tied head these are both.
+"programmer", "programmers" and "programming" are three words to `WordParts`. Here they share most of their sequences,
+as years do, and a rare word begins with what its relatives have learnt. After Bojanowski et al. 2017, "Enriching word
+vectors with subword information", arXiv:1607.04606, whose vectors are inputs only; through the tied head these are
+targets as well.
 
 V vocabulary, W words, D model, N letter sequences of all words one after another, S different sequences.
 """
@@ -31,8 +31,8 @@ from sevenepochs.model.embedding.word_parts import SumOfParts, all_texts, form, 
 
 @dataclass(frozen=True)
 class LetterParts(EmbeddingConfig, kind="letter_parts"):
-    """Sequences of `shortest` to `longest` letters, the word's ends counted as letters. A word's sequences are divided
-    by the root of their number, so that long words do not begin longer than short ones."""
+    """Sequences of `shortest` to `longest` letters, with the word's ends counted as letters. Their sum is divided by
+    the root of their number, so that long words do not begin with longer vectors."""
 
     reads_texts: ClassVar[bool] = True
     shortest: int = 3
@@ -51,14 +51,14 @@ class LetterParts(EmbeddingConfig, kind="letter_parts"):
         return SumOfLetters(d_model, numbered(words), numbered(map(form, texts)), self.handed_out(of_each))
 
     def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
-        """Which word gets which sequences, given each word's own."""
+        """Return the sequences that each word gets, given each word's own."""
         return of_each
 
 
 @dataclass(frozen=True)
 class OthersLetterParts(LetterParts, kind="others_letter_parts"):
-    """The control: each word gets the sequences of another one, drawn once for all runs. Sums, rates and sizes are the
-    same, and spelling says nothing. It keeps half of what `LetterParts` gains at proxy scale (docs/log)."""
+    """The control: each word gets another word's sequences, drawn once for all runs. Sums, rates and sizes are the
+    same, and spelling says nothing."""
 
     def handed_out(self, of_each: list[list[str]]) -> list[list[str]]:
         return [of_each[index] for index in np.random.default_rng(0).permutation(len(of_each))]
@@ -86,26 +86,26 @@ class SumOfLetters(SumOfParts):
         self.scale = 1 / math.sqrt(4)
 
     def of_words(self) -> Tensor:
-        # A bag is seven times faster on a CPU (docs/log); on a GPU its gradient waits for the host, and CUDA graphs
-        # cannot record that (pytorch issue 93807).
+        # A bag is seven times faster on a CPU (docs/log). On a GPU its gradient waits for the host, which CUDA graphs
+        # cannot record (pytorch issue 93807).
         in_bags = self.letters_N.device.type == "cpu"
         return self.word.weight + (self.letters_in_bags() if in_bags else self.letters_added_up())
 
     def letters_in_bags(self) -> Tensor:
-        """What the sequences give to each word, (W, D)."""
+        """Return each word's sum over its sequences, (W, D)."""
         return F.embedding_bag(
             self.letters_N, self.letters.weight, self.first_W, mode="sum", per_sample_weights=self.share_N
         )
 
     def letters_added_up(self) -> Tensor:
-        """The same, as a sum into place."""
+        """Return the same, by adding in place."""
         each_ND = self.share_N.unsqueeze(-1) * self.letters(self.letters_N)
         return torch.zeros_like(self.word.weight).index_add(0, self.word_N, each_ND)
 
 
 def sequences(text: str, shortest: int, longest: int) -> list[str]:
-    """The different sequences of letters in a word, its ends marked; none where it has other signs than letters and
-    digits, as special tokens have."""
+    """Return the different sequences of letters in a word, its ends marked; none for a word with other characters than
+    letters and digits, as special tokens have."""
     if not text.isalnum():
         return []
     marked = f"<{text}>"

@@ -1,11 +1,8 @@
-"""A token's vector is a sum: of its word, whatever the case and the space before it; of its form (case and space); and
-of itself.
+"""A token's vector is a sum of three: its word's, whatever case and space; its form's (case and space); and its own.
 
-"the", " the", " The" and " THE" are four tokens that a table has to learn apart, and two thirds of a vocabulary trained
-on headlines have such relatives. Here what one of them learns serves all, at the input and, through the tied head, at
-the output; what is peculiar to one stays in its own part. Sums of parts: factored language models (Bilmes & Kirchhoff
-2003), and of character n-grams, Bojanowski et al. 2017, arXiv:1607.04606. As far as we know nobody tried it here in
-public.
+A table learns "the", " the", " The" and " THE" apart, and two thirds of a vocabulary trained on headlines have such
+relatives. Here what one of them learns serves all, at the input and, through the tied head, at the output; its own
+part holds what is peculiar to it. Sums of parts: factored language models (Bilmes & Kirchhoff 2003).
 
 B batch, T position in the row, D model, V vocabulary, W words, F forms.
 """
@@ -26,9 +23,9 @@ from sevenepochs.model.embedding import Embedding, EmbeddingConfig
 
 @dataclass(frozen=True)
 class WordParts(EmbeddingConfig, kind="word_parts"):
-    """Parts are drawn alike and the sum is divided by the root of their number: tokens begin with the variance of a
-    table, and with a third of it in common where they are one word. Under Adam each part moves by the learning rate, so
-    a token can move by up to sqrt(3) times as much as a row of a table."""
+    """Parts are drawn alike and their sum is divided by sqrt(3): tokens begin with the variance of a table, a third of
+    it in common where they are one word. Under Adam each part moves by the learning rate, so a token moves by up to
+    sqrt(3) times as much as a row of a table."""
 
     reads_texts: ClassVar[bool] = True
 
@@ -38,7 +35,7 @@ class WordParts(EmbeddingConfig, kind="word_parts"):
 
 
 class SumOfParts(nn.Module):
-    """`word_V` and `form_V` say which word and form each token has."""
+    """`word_V` and `form_V`: the numbers of each token's word and form."""
 
     word_V: Tensor
     form_V: Tensor
@@ -54,11 +51,11 @@ class SumOfParts(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The table that the parts add up to."""
+        """The table that the parts add up to, (V, D)."""
         return self.scale * (self.own.weight + self.of_words()[self.word_V] + self.form(self.form_V))
 
     def of_words(self) -> Tensor:
-        """What each word gives to all of its tokens, (W, D)."""
+        """Return each word's vector, (W, D)."""
         return self.word.weight
 
     def forward(self, x_BT: Tensor) -> Tensor:
@@ -66,7 +63,7 @@ class SumOfParts(nn.Module):
 
 
 def all_texts(texts: Sequence[str] | None, vocab_size: int) -> Sequence[str]:
-    """The texts, where there is one for each token.
+    """Return the texts.
 
     Raises:
         ValueError: they are missing, or of another vocabulary.
@@ -77,26 +74,26 @@ def all_texts(texts: Sequence[str] | None, vocab_size: int) -> Sequence[str]:
 
 
 def word(text: str) -> str:
-    """A token's text without its leading space and its case. Special tokens are their own words."""
+    """Return a token's text without its leading space and its case. Special tokens are their own words."""
     return text.removeprefix(" ").casefold()
 
 
 def form(text: str) -> tuple[bool, str]:
-    """Whether a space comes first, and the case: none, lower, Title, UPPER or miXed. Special tokens and parts of
-    characters, which are written "<eos>" and "\\xe2", count as lower."""
+    """Return whether a space comes first, and the case: none, lower, title, upper or mixed. Special tokens and parts of
+    characters, written "<eos>" and "\\xe2", count as lower."""
     bare = text.removeprefix(" ")
     if bare.lower() == bare.upper():
         case = "none"
     elif bare == bare.lower():
         case = "lower"
     elif bare[0].isupper() and bare[1:] == bare[1:].lower():
-        case = "title"  # a single capital too: it begins words far more often than it is one
+        case = "title"  # also a single capital: it begins words far more often than it is one
     else:
         case = "upper" if bare == bare.upper() else "mixed"
     return text != bare, case
 
 
 def numbered(keys: Iterable[Hashable]) -> Tensor:
-    """Each key's number, int64, in the order of first occurrence."""
+    """Return each key's number, int64, counted in the order of first occurrence."""
     numbers: dict[Hashable, int] = {}
     return torch.tensor([numbers.setdefault(key, len(numbers)) for key in keys])
