@@ -1,1 +1,1 @@
-"""What a step is made of: objective, optimizer, schedule, averaging, and how a run is executed."""
+"""The parts of a training step: objective, optimizer, schedule, averaging; and the settings of a run."""

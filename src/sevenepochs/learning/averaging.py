@@ -1,6 +1,4 @@
-"""Which weights a run is scored by and leaves behind: the last ones, or an average over updates. Training itself goes
-on from the last ones either way.
-"""
+"""Weights for evaluation: the last ones, or an average over updates. Training always goes on from the last ones."""
 
 from __future__ import annotations
 
@@ -18,22 +16,22 @@ from sevenepochs.config import Config, check_range
 
 
 class Average(Protocol):
-    """The state of one run's averaging."""
+    """The state of averaging in one run."""
 
     def update(self, step: int) -> None:
-        """Take the model's weights after update `step`, counted from 1, into account."""
+        """Take in the model's weights after update `step`, counted from 1."""
         ...
 
     def in_place(self) -> AbstractContextManager[None]:
-        """While it is open the model holds the averaged weights; afterwards its own again, to the bit."""
+        """Return a context in which the model holds the averaged weights; afterwards its own again, to the bit."""
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint keeps, by name."""
+        """Return the tensors for a checkpoint, by name."""
         ...
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
+        """Take back what `tensors` returned."""
         ...
 
 
@@ -42,12 +40,12 @@ class AveragingConfig(Config, ABC):
 
     @abstractmethod
     def build(self, model: nn.Module, n_steps: int) -> Average:
-        """Over the model's trainable parameters, for a run of `n_steps` updates."""
+        """Return the averaging of the model's trainable parameters over a run of `n_steps` updates."""
 
 
 @dataclass(frozen=True)
 class LastWeights(AveragingConfig, kind="last"):
-    """No averaging: a run is scored by its last weights, as stock."""
+    """No averaging: the last weights are scored, as stock."""
 
     def build(self, model: nn.Module, n_steps: int) -> Average:
         return NoAverage()
@@ -55,7 +53,7 @@ class LastWeights(AveragingConfig, kind="last"):
 
 class NoAverage:
     def update(self, step: int) -> None:
-        """Nothing to keep."""
+        pass
 
     def in_place(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -68,12 +66,8 @@ class NoAverage:
 
 
 class RunningAverage:
-    """A running average of weights: average += share * (weights - average) after every update, in the weights'
-    precision.
-
-    What is averaged over is decided by the shares alone, so an averaging technique is a function of the step.
-
-    `share(step)`: of the newest weights, in [0, 1]; 1 forgets what was before.
+    """average += share(step) * (weights - average) after every update, in the weights' precision, with a share of the
+    newest weights in [0, 1]. A function of the step is therefore all that an averaging technique has to define.
     """
 
     def __init__(self, model: nn.Module, share: Callable[[int], float]) -> None:
@@ -112,11 +106,8 @@ class RunningAverage:
 
 @dataclass(frozen=True)
 class EMA(AveragingConfig, kind="ema"):
-    """Exponential moving average of the weights (Polyak & Juditsky 1992; the warm-up of the decay as in TensorFlow's
-    ExponentialMovingAverage).
-
-    `decay` of the old average an update; early on min(decay, (1 + step) / (10 + step)), so that the random start is
-    forgotten soon.
+    """Exponential moving average of the weights (Polyak & Juditsky 1992): each update keeps `decay` of the old average;
+    early on min(decay, (1 + step) / (10 + step)), as in TensorFlow, so that the random start is soon forgotten.
     """
 
     decay: float = 0.999
@@ -125,7 +116,7 @@ class EMA(AveragingConfig, kind="ema"):
         check_range("averaging.decay", self.decay, 0.0, 1.0, open_high=True)
 
     def share(self, step: int) -> float:
-        """Of the newest weights."""
+        """Return the share of the newest weights."""
         return 1.0 - min(self.decay, (1 + step) / (10 + step))
 
     def build(self, model: nn.Module, n_steps: int) -> Average:
@@ -134,10 +125,8 @@ class EMA(AveragingConfig, kind="ema"):
 
 @dataclass(frozen=True)
 class Tail(AveragingConfig, kind="tail"):
-    """The plain mean of the weights over the last part of training (stochastic weight averaging; Izmailov et al. 2018,
-    arXiv:1803.05407).
-
-    `last`: share of all updates that is averaged over; before it begins, the newest weights stand for the mean.
+    """The mean of the weights over the last updates (stochastic weight averaging; Izmailov et al. 2018,
+    arXiv:1803.05407). `last`: their share of all updates; before, the newest weights stand for the mean.
     """
 
     last: float = 0.1
@@ -146,7 +135,7 @@ class Tail(AveragingConfig, kind="tail"):
         check_range("averaging.last", self.last, 0.0, 1.0)
 
     def share(self, step: int, n_steps: int) -> float:
-        """Of the newest weights: 1, then 1/2, 1/3, ... within the tail."""
+        """Return the share of the newest weights: 1, then 1/2, 1/3, ... within the tail."""
         n_before = n_steps - max(1, round(self.last * n_steps))
         return 1.0 / max(1, step - n_before)
 

@@ -1,11 +1,10 @@
-"""Head and loss together, some rows at a time: of the logits there is never more than a chunk.
+"""Head and loss together, some rows at a time, so that only a chunk of the logits exists.
 
-A stock batch has 8,192 x 16,000 logits, half a gigabyte in fp32, and a loss written over all of them reads and writes
-them several times. Here a chunk of rows is projected, its loss and the gradient of its logits are taken while it is
-at hand, and the gradient goes straight into those of the hidden states and of the matrix. Nothing is computed twice:
-the three products are those of the usual backward pass, and each logit takes one exponential instead of two. The idea
-of a gradient in the forward pass: Hsu et al. 2024, "Liger kernel", arXiv:2410.10989; of never holding the logits:
-Wijmans et al. 2024, "Cut your losses", arXiv:2411.09009.
+A stock batch has 8,192 x 16,000 logits, half a gigabyte in fp32, which a plain loss reads and writes several times.
+Here each chunk of rows is projected, its loss and its logits' gradient are computed at once, and the gradient is added
+to those of the hidden states and the matrix. The three products are those of the usual backward pass; each logit takes
+one exponential instead of two. Gradients in the forward pass: Hsu et al. 2024, "Liger kernel", arXiv:2410.10989; never
+holding all logits: Wijmans et al. 2024, "Cut your losses", arXiv:2411.09009.
 
 K passes of the same tokens (2 for R-Drop), N rows, C rows of a chunk, D model, V vocabulary.
 """
@@ -20,8 +19,8 @@ from torch import Tensor
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.head import LinearHead
 
-# Elements: 128 MiB in fp32, on a GPU 512 MiB, which holds a whole stock batch. Smaller chunks add up the matrix's
-# gradient more often.
+# Elements: 128 MiB in fp32, and 512 MiB on a GPU, a whole stock batch. Smaller chunks add to the matrix's gradient more
+# often.
 _LOGITS_AT_ONCE = 32 * 1024 * 1024
 _LOGITS_AT_ONCE_ON_A_GPU = 128 * 1024 * 1024
 
@@ -36,13 +35,13 @@ class LogitLoss(Protocol):
 
 
 def mean_loss(model: GPTModel, h_KBTD: Tensor, y_BT: Tensor, loss_of: LogitLoss) -> Tensor:
-    """Mean over the scored targets of what `loss_of` sums, differentiable by the hidden states and the head's matrix.
+    """Return `loss_of`'s mean over the scored targets, differentiable by the hidden states and the head's matrix.
 
-    A head that is more than a product and a bend (`LinearHead`) is asked for all its logits at once.
+    A head that is no `LinearHead` computes all its logits at once.
     """
     y_N = y_BT.flatten()
     h_KND = h_KBTD.flatten(1, 2)
-    # one at least: a part of a batch may hold nothing but padding, whose loss is 0
+    # at least one: a part of a batch may hold nothing but padding, whose loss is 0
     n_scored = (y_N >= 0).sum().clamp(min=1)
     if isinstance(model.head, LinearHead):
         total: Tensor = _ChunkedHead.apply(h_KND, model.head.weight_VD, y_N, model.head, loss_of)
@@ -83,7 +82,7 @@ class _ChunkedHead(torch.autograd.Function):
 
 
 class _OfLogits(torch.autograd.Function):
-    """The same from logits that are there already."""
+    """The same from all logits."""
 
     @staticmethod
     def forward(ctx: Any, logits_KNV: Tensor, y_N: Tensor, loss_of: LogitLoss) -> Tensor:
@@ -98,7 +97,7 @@ class _OfLogits(torch.autograd.Function):
 
 
 def softmax_parts(logits_KCV: Tensor) -> tuple[Tensor, Tensor]:
-    """Probabilities, and the logarithm of their denominator (K, C, 1). The exponentials are taken once."""
+    """Return probabilities, and the logarithm of their denominator (K, C, 1), with one exponential per logit."""
     top_KC1 = logits_KCV.amax(-1, keepdim=True)
     powers_KCV = (logits_KCV - top_KC1).exp_()
     sum_KC1 = powers_KCV.sum(-1, keepdim=True)
@@ -106,12 +105,12 @@ def softmax_parts(logits_KCV: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def targets(y_C: Tensor, n_passes: int) -> tuple[Tensor, Tensor]:
-    """1.0 for each scored row and 0.0 for padding (C, 1), and the targets' places in the vocabulary (K, C, 1)."""
+    """Return 1.0 per scored row and 0.0 per row of padding (C, 1), and the targets' ids (K, C, 1)."""
     return (y_C >= 0).float().unsqueeze(-1), y_C.clamp(min=0).unsqueeze(-1).expand(n_passes, -1, -1)
 
 
 def add_at_targets(by_logits_KCV: Tensor, value_C1: Tensor, place_KC1: Tensor) -> Tensor:
-    """`by_logits_KCV` with `value_C1` added at the targets; it may be changed in place."""
+    """Return `by_logits_KCV` with `value_C1` added at the targets; it may be changed in place."""
     if torch.compiler.is_compiling():
         # as an element-wise pass this becomes part of the kernel before it; a scatter would be one of its own
         index_V = torch.arange(by_logits_KCV.shape[-1], dtype=torch.int32, device=place_KC1.device)

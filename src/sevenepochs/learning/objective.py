@@ -1,4 +1,4 @@
-"""What a training step minimises.
+"""Objectives: the loss that a training step minimises.
 
 B batch, T position, D model, K passes of the same tokens (2 for R-Drop), C rows of a chunk, V vocabulary.
 """
@@ -18,16 +18,15 @@ from sevenepochs.model.gpt import GPTModel
 
 
 class ObjectiveConfig(Config, ABC):
-    """Slot `objective`. `passes_per_token`: forward passes per training token, stated in the certificate."""
+    """Slot `objective`. `passes_per_token`: forward passes per training token, for the certificate."""
 
     passes_per_token: ClassVar[int]
 
     @abstractmethod
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
-        """Scalar to minimise, nats per token: a mean over the targets, of which -100 are padding and do not count.
+        """Return the scalar to minimise, nats per token: a mean over the targets, where -100 is padding.
 
-        It is asked for parts of a batch, too, and they are added up by their numbers of targets; a part may have none,
-        and its loss is 0 then.
+        Parts of a batch are added up, weighted by their targets. The loss of a part without targets is 0.
         """
 
 
@@ -51,11 +50,9 @@ def cross_entropy(logits_KCV: Tensor, y_C: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class RDrop(ObjectiveConfig, kind="r_drop"):
-    """R-Drop: each batch passes twice under different dropout masks, and the two predictions are pulled together (Liang
-    et al. 2021, "R-Drop: regularized dropout for neural networks", arXiv:2106.14448).
-
-    Mean cross-entropy of the two passes plus `weight` times their symmetric divergence, (KL(p|q) + KL(q|p)) / 2 in nats
-    per token. The gradient goes through both.
+    """R-Drop (Liang et al. 2021, "R-Drop: regularized dropout for neural networks", arXiv:2106.14448): the mean
+    cross-entropy of two passes under different dropout masks, plus `weight` times their divergence
+    (KL(p|q) + KL(q|p)) / 2 in nats per token. The gradient goes through both passes.
     """
 
     passes_per_token: ClassVar[int] = 2
@@ -65,13 +62,13 @@ class RDrop(ObjectiveConfig, kind="r_drop"):
         check_range("objective.weight", self.weight, 0.0, 1e6)
 
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
-        # One pass over the batch laid twice: a dropout mask is a function of the element, so the halves' masks differ.
+        # One pass over the batch twice: a dropout mask is a function of the element, so the halves' masks differ.
         h_KBTD = model(torch.cat((x_BT, x_BT))).unflatten(0, (2, -1))
         return mean_loss(model, h_KBTD, y_BT, self.of_logits)
 
     def of_logits(self, logits_KCV: Tensor, y_C: Tensor) -> tuple[Tensor, Tensor]:
-        """A `LogitLoss`. With d = ln p - ln q, the divergence (KL(p|q) + KL(q|p)) / 2 is the sum of (p - q) d / 2, and
-        its gradient by p's logits is (p (d - KL(p|q)) + p - q) / 2; by q's the same with the roles changed."""
+        """A `LogitLoss`. Let d = ln p - ln q: the divergence (KL(p|q) + KL(q|p)) / 2 is the sum of (p - q) d / 2. Its
+        gradient by p's logits is (p (d - KL(p|q)) + p - q) / 2, and by q's the same with p and q exchanged."""
         is_scored_C1, place_KC1 = targets(y_C, len(logits_KCV))
         p_KCV, log_sum_KC1 = softmax_parts(logits_KCV)
         log_p_KCV = logits_KCV - log_sum_KC1

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: pure functions of (update, total updates) to a multiplier of the peak rate."""
+"""Learning-rate schedules: pure functions from (update, number of updates) to a multiplier of the peak rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ScheduleConfig(Config, ABC):
 
     @abstractmethod
     def multiplier(self, step: int, total: int) -> float:
-        """Factor for update `step`, counted from 1 to `total`."""
+        """Return the factor of update `step`, counted from 1 to `total`."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,9 @@ class Cosine(ScheduleConfig, kind="cosine"):
 
 @dataclass(frozen=True)
 class WarmupCosine(ScheduleConfig, kind="warmup_cosine"):
-    """A linear warm-up, then half a cosine (Loshchilov & Hutter 2016, arXiv:1608.03983; warm-up: Goyal et al. 2017,
-    arXiv:1706.02677). A long warm-up, 0.18 to 0.6 of all updates, is what public runs found best with AdamW here.
+    """A linear warm-up, then half a cosine (warm-up: Goyal et al. 2017, arXiv:1706.02677).
 
-    `warmup`: share of all updates. `floor`: where the cosine ends, which the update after the last would have.
+    `warmup`: share of all updates. `floor`: the factor that the update after the last would have.
     """
 
     warmup: float = 0.18
@@ -58,11 +57,11 @@ Shape = Literal["sqrt", "linear", "cosine"]
 
 @dataclass(frozen=True)
 class WarmupStableDecay(ScheduleConfig, kind="warmup_stable_decay"):
-    """Warm-up, a plateau, and a short decay to the floor (Hu et al. 2024, "MiniCPM", arXiv:2404.06395; the decay's
-    shape: Hägele et al. 2024, arXiv:2405.18392).
+    """Warm-up, a plateau, and a short decay (Hu et al. 2024, "MiniCPM", arXiv:2404.06395; the decay's shape: Hägele et
+    al. 2024, arXiv:2405.18392).
 
     `warmup` and `decay`: shares of all updates. `shape`: of the decay; "sqrt" falls as 1 - sqrt(progress). `floor`:
-    where the decay ends, which the update after the last would have.
+    the factor that the update after the last would have.
     """
 
     warmup: float = 0.05

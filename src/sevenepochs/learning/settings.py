@@ -1,4 +1,4 @@
-"""How a run is executed: seed, epochs, precision, compilation, device. Not what is learned."""
+"""Settings of a run's execution: seed, epochs, precision, compilation, device."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from sevenepochs.config import Config, check_choice, check_range
 from sevenepochs.protocol.budget import EPOCHS, OFFICIAL_SEED
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "bf16", "fp32"]  # "auto": bf16 where there is a unit for it
+Precision = Literal["auto", "bf16", "fp32"]
 Compile = Literal["auto", "on", "graphs", "off"]
 
 
 @dataclass(frozen=True)
 class Training(Config, kind="training"):
-    """Slot `training`.
+    """Slot `training`. "auto" is resolved when the run starts (training/machine.py), and the run folder records it.
 
-    `seed` drives initialisation, dropout and training order. `grad_clip`: global L2 norm. "auto" is resolved when the
-    run starts and the resolution is recorded: bf16 where the hardware is fast at it, compilation where it pays.
-    `compile` "graphs": compiled, and on a GPU recorded once as CUDA graphs and replayed (elsewhere the same as "on");
-    "auto" takes them where one process trains without micro-batches.
-    `micro_batches`: how many parts each process's rows are cut into, one after the other. Their gradients add up to
-    that of the whole, to rounding, and what the backward pass needs is kept for one part at a time. None: steps of
-    8,192 tokens or more on a CPU are cut into parts of 2,048 or more unless the model is small; others are not cut.
-    `snapshots`: keep the weights of every evaluation in the run folder, matrices in bf16 (2 bytes a parameter each), so
-    that a title can be followed through training.
-    `checkpoint_seconds`: between checkpoints; the first one comes after a minute at the latest. 0: after every step.
+    Attributes:
+        seed: of initialisation, dropout and training order.
+        grad_clip: global L2 norm; None does not clip.
+        precision: "auto" is bf16 where the hardware is fast at it.
+        compile: "auto" compiles where it pays. "graphs" also records CUDA graphs on a GPU; "auto" does so where one
+            process trains without micro-batches.
+        micro_batches: parts that each process's rows are cut into. Their gradients add up to the whole's, to rounding,
+            and the backward pass keeps activations of one part at a time. None: on a CPU, steps of 8,192 tokens or more
+            are cut into parts of 2,048 or more unless the model is small; other steps are not cut.
+        snapshots: keep the weights of every evaluation, 2 bytes per parameter, to follow a title through training.
+        checkpoint_seconds: between checkpoints; the first comes after a minute at the latest. 0: after every step.
     """
 
     seed: int = OFFICIAL_SEED

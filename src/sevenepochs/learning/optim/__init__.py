@@ -1,4 +1,4 @@
-"""Optimizers: SGD and AdamW, which torch has, and in muon.py Muon."""
+"""Optimizers: torch's SGD and AdamW here, Muon in muon.py."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class OptimizerConfig(Config, ABC):
 
     @abstractmethod
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
-        """An optimizer over every trainable parameter of the model, each in exactly one group."""
+        """Return an optimizer over the model's trainable parameters, each in exactly one group."""
 
     def update_flop(self, model: nn.Module) -> float:
-        """Floating-point operations of one update that are matrix products: what makes it more than a moment."""
+        """Return the FLOPs of one update's matrix products."""
         return 0.0
 
 
@@ -45,10 +45,8 @@ class SGD(OptimizerConfig, kind="sgd"):
 
 @dataclass(frozen=True)
 class AdamW(OptimizerConfig, kind="adamw"):
-    """AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101).
-
-    The decay falls on every parameter: p -= lr * weight_decay * p, before the Adam step.
-    """
+    """Adam with decoupled weight decay on every parameter: p -= lr * weight_decay * p, before the Adam step
+    (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
 
     lr: float = 5e-4
     beta1: float = 0.9
@@ -67,7 +65,7 @@ class AdamW(OptimizerConfig, kind="adamw"):
         return self.build_for(model.parameters())
 
     def build_for(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Over these parameters only: for optimizers that leave a part to AdamW."""
+        """Return an optimizer over these parameters only, for optimizers that leave a part to AdamW."""
         return torch.optim.AdamW(
             parameters,
             lr=self.lr,

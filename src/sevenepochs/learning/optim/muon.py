@@ -1,4 +1,4 @@
-"""Muon on the hidden matrices, AdamW on everything else.
+"""Muon on the hidden matrices, AdamW on everything else, as one optimizer.
 
 Muon orthogonalises the momentum of each matrix, so that all its directions move by equal amounts (Jordan et al. 2024,
 "Muon: an optimizer for hidden layers in neural networks"). Decoupled decay: Liu et al. 2025, arXiv:2502.16982.
@@ -10,15 +10,15 @@ N stack, R rows, C columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sevenepochs.config import check_choice, check_range
 from sevenepochs.learning.optim import AdamW, OptimizerConfig
-from sevenepochs.learning.optim.partition import Partition, hidden_matrices
 from sevenepochs.learning.settings import Precision
 from sevenepochs.model.hardware import bf16_unit
 
@@ -27,7 +27,7 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 @dataclass(frozen=True)
 class Muon(OptimizerConfig, kind="muon"):
-    """`lr`, `momentum` and `weight_decay` are of the matrices inside the blocks; `rest` has all other parameters.
+    """Muon's settings are for the matrices inside the blocks; `rest` has all other parameters.
 
     `precision`: of the Newton-Schulz products; "auto" is bf16 where the device is fast at it.
     """
@@ -54,6 +54,43 @@ class Muon(OptimizerConfig, kind="muon"):
     def update_flop(self, model: nn.Module) -> float:
         matrices, _ = hidden_matrices(model)
         return sum(product_flop(len(matrix), matrix.shape[1], self.n_iterations) for matrix in matrices)
+
+
+def hidden_matrices(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the trainable matrices inside the model's blocks, and all other trainable parameters."""
+    matrices: list[Tensor] = [p for p in model.get_submodule("blocks").parameters() if p.ndim == 2 and p.requires_grad]
+    chosen = {id(p) for p in matrices}
+    return matrices, [p for p in model.parameters() if id(p) not in chosen and p.requires_grad]
+
+
+class Partition(torch.optim.Optimizer):
+    """Several optimizers as one, each over its own parameters. It shares its groups and its state with the parts, so
+    that learning rates are scheduled and runs resumed as with any other optimizer."""
+
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self.parts = list(parts)
+        self._share()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # load_state_dict comes through here with new groups and state
+        self._share()
+
+    def _share(self) -> None:
+        low = 0
+        for part in self.parts:
+            high = low + len(part.param_groups)
+            part.param_groups = self.param_groups[low:high]
+            part.state = self.state
+            low = high
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every part."""
+        assert closure is None, "the parts would each call it again"
+        for part in self.parts:
+            part.step()
+        return None
 
 
 class MatrixMuon(torch.optim.Optimizer):
@@ -94,7 +131,7 @@ class MatrixMuon(torch.optim.Optimizer):
 
 
 def product_flop(n_rows: int, n_columns: int, n_iterations: int) -> float:
-    """Floating-point operations of the products for one matrix: per iteration x xT, its square, and one times x."""
+    """Return the FLOPs of one matrix's products: per iteration x xT, its square, and a product with x."""
     short, long = sorted((n_rows, n_columns))
     return float(n_iterations) * (4 * short**2 * long + 2 * short**3)
 
