@@ -1,14 +1,14 @@
-"""Configurations: frozen dataclasses that turn into plain JSON and back, and that refuse unknown keys.
+"""Configurations: frozen dataclasses that turn into plain JSON and back, and refuse unknown keys. Stdlib only.
 
-A slot (position, optimizer, ...) holds a Config; *which* Config class it holds is the selection, so no flag has to be
-kept in step with fields. On disk `kind` names the class: a short name declared at the class (`adamw`; the table is
-config/kinds.py), or module:Class for a class outside the package. Stdlib only.
+A slot (position, optimizer, ...) holds a Config; *which* class it holds is the selection. On disk `kind` names the
+class: a short name declared at the class (`adamw`; config/kinds.py lists them), or module:Class outside the package.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
@@ -24,9 +24,10 @@ from sevenepochs.config.kinds import KINDS
 from sevenepochs.config.old_configs import OLD_KINDS
 from sevenepochs.errors import UserError, nearest
 
-NOT_A_SETTING = {"setting": False}  # metadata of a field that `replace` keeps, and that is no part of the configuration
+NOT_A_SETTING = {"setting": False}  # metadata of a field that is no part of the configuration; `replace` keeps it
 
 _PACKAGE = "sevenepochs."
+_type_hints = functools.cache(typing.get_type_hints)  # hints are text, which is slow to evaluate
 
 
 class Config:
@@ -44,36 +45,34 @@ class Config:
         cls._kind = kind
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; nested configs become objects that carry their `kind`."""
+        """Return plain JSON values; nested configs become objects with their `kind`."""
         fields = {name: _to_plain(getattr(self, name)) for name in _fields(type(self))}
         return {"kind": kind_of(type(self)), **fields}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Inverse of `to_dict`; called at the class itself or at its slot's base class.
+        """Inverse of `to_dict`, called at the class itself or at its slot's base class. Absent keys take defaults.
 
         Raises:
-            UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`. Absent keys take defaults.
+            UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`.
         """
         return _config_from_plain(cls, data, where="config")
 
     def replace(self, path: str, value: Any) -> Self:
-        """A copy with the field at a dotted path changed, e.g. `replace("optimizer.lr", 3e-3)`.
+        """Return a copy with the field at a dotted path changed, e.g. `replace("optimizer.lr", 3e-3)`.
 
         Args:
-            value: a value of the field's type, its text form ("3e-3", "true", "none"), or, for a slot, a Config or a
-                kind.
+            value: of the field's type, its text form ("3e-3", "true", "none"), or, for a slot, a Config or a kind.
 
         Raises:
-            UserError: unknown key (the nearest one is named) or a value that does not fit.
+            UserError: unknown key (the message names the nearest) or a value that does not fit.
         """
         return self.replace_all({path: value})
 
     def replace_all(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with the fields at several dotted paths changed at once, so that only the result has to fit together.
-
-        `model.d_model` 100 and `model.n_head` 10 have no valid half-way: each alone fails on the stock values.
-        A slot and keys inside it may be given together; the keys then belong to the new slot.
+        """Return a copy with the fields at several dotted paths changed at once, so that only the result has to be
+        valid: `model.d_model` 100 and `model.n_head` 10 each fail alone on the stock values. Keys inside a slot that is
+        also given belong to the new slot.
 
         Raises:
             UserError: as `replace`.
@@ -102,13 +101,13 @@ class Config:
         return dataclasses.replace(self, **new)  # type: ignore[type-var]
 
     def fingerprint(self) -> str:
-        """sha256 of the canonical JSON form, first 12 hex digits."""
+        """Return the first 12 hex digits of the canonical JSON form's sha256."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def kind_of(cls: type[Config]) -> str:
-    """The name of a class on disk: its declared kind, `adamw`, or module:Class where it declares none."""
+    """Return the name of a class on disk: its declared kind, `adamw`, or module:Class where it declares none."""
     return cls._kind or f"{cls.__module__}:{cls.__qualname__}"
 
 
@@ -120,13 +119,13 @@ def check_range(where: str, value: float, low: float, high: float = float("inf")
 
 
 def check_choice(where: str, value: object, hint: Any) -> None:
-    """Raise a UserError unless value is one of a Literal type's; a value given from Python passes no other check."""
+    """Raise a UserError unless value is one of a Literal type's; values from Python have no other check."""
     _coerce(hint, value, where)
 
 
 def _fields(cls: type) -> dict[str, Any]:
-    """The settings of a config class with their types: its fields but for those marked `NOT_A_SETTING`."""
-    hints = typing.get_type_hints(cls)
+    """The settings of a config class with their types: its fields without those marked `NOT_A_SETTING`."""
+    hints = _type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.metadata != NOT_A_SETTING}
 
 
@@ -139,8 +138,8 @@ def _to_plain(value: Any) -> Any:
 
 
 def _resolve(kind: str, base: type[Config], where: str) -> type[Config]:
-    """The class that a kind names in a slot. Modules of the package are imported; others have to be loaded already, so
-    that a config.json from somebody else can never make us import their code."""
+    """The class that a kind names in a slot. Other modules than the package's must be loaded already: a config.json
+    from somebody else can never make us import their code."""
     kind = OLD_KINDS.get(kind, kind)
     if kind == base._kind:
         return base
@@ -180,21 +179,19 @@ def _config_from_plain(base: type[Config], data: Any, where: str) -> Any:
 
 
 def _coerce(hint: Any, value: Any, where: str) -> Any:
-    """`value` as the annotated type, or a UserError. Text is parsed, so that command-line values need no quoting."""
+    """`value` as the annotated type, or a UserError. Text is parsed, for values from the command line."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         members = typing.get_args(hint)
         if type(None) in members and (value is None or (isinstance(value, str) and value.lower() == "none")):
             return None
-        errors: list[str] = []
-        for member in members:
-            if member is type(None):
-                continue
+        errors: list[UserError] = []
+        for member in (member for member in members if member is not type(None)):
             try:
                 return _coerce(member, value, where)
             except UserError as error:
-                errors.append(str(error))
-        raise UserError(errors[0])
+                errors.append(error)
+        raise errors[0]
     if origin is typing.Literal:
         choices = typing.get_args(hint)
         if value in choices:
@@ -226,11 +223,12 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
             pass
     elif hint is str and isinstance(value, str):
         return value
-    raise UserError(f"{where} = {value!r} is not {_article(hint)}")
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    raise UserError(f"{where} = {value!r} is not {names.get(hint, f'a valid {hint}')}")
 
 
 def _whole(value: Any) -> int:
-    """An int, also from "1e3" or 1e3; digits are read exactly, however many there are."""
+    """An int, also from "1e3" or 1e3; any number of digits is read exactly."""
     with contextlib.suppress(ValueError):
         if isinstance(value, (str, numbers.Integral)):
             return int(value)
@@ -238,8 +236,3 @@ def _whole(value: Any) -> int:
     if number != int(number):
         raise ValueError(f"{value!r} is not whole")
     return int(number)
-
-
-def _article(hint: Any) -> str:
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    return names.get(hint, f"a valid {hint}")

@@ -1,14 +1,14 @@
-"""Configurations of earlier versions in the form of this one. No torch.
+"""Configurations of earlier versions, in the present form. No torch.
 
-Until 30 November 2026 a `kind` was module:Class, and a setting that came later was left out of what had been written
-before. `present_form` is used wherever a config is read; `python -m sevenepochs.store.run.convert` writes it to disk.
+Until 30 November 2026 a `kind` was module:Class, and older files lack settings that came later. `present_form` is used
+wherever a config is read; `python -m sevenepochs.store.run.convert` writes it to disk.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# What a config means by silence: the default of a setting that came after it was written. By kind.
+# By kind: values of settings that came later, for configs that were written before.
 _LATER: dict[str, dict[str, Any]] = {
     "file": {"encoding": None},
     "experiment": {"averaging": {"kind": "last"}},
@@ -18,7 +18,7 @@ _LATER: dict[str, dict[str, Any]] = {
     "gelu": {"dropout": 0.0},
 }
 
-# Frozen: the modules are those of 30 November 2026, wherever the classes are now.
+# Frozen: the modules are those of 30 November 2026.
 OLD_KINDS = {
     "averaging.ema:EMA": "ema",
     "averaging.last:LastWeights": "last",
@@ -73,7 +73,7 @@ OLD_KINDS = {
 
 
 def present_form(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a config as this version would have written it, `kind` by `kind`; one in that form stays as it is."""
+    """Return a copy of a config as this version would have written it; a config in that form stays as it is."""
     kind = OLD_KINDS.get(str(config.get("kind")), config.get("kind"))
     inner = {key: present_form(value) if isinstance(value, dict) else value for key, value in config.items()}
     if kind is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def chain(name: str) -> list[str]:
     return found
 
 
+@functools.cache
 def _functions(file: str) -> dict[str, ast.FunctionDef]:
     """The functions of a file that return an Experiment, by name, in order."""
     source = Path(__file__).with_name(f"{file}.py").read_text(encoding="utf-8")
