@@ -1,4 +1,4 @@
-"""An experiment is one Config per slot; everything is put together here and nowhere else."""
+"""An experiment: one Config per slot. Everything is put together here and nowhere else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sevenepochs.protocol.rows import Rows
 
 
 class Data(NamedTuple):
-    """A corpus made ready for one experiment: titles, tokenizer, and the two id streams (int32)."""
+    """A corpus prepared for one experiment: titles, tokenizer, and the two id streams (int32)."""
 
     corpus: Corpus
     split: Split
@@ -44,7 +44,7 @@ class Experiment(Config, kind="experiment"):
 
     Attributes:
         recipe: name of the recipe that it was loaded as, kept by `replace`; None for one made by hand. It is no
-            setting: two experiments are equal whatever they are called, and `to_dict` leaves it out.
+            setting: `==` ignores it, and `to_dict` leaves it out.
     """
 
     corpus: CorpusConfig = field(default_factory=HubCorpus)
@@ -91,18 +91,18 @@ class Experiment(Config, kind="experiment"):
         return self.batches.build(data.train_ids, data.tokenizer.eos_id, self.training.seed)
 
     def build_model(self, vocab_size: int, texts: Sequence[str] | None = None) -> GPTModel:
-        """A freshly initialised model on the CPU, in training mode.
+        """Return a freshly initialised model on the CPU, in training mode.
 
         Args:
             texts: of the tokens (`Tokenizer.texts`), for an embedding that reads them.
         """
-        # the stock geometry is scored whatever the recipe trains with, so rows of 128 must fit
+        # the stock geometry is always scored, so rows of 128 must fit
         block_size = max(self.batches.block_size, STOCK_BLOCK_SIZE)
         return self.model.build(vocab_size, block_size, self.training.seed, texts)
 
     def step_flop(self, model: GPTModel) -> float:
-        """Floating-point operations of one training step: 6 per product parameter and target, plus attention's
-        12 * layers * d_model * block a target (unmasked), times the objective's passes."""
+        """Return the FLOPs of one training step: per target 6 per product parameter, plus attention's
+        12 * layers * d_model * block (unmasked); times the objective's passes."""
         b, m = self.batches, self.model
         per_target = 6 * n_matmul_parameters(model) + 12 * m.n_layer * m.d_model * b.block_size
         return float(per_target) * b.batch_size * b.block_size * self.objective.passes_per_token

@@ -1,4 +1,4 @@
-"""Every metric's name, unit and meaning, in one table. Whatever prints a number, formats it here. Stdlib only."""
+"""Name, unit and meaning of every metric. Whatever prints a number formats it here. Stdlib only."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """What a figure is: its label for people, its unit, one line of meaning, and how many decimals are honest.
+    """A figure's label for people, its unit, one line of meaning, and its format.
 
-    `spec_below`: a bound, and the decimals of what is smaller."""
+    `spec_below`: a bound, and the format below it."""
 
     name: str
     label: str
@@ -95,9 +95,9 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
 def format_metric(name: str, value: float | int | None, *, unit: bool = False) -> str:
-    """The value as people should see it; '-' for a figure that does not exist (no window fits, run missing).
+    """Return the value as text for people; '-' for a figure that does not exist (no window fits, run missing).
 
-    A share too small for its decimals is "< 0.01%": it is not nothing.
+    A positive share too small for its decimals is "< 0.01%".
     """
     metric = METRICS[name]
     if value is None:

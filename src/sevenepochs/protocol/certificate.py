@@ -1,4 +1,4 @@
-"""The certificate: what a run did, held against the protocol. A run that breaks a rule finishes; this says which."""
+"""The certificate: the facts of a run, compared with the protocol. A run that breaks a rule finishes, and is marked."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a r
 
 @dataclass(frozen=True)
 class Facts:
-    """What the trainer did: counts, hashes and the causality check are observed; epochs (which make the steps), seed,
-    passes and what the tokenizer was trained on are those that it was told.
+    """Facts of a run. Counts, hashes and the causality check are observed; epochs, seed, passes and the tokenizer's
+    training text are those of the settings.
 
-    `ids_sha256`: of the stream handed to the trainer; `expected_ids_sha256`: of the joined training text, encoded
-    afresh; the same for validation.
-    `tokens_used`: training targets consumed, summed over steps; `train_tokens`: length of the training stream.
-    `causality_violation_nats`: see `scoring.causality_violation`.
+    Attributes:
+        train_tokens: length of the training stream.
+        tokens_used: training targets consumed, summed over steps.
+        ids_sha256: of the stream that the trainer was given; `validation_ids_sha256`: of the scorer's.
+        expected_ids_sha256: of the joined training text, encoded afresh; the same for validation.
+        causality_violation_nats: see `scoring.causality_violation`.
     """
 
     track: Track
@@ -48,7 +50,7 @@ class Facts:
 
 
 def scoring_sha256() -> str:
-    """Hash of the source that computes the figures, line ends normalised."""
+    """Return the hash of the source that computes the figures, line ends normalised."""
     digest = hashlib.sha256()
     for name in _SCORING_SOURCES:
         text = resources.files("sevenepochs.protocol").joinpath(name).read_text(encoding="utf-8")
@@ -57,7 +59,7 @@ def scoring_sha256() -> str:
 
 
 def certificate(facts: Facts) -> dict[str, Any]:
-    """JSON: the rules with their verdicts (`broken` lists those that failed), then the facts they rest on."""
+    """Return JSON: the rules with their verdicts (`broken` lists those that failed), then the facts behind them."""
     budget = EPOCHS * facts.train_tokens
     fidelity = facts.tokenizer_fidelity
     rules = [
@@ -108,7 +110,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
         },
         "scoring": {"sha256": scoring_sha256(), "rows": facts.rows},
         "source": _source(facts.environment),
-        # of a run that was stopped and went on with something else changed: every one of them trained it
+        # of a run that was resumed after a change
         "earlier_sources": [_source(one) for one in facts.environment.get(EARLIER, [])],
     }
 

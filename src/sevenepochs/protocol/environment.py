@@ -1,6 +1,6 @@
-"""What a run was made with: versions, processor, and the exact source (commit and diff). Stdlib only.
+"""The environment of a run: versions, processor, and the exact source (commit and diff). Stdlib only.
 
-Nothing that names a person or a machine: no host name, no user name, no absolute path, no remote's address.
+Nothing in it names a person or a machine: no host name, user name, absolute path or remote's address.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("sevenepochs", "torch", "numpy", "tokenizers", "safetensors", "pyarrow", "huggingface_hub")
-# What decides how fast reduced precision is on a CPU: x86's names, then Arm's.
+# Flags that decide the speed of reduced precision on a CPU: x86's names, then Arm's.
 CPU_FLAGS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "bf16", "sve", "asimd")
-EARLIER = "earlier"  # in a resumed run's environment: those of its sessions before, where they were others
+EARLIER = "earlier"  # key of a resumed run's environment: environments of earlier sessions that differed
 MAX_DIFF_BYTES = 200_000
 MAX_UNTRACKED_FILES = 100
 MAX_HASHED_BYTES = 10_000_000  # an untracked file this large is data, not source
 
 
 def environment_facts(root: Path | None = None) -> dict[str, Any]:
-    """The facts as JSON values; what cannot be found out is null.
+    """Return the facts as JSON values, null where unknown.
 
     Args:
         root: a folder of the source checkout; by default the package's own.
@@ -45,18 +45,18 @@ def environment_facts(root: Path | None = None) -> dict[str, Any]:
 
 
 def earlier_environments(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, Any]]:
-    """The environments of a run's earlier sessions, each different one once, oldest first, the present one left out."""
+    """Return the different environments of a run's earlier sessions, oldest first, without the present one."""
     sessions = [*before.get(EARLIER, []), {key: value for key, value in before.items() if key != EARLIER}]
     present = {key: value for key, value in now.items() if key != EARLIER}
     return [one for index, one in enumerate(sessions) if one != present and one not in sessions[:index]]
 
 
 def source_facts(root: Path) -> dict[str, Any] | None:
-    """Commit, whether the tree is dirty, and by what; None when `root` is not in a git checkout.
+    """Return commit and changes of the checkout of `root`; None outside a git checkout.
 
-    A package installed into some other project's checkout is not tracked there, and counts as no checkout.
-    The diff is against the commit, its paths relative to the checkout; files that git does not know yet are listed by
-    hash (null when large). The hash `diff_sha256` is over the whole diff, also when the text is cut.
+    A package installed into another project's checkout is not tracked there, and counts as outside.
+    The diff is against the commit, with paths relative to the checkout; untracked files are listed by hash (null when
+    large). `diff_sha256` is of the whole diff, also when the text is cut.
     """
     if not (git(root, "ls-files") or b"").strip():
         return None
@@ -79,8 +79,7 @@ def source_facts(root: Path) -> dict[str, Any] | None:
 
 
 def git(root: Path, *arguments: str) -> bytes | None:
-    """git's output in `root`, or None when it fails or is not there. No locks are taken: a training run must not get in
-    the way of a commit."""
+    """Return git's output in `root`, or None when it fails or is absent. It takes no locks, for the sake of commits."""
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments],
@@ -120,7 +119,7 @@ def _cpu_model() -> str | None:
 
 def _cpu_flags() -> list[str]:
     if platform.system() == "Darwin":
-        # Apple silicon names features one by one; Intel Macs list them, AVX2 among the "leaf 7" ones.
+        # Apple silicon has a name per feature; Intel Macs list them, AVX2 among the "leaf 7" ones
         arm = ["bf16"] if _sysctl("hw.optional.arm.FEAT_BF16") == "1" else []
         intel = (_sysctl("machdep.cpu.leaf7_features") or "").lower().split()
         return arm + [flag for flag in CPU_FLAGS if flag in intel]
