@@ -1,164 +1,114 @@
-"""Faults of a finished site, found by reading its HTML as a browser would: used by each build, and by the tests."""
+"""Faults of a finished site, found in its HTML, styles and pictures: used by each build, and by the tests."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from sevenepochs.report.site_html import Element, parse
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A fault and the page it is on."""
-
-    page: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.page}: {self.message}"
-
 
 _PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME|XXX|lorem ipsum)\b|\bcoming soon\b|\bto be written\b", re.IGNORECASE)
 # What a browser fetches by itself when it shows the element; a link that a reader clicks is not among them.
 _FETCHED = {"src", "srcset", "poster", "data", "background", "xlink:href"}
-_URL_IN_CSS = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
-_REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _LINK_RELS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "dns-prefetch", "preconnect", "manifest"}
+_URL_IN_CSS = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
+_URL_IN_SVG = re.compile(r"""<(?:image|use|script|link)\b[^>]*?\bhref\s*=\s*["']([^"']+)""")
+_REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 
 
-def check_site(folder: Path) -> list[Problem]:
-    """All faults: dead links and anchors, figures without source, caption or alt text, placeholder text, requests to
-    elsewhere, ids used twice, headings out of order. An empty list is what a build accepts."""
-    pages = {path.relative_to(folder).as_posix(): parse(path) for path in sorted(folder.rglob("*.html"))}
-    ids = {
-        name: {element.attributes["id"] for element in page if "id" in element.attributes}
-        for name, page in pages.items()
-    }
-    problems = []
+def check_site(folder: Path) -> list[str]:
+    """Return all faults, each after its file's name; an empty list is what a build accepts.
+
+    Faults are dead links and anchors, figures without source, caption or alt text, placeholder text, requests to
+    elsewhere, ids used twice, and headings out of order.
+    """
+    from lxml import html
+
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.html"))}
+    pages = {name: html.parse(str(path), parser).getroot() for name, path in files.items()}
+    ids = {name: Counter(page.xpath("//@id")) for name, page in pages.items()}
+    faults = []
     for name, page in pages.items():
-        checks = (
-            _links(folder, name, page, ids),
-            _fetches(page),
-            _figures(page),
-            _ids(page),
-            _headings(page),
-            _text(page),
-        )
-        problems += [Problem(name, message) for check in checks for message in check]
+        twice = (f"the id {one!r} is used twice" for one, count in ids[name].items() if count > 1)
+        checks = _links(folder, name, page, ids), _fetches(page), _figures(page), twice, _headings(page), _text(page)
+        faults += [f"{name}: {fault}" for check in checks for fault in check]
     for path in sorted([*folder.rglob("*.css"), *folder.rglob("*.svg")]):
-        problems += [Problem(path.relative_to(folder).as_posix(), message) for message in _file_fetches(path)]
-    return problems
-
-
-def _links(folder: Path, name: str, page: list[Element], ids: dict[str, set[str]]) -> list[str]:
-    faults = []
-    for element in page:
-        for key in ("href", "src"):
-            target = element.attributes.get(key)
-            if target is None or re.match(r"(https?|mailto|data):", target):
-                continue
-            if re.match(r"[a-z][a-z0-9+.-]*:|/", target, re.IGNORECASE):
-                faults.append(f"the link {target!r} is not relative, so it would break on disk or below a folder")
-                continue
-            path, fragment = unquote(urlsplit(target).path), unquote(urlsplit(target).fragment)
-            file = (Path(name).parent / path).as_posix() if path else name
-            if not (folder / file).is_file():
-                faults.append(f"dead link: {target!r}")
-            elif fragment and file in ids and fragment not in ids[file]:
-                faults.append(f"dead anchor: {target!r}")
+        text = path.read_text(encoding="utf-8", errors="replace")
+        urls = _URL_IN_SVG.findall(text) if path.suffix == ".svg" else []
+        found = [f"the picture would fetch {url!r} from elsewhere" for url in urls if _REMOTE.match(url)]
+        faults += [f"{path.relative_to(folder).as_posix()}: {fault}" for fault in [*_css_fetches(text), *found]]
     return faults
 
 
-def _fetches(page: list[Element]) -> list[str]:
-    faults = []
-    for element in page:
-        for key, value in element.attributes.items():
-            linked = element.name == "link" and key == "href" and element.attributes.get("rel") in _LINK_RELS
+def _links(folder: Path, name: str, page: Any, ids: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for target in page.xpath("//@href | //@src"):
+        if re.match(r"(https?|mailto|data):", target):
+            continue
+        if re.match(r"[a-z][a-z0-9+.-]*:|/", target, re.IGNORECASE):
+            yield f"the link {target!r} is not relative, so it would break on disk or below a folder"
+            continue
+        path, fragment = unquote(urlsplit(target).path), unquote(urlsplit(target).fragment)
+        file = (Path(name).parent / path).as_posix() if path else name
+        if not (folder / file).is_file():
+            yield f"dead link: {target!r}"
+        elif fragment and file in ids and fragment not in ids[file]:
+            yield f"dead anchor: {target!r}"
+
+
+def _fetches(page: Any) -> Iterator[str]:
+    for element in page.iter("*"):
+        for key, value in element.items():
+            linked = element.tag == "link" and key == "href" and element.get("rel") in _LINK_RELS
             if (key in _FETCHED or linked) and _REMOTE.match(value):
-                faults.append(f"<{element.name}> would fetch {value!r} from elsewhere")
-            if key == "style":
-                faults += _css_fetches(value)
-        if element.name == "style":
-            faults += _css_fetches(element.text)
-        if element.name in {"iframe", "object", "embed"}:
-            faults.append(f"<{element.name}> does not belong on a static page")
-    return faults
+                yield f"<{element.tag}> would fetch {value!r} from elsewhere"
+        yield from _css_fetches(element.get("style", ""))
+        if element.tag == "style":
+            yield from _css_fetches(element.text or "")
+        if element.tag in {"iframe", "object", "embed"}:
+            yield f"<{element.tag}> does not belong on a static page"
 
 
 def _css_fetches(css: str) -> list[str]:
-    urls = [first or second for first, second in _URL_IN_CSS.findall(css)]
+    urls = (first or second for first, second in _URL_IN_CSS.findall(css))
     return [f"a style would fetch {url!r} from elsewhere" for url in urls if _REMOTE.match(url)]
 
 
-def _file_fetches(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    faults = _css_fetches(text)
-    if path.suffix == ".svg":
-        faults += [
-            f"the picture would fetch {url!r} from elsewhere"
-            for url in re.findall(r"""<(?:image|use|script|link)\b[^>]*?\bhref\s*=\s*["']([^"']+)""", text)
-            if _REMOTE.match(url)
-        ]
-    return faults
+def _figures(page: Any) -> Iterator[str]:
+    for image in page.iter("img"):
+        if not image.get("alt", "").strip():
+            inside = next(image.iterancestors("figure"), None)
+            where = f"image {image.get('src')!r}" if inside is None else f"figure {_name(inside)}"
+            yield f"{where} has no alt text (:alt:)"
+    for figure in page.xpath("//figure[not(ancestor::figure)]"):
+        if "float-figure" in figure.classes:
+            if not any(caption.text_content().strip() for caption in figure.iter("figcaption")):
+                yield f"figure {_name(figure)} has no caption"
+            if not figure.find_class("figure-source"):
+                yield f"figure {_name(figure)} has no source: embed a cell, or end its caption with 'Source: [..](..)'"
 
 
-def _figures(page: list[Element]) -> list[str]:
-    faults = []
-    for element in page:
-        if element.name == "img" and not element.attributes.get("alt", "").strip():
-            inside = element.ancestor("figure")
-            where = f"figure {_name(inside)}" if inside else f"image {element.attributes.get('src')!r}"
-            faults.append(f"{where} has no alt text (:alt:)")
-        if element.name == "figure" and "float-figure" in element.classes and element.ancestor("figure") is None:
-            inner = [child for child in page if child.is_inside(element)]
-            if not any(child.name == "figcaption" and child.text.strip() for child in inner):
-                faults.append(f"figure {_name(element)} has no caption")
-            if not any("figure-source" in child.classes for child in inner):
-                faults.append(
-                    f"figure {_name(element)} has no source: embed a cell, or end its caption with 'Source: [..](..)'"
-                )
-    return faults
+def _name(figure: Any) -> str:
+    return repr(figure.get("id") or " ".join(figure.text_content().split())[:40] or "without a label")
 
 
-def _name(figure: Element) -> str:
-    return repr(figure.attributes.get("id") or " ".join(figure.text.split())[:40] or "without a label")
-
-
-def _ids(page: list[Element]) -> list[str]:
-    seen: set[str] = set()
-    faults = []
-    for element in page:
-        name = element.attributes.get("id")
-        if name is not None:
-            if name in seen:
-                faults.append(f"the id {name!r} is used twice")
-            seen.add(name)
-    return faults
-
-
-def _headings(page: list[Element]) -> list[str]:
-    faults, before, titles = [], 0, 0
-    whole = any(element.name == "body" and "print" in element.classes for element in page)
-    for element in page:
-        if not re.fullmatch(r"h[1-6]", element.name):
-            continue
-        level = int(element.name[1])
+def _headings(page: Any) -> Iterator[str]:
+    before, titles = 0, 0
+    for heading in page.iter("h1", "h2", "h3", "h4", "h5", "h6"):
+        level = int(heading.tag[1])
         titles += level == 1
         if level > before + 1:
-            faults.append(f"heading {' '.join(element.text.split())!r} is of level {level} after one of level {before}")
+            words = " ".join(heading.text_content().split())
+            yield f"heading {words!r} is of level {level} after one of level {before}"
         before = level
-    if titles != 1 and not whole:
-        faults.append(f"the page has {titles} headings of level 1 instead of one")
-    return faults
+    if titles != 1 and not page.xpath("//body[contains(@class, 'print')]"):
+        yield f"the page has {titles} headings of level 1 instead of one"
 
 
-def _text(page: list[Element]) -> list[str]:
-    body = next((element for element in page if element.name == "main"), None)
-    text = " ".join(body.prose.split()) if body else ""
-    return [
-        f"placeholder text: {match.group()!r} in {text[max(0, match.start() - 30) : match.end() + 30]!r}"
-        for match in _PLACEHOLDER.finditer(text)
-    ]
+def _text(page: Any) -> Iterator[str]:
+    inside = page.xpath("//main[1]//text()[not(ancestor::pre | ancestor::code | ancestor::script | ancestor::style)]")
+    text = " ".join(" ".join(inside).split())
+    for match in _PLACEHOLDER.finditer(text):
+        yield f"placeholder text: {match.group()!r} in {text[max(0, match.start() - 30) : match.end() + 30]!r}"

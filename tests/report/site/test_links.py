@@ -17,7 +17,7 @@ def _site(folder: Path, html: str, css: str = "p { color: red }", svg: str = "<s
     (folder / "index.html").write_text(html)
     (folder / "site.css").write_text(css)
     (folder / "p.svg").write_text(svg)
-    return [str(problem) for problem in check_site(folder)]
+    return check_site(folder)
 
 
 def test_a_sound_page_has_no_fault(tmp_path: Path) -> None:
