@@ -9,7 +9,7 @@ import pytest
 
 from sevenepochs.errors import UserError
 from sevenepochs.report.links import check_site
-from sevenepochs.report.theme.sanitise import sanitise
+from sevenepochs.report.theme.html import sanitise
 from sevenepochs.report.theme.site import load_site
 from sevenepochs.report.theme.write import write_site
 

@@ -1,1 +1,1 @@
-"""Our theme for mystmd: page JSON in, static HTML out. mystmd starts it through `build.render` in template.yml."""
+"""A theme for mystmd: page JSON in, static HTML out. mystmd starts it through `build.render` in template.yml."""

@@ -1,4 +1,4 @@
-"""What a notebook's cell put out, as HTML: images as files, tables sanitised, text as text.
+"""The outputs of a notebook's cell as HTML: images as files, tables sanitised, text as text.
 
 A picture is shown through <img>, SVG too: inside an image nothing runs, nothing is fetched, and ids cannot collide.
 """
@@ -8,12 +8,10 @@ from __future__ import annotations
 import base64
 import re
 
-from sevenepochs.report.theme.renderer import Renderer
-from sevenepochs.report.theme.sanitise import sanitise
-from sevenepochs.report.theme.site import Node
-from sevenepochs.report.theme.tags import escape, tag
+from sevenepochs.report.theme.html import escape, sanitise, tag
+from sevenepochs.report.theme.site import Assets, Node
 
-# Best first. What is not here (widgets, JavaScript, Vega) needs a program in the page; its text/plain is shown instead.
+# Best first. All else (widgets, JavaScript, Vega) needs a program in the page; its text/plain is shown instead.
 _PICTURES = {
     "image/svg+xml": ".svg",
     "image/png": ".png",
@@ -24,32 +22,33 @@ _PICTURES = {
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def output_html(renderer: Renderer, node: Node, alt: str | None) -> str:
-    """One output.
+def output_html(output: Node, assets: Assets, alt: str | None) -> str | None:
+    """Return one output; None where it offers no form that a static page can show.
 
-    Raises:
-        UserError: it offers no form that a static page can show.
+    Args:
+        output: as the notebook stores it, with large contents in files beside the pages ("path").
+        alt: describes the picture, unless the output's metadata does.
     """
-    data = node["jupyter_data"]
-    kind = data["output_type"]
+    kind = output["output_type"]
     if kind == "stream":
-        return _pre(_joined(data["text"]), f"output stream {data['name']}")
+        return _pre(_joined(output["text"]), f"output stream {output['name']}")
     if kind == "error":
-        traceback = _joined(data.get("traceback") or [f"{data['ename']}: {data['evalue']}"], "\n")
+        traceback = _joined(output.get("traceback") or [f"{output['ename']}: {output['evalue']}"], "\n")
         return _pre(traceback, "output error")
-    bundle = data["data"]
+    bundle, metadata = output["data"], output.get("metadata", {})
     for mime, suffix in _PICTURES.items():
         if mime in bundle:
-            path = renderer.assets.write(_picture(renderer, mime, bundle[mime]), suffix)
-            described = _described(data.get("metadata", {}), mime) or alt
-            width = (data.get("metadata", {}).get(mime) or {}).get("width")
-            return tag("img", src=path, alt=described or "", width=width, class_="output picture") + "\n"
+            content = _content(bundle[mime], assets, is_base64=mime != "image/svg+xml")
+            of_picture = metadata.get(mime) or {}
+            alt = of_picture.get("alt") or metadata.get("alt") or alt or ""
+            path = assets.write(content, suffix)
+            return tag("img", src=path, alt=alt, width=of_picture.get("width"), class_="output picture") + "\n"
     if "text/html" in bundle:
-        html = sanitise(_content(renderer, bundle["text/html"]))
+        html = sanitise(_content(bundle["text/html"], assets).decode("utf-8"))
         return tag("div", html, class_="output html table-box", tabindex=0, role="region", aria_label="Output") + "\n"
     if "text/plain" in bundle:
-        return _pre(_content(renderer, bundle["text/plain"]), "output text")
-    raise renderer.refuse(node, f"an output has only {', '.join(sorted(bundle))}, which a static page cannot show")
+        return _pre(_content(bundle["text/plain"], assets).decode("utf-8"), "output text")
+    return None
 
 
 def _pre(text: str, style: str) -> str:
@@ -60,20 +59,9 @@ def _joined(text: str | list[str], between: str = "") -> str:
     return text if isinstance(text, str) else between.join(text)
 
 
-def _content(renderer: Renderer, part: Node) -> str:
+def _content(part: Node, assets: Assets, *, is_base64: bool = False) -> bytes:
     """Small outputs stand in the tree, large ones in a file beside it."""
-    if "content" in part:
-        return _joined(part["content"])
-    return renderer.assets.read(part["path"]).decode("utf-8")
-
-
-def _picture(renderer: Renderer, mime: str, part: Node) -> bytes:
     if "path" in part:
-        return renderer.assets.read(part["path"])
+        return assets.read(part["path"])
     content = _joined(part["content"])
-    return content.encode("utf-8") if mime == "image/svg+xml" else base64.b64decode(content)
-
-
-def _described(metadata: Node, mime: str) -> str | None:
-    """The description that a notebook gave its picture, in the output's metadata."""
-    return (metadata.get(mime) or {}).get("alt") or metadata.get("alt")
+    return base64.b64decode(content) if is_base64 else content.encode("utf-8")

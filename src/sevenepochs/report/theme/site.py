@@ -1,4 +1,4 @@
-"""What mystmd hands to a theme: the project's settings, one JSON tree a page, and the files that pages use.
+"""The input of the theme: the project's settings, one JSON tree per page, and the files that pages use.
 
 The folder is mystmd's `_build/site`: config.json, content/<slug>.json, public/. Its format is mystmd's own and not
 promised to stay (hence the pin `mystmd>=1.11,<1.12`): whatever is read from it is read here or in the node handlers.
@@ -6,25 +6,30 @@ promised to stay (hence the pin `mystmd>=1.11,<1.12`): whatever is read from it 
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.errors import UserError
+
 Node = dict[str, Any]
+_PLACE_HASH = re.compile(r"-?[0-9a-f]{32}$")
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all that stand below it, in reading order."""
+    """Yield the node and all that stand below it, in reading order."""
     yield node
     for child in node.get("children", ()):
         yield from walk(child)
 
 
 def text_of(node: Node) -> str:
-    """The words of a node, markup dropped."""
+    """Return the words of a node without markup."""
     if "value" in node and node.get("type") not in {"comment", "code"}:
         return str(node["value"])
     return "".join(text_of(child) for child in node.get("children", ()))
@@ -37,7 +42,7 @@ class Page:
     slug: str
     file: str
     location: str
-    kind: str
+    is_notebook: bool
     frontmatter: dict[str, Any]
     root: Node
     citations: dict[str, Any]
@@ -46,19 +51,14 @@ class Page:
     def title(self) -> str:
         return str(self.frontmatter.get("title") or self.slug)
 
-    @property
-    def is_notebook(self) -> bool:
-        return self.kind == "Notebook"
-
-    @functools.cached_property
+    @cached_property
     def anchors(self) -> dict[str, str]:
-        """Label or identifier -> the id that stands in the HTML."""
+        """The id that stands in the HTML, by label and by identifier."""
         found: dict[str, str] = {}
         for node in walk(self.root):
-            if node.get("html_id"):
-                for key in ("label", "identifier"):
-                    if node.get(key):
-                        found.setdefault(str(node[key]), str(node["html_id"]))
+            for key in ("label", "identifier"):
+                if node.get("html_id") and node.get(key):
+                    found.setdefault(str(node[key]), str(node["html_id"]))
         return found
 
 
@@ -83,45 +83,37 @@ class Site:
     logo_text: str
     entries: tuple[Entry, ...]
     public: Path
-    base_url: str | None = None
-    pdf: str | None = None
+    base_url: str | None
+    pdf: str | None
 
-    @property
+    @cached_property
     def pages(self) -> list[Page]:
         return [entry.page for entry in self.entries if entry.page is not None]
 
     def page_at(self, url: str) -> Page | None:
-        """The page that mystmd calls `/slug`; the first page is `/`."""
+        """Return the page that mystmd calls `/slug`; the first page is `/`."""
         slug = url.split("#")[0].strip("/").replace("/", ".")
-        return self._by_slug.get(slug) if slug else self.pages[0]
+        return next((page for page in self.pages if page.slug == slug), None) if slug else self.pages[0]
 
-    def alt_of(self, page: Page, label: str | None) -> str | None:
-        """How a figure somewhere on the site describes the picture of this page's cell."""
-        return self._alts.get((page.slug, label)) if label else None
-
-    @functools.cached_property
-    def _alts(self) -> dict[tuple[str, str | None], str]:
-        found: dict[tuple[str, str | None], str] = {}
-        for page in self.pages:
-            for node in walk(page.root):
-                alt, source = (node.get("data") or {}).get("alt"), node.get("source") or {}
-                if alt and source.get("label"):
-                    found.setdefault((str(source.get("slug")), source["label"]), str(alt))
+    @cached_property
+    def alts(self) -> dict[tuple[str, str], str]:
+        """How figures describe the pictures of notebook cells, by the notebook's slug and the cell's label."""
+        found: dict[tuple[str, str], str] = {}
+        for node in (node for page in self.pages for node in walk(page.root)):
+            alt, source = (node.get("data") or {}).get("alt"), node.get("source") or {}
+            if alt and source.get("label"):
+                found.setdefault((str(source.get("slug")), source["label"]), str(alt))
         return found
-
-    @functools.cached_property
-    def _by_slug(self) -> dict[str, Page]:
-        return {page.slug: page for page in self.pages}
 
 
 def load_site(folder: Path, base_url: str | None = None, pdf: str | None = None) -> Site:
-    """Read `_build/site` of a project; `base_url` and `pdf` are where the site will be, and its PDF, if anywhere."""
+    """Read `_build/site` of a project; `base_url` is the site's address, `pdf` the file name of its PDF, if any."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     project = config["projects"][0]
     first = _page(folder, project["index"], "index.html")
     entries = [Entry(first.title, 1, first)]
     for item in project["pages"]:
-        page = _page(folder, item["slug"]) if "slug" in item else None
+        page = _page(folder, item["slug"], f"{item['slug']}.html") if "slug" in item else None
         title = item.get("short_title") or item.get("title") or (page.title if page else "")
         entries.append(Entry(title, int(item.get("level", 1)), page))
     content = (project.get("license") or {}).get("content") or {}
@@ -140,14 +132,40 @@ def load_site(folder: Path, base_url: str | None = None, pdf: str | None = None)
     )
 
 
-def _page(folder: Path, slug: str, file: str | None = None) -> Page:
+def _page(folder: Path, slug: str, file: str) -> Page:
     data = json.loads((folder / "content" / f"{slug}.json").read_text(encoding="utf-8"))
-    return Page(
-        slug=slug,
-        file=file or f"{slug}.html",
-        location=data["location"],
-        kind=data["kind"],
-        frontmatter=data["frontmatter"],
-        root=data["mdast"],
-        citations=data["references"]["cite"],
-    )
+    is_notebook, citations = data["kind"] == "Notebook", data["references"]["cite"]
+    return Page(slug, file, data["location"], is_notebook, data["frontmatter"], data["mdast"], citations)
+
+
+class Assets:
+    """The files that pages really use, copied once; mystmd's other conversions stay behind."""
+
+    def __init__(self, public: Path, out: Path) -> None:
+        self._public = public
+        self._out = out
+
+    def use(self, url: str) -> str:
+        """Copy a file of mystmd's public folder; return its path in the site.
+
+        mystmd puts a hash of the file's *place* into its name, which would differ from build to build; the copy carries
+        a hash of its content instead.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        source = self._public / url.lstrip("/")
+        if not source.is_file():
+            raise UserError(f"{url} is linked but no such file was found beside the page")
+        return self.write(source.read_bytes(), source.suffix, stem=_PLACE_HASH.sub("", source.stem))
+
+    def write(self, content: bytes, suffix: str, stem: str = "") -> str:
+        """Store bytes under the hash of their content; return their path in the site."""
+        name = f"{stem}{'-' * bool(stem)}{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+        target = self._out / "assets" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        return f"assets/{name}"
+
+    def read(self, url: str) -> bytes:
+        return (self._public / url.lstrip("/")).read_bytes()

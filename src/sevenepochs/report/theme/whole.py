@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+from sevenepochs.report.theme.html import escape, tag
 from sevenepochs.report.theme.page import article, shell
-from sevenepochs.report.theme.renderer import Assets
-from sevenepochs.report.theme.site import Page, Site
-from sevenepochs.report.theme.tags import escape, tag
+from sevenepochs.report.theme.site import Assets, Page, Site
 
 FILE = "print.html"
 
 
 def whole_document(site: Site, assets: Assets) -> str:
-    """The one-page edition."""
+    """Return the one-page edition."""
     chapters = [page for page in site.pages if not page.is_notebook]
     texts = [
-        tag(
-            "section",
-            article(site, page, assets, whole=True).html,
-            id=page.slug,
-            class_="chapter",
-            style=f"page: {_name(page)}",
-        )
-        for page in chapters
+        tag("section", article(site, page, assets, whole=True), id=page.slug, class_="chapter", style=f"page: {name}")
+        for page, name in ((page, _name(page)) for page in chapters)
     ]
-    cover = [
-        tag("p", escape(site.title), class_="cover-title"),
-        tag("p", escape(site.description), class_="cover-text"),
-    ]
-    authors = site.pages[0].frontmatter.get("authors") or []
-    if authors:
-        cover.append(tag("p", escape(", ".join(str(author["name"]) for author in authors)), class_="cover-authors"))
-    if site.base_url:
-        cover.append(tag("p", tag("a", escape(site.base_url), href=site.base_url), class_="cover-address"))
-    body = tag("header", "".join(cover), class_="cover") + _contents(site) + tag("main", "".join(texts))
+    body = _cover(site) + _contents(site) + tag("main", "".join(texts))
     styles = tag("style", "\n".join(_running_head(page) for page in chapters))
     # Out of search engines: each page of it exists on its own.
     robots = tag("meta", name="robots", content="noindex")
     return shell(site, FILE, site.title, site.description, tag("body", body, class_="print"), robots + styles)
+
+
+def _cover(site: Site) -> str:
+    authors = site.pages[0].frontmatter.get("authors") or []
+    lines = {
+        "title": escape(site.title),
+        "text": escape(site.description),
+        "authors": escape(", ".join(str(author["name"]) for author in authors)),
+        "address": tag("a", escape(site.base_url), href=site.base_url) if site.base_url else "",
+    }
+    body = [tag("p", text, class_=f"cover-{name}") for name, text in lines.items() if text]
+    return tag("header", "".join(body), class_="cover")
 
 
 def _contents(site: Site) -> str:
@@ -51,23 +47,14 @@ def _contents(site: Site) -> str:
             slug = entry.page.slug
             # pdf.py fills in the page number, which only the printer knows
             number = tag("span", "", class_="toc-page", data_chapter=slug)
-            items.append(
-                tag(
-                    "li",
-                    tag("a", escape(entry.page.title), href=f"#{slug}") + number,
-                    class_=f"level-{min(entry.level, 2)}",
-                )
-            )
-    return tag(
-        "nav",
-        tag("p", "Contents", class_="contents-title") + tag("ol", "".join(items)),
-        class_="whole-contents",
-        aria_label="Contents",
-    )
+            line = tag("a", escape(entry.page.title), href=f"#{slug}") + number
+            items.append(tag("li", line, class_=f"level-{min(entry.level, 2)}"))
+    body = tag("p", "Contents", class_="contents-title") + tag("ol", "".join(items))
+    return tag("nav", body, class_="whole-contents", aria_label="Contents")
 
 
 def _name(page: Page) -> str:
-    """A CSS identifier: print lays each chapter on pages of its own name, which carry its title at their head."""
+    """Return a CSS identifier: print lays each chapter on pages of its own name, with its title at their head."""
     return "chapter-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in page.slug)
 
 
