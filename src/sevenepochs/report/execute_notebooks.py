@@ -6,11 +6,10 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from sevenepochs.errors import UserError, install
+from sevenepochs.report.notebooks import LABEL
 
-_LABEL = re.compile(r"^#\|\s*label:\s*(\S+)\s*$", re.MULTILINE)
 _RUN = re.compile(r'^RUN = ".*"$', re.MULTILINE)
 _CELL_TIMEOUT_SECONDS = 24 * 3600  # a cell may train
 
@@ -21,20 +20,24 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
     Args:
         source: a py:percent file; its folder is the working directory.
         target: the .ipynb.
-        run: replaces what the source says for RUN.
+        run: replaces the RUN that the source sets.
 
     Raises:
-        UserError: jupytext or nbclient is missing, or a cell failed.
+        UserError: jupytext or nbclient is missing, the source sets no RUN, or a cell failed.
     """
     try:
         import jupytext
+        import nbformat
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ImportError as error:
         raise UserError(f"notebooks need {error.name}: {install('notebooks')}") from None
-    notebook = jupytext.read(source, fmt="py:percent")
+    text = source.read_text(encoding="utf-8")
     if run is not None:
-        set_run(notebook, run)
+        text, n_replaced = _RUN.subn(lambda _: f'RUN = "{run}"', text, count=1)
+        if not n_replaced:
+            raise UserError(f"{source} sets no RUN")
+    notebook = jupytext.reads(text, fmt="py:percent")
     client = NotebookClient(
         notebook,
         timeout=_CELL_TIMEOUT_SECONDS,
@@ -47,23 +50,9 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
         client.execute()
     except CellExecutionError as error:
         raise UserError(f"{source} failed: {error.ename}: {error.evalue}") from None
-    clean(notebook)
-    target.write_text(to_text(notebook), encoding="utf-8", newline="\n")
-
-
-def set_run(notebook: Any, run: str) -> None:
-    """Let RUN in a notebook be something else."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and _RUN.search(cell.source):
-            cell.source = _RUN.sub(lambda _: f'RUN = "{run}"', cell.source)
-            return
-    raise UserError("the notebook sets no RUN")
-
-
-def clean(notebook: Any) -> None:
-    """Names for cells that do not change, and no versions of whoever executed it."""
+    # Names of cells that do not change, and no versions of whoever executed it.
     for number, cell in enumerate(notebook.cells):
-        label = _LABEL.search(cell.source) if cell.cell_type == "code" else None
+        label = LABEL.search(cell.source) if cell.cell_type == "code" else None
         cell.id = label.group(1).replace("_", "-") if label else f"cell-{number}"
         cell.metadata = {}
     notebook.metadata = {
@@ -71,29 +60,22 @@ def clean(notebook: Any) -> None:
         "language_info": {"name": "python"},
     }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-
-
-def to_text(notebook: Any) -> str:
-    """The .ipynb file."""
-    import nbformat
-
     nbformat.validate(notebook)
-    return nbformat.writes(notebook, version=4) + "\n"
+    target.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8", newline="\n")
 
 
 def main(folder: Path) -> int:
-    """Execute every source of a folder."""
-    sources = sorted(folder.glob("*.py"))
-    if not sources:
-        print(f"error: {folder} holds no notebook sources", file=sys.stderr)
-        return 2
-    for source in sources:
-        print(f"{source} ...", flush=True)
-        try:
+    """Execute every source of a folder; return the exit code."""
+    try:
+        sources = sorted(folder.glob("*.py"))
+        if not sources:
+            raise UserError(f"{folder} holds no notebook sources")
+        for source in sources:
+            print(f"{source} ...", flush=True)
             execute(source, source.with_suffix(".ipynb"))
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -24,7 +24,7 @@ from sevenepochs.report.excerpt import excerpt
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words
 from sevenepochs.report.negatives import log_months, negatives
-from sevenepochs.report.notebooks import Notebook, notebooks_folder, read_notebooks, shipped_folder
+from sevenepochs.report.notebooks import Notebook, read_notebooks, shipped_folder
 from sevenepochs.report.story import PARTS, Story
 from sevenepochs.report.tail_drop import windows
 from sevenepochs.report.verdict import verdict
@@ -72,7 +72,7 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     if target_dir.exists() and any(target_dir.iterdir()):
         raise UserError(f"{target_dir} is not empty; name a new folder")
     story = Story.of(results)
-    found = read_notebooks(notebooks or notebooks_folder(), Chapters(story, "results"))
+    found = read_notebooks(notebooks or shipped_folder("notebooks"), Chapters(story, "results"))
     templates = shipped_folder("site")
     log = log_months()
     downloads = {f"downloads/log/{month}.md.txt": text for month, text in log.items()}
