@@ -26,15 +26,14 @@ def output_html(output: Node, assets: Assets, alt: str | None) -> str | None:
     """Return one output; None where it offers no form that a static page can show.
 
     Args:
-        output: as the notebook stores it, with large contents in files beside the pages ("path").
+        output: as mystmd stores it: text in one piece, large contents in files beside the pages ("path").
         alt: describes the picture, unless the output's metadata does.
     """
     kind = output["output_type"]
     if kind == "stream":
-        return _pre(_joined(output["text"]), f"output stream {output['name']}")
+        return _pre(output["text"], f"output stream {output['name']}")
     if kind == "error":
-        traceback = _joined(output.get("traceback") or [f"{output['ename']}: {output['evalue']}"], "\n")
-        return _pre(traceback, "output error")
+        return _pre(output.get("traceback") or f"{output['ename']}: {output['evalue']}", "output error")
     bundle, metadata = output["data"], output.get("metadata", {})
     for mime, suffix in _PICTURES.items():
         if mime in bundle:
@@ -55,13 +54,9 @@ def _pre(text: str, style: str) -> str:
     return tag("pre", escape(_ANSI.sub("", text).rstrip("\n")), class_=style, tabindex=0) + "\n"
 
 
-def _joined(text: str | list[str], between: str = "") -> str:
-    return text if isinstance(text, str) else between.join(text)
-
-
 def _content(part: Node, assets: Assets, *, is_base64: bool = False) -> bytes:
     """Small outputs stand in the tree, large ones in a file beside it."""
     if "path" in part:
         return assets.read(part["path"])
-    content = _joined(part["content"])
+    content: str = part["content"]
     return base64.b64decode(content) if is_base64 else content.encode("utf-8")
