@@ -28,7 +28,7 @@ from sizes import over_sizes, series
 from step import PEERS, VARIANTS, side_by_side
 
 from sevenepochs.errors import UserError
-from sevenepochs.report import performance_tables as tables
+from sevenepochs.report import performance as tables
 from sevenepochs.report.bench_records import BenchRecord
 
 HERE = Path(__file__).resolve().parent

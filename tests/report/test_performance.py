@@ -10,9 +10,16 @@ import pytest
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import expected_config
 from sevenepochs.report.bench_records import BenchRecord, read_records
-from sevenepochs.report.performance import draw_performance, sections, update_performance
-from sevenepochs.report.performance_tables import preparation_table, sizes_table, step_line, step_table
-from sevenepochs.report.step_comparison import best_product_flops, contestants
+from sevenepochs.report.markers import update_page
+from sevenepochs.report.performance import (
+    best_product_flops,
+    figures,
+    preparation_table,
+    sections,
+    sizes_table,
+    step_line,
+    step_table,
+)
 from sevenepochs.report.time_to_loss import passings, time_to_loss_table
 from sevenepochs.store.facts import MachineFacts
 from sevenepochs.store.results import Result
@@ -94,14 +101,14 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_ratios_are_of_paired_rounds_and_the_roof_is_the_best_product() -> None:
-    ours, plain = contestants(STEP)
-    assert (ours.seconds, plain.seconds, plain.seconds_min, plain.seconds_max) == (1.0, 2.0, 1.5, 4.0)
-    assert plain.ours_is_faster_by == 2.0 and ours.ours_is_faster_by == 1.0  # of 2, 2 and 1.5
     assert best_product_flops(PRODUCTS) == 1e11
-    assert ours.mfu == pytest.approx(0.5) and ours.tokens_per_second == 8192
-    assert plain.memory_share == pytest.approx(0.6)
-    alone = {**STEP, "rows": STEP["rows"][1:]}
-    assert contestants(alone)[0].ours_is_faster_by is None
+    head, (ours, plain, _) = step_table(record("step", STEP))
+    told = dict(zip(head, plain, strict=True))
+    assert (told["s a step"], told["least-most"]) == ("2.000", "1.500-4.000")
+    assert told["ours is faster by"] == "2.00 x"  # of 2, 2 and 1.5
+    assert (told["MFU"], told["ours of it"], dict(zip(head, ours, strict=True))["MFU"]) == ("25.0%", "60.0%", "50.0%")
+    (alone, _) = step_table(record("step", {**STEP, "rows": STEP["rows"][1:]}))[1]
+    assert (alone[4], alone[7]) == ("-", "-")
 
 
 def test_tables_say_what_was_measured_and_what_was_left_out() -> None:
@@ -159,15 +166,10 @@ def test_the_page_is_filled_from_the_records(results: Path, tmp_path: Path) -> N
     page = tmp_path / "performance.md"
     names = ("step", "missing", "sizes", "preparation", "time_to_loss")
     page.write_text("A\n" + "".join(f"<!-- {name}:start -->\n<!-- {name}:end -->\n" for name in names))
-    assert not update_performance(page, results, check=True)
-    update_performance(page, results)
-    assert update_performance(page, results, check=True)
+    update_page(page, sections(results))
     text = page.read_text()
     assert "A CPU (AVX512), 2 cores: 2 threads, fp32, torch 2.13.0, commit 01234567; 2026-11-24" in text
     assert "figures/performance_step_a-cpu-avx512-2-cores.svg" in text
-    page.write_text("no markers")
-    with pytest.raises(UserError, match="step:start"):
-        update_performance(page, results)
 
 
 def test_what_is_missing_is_named(results: Path, tmp_path: Path) -> None:
@@ -190,12 +192,12 @@ def test_a_damaged_record_is_named(results: Path) -> None:
             read_records(results, "step")
 
 
-def test_one_figure_a_record(results: Path, tmp_path: Path) -> None:
+def test_one_figure_per_record(results: Path) -> None:
     pytest.importorskip("matplotlib")
-    first = [file.read_bytes() for file in draw_performance(tmp_path / "figures", results)]
-    files = draw_performance(tmp_path / "figures", results)
-    assert [file.read_bytes() for file in files] == first and len(files) == 3
-    assert "ours" in files[0].read_text() and "A CPU (AVX512), 2 cores" in files[0].read_text()
+    drawn = figures(results)
+    assert len(drawn) == 3 and figures(results) == drawn
+    step = drawn["performance_step_a-cpu-avx512-2-cores.svg"]
+    assert "ours" in step and "A CPU (AVX512), 2 cores" in step
 
 
 def run(root: Path, recipe: str, curve: list[tuple[int, float, float]], seed: int = 1337, titles: str = "t") -> Result:
@@ -240,8 +242,9 @@ def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) 
     never = run(tmp_path, "worse", [(1, 2.5, 10.0), (9, 1.6, 500.0)])
     elsewhere = run(tmp_path, "muon", [(1, 1.0, 10.0)], titles="others")
     first, second = passings([never, elsewhere, better, stock])
-    assert (first.result, first.step, first.seconds, first.stock_seconds) == (better, 5, 240.0, 600.0)
-    assert (second.result, second.step, second.seconds) == (never, None, None)
+    assert first.passed is not None and (first.passed["step"], first.passed["elapsed_seconds"]) == (5, 240.0)
+    assert (first.result, first.end["elapsed_seconds"]) == (better, 600.0)
+    assert (second.result, second.passed) == (never, None)
     head, rows = time_to_loss_table([first, second])
     assert rows[0][3:] == ["1.5000", "5 of 9", "4.0", "10"] and rows[1][4:] == ["never", "-", "10"]
     assert len(head) == len(rows[0])

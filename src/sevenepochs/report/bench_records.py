@@ -1,7 +1,7 @@
-"""results/bench/<benchmark>_<machine>.json: what benchmarks/ measured, raw, one file for a benchmark and a machine.
+"""results/bench/<benchmark>_<machine>.json: the raw measurements of benchmarks/, one file per benchmark and machine.
 
-A later run on the same kind of machine replaces the file; another machine adds one. benchmarks/ writes them here, and
-the terminal and docs/performance.md show them alike. No torch.
+A later run on the same kind of machine replaces the file; another machine adds one. benchmarks/ writes them, the
+terminal and docs/performance.md show them alike. No torch.
 """
 
 from __future__ import annotations
@@ -18,19 +18,13 @@ from sevenepochs.store.run import storage
 
 FOLDER = "bench"  # below results/; it holds no result.json, so nothing takes it for a run
 SCHEMA_VERSION = 1
-# the best of these decides how fast a CPU can be; x86's names and Arm's
-_UNITS = (
-    ("amx_bf16", "AMX"),
-    ("avx512_bf16", "AVX512-BF16"),
-    ("avx512f", "AVX512"),
-    ("avx2", "AVX2"),
-    ("bf16", "bf16"),
-)
+# by the CPU's flag, best first; x86's names and Arm's
+_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16", "avx512f": "AVX512", "avx2": "AVX2", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
 class BenchRecord:
-    """One benchmark on one machine; fields as in the file, in its order. `content` is the benchmark's own."""
+    """One benchmark on one machine; fields as in the file, in their order. `content` is the benchmark's own."""
 
     benchmark: str
     created_utc: str
@@ -46,7 +40,7 @@ class BenchRecord:
 
     @property
     def machine_words(self) -> str:
-        """For people: "AMD EPYC (AVX2), 2 cores", or the GPU's name. No run: it has no threads of its own."""
+        """The machine for people: "AMD EPYC (AVX2), 2 cores", or the GPU's name."""
         machine = self.machine
         if machine.get("device") != "cpu":
             return str(machine.get("device_name") or machine.get("device"))
@@ -54,10 +48,15 @@ class BenchRecord:
 
     @property
     def file_name(self) -> str:
-        return f"{self.benchmark}_{slug(self.machine_words)}.json"
+        machine = re.sub(r"[^a-z0-9]+", "-", self.machine_words.lower()).strip("-")
+        return f"{self.benchmark}_{machine}.json"
 
     def write(self, results_root: Path) -> Path:
-        """Raises UserError when the file cannot be written."""
+        """Write the record; return its file.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
         file = results_root / FOLDER / self.file_name
         text = json.dumps({"schema_version": SCHEMA_VERSION, **vars(self)}, indent=1, ensure_ascii=False) + "\n"
         with storage.disk_errors(str(file), "choose another folder with --results"):
@@ -67,30 +66,25 @@ class BenchRecord:
 
 
 def read_records(results_root: Path, benchmark: str) -> list[BenchRecord]:
-    """All records of one benchmark, by machine.
+    """Return all records of one benchmark, by machine.
 
     Raises:
         UserError: a file is damaged or of another schema version.
     """
-    return [_read(file) for file in sorted((results_root / FOLDER).glob(f"{benchmark}_*.json"))]
+    records = []
+    for file in sorted((results_root / FOLDER).glob(f"{benchmark}_*.json")):
+        with storage.damage(file, "run the benchmark again (make bench)"):
+            data = json.loads(file.read_text(encoding="utf-8"))
+            version = data.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
+            records.append(BenchRecord(**data))
+    return records
 
 
 def unit(machine: Mapping[str, Any]) -> str:
-    """What the CPU multiplies with: the best unit that it has, or the one that oneDNN was held to."""
+    """Return the best unit that the CPU multiplies with, or the one that oneDNN was held to."""
     if held := machine.get("onednn_max_cpu_isa"):
         return f"oneDNN held to {held}"
     flags = machine.get("cpu_flags") or []
-    return next((name for flag, name in _UNITS if flag in flags), "no wide unit known")
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def _read(file: Path) -> BenchRecord:
-    with storage.damage(file, "run the benchmark again (make bench)"):
-        data = json.loads(file.read_text(encoding="utf-8"))
-        version = data.pop("schema_version")
-        if version != SCHEMA_VERSION:
-            raise UserError(f"{file} has schema version {version}, this package reads {SCHEMA_VERSION}")
-        return BenchRecord(**data)
+    return next((name for flag, name in _UNITS.items() if flag in flags), "no wide unit known")

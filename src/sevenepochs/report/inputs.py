@@ -1,5 +1,5 @@
-"""What a report is made from: published results, run folders, or folders of results. Each is read whole before a page
-is written, so that a broken one stops the build under its name. No torch."""
+"""The inputs of a report: published results, run folders, or folders of results. Each is read whole before a page is
+written, so that a broken one stops the build under its name. No torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from sevenepochs.errors import UserError
 from sevenepochs.store.publishing import publish
 from sevenepochs.store.results import Result, is_result, list_results
 from sevenepochs.store.run import Run, layout, storage
-from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.store.title_losses import TitleLosses
 
 
 def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
-    """The results at `paths`, in order, each once.
+    """Return the results at `paths`, in order, each once.
 
     Args:
         paths: folders of results (results/), folders of one result, or run folders.
@@ -64,7 +63,7 @@ class Published:
     """A result with every file of its folder read.
 
     Attributes:
-        curve: rows of curve.csv; `step` a whole number, `event` "training" or "evaluation", absent figures None.
+        curve: as `read_curve` returns it.
         certificate: certificate.json.
         analyses: analysis/<name>.json by name.
     """
@@ -76,20 +75,21 @@ class Published:
 
     @classmethod
     def read(cls, result: Result) -> Published:
-        """Raises UserError when a file of the folder is missing or damaged."""
+        """Read a result.
+
+        Raises:
+            UserError: a file of its folder is missing or damaged.
+        """
         path = result.path
         if path is None:
             raise UserError(f"result {result.name} was never published; publish the run: sevenepochs publish RUN")
-        return cls(
-            result,
-            _curve(path / "curve.csv"),
-            _object(path / "certificate.json", "rules"),
-            {file.stem: _object(file) for file in sorted((path / "analysis").glob("*.json"))},
-        )
+        certificate = _object(path / "certificate.json", "rules")
+        analyses = {file.stem: _object(file) for file in sorted((path / "analysis").glob("*.json"))}
+        return cls(result, read_curve(result), certificate, analyses)
 
     @cached_property
     def digest(self) -> str:
-        """What tells two results of one name apart: sha256 of all their content, first 12 hex digits."""
+        """A hash of all content, 12 hex digits: two results of one name differ in it."""
         content = [self.result.facts.to_json(), self.curve, self.certificate, self.analyses]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -101,22 +101,31 @@ class Published:
         Raises:
             UserError: they are damaged.
         """
-        data = self.analyses.get(TITLE_LOSSES)
-        return None if data is None else TitleLosses.from_json(data, f"{TITLE_LOSSES}.json of {self.result.name}")
+        return self.result.title_losses()
 
     @cached_property
     def evaluations(self) -> list[dict[str, Any]]:
         return [row for row in self.curve if row["event"] == "evaluation"]
 
-    @cached_property
-    def training(self) -> list[dict[str, Any]]:
-        return [row for row in self.curve if row["event"] == "training"]
 
+def read_curve(result: Result) -> tuple[dict[str, Any], ...]:
+    """Return the rows of a published result's curve.csv: `step` a whole number, `event` "training" or "evaluation",
+    absent figures None.
 
-def _damage(file: Path) -> AbstractContextManager[None]:
-    if not file.exists():
-        raise UserError(f"{file} is missing; publish the run again")
-    return storage.damage(file, "publish the run again")
+    Raises:
+        UserError: the file is missing, damaged, or holds no evaluation.
+    """
+    assert result.path is not None, "published results have a folder"
+    file = result.path / "curve.csv"
+    with _damage(file), file.open(encoding="utf-8", newline="") as stream:
+        rows = [
+            {key: value if key == "event" else float(value) if value else None for key, value in row.items()}
+            | {"step": int(row["step"])}
+            for row in csv.DictReader(stream)
+        ]
+    if not any(row["event"] == "evaluation" for row in rows):
+        raise UserError(f"{file} holds no evaluation; publish the run again")
+    return tuple(rows)
 
 
 def _object(file: Path, *keys: str) -> dict[str, Any]:
@@ -127,14 +136,7 @@ def _object(file: Path, *keys: str) -> dict[str, Any]:
     return data
 
 
-def _curve(file: Path) -> tuple[dict[str, Any], ...]:
-    with _damage(file), file.open(encoding="utf-8", newline="") as stream:
-        rows = [_row(row) for row in csv.DictReader(stream)]
-    if not any(row["event"] == "evaluation" for row in rows):
-        raise UserError(f"{file} holds no evaluation; publish the run again")
-    return tuple(rows)
-
-
-def _row(row: dict[str, str]) -> dict[str, Any]:
-    numbers = {key: float(value) if value else None for key, value in row.items() if key not in ("step", "event")}
-    return {"step": int(row["step"]), "event": row["event"], **numbers}
+def _damage(file: Path) -> AbstractContextManager[None]:
+    if not file.exists():
+        raise UserError(f"{file} is missing; publish the run again")
+    return storage.damage(file, "publish the run again")

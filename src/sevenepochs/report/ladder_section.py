@@ -11,8 +11,9 @@ from sevenepochs.comparison.ladder import Rung
 from sevenepochs.comparison.proxy_check import ProxyCheck, proxy_checks
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.figures import ladder as plot
-from sevenepochs.report.ladder_table import HEAD, effect, markdown_line, rows
+from sevenepochs.report.ladder_table import HEAD, effect, rows
 from sevenepochs.report.markers import wrapped
+from sevenepochs.report.tables import table
 from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 
@@ -124,8 +125,7 @@ def _precisions(rungs: Sequence[Rung]) -> str:
 
 def _table(head: list[str], cells: list[list[str]]) -> str:
     """With the first column as code."""
-    lines = [head, ["---"] * len(head), *([f"`{first}`", *rest] for first, *rest in cells)]
-    return "\n".join(map(markdown_line, lines))
+    return table(head, [[f"`{first}`", *rest] for first, *rest in cells])
 
 
 def _drawn(rung: Rung) -> dict[str, Any]:

@@ -113,8 +113,3 @@ def _verdict(rung: Rung) -> str:
         return "none"
     winner = rung.pair.verdict.winner
     return "level" if winner is None else "gain" if winner == rung.pair.second else "loss"
-
-
-def markdown_line(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

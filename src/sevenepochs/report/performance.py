@@ -1,34 +1,31 @@
-"""docs/performance.md: its tables and figures from results/bench/ and from the curves in results/. No torch.
+"""docs/performance.md: tables and figures of the benchmarks in results/bench/, and of the curves in results/.
 
-What the page promises to compare and nobody has measured is named there as not measured.
+The terminal shows the same tables (benchmarks/bench.py). The page names what it promises to compare and nobody has
+measured. No torch.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.metrics import format_metric
 from sevenepochs.questions.figures import performance as plot
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
-from sevenepochs.report.markers import update_page, wrapped
-from sevenepochs.report.performance_tables import (
-    Table,
-    conditions,
-    preparation_medians,
-    preparation_table,
-    products_line,
-    sizes_table,
-    step_line,
-    step_table,
-)
-from sevenepochs.report.step_comparison import contestants
+from sevenepochs.report.markers import wrapped
 from sevenepochs.report.tables import table
 from sevenepochs.report.time_to_loss import passings, time_to_loss_table
+from sevenepochs.store.facts import commit_words
 from sevenepochs.store.results import list_results
 
+Table = tuple[list[str], list[list[str]]]
 NOT_MEASURED = "not measured"
+OURS = "ours"
+_STAGES = ("load", "tokenizer", "encode")
+# by `compile` of a shape on a GPU
+_GRAPHS = {"auto": ", ours with CUDA graphs", "on": ", nobody with CUDA graphs", "graphs": ", all with CUDA graphs"}
 # what somebody who chooses a machine asks about
 _EXPECTED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "an H100": lambda machine: "H100" in str(machine.get("device_name")),
@@ -37,79 +34,172 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 def sections(results_root: Path) -> dict[str, str]:
-    """Markdown by marker name.
+    """Return Markdown by marker name.
 
     Raises:
         UserError: a record or a result is damaged.
     """
+    machines = [(record.machine_words, record.machine) for record in read_records(results_root, "step")]
+    missing = [
+        [name, ", ".join(words for words, machine in machines if is_there(machine)) or NOT_MEASURED]
+        for name, is_there in _EXPECTED.items()
+    ]
+    found = passings(list_results(results_root))
     return {
-        "step": _blocks(results_root, "step", step_table, step_line),
-        "sizes": _blocks(results_root, "sizes", sizes_table, lambda r: products_line(r.content["products"])),
-        "preparation": _blocks(results_root, "preparation", preparation_table, None),
-        "time_to_loss": _time_to_loss(results_root),
-        "missing": _missing(read_records(results_root, "step")),
+        **{benchmark: _blocks(results_root, benchmark) for benchmark in _SHOWN},
+        "time_to_loss": table(*time_to_loss_table(found)) if found else "Not measured yet: no run beside stock.",
+        "missing": table(["machine", "training step"], missing),
     }
 
 
-def update_performance(page: Path, results_root: Path, *, check: bool = False) -> bool:
-    """Rewrite the generated parts of the page; with `check`, only say whether they are up to date.
-
-    Raises:
-        UserError: a marker is missing, or a record is damaged.
-    """
-    return update_page(page, sections(results_root), check=check)
-
-
-def draw_performance(folder: Path, results_root: Path) -> list[Path]:
-    """Draw one figure a record into a folder.
+def figures(results_root: Path) -> dict[str, str]:
+    """Return one SVG per record, by file name.
 
     Raises:
         UserError: matplotlib is not installed, or a record is damaged.
     """
-    draw: dict[str, Callable[[BenchRecord], str]] = {
-        "step": _step_figure,
-        "sizes": _sizes_figure,
-        "preparation": _preparation_figure,
-    }
-    files = []
-    for benchmark, figure in draw.items():
-        for record in read_records(results_root, benchmark):
-            folder.mkdir(parents=True, exist_ok=True)
-            files.append(folder / _figure_name(record))
-            files[-1].write_text(figure(record), encoding="utf-8", newline="\n")
-    return files
+    records = [record for benchmark in _SHOWN for record in read_records(results_root, benchmark)]
+    return {_figure_name(record): _SHOWN[record.benchmark][2](record) for record in records}
 
 
-def _blocks(
-    results_root: Path,
-    benchmark: str,
-    rows_of: Callable[[BenchRecord], Table],
-    line: Callable[[BenchRecord], str] | None,
-) -> str:
-    """One block a machine: conditions, table, figure."""
+def _blocks(results_root: Path, benchmark: str) -> str:
+    """One block per machine: conditions, table, figure."""
+    rows_of, line_of, _ = _SHOWN[benchmark]
     blocks = []
     for record in read_records(results_root, benchmark):
-        text = wrapped(conditions(record) + (f". {line(record)}" if line else ""))
+        text = wrapped(". ".join(filter(None, [conditions(record), line_of(record)])))
         figure = f"![{benchmark}, {record.machine_words}](figures/{_figure_name(record)})"
         blocks.append(f"{text}\n\n{table(*rows_of(record))}\n\n{figure}")
     return "\n\n".join(blocks) or f"{NOT_MEASURED.capitalize()} yet (`make bench ARGS={benchmark}`)."
 
 
-def _time_to_loss(results_root: Path) -> str:
-    found = passings(list_results(results_root))
-    return (
-        table(*time_to_loss_table(found))
-        if found
-        else f"{NOT_MEASURED.capitalize()} yet: no run to compare with stock."
-    )
+def conditions(record: BenchRecord) -> str:
+    """Return one line: machine, threads, precision, versions, day and command."""
+    commit = commit_words(record.commit, record.dirty)
+    what = ", ".join(filter(None, [_how(record), f"torch {record.torch}", f"commit {commit}"]))
+    return f"{record.machine_words}: {what}; {record.created_utc[:10]}; `{record.command}`"
 
 
-def _missing(records: list[BenchRecord]) -> str:
+def _how(record: BenchRecord) -> str:
+    return ", ".join(filter(None, [f"{record.threads} threads", record.precision]))
+
+
+def step_table(record: BenchRecord) -> Table:
+    """Return one row per package whose step was timed, and one per package that was left out.
+
+    Seconds are medians over the rounds. "ours is faster by" is the median over paired rounds, so that what slows both
+    cancels; "-" where ours did not run. Memory is the most that timed steps held above the level before the first.
+    """
+    head = ["", "s a step", "least-most", "tokens/s", "ours is faster by", "MFU", "peak memory, MiB", "ours of it"]
+    head.append("note")
+    content = record.content
+    roof = best_product_flops(content["products"])
+    ours = next((row for row in content["rows"] if row["peer"] == OURS), None)
     rows = []
-    for name, is_there in _EXPECTED.items():
-        found = [record.machine_words for record in records if is_there(record.machine)]
-        rows.append([name, ", ".join(found) or NOT_MEASURED])
-    return table(["machine", "training step"], rows)
+    for row in content["rows"]:
+        seconds, memory = statistics.median(row["seconds"]), row["peak_bytes_above_start"]
+        faster = share = None
+        if ours is not None:
+            faster = statistics.median(a / b for a, b in zip(row["seconds"], ours["seconds"], strict=True))
+            share = ours["peak_bytes_above_start"] / memory
+        parts = row.get("micro_batches", 1)
+        rows.append(
+            [
+                row["peer"],
+                *_spread("step_seconds", row["seconds"]),
+                format_metric("tokens_per_second", content["tokens_per_step"] / seconds),
+                "" if row is ours else format_metric("speed_ratio", faster, unit=True),
+                format_metric("mfu", content["flop_per_step"] / seconds / roof),
+                _mib(memory),
+                "" if row is ours else format_metric("share", share),
+                row["note"] + (f", in {parts} micro-batches" if parts > 1 else ""),
+            ]
+        )
+    empty = [""] * (len(head) - 2)
+    return head, rows + [[name, f"left out: {reason}", *empty] for name, reason in content["left_out"].items()]
+
+
+def step_line(record: BenchRecord) -> str:
+    """Return the step's size, and the roof of MFU as it was measured."""
+    content, shape = record.content, record.content["shape"]
+    compiled = "not compiled"
+    if shape["compile"] != "off":
+        compiled = "compiled" + (_GRAPHS[shape["compile"]] if shape.get("device") == "cuda" else "")
+    flop = format_metric("step_tflop", content["flop_per_step"] / 1e12, unit=True)
+    return f"{content['tokens_per_step']:,} tokens a step, {flop}, {compiled}; {_products_line(record)}"
+
+
+def _products_line(record: BenchRecord) -> str:
+    """The rates of square products before and after the steps, those that would have taken too long named as such."""
+    products = record.content["products"]
+    rates = []
+    for product in products:
+        seen = product.get("before_and_after", [product["flop_per_second"]])
+        told = " and ".join(_tflops(rate) for rate in seen if rate is not None)
+        rates.append(f"{product['size']}: {told or 'too slow to try'}")
+    return f"square products reach {_tflops(best_product_flops(products), unit=True)} ({', '.join(rates)})"
+
+
+def best_product_flops(products: Sequence[Mapping[str, Any]]) -> float:
+    """Return the roof: the best rate over the sizes that were tried, FLOP/s."""
+    return float(max(p["flop_per_second"] for p in products if p["flop_per_second"] is not None))
+
+
+def sizes_table(record: BenchRecord) -> Table:
+    """Return one row per shape, the stock shape among both series."""
+    best = best_product_flops(record.content["products"])
+    head = ["d_model", "heads", "block size", "rows", "TFLOP a step", "s a step", "least-most", "tokens/s", "MFU"]
+    rows = []
+    for row in record.content["rows"]:
+        shape, seconds = row["shape"], statistics.median(row["seconds"])
+        rows.append(
+            [
+                *(str(shape[name]) for name in ("d_model", "n_head", "block_size", "batch_size")),
+                format_metric("step_tflop", row["flop_per_step"] / 1e12),
+                *_spread("step_seconds", row["seconds"]),
+                format_metric("tokens_per_second", shape["batch_size"] * shape["block_size"] / seconds),
+                format_metric("mfu", row["flop_per_step"] / seconds / best),
+            ]
+        )
+    return head, rows
+
+
+def preparation_table(record: BenchRecord) -> Table:
+    """Return one row per number of titles: medians over the repetitions, the most memory of any."""
+    head = ["titles", "tokens", "vocabulary", "read, s", "train tokenizer, s", "encode, s", "together, s", "least-most"]
+    rows = []
+    for row in record.content["rows"]:
+        *stages, together = _preparation_seconds(row).values()
+        rows.append(
+            [
+                *(f"{row[name]:,}" for name in ("n_titles", "n_tokens", "vocab_size")),
+                *(format_metric("preparation_seconds", statistics.median(seconds)) for seconds in stages),
+                *_spread("preparation_seconds", together),
+                _mib(max(run["peak_bytes"] for run in row["runs"])),
+            ]
+        )
+    return [*head, "peak memory, MiB"], rows
+
+
+def _preparation_seconds(row: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The seconds of every repetition, by stage, and of all stages "together"."""
+    of_runs = [run["seconds"] for run in row["runs"]]
+    stages = {stage: [seconds[stage] for seconds in of_runs] for stage in _STAGES}
+    return {**stages, "together": [sum(seconds.values()) for seconds in of_runs]}
+
+
+def _spread(metric: str, seconds: Sequence[float]) -> list[str]:
+    """Two cells: the median, and least to most."""
+    least_most = "-".join(format_metric(metric, pick(seconds)) for pick in (min, max))
+    return [format_metric(metric, statistics.median(seconds)), least_most]
+
+
+def _mib(n_bytes: float) -> str:
+    return format_metric("memory_mib", n_bytes / 2**20)
+
+
+def _tflops(flops: float, *, unit: bool = False) -> str:
+    return format_metric("product_tflops", flops / 1e12, unit=unit)
 
 
 def _figure_name(record: BenchRecord) -> str:
@@ -117,20 +207,15 @@ def _figure_name(record: BenchRecord) -> str:
 
 
 def _small_print(record: BenchRecord) -> str:
-    how = [record.machine_words, f"{record.threads} threads", record.precision]
-    return ", ".join(part for part in how if part)
+    return f"{record.machine_words}, {_how(record)}"
 
 
 def _step_figure(record: BenchRecord) -> str:
     tokens = record.content["tokens_per_step"]
+    picked = {"tokens_per_second": statistics.median, "low": max, "high": min}  # of seconds
     rows = [
-        {
-            "name": one.name,
-            "tokens_per_second": one.tokens_per_second,
-            "low": tokens / one.seconds_max,
-            "high": tokens / one.seconds_min,
-        }
-        for one in contestants(record.content)
+        {"name": row["peer"], **{name: tokens / pick(row["seconds"]) for name, pick in picked.items()}}
+        for row in record.content["rows"]
     ]
     return plot.steps(rows, _small_print(record))
 
@@ -149,5 +234,19 @@ def _sizes_figure(record: BenchRecord) -> str:
 
 
 def _preparation_figure(record: BenchRecord) -> str:
-    rows = [{"n_titles": row["n_titles"], "seconds": preparation_medians(row)} for row in record.content["rows"]]
+    rows = [
+        {
+            "n_titles": row["n_titles"],
+            "seconds": {stage: statistics.median(seconds) for stage, seconds in _preparation_seconds(row).items()},
+        }
+        for row in record.content["rows"]
+    ]
     return plot.preparation(rows, _small_print(record))
+
+
+# per benchmark: its table, what else the line above it says, its figure
+_SHOWN: dict[str, tuple[Callable[[BenchRecord], Table], Callable[[BenchRecord], str], Callable[[BenchRecord], str]]] = {
+    "step": (step_table, step_line, _step_figure),
+    "sizes": (sizes_table, _products_line, _sizes_figure),
+    "preparation": (preparation_table, lambda record: "", _preparation_figure),
+}

@@ -7,31 +7,30 @@ with most rungs, at either scale.
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 from sevenepochs.comparison.ladder import Rung
-from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.figures import curves as curves_plot
 from sevenepochs.questions.figures.style import BLUE, GREEN, ORANGE, ROW_IN, bars, draw, heading, note
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST
+from sevenepochs.report.inputs import read_curve
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest
 from sevenepochs.store.choosing import mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result
 
 HEADLINE, CURVES, LADDER_FIGURE = "headline.svg", "loss_curves.svg", "ladder.svg"
-_STEPS = (
-    ("baseline", "stock"),
-    ("adamw", "optimizer step"),
-    ("rope", "RoPE step"),
-    (PUBLIC_BEST, "best honest public recipe"),
-)
-_SHOWN_FIRST = tuple(dict.fromkeys(("baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST)))
+_STEPS = {
+    "baseline": "stock",
+    "adamw": "optimizer step",
+    "rope": "RoPE step",
+    PUBLIC_BEST: "best honest public recipe",
+}
+# the story's and the record recipes before others, which come from the ladder's top down
+_CURVES_OF = list(dict.fromkeys(["baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST, *reversed(LADDER)]))
 _MOST_CURVES = 6
 
 
@@ -48,10 +47,8 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     found = {}
     if chosen := most_recipes(result for result in results if not result.is_proxy):
         found[HEADLINE] = _headline(chosen)
-        found[CURVES] = curves_plot.figure(
-            {label: _curve(result) for label, result in _shown(chosen).items()},
-            title=f"Exact validation loss, {chosen[0].titles_name}",
-        )
+        title = f"Exact validation loss, {chosen[0].titles_name}"
+        found[CURVES] = curves_plot.figure({called(one): read_curve(one) for one in _shown(chosen)}, title=title)
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
@@ -59,15 +56,17 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
 
 def _headline(results: list[Result]) -> str:
     """Bars of the mean exact losses, from the stock recipe to the record; a recipe without a clean run is left out."""
-    seeds_of = {f"{step}: {name}": [r for r in results if called(r) == name and r.is_clean] for name, step in _STEPS}
+    clean = [result for result in results if result.is_clean]
+    seeds_of = {f"{step}: {name}": [r for r in clean if called(r) == name] for name, step in _STEPS.items()}
     if best := record(results):
         seeds_of[f"record: {called(best[0])}"] = best
     losses = {label: mean_exact(seeds) for label, seeds in seeds_of.items() if seeds}
     texts = [_against(loss, next(iter(losses.values()))) for loss in losses.values()]
+    colours = [GREEN if name.startswith("record") else ORANGE if PUBLIC_BEST in name else BLUE for name in losses]
 
     def build(figure: Any) -> None:
         axes = figure.subplots()
-        bars(axes, list(losses), list(losses.values()), texts, color=[_colour(label) for label in losses])
+        bars(axes, list(losses), list(losses.values()), texts, color=colours)
         axes.set_xlabel(f"exact validation loss ({METRICS['exact_val_loss'].unit}), lower is better")
         heading(figure, "Validation loss after seven epochs")
         titles = f"the same {results[0].corpus.split.n_validation:,} titles ({results[0].titles_name})"
@@ -83,28 +82,11 @@ def _against(loss: float, first: float) -> str:
     return f"{text} ({format_metric('loss_reduction', 1 - loss / first)} below stock)" if loss < first else text
 
 
-def _colour(label: str) -> str:
-    return GREEN if label.startswith("record") else ORANGE if PUBLIC_BEST in label else BLUE
-
-
-def _shown(results: list[Result]) -> dict[str, Result]:
-    """One result a recipe, the official seed's where it was run; the story's and the record recipes before
-    others, which come from the ladder's top down."""
+def _shown(results: list[Result]) -> list[Result]:
+    """One result per recipe, the official seed's where it was run; recipes of others only where there is none of
+    ours, lowest loss first."""
     by_recipe: dict[str, Result] = {}
     for result in official_first(results):
         by_recipe.setdefault(called(result), result)
-    order = [*_SHOWN_FIRST, *(name for name in reversed(LADDER) if name not in _SHOWN_FIRST)]
-    names = [name for name in order if name in by_recipe][:_MOST_CURVES]
-    if not names:
-        names = sorted(by_recipe, key=lambda name: by_recipe[name].exact)[:_MOST_CURVES]
-    return {name: by_recipe[name] for name in names}
-
-
-def _curve(result: Result) -> list[dict[str, str]]:
-    assert result.path is not None, "published results have a folder"
-    file: Path = result.path / "curve.csv"
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            return [row for row in csv.DictReader(stream) if row["event"] == "evaluation"]
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read ({error}); publish the run again") from None
+    ours = [by_recipe[name] for name in _CURVES_OF if name in by_recipe]
+    return (ours or sorted(by_recipe.values(), key=lambda result: result.exact))[:_MOST_CURVES]

@@ -10,7 +10,7 @@ from sevenepochs.report.fragments import minutes, token
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.tail_drop import Window
 
-_FIGURES = (
+FIGURES = (
     "exact_val_loss",
     "official_val_loss",
     "official_val_loss_own_geometry",
@@ -25,7 +25,7 @@ def figures(published: Published) -> str:
     values = published.result.figures.by_name()
     rows = [
         [METRICS[name].label, format_metric(name, values[name]), METRICS[name].unit, METRICS[name].meaning]
-        for name in (*_FIGURES, *_ONLY_SAMPLE)
+        for name in (*FIGURES, *_ONLY_SAMPLE)
         if name in values
     ]
     return table(["figure", "value", "unit", "what it is"], rows)
@@ -35,7 +35,7 @@ def side_by_side(before: Published, after: Published) -> str:
     """The figures of two runs and the difference of each."""
     rows = []
     old, new = before.result.figures.by_name(), after.result.figures.by_name()
-    for name in (*_FIGURES, *_ONLY_SAMPLE):
+    for name in (*FIGURES, *_ONLY_SAMPLE):
         if name in old and name in new:
             rows.append([METRICS[name].label, format_metric(name, old[name]), format_metric(name, new[name])])
     facts = [before.result.facts, after.result.facts]

@@ -5,6 +5,7 @@ No number in those parts is typed. No torch.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,28 +14,19 @@ from sevenepochs.comparison.ladder import Rung, ladders, published_losses
 from sevenepochs.comparison.noise import read_noises
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE
-from sevenepochs.recipes.configs import called, unchanged
+from sevenepochs.questions.registry import QUESTIONS
+from sevenepochs.recipes.configs import called, named, unchanged
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
+from sevenepochs.report import performance, readme_figures, tables
 from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
-from sevenepochs.report.ladder_table import markdown_line
-from sevenepochs.report.looking_inside_tables import looking_inside_tables
 from sevenepochs.report.markers import update_page, wrapped
-from sevenepochs.report.performance import draw_performance, update_performance
-from sevenepochs.report.readme_figures import figures
 from sevenepochs.store.choosing import by_titles, mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result, list_results
 
 STORY = ("baseline", "adamw", "rope")
 FOR_THE_TIME = ("laptop_letters", "laptop_words_r_drop", "laptop_words", "laptop", LADDER[0])  # beside the record
 FIGURES = "docs/figures"
-_COLUMNS = (
-    "exact_val_loss",
-    "official_val_loss",
-    "official_val_loss_own_geometry",
-    "val_scored_fraction",
-    "exact_val_bpc",
-)
 
 
 def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, dict[str, str]]:
@@ -45,19 +37,15 @@ def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str
     """
     full = [result for result in results if not result.is_proxy]
     at_proxy = {result.titles for result in results if result.is_proxy}
-    full_ladders, proxy_ladders = (
-        {titles: rungs for titles, rungs in rungs_of.items() if (titles in at_proxy) is is_proxy}
-        for is_proxy in (False, True)
-    )
+    full_ladders = {titles: rungs for titles, rungs in rungs_of.items() if titles not in at_proxy}
+    proxy_ladders = {titles: rungs for titles, rungs in rungs_of.items() if titles in at_proxy}
+    checked = proxy_check_section(unchanged(results))
     return {
         "README.md": {"headline": headline(full), "times": times(full)},
         "results/README.md": {"results": table(full)},
         "docs/ladder.md": {"ladder": ladder_section(full_ladders, proxy_ladders)},
-        "docs/looking-inside.md": looking_inside_tables(results),
-        "docs/choosing.md": {
-            "proxy": proxy_check_section(unchanged(results)),
-            "ladder": ladder_section(proxy_ladders),
-        },
+        "docs/looking-inside.md": looking_inside(full),
+        "docs/choosing.md": {"proxy": checked, "ladder": ladder_section(proxy_ladders)},
     }
 
 
@@ -75,43 +63,41 @@ def update(root: Path, *, check: bool = False) -> bool:
     results_root = root / "results"
     results = list_results(results_root)
     rungs_of = docs_ladders(results, results_root)
-    current = [update_page(root / page, parts, check=check) for page, parts in sections(results, rungs_of).items()]
-    for name, svg in figures(results, rungs_of).items():
+    pages = {**sections(results, rungs_of), "docs/performance.md": performance.sections(results_root)}
+    current = [update_page(root / page, parts, check=check) for page, parts in pages.items()]
+    figures = {**readme_figures.figures(results, rungs_of), **performance.figures(results_root)}
+    for name, svg in figures.items():
         file = root / FIGURES / name
         current.append(file.is_file() and file.read_text(encoding="utf-8") == svg)
         if not check:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(svg, encoding="utf-8", newline="\n")
-    current.append(update_performance(root / "docs" / "performance.md", results_root, check=check))
-    if not check:
-        draw_performance(root / FIGURES, results_root)
     return all(current)
 
 
 def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     """Return one row per result, the story's recipes first; a recipe without a result is named as missing."""
-    head = [
-        "recipe",
-        "seed",
-        "corpus",
-        "exact",
-        "official 64x128",
-        "official own",
-        "scored",
-        "bits/char",
-        "time",
-        "machine",
-        "commit",
+    head = ["recipe", "seed", "corpus", "exact", "official 64x128", "official own", "scored", "bits/char", "time"]
+    head += ["machine", "commit"]
+    rows = []
+    for name in [*expected, *sorted({called(r) for r in results} - set(expected))]:
+        runs = sorted((r for r in results if called(r) == name), key=lambda r: (r.corpus.name, r.seed))
+        missing = [f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]
+        rows += list(map(_cells, runs)) or [missing]
+    return "\n\n".join([tables.table(head, rows), *map(wrapped, _notes(results))])
+
+
+def _cells(result: Result) -> list[str]:
+    figures = result.figures.by_name()
+    return [
+        f"`{called(result)}`",
+        str(result.seed),
+        result.titles_name,
+        *(format_metric(name, figures[name]) for name in tables.FIGURES),
+        minutes(result),
+        result.machine.words,
+        result.commit_words,
     ]
-    lines = [markdown_line(head), markdown_line(["---"] * len(head))]
-    names = [*expected, *sorted({called(r) for r in results} - set(expected))]
-    for name in names:
-        rows = [result for result in results if called(result) == name]
-        for result in sorted(rows, key=lambda r: (r.corpus.name, r.seed)):
-            lines.append(markdown_line(_cells(result)))
-        if not rows:
-            lines.append(markdown_line([f"`{name}`", "missing: not run in full yet", *[""] * (len(head) - 2)]))
-    return "\n\n".join(["\n".join(lines), *map(wrapped, _notes(results))])
 
 
 def _notes(results: list[Result]) -> list[str]:
@@ -126,17 +112,14 @@ def _notes(results: list[Result]) -> list[str]:
         if not seeds:
             continue
         first = seeds[0]
+        several = f", {_mean(seeds)} on average over {len(seeds)} seeds" if len(seeds) > 1 else ""
         before = sum(r.created_utc < first.created_utc for r in on_titles)
         notes.append(
             f"Best recipe on {first.titles_name}: `{called(first)}`, "
-            f"{format_metric('exact_val_loss', first.exact)} with seed {first.seed}{_mean_of_several(seeds)}. "
+            f"{format_metric('exact_val_loss', first.exact)} with seed {first.seed}{several}. "
             f"Published full runs that had looked at these validation titles before it: {before}."
         )
     return notes
-
-
-def _mean_of_several(seeds: list[Result]) -> str:
-    return f", {_mean(seeds)} on average over {len(seeds)} seeds" if len(seeds) > 1 else ""
 
 
 def _mean(seeds: list[Result]) -> str:
@@ -174,12 +157,27 @@ def times(results: list[Result]) -> str:
     a CPU and on a GPU. Counts the titles of `headline`, and runs whose configuration is the recipe's."""
     chosen = most_recipes(unchanged(results))
     recipes = [seeds for seeds in (record(chosen), *(_seeds(chosen, name) for name in FOR_THE_TIME)) if seeds]
-    head = ["recipe", "exact loss", "on a CPU", "on a GPU"]
-    lines = [
+    rows = [
         [f"`{seeds[0].recipe}`", _mean(seeds), *(_minutes_on(device, seeds) for device in ("cpu", "cuda"))]
         for seeds in sorted(recipes, key=mean_exact)
     ]
-    return "\n".join(map(markdown_line, [head, ["---"] * len(head), *lines])) if lines else ""
+    return tables.table(["recipe", "exact loss", "on a CPU", "on a GPU"], rows) if rows else ""
+
+
+def looking_inside(results: list[Result]) -> dict[str, str]:
+    """Return the answers of all runs side by side, as a table per question that has one, by the question's name: one
+    row per result with a published answer, the highest exact loss first."""
+    sections = {}
+    highest_first = sorted(results, key=lambda r: -r.exact)
+    for question in QUESTIONS.values():
+        if question.table is not None:
+            files = [(r, r.path / "analysis" / f"{question.name}.json") for r in highest_first if r.path is not None]
+            answered = [(result, file) for result, file in files if file.is_file()]
+            head, *rows = question.table([json.loads(file.read_text(encoding="utf-8")) for _, file in answered])
+            runs = [f"`{named(result)}`, {result.commit_words}" for result, _ in answered]
+            cells = [[run, *row] for run, row in zip(runs, rows, strict=True)]
+            sections[question.name] = tables.table(["run", *head], cells)
+    return sections
 
 
 def _seeds(results: Iterable[Result], name: str) -> list[Result]:
@@ -201,19 +199,6 @@ def _minutes_on(device: str, seeds: Iterable[Result]) -> str:
 def _in_stock_rows(result: Result) -> float:
     loss = result.figures.exact_val_loss_stock_rows
     return result.exact if loss is None else loss
-
-
-def _cells(result: Result) -> list[str]:
-    figures = result.figures.by_name()
-    return [
-        f"`{called(result)}`",
-        str(result.seed),
-        result.titles_name,
-        *(format_metric(column, figures[column]) for column in _COLUMNS),
-        minutes(result),
-        result.machine.words,
-        result.commit_words,
-    ]
 
 
 if __name__ == "__main__":
