@@ -62,22 +62,22 @@ def inside(
         print_json(found)
         return
     from sevenepochs.cli.console import console
-    from sevenepochs.questions import attention, lens, neighbours, title
+    from sevenepochs.questions import inside as shown
 
     if layer is not None and head is not None:
-        console.print(attention.map_view(found, layer, head))
+        console.print(shown.map_view(found, layer, head))
     else:
-        views = {"attention": attention.view, "lens": lens.view, "neighbours": neighbours.view, "time": title.time_view}
-        console.print(views[view](found))
+        views = {"attention": shown.attention_view, "lens": shown.lens_view, "neighbours": shown.neighbours_view}
+        console.print({**views, "time": shown.time_view}[view](found))
 
 
 def _figure(found: dict[str, Any], view: View, layer: int | None, head: int | None) -> str:
-    from sevenepochs.questions import attention, lens, neighbours, title
+    from sevenepochs.questions import inside as shown
 
     if view == "attention":
         every = [(row["layer"], row["head"]) for row in found["heads"]]
-        return attention.figure(found, every if layer is None or head is None else [(layer, head)])
-    draw = {"lens": lens.figure, "neighbours": neighbours.figure, "time": title.time_figure}[view]
+        return shown.attention_figure(found, every if layer is None or head is None else [(layer, head)])
+    draw = {"lens": shown.lens_figure, "neighbours": shown.neighbours_figure, "time": shown.time_figure}[view]
     return draw(found)
 
 

@@ -26,8 +26,8 @@ N_BINS = 15
 
 
 def analyze(observed: Predictions, ids_N: np.ndarray) -> dict[str, Any]:
-    """`bins` (each with `low`, `high`, `n`, and where n > 0 `confidence`, `accuracy` and its 95 % interval by Wilson),
-    `expected_calibration_error`, mean `confidence`, `accuracy`, `n_tokens`."""
+    """Return `bins` (each with `low`, `high`, `n`, and where n > 0 `confidence`, `accuracy` and its 95 % interval by
+    Wilson), `expected_calibration_error`, mean `confidence`, `accuracy`, `n_tokens`."""
     confidence_N = observed.top_probability_N
     right_N = observed.top_N == ids_N
     bin_N = np.minimum((confidence_N * N_BINS).astype(int), N_BINS - 1)
@@ -51,80 +51,61 @@ def analyze(observed: Predictions, ids_N: np.ndarray) -> dict[str, Any]:
 
 
 def wilson(share: float, n: int) -> list[float]:
-    """95 % interval of a share out of n independent cases (Wilson 1927); never outside [0, 1]."""
-    from scipy.stats import binomtest  # half a second, for those who ask
+    """Return the 95 % interval of a share out of n independent cases (Wilson 1927); never outside [0, 1]."""
+    from scipy.stats import binomtest  # half a second
 
     low, high = binomtest(round(share * n), n).proportion_ci(method="wilson")
     return [float(low), float(high)]
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/calibration.json; `run`: its name, for the title."""
+    """Return the SVG of analysis/calibration.json; `run`: its name, for the title."""
     bins = [row for row in content["bins"] if row["n"]]
 
     def build(figure: Figure) -> None:
         axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="as sure as it should be")
-        confidence, accuracy = ([row[key] for row in bins] for key in ("confidence", "accuracy"))
-        low = [a - row["interval"][0] for a, row in zip(accuracy, bins, strict=True)]
-        high = [row["interval"][1] - a for a, row in zip(accuracy, bins, strict=True)]
-        axes.errorbar(
-            confidence,
-            accuracy,
-            yerr=[[max(0.0, v) for v in low], [max(0.0, v) for v in high]],
-            color=BLUE,
-            marker="o",
-            capsize=3,
-            linewidth=1.4,
-            label="best token right (95 % interval)",
-        )
+        confidence, right = ([row[key] for row in bins] for key in ("confidence", "accuracy"))
+        # rounding may leave an end of the interval on the wrong side of the value
+        low = [max(0.0, row["accuracy"] - row["interval"][0]) for row in bins]
+        high = [max(0.0, row["interval"][1] - row["accuracy"]) for row in bins]
+        look = {"color": BLUE, "marker": "o", "capsize": 3, "linewidth": 1.4}
+        axes.errorbar(confidence, right, yerr=[low, high], label="best token right (95 % interval)", **look)
         axes.set_ylim(0, 1.03)  # a whole marker at 1
         axes.set_ylabel("share right")
         axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
         axes.set_title("Calibration of the best token" + (f": {run}" if run else ""))
+        lows, ns = ([row[key] for row in content["bins"]] for key in ("low", "n"))
         width = content["bins"][0]["high"] - content["bins"][0]["low"]
-        counts.bar(
-            [row["low"] for row in content["bins"]],
-            [row["n"] for row in content["bins"]],
-            width * 0.94,
-            align="edge",
-            color=SKY,
-        )
+        counts.bar(lows, ns, width * 0.94, align="edge", color=SKY)
         counts.set_yscale("symlog", linthresh=1)
-        most = max(row["n"] for row in content["bins"])
-        counts.set_ylim(0, 2 * most)
-        counts.set_yticks([10**power for power in range(0, len(str(most)), 2)])
+        counts.set_ylim(0, 2 * max(ns))
+        counts.set_yticks([10**power for power in range(0, len(str(max(ns))), 2)])
         counts.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         counts.minorticks_off()
         counts.set_ylabel("tokens")
         counts.set_xlabel("probability of the best token")
         counts.set_xlim(0, 1)
-        note(
-            counts,
-            f"expected calibration error {percent(content['expected_calibration_error'])} over "
-            f"{len(content['bins'])} bins; right {percent(content['accuracy'])}, "
-            f"sure {percent(content['confidence'])} on average",
+        error, accuracy, sure = (
+            percent(content[key]) for key in ("expected_calibration_error", "accuracy", "confidence")
         )
+        over = f"over {len(content['bins'])} bins; right {accuracy}, sure {sure} on average"
+        note(counts, f"expected calibration error {error} {over}")
 
     return draw(build, 5.4, "Reliability diagram of the most probable next token")
 
 
 def view(content: Content) -> RenderableType:
-    """Bins that hold tokens, and the error."""
-    from rich.console import Group
+    """Return the bins that hold tokens, and the error."""
 
-    table = terminal.table("best token's probability", ">tokens", ">mean", ">right", ">95 % interval")
-    for row in content["bins"]:
-        if row["n"]:
-            table.add_row(
-                f"{format_metric('share', row['low'])} to {format_metric('share', row['high'])}",
-                f"{row['n']:,}",
-                format_metric("share", row["confidence"]),
-                format_metric("share", row["accuracy"]),
-                terminal.interval_cell("share", row["interval"]),
-            )
+    def cells(row: dict[str, Any]) -> list[str]:
+        low, high, mean, right = (format_metric("share", row[key]) for key in ("low", "high", "confidence", "accuracy"))
+        return [f"{low} to {high}", f"{row['n']:,}", mean, right, terminal.interval_cell("share", row["interval"])]
+
+    columns = ("best token's probability", ">tokens", ">mean", ">right", ">95 % interval")
+    table = terminal.table(columns, (cells(row) for row in content["bins"] if row["n"]))
     error = format_metric("calibration_error", content["expected_calibration_error"])
-    return Group(terminal.heading(f"Calibration of the best token: expected error {error}"), table)
+    return terminal.stack(f"Calibration of the best token: expected error {error}", table)
 
 
 CALIBRATION = Question(

@@ -36,7 +36,7 @@ from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, ORANGE, VERMILLION, draw, note, percent, token_label
+from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
-_LEAST_YARDSTICK_BITS = (
-    0.2  # where pairs tell nothing (random tokens), a context must still be worth a twentieth of a bit
-)
+_LEAST_YARDSTICK_BITS = 0.2  # where pairs tell nothing (random tokens), a context must be worth a twentieth of a bit
 
 VERDICTS = {
     "frequency_alone": "predicts from frequency alone: much the same answer after every context",
@@ -61,7 +59,7 @@ N_TOKENS_SHOWN = 20
 
 
 def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Distances in bits per token, shares of positions, the most usual tokens, and the verdict.
+    """Return distances in bits per token, shares of positions, the most usual tokens, and the verdict.
 
     Args:
         pairs: of the training stream; brings the frequencies.
@@ -99,6 +97,11 @@ def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenize
     most = np.lexsort((top, -top_counts))[:5]
     shown = np.argsort(-frequencies_V, kind="stable")[:N_TOKENS_SHOWN]
     validation_V = np.bincount(ids_N, minlength=len(frequencies_V)) / len(ids_N)
+    of_tokens = {"frequency": frequencies_V, "mean_probability": mean_V, "validation_share": validation_V}
+
+    def named(id: int) -> dict[str, Any]:
+        return {"id": id, "token": tokenizer.show(id)}
+
     return {
         "verdict": verdict,
         "sentence": VERDICTS[verdict],
@@ -108,25 +111,13 @@ def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenize
         "top_is_eos_share": float((observed.top_N == tokenizer.eos_id).mean()),
         "top_is_right_share": float((observed.top_N == ids_N).mean()),
         "n_distinct_top": len(top),
-        "most_usual_top": [
-            {"id": int(top[i]), "token": tokenizer.show(int(top[i])), "share": float(top_counts[i] / len(ids_N))}
-            for i in most
-        ],
-        "tokens": [
-            {
-                "id": int(i),
-                "token": tokenizer.show(int(i)),
-                "frequency": float(frequencies_V[i]),
-                "mean_probability": float(mean_V[i]),
-                "validation_share": float(validation_V[i]),
-            }
-            for i in shown
-        ],
+        "most_usual_top": [{**named(int(top[i])), "share": float(top_counts[i] / len(ids_N))} for i in most],
+        "tokens": [{**named(int(i)), **{key: float(of_V[i]) for key, of_V in of_tokens.items()}} for i in shown],
     }
 
 
 def judge(figures: dict[str, float]) -> str:
-    """The verdict that the module's docstring defines, from the figures in bits."""
+    """Return the verdict that the module's docstring defines, from the figures in bits."""
     pair_gain = max(figures["pair_gain_bits"], _LEAST_YARDSTICK_BITS)
     if figures["information_bits"] < HARDLY_MOVES * pair_gain:
         near = figures["mean_to_frequency_bits"] <= NEAR_FREQUENCIES_BITS
@@ -143,91 +134,68 @@ def _sum_p_log2(p_V: np.ndarray, q_V: np.ndarray) -> float:
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/collapse.json; `run`: its name, for the title."""
+    """Return the SVG of analysis/collapse.json; `run`: its name, for the title."""
     tokens = content["tokens"]
+    rows = {
+        "what the token\nbefore is worth": (content["pair_gain_bits"], style.FAINT),
+        "information from\nthe context (I)": (content["information_bits"], style.GREEN),
+        "gain over\nfrequencies": (content["gain_bits"], style.BLUE),
+        "mean prediction\nto frequencies": (content["mean_to_frequency_bits"], style.VERMILLION),
+    }
+    values, colours = zip(*rows.values(), strict=True)
 
     def build(figure: Figure) -> None:
         axes, bits = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        trained, predicted = ([100 * row[key] for row in tokens] for key in ("frequency", "mean_probability"))
         places = range(len(tokens))
-        axes.scatter(
-            [100 * row["frequency"] for row in tokens], places, color=ORANGE, marker="s", s=26, label="in training"
-        )
-        axes.scatter(
-            [100 * row["mean_probability"] for row in tokens], places, color=BLUE, s=26, label="mean prediction"
-        )
-        axes.hlines(
-            places,
-            [100 * min(row["frequency"], row["mean_probability"]) for row in tokens],
-            [100 * max(row["frequency"], row["mean_probability"]) for row in tokens],
-            color=FAINT,
-            linewidth=0.8,
-            zorder=1,
-        )
-        axes.set_yticks(places, [token_label(row["token"]) for row in tokens])
-        axes.set_ylim(len(tokens) - 0.4, -0.6)
+        axes.scatter(trained, places, color=style.ORANGE, marker="s", s=26, label="in training")
+        axes.scatter(predicted, places, color=style.BLUE, s=26, label="mean prediction")
+        lows, highs = map(min, trained, predicted), map(max, trained, predicted)
+        axes.hlines(places, list(lows), list(highs), color=style.FAINT, linewidth=0.8, zorder=1)
+        style.name_rows(axes, [style.token_label(row["token"]) for row in tokens], grid=True)
         axes.set_xlim(0, None)
         axes.set_xlabel("share of tokens (%)")
         axes.set_title("Mean prediction and frequency")
         axes.legend(loc="lower right")
-        rows = [
-            ("what the token\nbefore is worth", content["pair_gain_bits"], FAINT),
-            ("information from\nthe context (I)", content["information_bits"], GREEN),
-            ("gain over\nfrequencies", content["gain_bits"], BLUE),
-            ("mean prediction\nto frequencies", content["mean_to_frequency_bits"], VERMILLION),
-        ]
-        bits.barh(range(len(rows)), [value for _, value, _ in rows], color=[c for *_, c in rows], height=0.6)
-        for place, (_, value, _) in enumerate(rows):
-            bits.annotate(
-                format_metric("bits_per_token", value),
-                (max(value, 0), place),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
-        bits.axvline(0, color=FAINT, linewidth=0.8)
-        values = [value for _, value, _ in rows]
-        span = max(values) - min(0.0, *values)
-        bits.set_xlim(min(0.0, *values) - 0.05 * span, max(values) + 0.2 * span)
-        bits.set_yticks(range(len(rows)), [label for label, *_ in rows])
-        bits.set_ylim(len(rows) - 0.4, -0.6)
-        bits.grid(visible=False, axis="y")
+        bits.barh(range(len(rows)), values, color=colours, height=0.6)
+        for place, value in enumerate(values):
+            style.label(bits, format_metric("bits_per_token", value), (max(value, 0), place))
+        bits.axvline(0, color=style.FAINT, linewidth=0.8)
+        lowest, highest = min(0.0, *values), max(values)
+        span = highest - lowest
+        bits.set_xlim(lowest - 0.05 * span, highest + 0.2 * span)
+        style.name_rows(bits, list(rows))
         bits.set_xlabel("bits per token")
         bits.set_title("Does the context matter?")
         figure.suptitle((f"{run}: " if run else "") + content["sentence"], x=0.01, ha="left", fontsize=10)
-        note(
+        style.note(
             axes,
-            f"most probable token is <eos> at {percent(content['top_is_eos_share'])} of {content['n_tokens']:,} "
+            f"most probable token is <eos> at {style.percent(content['top_is_eos_share'])} of {content['n_tokens']:,} "
             f"positions; {content['n_distinct_top']:,} different ones occur; · is a space",
         )
 
-    return draw(build, 5.6, f"Collapse check: the model {content['sentence']}", width_in=8.4)
+    return style.draw(build, 5.6, f"Collapse check: the model {content['sentence']}", width_in=8.4)
 
 
 def view(content: Content) -> RenderableType:
-    """The verdict, and the figures behind it."""
-    from rich.console import Group
-    from rich.text import Text
-
-    style = "bold red" if content["flagged"] else "bold green"
-    table = terminal.table(">", "", show_header=False)
-    for key, meaning in _VIEW_ROWS:
-        table.add_row(format_metric("bits_per_token", content[key]), f"{METRICS['bits_per_token'].unit}  {meaning}")
-    table.add_row(format_metric("share", content["top_is_eos_share"]), "of the most probable tokens are <eos>")
-    table.add_row(f"{content['n_distinct_top']:,}", f"different ones occur at {content['n_tokens']:,} places")
-    return Group(terminal.heading("Does the model use its context?"), Text(content["sentence"], style=style), table)
+    """Return the verdict, and the figures behind it."""
+    unit = METRICS["bits_per_token"].unit
+    rows = [(format_metric("bits_per_token", content[key]), f"{unit}  {meaning}") for key, meaning in _VIEW_ROWS]
+    rows.append((format_metric("share", content["top_is_eos_share"]), "of the most probable tokens are <eos>"))
+    rows.append((f"{content['n_distinct_top']:,}", f"different ones occur at {content['n_tokens']:,} places"))
+    sentence = (content["sentence"], "bold red" if content["flagged"] else "bold green")
+    table = terminal.table((">", ""), rows, show_header=False)
+    return terminal.stack("Does the model use its context?", sentence, table)
 
 
 def table(contents: Sequence[Content]) -> list[list[str]]:
-    """Runs side by side: a row of cells per run below the columns' names, in bits per token."""
-    rows = [[*(label for label, _, _ in _COLUMNS), "verdict"]]
-    for content in contents:
-        cells = (
-            f"{content[key]:,}" if metric is None else format_metric(metric, content[key])
-            for _, key, metric in _COLUMNS
-        )
-        rows.append([*cells, content["sentence"]])
-    return rows
+    """Return runs side by side: a row of cells per run below the columns' names, in bits per token."""
+
+    def cell(value: float, metric: str | None) -> str:
+        return f"{value:,}" if metric is None else format_metric(metric, value)
+
+    cells = [[*(cell(c[key], metric) for _, key, metric in _COLUMNS), c["sentence"]] for c in contents]
+    return [[*(name for name, _, _ in _COLUMNS), "verdict"], *cells]
 
 
 _VIEW_ROWS = (

@@ -6,33 +6,29 @@ Only training titles are counted: the validation titles are not for looking at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.data.corpus.describe import frequent_words
-from sevenepochs.data.titles import break_down
+from sevenepochs.data.corpus.describe import frequent_words, lengths
+from sevenepochs.data.titles import Breakdown, break_down
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import BLUE, GREEN, ROW_IN, VERMILLION, bars, draw, note, percent, token_label
+from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
 
 _MAX_BARS = 40
-_SPARKLINE_CELLS = 20
-_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def analyze(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) -> dict[str, Any]:
-    """The training split in numbers.
+    """Return the training split in numbers.
 
     Args:
         train_ids: the titles' stream, as `Tokenizer.encode_stream` gives it.
@@ -46,132 +42,95 @@ def analyze(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) 
     counts_V = np.bincount(train_ids, minlength=tokenizer.vocab_size)
     chars = np.array([len(title) for title in titles])
     ends = np.flatnonzero(train_ids == tokenizer.eos_id)
-    tokens = np.diff(ends, prepend=-1) - 1
     frequent = most_frequent(tokenizer, train_ids)
-    n_text_tokens = len(train_ids) - len(ends)
     return {
         "n_titles": len(titles),
         "n_tokens": len(train_ids),
         "eos_share": frequent["eos_share"],
-        "chars_per_token": float(chars.sum() / max(1, n_text_tokens)),
+        "chars_per_token": float(chars.sum() / max(1, len(train_ids) - len(ends))),
         "vocabulary": {
             "size": tokenizer.vocab_size,
             "used": int((counts_V > 0).sum()),
             "used_once": int((counts_V == 1).sum()),
         },
         "title_chars": _lengths(chars),
-        "title_tokens": _lengths(tokens),
+        "title_tokens": _lengths(np.diff(ends, prepend=-1) - 1),
         "words": [{"word": word, "count": count} for word, count in frequent_words(titles)],
         "tokens": frequent["top"],
-        "kinds": [
-            {
-                "name": b.name,
-                "label": b.label,
-                "parts": [
-                    {"name": kind.name, "label": kind.label, "n_titles": int(n), "share": float(n / len(titles))}
-                    for kind, n in zip(b.kinds, np.bincount(b.of_title, minlength=len(b.kinds)), strict=True)
-                    if n
-                ],
-            }
-            for b in break_down(titles, ())
-            if b.name != "known"
-        ],
+        "kinds": [_kinds(b, len(titles)) for b in break_down(titles, ()) if b.name != "known"],
     }
 
 
 def most_frequent(tokenizer: Tokenizer, train_ids: np.ndarray, k: int = 20) -> dict[str, Any]:
-    """The k most frequent tokens with counts and shares, `<eos>` among them."""
+    """Return the k most frequent tokens with counts and shares, `<eos>` among them."""
     counts_V = np.bincount(train_ids, minlength=tokenizer.vocab_size)
-    order = np.argsort(-counts_V, kind="stable")[:k]
+    top = [(int(id), int(counts_V[id])) for id in np.argsort(-counts_V, kind="stable")[:k]]
+    n = len(train_ids)
     return {
-        "n_tokens": len(train_ids),
-        "eos_share": float(counts_V[tokenizer.eos_id] / len(train_ids)),
-        "top": [
-            {
-                "id": int(i),
-                "token": tokenizer.decode([int(i)]),
-                "count": int(counts_V[i]),
-                "share": float(counts_V[i] / len(train_ids)),
-            }
-            for i in order
-        ],
+        "n_tokens": n,
+        "eos_share": float(counts_V[tokenizer.eos_id] / n),
+        "top": [{"id": id, "token": tokenizer.decode([id]), "count": count, "share": count / n} for id, count in top],
     }
 
 
 def _lengths(values: np.ndarray) -> dict[str, Any]:
-    """Summary and histogram; p95 by nearest rank. The last bar holds whatever is longer."""
-    ordered = np.sort(values)
-    width = max(1, -(-int(np.percentile(ordered, 99.5)) // _MAX_BARS))
-    return {
-        "min": int(ordered[0]),
-        "median": float(np.median(ordered)),
-        "mean": float(ordered.mean()),
-        "p95": int(ordered[-(-95 * len(ordered) // 100) - 1]),
-        "max": int(ordered[-1]),
-        "histogram": {
-            "width": width,
-            "counts": np.bincount(np.minimum(ordered // width, _MAX_BARS)).tolist(),
-        },
-    }
+    """Summary and histogram; p95 by nearest rank. The last bar holds all longer titles."""
+    width = max(1, -(-int(np.percentile(values, 99.5)) // _MAX_BARS))
+    counts = np.bincount(np.minimum(values // width, _MAX_BARS)).tolist()
+    return {**lengths(values), "histogram": {"width": width, "counts": counts}}
+
+
+def _kinds(b: Breakdown, n_titles: int) -> dict[str, Any]:
+    counts = zip(b.kinds, np.bincount(b.of_title, minlength=len(b.kinds)).tolist(), strict=True)
+    parts = [{"name": kind.name, "label": kind.label, "n_titles": n, "share": n / n_titles} for kind, n in counts if n]
+    return {"name": b.name, "label": b.label, "parts": parts}
 
 
 def figure(content: Content, run: str | None, part: str) -> str:
-    """The SVG of a part of analysis/data.json: "lengths" (two histograms) or "words" (the most frequent)."""
+    """Return the SVG of a part of analysis/data.json: "lengths" (two histograms) or "words" (the most frequent)."""
     return _lengths_figure(content) if part == "lengths" else _words_figure(content)
 
 
 def _lengths_figure(content: Content) -> str:
-
     def build(figure: Figure) -> None:
         chars, tokens = figure.subplots(1, 2)
-        _histogram(chars, content["title_chars"], "characters", BLUE)
-        _histogram(tokens, content["title_tokens"], "tokens", GREEN)
+        _histogram(chars, content["title_chars"], "characters", style.BLUE)
+        _histogram(tokens, content["title_tokens"], "tokens", style.GREEN)
         chars.set_ylabel("titles")
         chars.set_title("Characters a title")
         tokens.set_title("Tokens a title")
-        note(
+        style.note(
             chars,
             f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens with <eos>; "
             f"{format_metric('chars_per_token', content['chars_per_token'])} characters a token; "
             "the last bar holds all longer ones",
         )
 
-    return draw(build, 3.6, "Histograms of the training titles' lengths in characters and in tokens")
+    return style.draw(build, 3.6, "Histograms of the training titles' lengths in characters and in tokens")
 
 
 def _words_figure(content: Content) -> str:
-    rows = content["words"]
+    words, counts = zip(*((row["word"], row["count"]) for row in content["words"]), strict=True)
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
-        bars(
-            axes,
-            [row["word"] for row in rows],
-            [row["count"] for row in rows],
-            [f"{row['count']:,}" for row in rows],
-            color=BLUE,
-        )
-        axes.set_title(f"The {len(rows)} most frequent words of the training titles")
+        style.bars(axes, words, counts, [f"{count:,}" for count in counts], color=style.BLUE)
+        axes.set_title(f"The {len(words)} most frequent words of the training titles")
         axes.set_xlabel("occurrences, upper and lower case together")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        note(axes, f"{content['n_titles']:,} titles; <eos> is {percent(content['eos_share'])} of the tokens")
+        style.note(
+            axes, f"{content['n_titles']:,} titles; <eos> is {style.percent(content['eos_share'])} of the tokens"
+        )
 
-    return draw(build, 1.4 + ROW_IN * len(rows), f"Bar chart of the {len(rows)} most frequent words")
+    return style.draw(build, 1.4 + style.ROW_IN * len(words), f"Bar chart of the {len(words)} most frequent words")
 
 
-def _histogram(axes: Axes, summary: Mapping[str, Any], unit: str, colour: str) -> None:
+def _histogram(axes: Axes, summary: Content, unit: str, colour: str) -> None:
     width, counts = summary["histogram"]["width"], summary["histogram"]["counts"]
     axes.bar([i * width for i in range(len(counts))], counts, width * 0.92, align="edge", color=colour)
     axes.axvline(summary["median"], color="black", linewidth=1, linestyle="--")
-    axes.annotate(
-        f"median {summary['median']:g}",
-        (summary["median"], 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, -4),
-        textcoords="offset points",
-        va="top",
-        fontsize=9,
-    )
+    at_top = {"xycoords": ("data", "axes fraction"), "va": "top"}
+    style.label(axes, f"median {summary['median']:g}", (summary["median"], 1.0), 4, -4, **at_top)
     axes.set_xlabel(unit)
     axes.set_xlim(0, len(counts) * width)
     axes.set_ylim(0, max(counts) * 1.14)
@@ -180,77 +139,73 @@ def _histogram(axes: Axes, summary: Mapping[str, Any], unit: str, colour: str) -
 
 
 def frequency_figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/token_frequency.json: `n_tokens`, `top` (rows of `token`, `count`, `share`)."""
+    """Return the SVG of analysis/token_frequency.json: `n_tokens`, `top` (rows of `token`, `count`, `share`)."""
     rows = content["top"]
+    shares = [row["share"] for row in rows]
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
-        colours = [VERMILLION if row["token"] == "<eos>" else BLUE for row in rows]
-        texts = [f"{percent(row['share'])} ({row['count']:,})" for row in rows]
-        bars(axes, [token_label(row["token"]) for row in rows], [row["share"] for row in rows], texts, color=colours)
-        axes.set_xlim(0, max(row["share"] for row in rows) * 1.28)
+        colours = [style.VERMILLION if row["token"] == "<eos>" else style.BLUE for row in rows]
+        texts = [f"{style.percent(row['share'])} ({row['count']:,})" for row in rows]
+        style.bars(axes, [style.token_label(row["token"]) for row in rows], shares, texts, color=colours)
+        axes.set_xlim(0, max(shares) * 1.28)
         axes.set_title(f"The {len(rows)} most frequent training tokens")
         axes.set_xlabel("share of all training tokens, and count")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-        note(axes, f"{content['n_tokens']:,} tokens an epoch; <eos> ends every title; · is a space")
+        style.note(axes, f"{content['n_tokens']:,} tokens an epoch; <eos> ends every title; · is a space")
 
-    return draw(build, 1.5 + ROW_IN * len(rows), f"Bar chart of the {len(rows)} most frequent training tokens")
+    return style.draw(
+        build, 1.5 + style.ROW_IN * len(rows), f"Bar chart of the {len(rows)} most frequent training tokens"
+    )
 
 
 def view(content: Content) -> RenderableType:
-    """Counts, lengths as small histograms, kinds of titles, most frequent words and tokens."""
-    from rich.console import Group
+    """Return counts, lengths as small histograms, kinds of titles, most frequent words and tokens."""
     from rich.table import Table
-    from rich.text import Text
 
     vocabulary = content["vocabulary"]
-    facts = [
+    facts = (
         f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens an epoch, "
         f"{format_metric('share', content['eos_share'])} of them <eos>; "
         f"{format_metric('chars_per_token', content['chars_per_token'])} characters a token",
         f"{vocabulary['size']:,} tokens in the vocabulary, {vocabulary['used']:,} used, "
         f"{vocabulary['used_once']:,} only once",
-    ]
-    lengths = terminal.table("a title has", ">least", ">median", ">mean", ">95 %", ">most", "distribution")
-    for label, key in (("characters", "title_chars"), ("tokens", "title_tokens")):
-        row = content[key]
-        numbers = (f"{row[name]:,.4g}" for name in ("min", "median", "mean", "p95", "max"))
-        lengths.add_row(label, *numbers, _sparkline(row["histogram"]["counts"]))
-    kinds = terminal.table("titles by", "kind", ">share", "")
-    for breakdown in content["kinds"]:
-        label = breakdown["label"]
-        for part in breakdown["parts"]:
-            kinds.add_row(label, Text(part["label"]), *terminal.share_cells(part["share"]))
-            label = ""
-    words = _ranking("word", [(row["word"], row["count"]) for row in content["words"]])
-    tokens = _ranking("token", [(terminal.visible(row["token"]), row["count"]) for row in content["tokens"]])
+    )
+
+    def lengths_of(name: str, row: Content) -> list[str]:
+        numbers = (f"{row[key]:,.4g}" for key in ("min", "median", "mean", "p95", "max"))
+        return [name, *numbers, _sparkline(row["histogram"]["counts"])]
+
+    columns = (">least", ">median", ">mean", ">95 %", ">most", {"header": "distribution", "no_wrap": True})
+    rows = [lengths_of("characters", content["title_chars"]), lengths_of("tokens", content["title_tokens"])]
+    kinds = (
+        ("" if index else breakdown["label"], part["label"], *terminal.share_cells(part["share"]))
+        for breakdown in content["kinds"]
+        for index, part in enumerate(breakdown["parts"])
+    )
+    words = ((terminal.plain(row["word"]), f"{row['count']:,}") for row in content["words"])
+    tokens = ((terminal.visible(row["token"]), f"{row['count']:,}") for row in content["tokens"])
     side = Table.grid(padding=(0, 4))
-    side.add_row(words, tokens)
-    return Group(terminal.heading("What the model reads"), *map(Text, facts), lengths, "", kinds, "", side)
+    side.add_row(terminal.table(("word", ">count"), words), terminal.table(("token", ">count"), tokens))
+    tables = (
+        terminal.table(("a title has", *columns), rows),
+        "",
+        terminal.table(("titles by", "kind", ">share", ""), kinds),
+    )
+    return terminal.stack("What the model reads", *facts, *tables, "", side)
 
 
 def frequency_text(content: Content) -> list[list[str]]:
-    """Rows of token, count and share."""
+    """Return rows of token, count and share."""
     return [[repr(row["token"]), f"{row['count']:,}", format_metric("share", row["share"])] for row in content["top"]]
 
 
-def _ranking(what: str, rows: Iterable[tuple[str, int]]) -> Table:
-    from rich.text import Text
-
-    table = terminal.table(what, ">count")
-    for text, count in rows:
-        table.add_row(Text(terminal.plain(text)), f"{count:,}")
-    return table
-
-
-def _sparkline(counts: list[int]) -> Text:
+def _sparkline(counts: list[int]) -> str:
     """A histogram in at most 20 characters."""
-    from rich.text import Text
-
-    width = -(-len(counts) // _SPARKLINE_CELLS)
+    width = -(-len(counts) // 20)
     cells = [sum(counts[i : i + width]) for i in range(0, len(counts), width)]
     most = max(cells) or 1
-    return Text("".join(_BLOCKS[-(-8 * cell // most)] for cell in cells), no_wrap=True)
+    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * cell // most)] for cell in cells)
 
 
 DATA = Question(

@@ -1,14 +1,15 @@
 """Layer by layer over many titles: what the logit lens loses after each layer, and where each head looks on average.
 
-The lens reads the residual stream after the embedding and after each block as if it were the last one (see
-`logit_lens.py`); early layers were never trained to be read so. Each title is read alone after `<eos>`: its tokens and
-its closing `<eos>` are predicted from that title only, which is not quite what a run's figures are made of.
+The lens reads the residual stream after the embedding and after each block as if it were the last one (see `logit_lens`
+in `ask/inside.py`); early layers were never trained to be read so. Each title is read alone after `<eos>`: its tokens
+and its closing `<eos>` are predicted from that title only, unlike in a run's figures.
 
 L layers, H heads, T tokens of a context, N tokens of a batch, D model, V vocabulary, X habits of heads.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from sevenepochs.ask.predictions import Progress
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, ORANGE, PURPLE, VERMILLION, draw, heading, note
+from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ _NAMES = {"first_share": "eos_share"}  # a context's first token is always the <
 
 
 def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda done, total: None) -> dict[str, Any]:
-    """The lens' losses and the heads' habits over the first 500 titles.
+    """Return the lens' losses and the heads' habits over the first 500 titles.
 
     Args:
-        titles: of the validation split; of one that is longer than the model reads at once its beginning counts.
+        titles: of the validation split; a title longer than the model reads at once is cut.
         progress: told how many titles are done, of how many.
 
     Returns:
@@ -51,9 +52,7 @@ def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda don
 
     # titles of like length are read together, so that little is padded
     streams = sorted((_stream(model, title) for title in titles[:N_TITLES]), key=len)
-    nats: list[np.ndarray] = []
-    habits: list[np.ndarray] = []
-    even: list[np.ndarray] = []
+    nats, habits, even = [], [], []
     for low in range(0, len(streams), _TITLES_AT_ONCE):
         batch = streams[low : low + _TITLES_AT_ONCE]
         traces = model.activations([ids[:-1] for ids in batch])
@@ -86,38 +85,38 @@ def _stream(model: Model, title: str) -> np.ndarray:
 
 
 def _lens_nats(model: Model, traces: Sequence[Activations], targets_N: np.ndarray) -> np.ndarray:
-    """What all the targets of a batch cost each layer's lens together: (L + 1,)."""
+    """The sum over a batch's targets of what they cost each layer's lens: (L + 1,)."""
     hidden_LND = np.concatenate([trace.hidden_LTD for trace in traces], axis=1)
     at_N = np.arange(len(targets_N))
     return np.array([-log_probs_NV[at_N, targets_N].sum(dtype=np.float64) for log_probs_NV in model.lens(hidden_LND)])
 
 
-# key, label, colour, marker, and how far beside its block a kind stands
+# key, name, colour, marker, and how far beside its block a kind stands
 _SHARES = (
-    ("eos_share", "on <eos>", BLUE, "o", -0.2),
-    ("previous_share", "on the token before", ORANGE, "s", 0.0),
-    ("self_share", "on itself", GREEN, "^", 0.2),
+    ("eos_share", "on <eos>", style.BLUE, "o", -0.2),
+    ("previous_share", "on the token before", style.ORANGE, "s", 0.0),
+    ("self_share", "on itself", style.GREEN, "^", 0.2),
 )
-_EVEN = {"color": FAINT, "linewidth": 1, "linestyle": ":", "label": "looking everywhere alike"}
+_EVEN = {"color": style.FAINT, "linewidth": 1, "linestyle": ":", "label": "looking everywhere alike"}
 _BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/layers.json; `run`: its name, for the title."""
+    """Return the SVG of analysis/layers.json; `run`: its name, for the title."""
     heads, even = content["heads"], content["even"]
 
     def build(figure: Figure) -> None:
         lens, shares, distances = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.4, 1))
         _losses(lens, [row["nats_per_token"] for row in content["lens"]])
-        for key, label, colour, marker, shift in _SHARES:
+        for key, name, colour, marker, shift in _SHARES:
             percents = [[100 * share for share in row] for row in heads[key]]
-            _heads(shares, percents, shift, color=colour, marker=marker, label=label)
+            _heads(shares, percents, shift, color=colour, marker=marker, label=name)
         shares.axhline(100 * even["share"], **_EVEN)
         shares.set_ylim(-4, 104)  # whole markers at either end
         shares.set_ylabel("attention (%)")
         shares.set_title("Where each head looks")
         shares.legend(**_BESIDE)
-        _heads(distances, heads["mean_distance"], 0.0, color=PURPLE, marker="D", label="one head")
+        _heads(distances, heads["mean_distance"], 0.0, color=style.PURPLE, marker="D", label="one head")
         distances.axhline(even["mean_distance"], **_EVEN)
         distances.set_ylim(0, None)
         distances.set_ylabel("tokens back")
@@ -126,29 +125,21 @@ def figure(content: Content, run: str | None = None) -> str:
         names = [row["name"].removeprefix("block ") for row in content["lens"]]
         distances.set_xticks(range(len(names)), names)
         distances.set_xlabel("block")
-        text = "Layer by layer" + (f": {run}" if run else "")
-        heading(figure, text)
-        note(
+        style.heading(figure, "Layer by layer" + (f": {run}" if run else ""))
+        style.note(
             lens,
             f"{content['n_titles']:,} validation titles, each read alone: {content['n_tokens']:,} tokens; "
             "the last lens is the model itself, early layers\nwere never trained to be read; "
             "shares and distances over all queries but each title's first",
         )
 
-    return draw(build, 7.4, "Loss of the logit lens after each layer, and where and how far back each head looks")
+    return style.draw(build, 7.4, "Loss of the logit lens after each layer, and where and how far back each head looks")
 
 
 def _losses(axes: Axes, losses: Sequence[float]) -> None:
-    axes.plot(range(len(losses)), losses, color=VERMILLION, marker="o", label="lens")
+    axes.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
     for layer, loss in enumerate(losses):
-        axes.annotate(
-            format_metric("nats_per_token", loss),
-            (layer, loss),
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
+        style.label(axes, format_metric("nats_per_token", loss), (layer, loss), 0, 6, ha="center", va="baseline")
     axes.set_ylim(0, 1.18 * max(losses))
     axes.set_ylabel("loss (nats/token)")
     axes.set_title("What the answer of each layer loses")
@@ -156,33 +147,33 @@ def _losses(axes: Axes, losses: Sequence[float]) -> None:
 
 
 def _heads(axes: Axes, values_LH: Sequence[Sequence[float]], shift: float, **look: Any) -> None:
-    """A mark a head, beside its block (the first is number 1)."""
+    """Draw a mark per head, beside its block (the first is number 1)."""
     places = [block + shift for block, row in enumerate(values_LH, start=1) for _ in row]
     axes.scatter(places, [value for row in values_LH for value in row], s=22, alpha=0.8, **look)
 
 
 def view(content: Content) -> RenderableType:
-    """A row a layer: the lens' loss, and the least and the most that its heads do."""
-    from rich.console import Group
-    from rich.text import Text
-
-    table = terminal.table("after", ">nats/token", ">on <eos>", ">on previous", ">on itself", ">tokens back")
+    """Return a row per layer: the lens' loss, and the least and the most that its heads do."""
     heads, even = content["heads"], content["even"]
-    for number, row in enumerate(content["lens"]):
-        cells = [row["name"], format_metric("nats_per_token", row["nats_per_token"])]
-        if number:  # the embedding has no heads
-            shares = (heads[name][number - 1] for name in ("eos_share", "previous_share", "self_share"))
-            back = heads["mean_distance"][number - 1]
-            cells += ["–".join(format_metric("share", end(of_heads)) for end in (min, max)) for of_heads in shares]
-            cells.append(f"{min(back):.1f}–{max(back):.1f}")
-        table.add_row(*cells)
+
+    def cells(number: int, row: Content) -> list[str]:
+        lens = [row["name"], format_metric("nats_per_token", row["nats_per_token"])]
+        if number == 0:  # the embedding has no heads
+            return [*lens, "", "", "", ""]
+        shares = (heads[name][number - 1] for name, *_ in _SHARES)
+        least_to_most = ("–".join(format_metric("share", end(of_heads)) for end in (min, max)) for of_heads in shares)
+        back = heads["mean_distance"][number - 1]
+        return [*lens, *least_to_most, f"{min(back):.1f}–{max(back):.1f}"]
+
+    columns = ("after", ">nats/token", ">on <eos>", ">on previous", ">on itself", ">tokens back")
+    table = terminal.table(columns, itertools.starmap(cells, enumerate(content["lens"])))
     share = format_metric("share", even["share"])
     closing = (
         f"Least to most of a layer's heads; one that looks everywhere alike: {share} each, "
         f"{even['mean_distance']:.1f} back. The last loss is the model's own."
     )
     text = f"Layer by layer over {content['n_titles']:,} titles, {content['n_tokens']:,} tokens"
-    return Group(terminal.heading(text), table, Text(closing, style="dim"))
+    return terminal.stack(text, table, (closing, "dim"))
 
 
 LAYERS = Question(

@@ -17,7 +17,6 @@ import collections
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, draw, note
+from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, draw, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.questions.targets import targets
 
@@ -50,19 +49,15 @@ VERDICTS = {
     f"{FEWEST_TITLES} validation titles were met word for word, or are new",
 }
 _TIMES_EDGES = (2, 4, 10)
-_TIMES_KINDS = (
-    Kind("1", "once"),
-    Kind("2_to_3", "2–3 times"),
-    Kind("4_to_9", "4–9 times"),
-    Kind("from_10", "10 and more"),
-)
+_TIMES = {"1": "once", "2_to_3": "2–3 times", "4_to_9": "4–9 times", "from_10": "10 and more"}
+_TIMES_KINDS = tuple(Kind(name, text) for name, text in _TIMES.items())
 
 
 def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Loss on known and on new titles beside the control's. From losses by title alone, as results/ keeps them too.
+    """Return the loss on known and on new titles beside the control's, from losses by title as results/ keeps them.
 
     Args:
-        nats: (validation titles,) what each of them costs the model, its closing `<eos>` included.
+        nats: (validation titles,) each title's loss, its closing `<eos>` included.
         tokenizer: the model's own.
 
     Returns:
@@ -73,94 +68,64 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
         one of the kinds does not occur; `exact_val_loss`, `exact_val_loss_of_new` (over titles that are in training in
         no form), `n_duplicates_in_training`, `n_left_out_of_pairs` (training titles that the control has not met).
     """
-    others = _not_repeated(split)
+    under_test = {normalised(title) for title in split.validation}
+    others = [title for title in split.train if normalised(title) not in under_test]
     pair_nats = _pair_nats(others, split.validation, tokenizer)
     n_chars = title_chars(split.validation)
     rng = np.random.default_rng(BOOTSTRAP_SEED)  # one for all kinds, so that they are drawn independently
-    ratios: dict[str, _Ratio] = {}
+    draws: dict[str, np.ndarray] = {}  # of the ratio, by kind with enough titles: (D,)
 
     def row(kind: Kind, inside: np.ndarray) -> dict[str, Any]:
-        chars = int(n_chars[inside].sum())
-        ratio = ratios[kind.name] = _Ratio.of(nats[inside], pair_nats[inside], rng)
+        chars, ours, pairs = int(n_chars[inside].sum()), math.fsum(nats[inside]), math.fsum(pair_nats[inside])
+        if inside.sum() >= FEWEST_TITLES:
+            draws[kind.name] = ratio_draws(nats[inside, None], pair_nats[inside], rng)[:, 0]
         return {
             "name": kind.name,
             "label": kind.label,
             "n_titles": int(inside.sum()),
             "n_chars": chars,
-            "nats_per_char": math.fsum(nats[inside]) / chars,
-            "pair_nats_per_char": math.fsum(pair_nats[inside]) / chars,
-            "ratio_to_pairs": ratio.value,
-            "interval": ratio.interval,
+            "nats_per_char": ours / chars,
+            "pair_nats_per_char": pairs / chars,
+            "ratio_to_pairs": ours / pairs,
+            "interval": list(percentiles(draws[kind.name])) if kind.name in draws else None,
         }
 
     def rows(kinds: Sequence[Kind], of_title: np.ndarray) -> list[dict[str, Any]]:
         return [row(kind, of_title == i) for i, kind in enumerate(kinds) if (of_title == i).any()]
 
     breakdown = known(split.validation, split.train)
-    kinds = rows(breakdown.kinds, breakdown.of_title)
+    kinds = {row["name"]: row for row in rows(breakdown.kinds, breakdown.of_title)}
     times = collections.Counter(map(normalised, split.train))
     times_of_title = np.array([times[normalised(title)] for title in split.validation])
     times_kind = np.where(times_of_title > 0, np.searchsorted(_TIMES_EDGES, times_of_title, side="right"), -1)
-    met_to_new = _met_to_new(ratios)
+    met, new = kinds.get("word_for_word"), kinds.get("new")
+    met_to_new = None
+    if met and new:
+        enough = met["interval"] and new["interval"]  # the two share no title
+        interval = list(percentiles(draws["word_for_word"] / draws["new"])) if enough else None
+        met_to_new = {"ratio": met["ratio_to_pairs"] / new["ratio_to_pairs"], "interval": interval}
     verdict = judge(met_to_new)
     return {
         "verdict": verdict,
         "sentence": VERDICTS[verdict],
         "met_to_new": met_to_new,
         "exact_val_loss": math.fsum(nats) / int(n_chars.sum()),
-        "exact_val_loss_of_new": next((row["nats_per_char"] for row in kinds if row["name"] == "new"), None),
+        "exact_val_loss_of_new": new["nats_per_char"] if new else None,
         "n_duplicates_in_training": len(split.train) - len(set(split.train)),
         "n_left_out_of_pairs": len(split.train) - len(others),
-        "kinds": kinds,
+        "kinds": list(kinds.values()),
         "times": rows(_TIMES_KINDS, times_kind),
     }
 
 
 def judge(met_to_new: Mapping[str, Any] | None) -> str:
-    """The verdict: does the interval of the ratio of ratios lie below 1, above it, or around it?"""
+    """Return the verdict: does the interval of the ratio of ratios lie below 1, above it, or around it?"""
     if met_to_new is None or met_to_new["interval"] is None:
         return "too_few"
     low, high = met_to_new["interval"]
     if high < 1:
         return "sign"
     return "no_sign" if low > 1 else "cannot_be_told"
-
-
-@dataclass(frozen=True)
-class _Ratio:
-    """The model's nats over the control's, and the same in each draw of titles (None: too few to draw from)."""
-
-    value: float
-    draws_D: np.ndarray | None
-
-    @classmethod
-    def of(cls, nats: np.ndarray, pair_nats: np.ndarray, rng: np.random.Generator) -> _Ratio:
-        enough = len(nats) >= FEWEST_TITLES
-        draws_D = ratio_draws(nats[:, None], pair_nats, rng)[:, 0] if enough else None
-        return cls(math.fsum(nats) / math.fsum(pair_nats), draws_D)
-
-    def over(self, other: _Ratio) -> _Ratio:
-        """The quotient of two kinds' ratios, which share no title."""
-        if self.draws_D is None or other.draws_D is None:
-            return _Ratio(self.value / other.value, None)
-        return _Ratio(self.value / other.value, self.draws_D / other.draws_D)
-
-    @property
-    def interval(self) -> list[float] | None:
-        return None if self.draws_D is None else list(percentiles(self.draws_D))
-
-
-def _met_to_new(ratios: Mapping[str, _Ratio]) -> dict[str, Any] | None:
-    if not {"word_for_word", "new"} <= ratios.keys():
-        return None
-    quotient = ratios["word_for_word"].over(ratios["new"])
-    return {"ratio": quotient.value, "interval": quotient.interval}
-
-
-def _not_repeated(split: Split) -> list[str]:
-    """The training titles that no validation title repeats, not even nearly."""
-    under_test = {normalised(title) for title in split.validation}
-    return [title for title in split.train if normalised(title) not in under_test]
 
 
 def _pair_nats(counted: Sequence[str], titles: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
@@ -179,94 +144,66 @@ _MET = {
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/memorisation.json; `run`: its name, for the title."""
+    """Return the SVG of analysis/memorisation.json; `run`: its name, for the title."""
     rows = content["kinds"]
+    ours, pairs = ([row[key] for row in rows] for key in ("nats_per_char", "pair_nats_per_char"))
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
-        for row, part in enumerate(rows):
-            axes.plot(
-                [part["nats_per_char"], part["pair_nats_per_char"]], [row, row], color=FAINT, linewidth=0.8, zorder=1
-            )
+        for place, both in enumerate(zip(ours, pairs, strict=True)):
+            axes.plot(both, [place, place], color=FAINT, linewidth=0.8, zorder=1)
         places = range(len(rows))
-        axes.scatter([part["nats_per_char"] for part in rows], places, color=BLUE, s=44, label="this model", zorder=2)
-        axes.scatter(
-            [part["pair_nats_per_char"] for part in rows],
-            places,
-            color=ORANGE,
-            marker="s",
-            s=38,
-            label="table of token pairs",
-            zorder=2,
-        )
-        for row, part in enumerate(rows):
-            right = max(part["nats_per_char"], part["pair_nats_per_char"])
-            axes.annotate(
-                f"ratio {_ratio(part)}",
-                (right, row),
-                xytext=(8, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
-        axes.set_yticks(places, [_label(part) for part in rows])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        values = [part[key] for part in rows for key in ("nats_per_char", "pair_nats_per_char")]
-        axes.set_xlim(0, max(values) * 1.6)  # room for the ratios
+        axes.scatter(ours, places, color=BLUE, s=44, label="this model", zorder=2)
+        axes.scatter(pairs, places, color=ORANGE, marker="s", s=38, label="table of token pairs", zorder=2)
+        for place, row in enumerate(rows):
+            label(axes, f"ratio {_ratio(row)}", (max(ours[place], pairs[place]), place), 8)
+        names = (textwrap.wrap(_MET[row["name"]], 26) for row in rows)
+        counts = (f"({row['n_titles']:,} titles)" for row in rows)
+        name_rows(axes, ["\n".join([*name, n]) for name, n in zip(names, counts, strict=True)], grid=True)
+        axes.set_xlim(0, max(*ours, *pairs) * 1.6)  # room for the ratios
         axes.set_xlabel("loss (nats per character)")
         axes.set_title("Loss on titles met in training" + (f": {run}" if run else ""))
         axes.legend(loc="lower left")
-        note(axes, "\n".join(textwrap.wrap(f"{content['sentence']}; {_counted(content)}", 112)))
+        small = (
+            f"{content['sentence']}; ratio: this model's loss over the table's, with its 95 % interval; pairs counted "
+            f"without {content['n_left_out_of_pairs']:,} training titles that these repeat"
+        )
+        note(axes, "\n".join(textwrap.wrap(small, 112)))
 
     return draw(build, 2.3 + 0.55 * len(rows), "Loss on validation titles that occur in training and on new ones")
 
 
-def _label(part: Mapping[str, Any]) -> str:
-    return "\n".join([*textwrap.wrap(_MET[part["name"]], 26), f"({part['n_titles']:,} titles)"])
-
-
-def _ratio(part: Mapping[str, Any]) -> str:
+def _ratio(part: Mapping[str, Any], key: str = "ratio_to_pairs") -> str:
     """A ratio with its interval, where there is one."""
-    ratio = format_metric("ratio_to_pairs", part["ratio_to_pairs"])
+    ratio = format_metric("ratio_to_pairs", part[key])
     interval = part["interval"]
     return ratio if interval is None else f"{ratio} ({terminal.interval_cell('ratio_to_pairs', interval)})"
 
 
-def _counted(content: Content) -> str:
-    left_out = f"{content['n_left_out_of_pairs']:,} training titles that these repeat"
-    return f"ratio: this model's loss over the table's, with its 95 % interval; pairs counted without {left_out}"
-
-
 def view(content: Content) -> RenderableType:
-    """Known and new titles beside the pair table, and the verdict."""
-    from rich.console import Group
-    from rich.text import Text
+    """Return known and new titles beside the pair table, and the verdict."""
+
+    def cells(part: Content) -> list[str]:
+        losses = (format_metric("exact_val_loss", part[key]) for key in ("nats_per_char", "pair_nats_per_char"))
+        ratio = format_metric("ratio_to_pairs", part["ratio_to_pairs"])
+        interval = terminal.interval_cell("ratio_to_pairs", part["interval"])
+        return [part["label"], f"{part['n_titles']:,}", *losses, ratio, interval]
 
     columns = ("the title occurs in training", ">titles", ">nats/char", ">token pairs", ">ratio", ">95 % interval")
-    table = terminal.table(*columns)
-    for part in content["kinds"]:
-        table.add_row(
-            Text(part["label"]),
-            f"{part['n_titles']:,}",
-            format_metric("exact_val_loss", part["nats_per_char"]),
-            format_metric("exact_val_loss", part["pair_nats_per_char"]),
-            format_metric("ratio_to_pairs", part["ratio_to_pairs"]),
-            terminal.interval_cell("ratio_to_pairs", part["interval"]),
-        )
-    lines = [Text(content["sentence"])]
+    lines = [content["sentence"]]
     if (quotient := content["met_to_new"]) is not None:
         ratio = format_metric("ratio_to_pairs", quotient["ratio"])
         interval = terminal.interval_cell("ratio_to_pairs", quotient["interval"])
-        lines.append(Text(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})"))
-    closing = (
-        f"Token pairs were counted without {content['n_left_out_of_pairs']:,} training titles that these titles repeat."
-    )
-    return Group(terminal.heading("Titles met in training"), table, *lines, Text(closing, style="dim"))
+        lines.append(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})")
+    left_out = f"{content['n_left_out_of_pairs']:,} training titles that these titles repeat"
+    closing = (f"Token pairs were counted without {left_out}.", "dim")
+    table = terminal.table(columns, map(cells, content["kinds"]))
+    return terminal.stack("Titles met in training", table, *lines, closing)
 
 
 def table(contents: Sequence[Content]) -> list[list[str]]:
-    """Runs side by side: a row of cells per run below the columns' names; a column per kind of title holds the loss
-    over that of token pairs with its interval."""
+    """Return runs side by side: a row of cells per run below the columns' names; a column per kind of title holds the
+    loss over that of token pairs with its interval."""
     n_titles = {kind["name"]: kind["n_titles"] for content in contents for kind in content["kinds"]}
     columns = [f"{_MET_SHORT.get(name, name)} ({n:,} titles)" for name, n in n_titles.items()]
     rows = [[*columns, "met word for word over new", "exact", "exact, new titles", "verdict"]]
@@ -274,7 +211,7 @@ def table(contents: Sequence[Content]) -> list[list[str]]:
         there = {kind["name"]: kind for kind in content["kinds"]}
         cells = [_ratio(there[name]) if name in there else "-" for name in n_titles]
         quotient = content["met_to_new"]
-        cells.append(_ratio({**quotient, "ratio_to_pairs": quotient["ratio"]}) if quotient else "-")
+        cells.append(_ratio(quotient, "ratio") if quotient else "-")
         losses = (content["exact_val_loss"], content["exact_val_loss_of_new"])
         cells += [format_metric("exact_val_loss", loss) for loss in losses]
         rows.append([*cells, content["verdict"].replace("_", " ")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,16 +17,16 @@ Content = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Question:
-    """What a run can be asked. Only `compute` may need torch, only `figure` matplotlib, only `view` rich: each imports
-    what it needs in its body.
+    """One question. Only `compute` may need torch, only `figure` matplotlib, only `view` rich: each imports what it
+    needs in its body.
 
     Attributes:
         name: of the answer's JSON file, analysis/<name>.json.
         asks: what is asked, in a line.
         compute: the answer for a run, ready for JSON.
         view: the answer as the terminal shows it. None: another question's view shows it too.
-        figure: the answer as SVG text, from the answer, the run's name or None, and the part where there are `parts`.
-            None: there is nothing to draw.
+        figure: SVG text from the answer, the run's name or None, and the part where there are `parts`. None: there is
+            nothing to draw.
         parts: names of an answer's figures, where there are several.
         text: a figure's numbers as rows of text, for notebooks; from the answer, and the part where there are `parts`.
         table: answers of several runs side by side, one row of cells per run below the columns' names.
@@ -54,18 +53,14 @@ class Question:
         Raises:
             UserError: matplotlib is not installed.
         """
-        return {f"{name}.svg": draw() for name, draw in self._drawings(content, run).items()}
-
-    def one_figure(self, content: Content, run: str | None = None, part: str = "") -> str | None:
-        """Draw one figure: SVG text, or None where the answer has no such figure. Raises as `figures`."""
-        drawing = self._drawings(content, run).get(f"{self.name}_{part}" if part else self.name)
-        return None if drawing is None else drawing()
-
-    def _drawings(self, content: Content, run: str | None) -> dict[str, Callable[[], str]]:
         if self.figure is None:
             return {}
         if self.parts is None:
-            return {self.name: functools.partial(self.figure, content, run)}
-        return {
-            f"{self.name}_{part}": functools.partial(self.figure, content, run, part) for part in self.parts(content)
-        }
+            return {f"{self.name}.svg": self.figure(content, run)}
+        return {f"{self.name}_{part}.svg": self.figure(content, run, part) for part in self.parts(content)}
+
+    def one_figure(self, content: Content, run: str | None = None, part: str = "") -> str | None:
+        """Draw one figure: SVG text, or None where the answer has no such figure. Raises as `figures`."""
+        if self.figure is None or part not in (self.parts(content) if self.parts else ("",)):
+            return None
+        return self.figure(content, run, part) if part else self.figure(content, run)

@@ -18,7 +18,21 @@ from sevenepochs.questions.samples import SAMPLES
 from sevenepochs.questions.where_loss import EXTREME_TITLES, WHERE_LOSS
 from sevenepochs.store.run import Run, write_analysis
 
-QUESTIONS: dict[str, Question] = {}
+QUESTIONS: dict[str, Question] = {
+    question.name: question
+    for question in (
+        DATA,
+        TOKEN_FREQUENCY,
+        NEXT_TOKEN,
+        WHERE_LOSS,
+        EXTREME_TITLES,
+        MEMORISATION,
+        COLLAPSE,
+        CALIBRATION,
+        SAMPLES,
+        LAYERS,
+    )
+}
 """In the order in which they are answered and shown."""
 
 
@@ -72,18 +86,3 @@ def analyze(
             announce(f"analysis {name}: {QUESTIONS[name].asks}")
             write_analysis(run, name, QUESTIONS[name].answer(case))
     return missing
-
-
-for _question in (
-    DATA,
-    TOKEN_FREQUENCY,
-    NEXT_TOKEN,
-    WHERE_LOSS,
-    EXTREME_TITLES,
-    MEMORISATION,
-    COLLAPSE,
-    CALIBRATION,
-    SAMPLES,
-    LAYERS,
-):
-    register(_question)

@@ -1,7 +1,7 @@
 """What a model writes when nothing is asked of it: how much of it is copied, how varied and how long it is.
 
-Titles are drawn from the model's own distribution, at temperature 1 and from all tokens, so the shares and means are
-those of what it has learned, not of a way to draw. Beside them stand the same of the titles that people wrote.
+Titles are drawn at temperature 1 and from all tokens, so shares and means are those of the model's own distribution.
+Beside them stand the same figures of the titles that people wrote.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.calibration import wilson
-from sevenepochs.questions.figures.style import BLUE, ORANGE, draw, heading, note, percent
+from sevenepochs.questions.figures.style import BLUE, ORANGE, draw, heading, label, name_rows, note, percent
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ TEMPERATURE, SEED = 1.0, 1
 
 
 def analyze(model: Model, split: Split, progress: Progress = lambda done, total: None) -> dict[str, Any]:
-    """200 titles without a prompt, the same ones each time.
+    """Draw 200 titles without a prompt, the same ones each time, and return what they share with training titles.
 
     Args:
         split: what the model was trained and validated on.
@@ -44,8 +44,8 @@ def analyze(model: Model, split: Split, progress: Progress = lambda done, total:
         `n_titles`, `temperature`, `seed`, `max_tokens`, `n_ended` (the others were cut); `copied`: those that are a
         training title word for word, and for comparison `copied_by_people`: the validation titles that are, both as
         `n`, `n_titles`, `share` and its 95 % `interval` (Wilson); `n_distinct`, `distinct_share`; `mean_chars` with
-        its 95 % `mean_chars_interval` (t), `training_mean_chars`, `n_training_titles`; `examples`: the first ten that
-        are whole and neither a training nor a validation title, nor nearly one: text of the model, not of the corpus.
+        its 95 % `mean_chars_interval` (t), `training_mean_chars`, `n_training_titles`; `examples`: the first ten whole
+        ones that neither are nor nearly are a title of the corpus, because its text is not ours to publish.
     """
     from sevenepochs.ask import samples as ask
     from sevenepochs.comparison.paired import mean_interval  # with scipy, half a second
@@ -84,43 +84,38 @@ def _share(n: int, n_titles: int) -> dict[str, Any]:
 
 
 def _examples(titles: Sequence[str], split: Split) -> list[str]:
-    """The first few that no title of the corpus is or nearly is: what is published must not be the corpus's text."""
     known = {normalised(text) for text in (*split.train, *split.validation)}
     own = dict.fromkeys(text for text in titles if text and normalised(text) not in known)
     return list(own)[:N_EXAMPLES]
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """The SVG of analysis/samples.json; `run`: its name, for the title."""
+    """Return the SVG of analysis/samples.json; `run`: its name, for the title."""
     drawn = f"{content['n_titles']:,} drawn"
 
     def build(figure: Figure) -> None:
         copied, lengths = figure.subplots(1, 2)
-        people = content["copied_by_people"]
+        model, people = content["copied"], content["copied_by_people"]
         _dots(
             copied,
-            [
-                f"{row['n_titles']:,} {who}"
-                for row, who in ((content["copied"], "drawn"), (people, "validation\ntitles"))
-            ],
-            [100 * row["share"] for row in (content["copied"], people)],
-            [[100 * end for end in row["interval"]] for row in (content["copied"], people)],
-            [f"{row['n']:,}: {percent(row['share'])}" for row in (content["copied"], people)],
+            [f"{model['n_titles']:,} drawn", f"{people['n_titles']:,} validation\ntitles"],
+            [100 * row["share"] for row in (model, people)],
+            [[100 * end for end in row["interval"]] for row in (model, people)],
+            [f"{row['n']:,}: {percent(row['share'])}" for row in (model, people)],
         )
         copied.set_title("Training titles word for word")
         copied.set_xlabel("share of titles (%)")
-        mean, training_mean = content["mean_chars"], content["training_mean_chars"]
+        means = [content["mean_chars"], content["training_mean_chars"]]
         _dots(
             lengths,
             [drawn, f"{content['n_training_titles']:,} training\ntitles"],
-            [mean, training_mean],
-            [content["mean_chars_interval"], [training_mean, training_mean]],
-            [format_metric("chars_per_title", value) for value in (mean, training_mean)],
+            means,
+            [content["mean_chars_interval"], [means[1], means[1]]],
+            [format_metric("chars_per_title", mean) for mean in means],
         )
         lengths.set_title("Mean length")
         lengths.set_xlabel("characters a title")
-        text = "What it writes unprompted" + (f": {run}" if run else "")
-        heading(figure, text, copied)
+        heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
         note(
             copied,
             f"temperature {content['temperature']:g}, all tokens, seed {content['seed']}; {content['n_distinct']:,} of "
@@ -137,43 +132,39 @@ def _dots(
     intervals: Sequence[Sequence[float]],
     texts: Sequence[str],
 ) -> None:
-    """The model's value above that of people, with intervals; markers differ as colours do."""
+    """Draw the model's value above that of people, with intervals; markers differ as colours do."""
     looks = ((BLUE, "o", "this model"), (ORANGE, "s", "people"))
     for place, ((colour, marker, who), value, (low, high)) in enumerate(zip(looks, values, intervals, strict=True)):
         # rounding may leave an end of the interval on the wrong side of the value
         error = [[max(0.0, value - low)], [max(0.0, high - value)]]
         axes.errorbar(value, place, xerr=error, color=colour, marker=marker, capsize=3, linestyle="none", label=who)
-        axes.annotate(
-            texts[place], (max(value, high), place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9
-        )
-    axes.set_yticks(range(len(labels)), labels)
+        label(axes, texts[place], (max(value, high), place), 6)
+    name_rows(axes, labels)
     axes.set_ylim(len(labels) - 0.3, -0.6)
     widest = max(high for _, high in intervals)
     axes.set_xlim(-0.03 * widest, 1.6 * widest)  # a whole marker at 0, and room for the numbers
-    axes.grid(visible=False, axis="y")
 
 
 def view(content: Content) -> RenderableType:
-    """What is copied beside what people repeat, how varied and long it is, and examples."""
-    from rich.console import Group
-    from rich.text import Text
+    """Return what is copied beside what people repeat, how varied and long it is, and examples."""
 
-    table = terminal.table("training titles word for word", ">titles", ">of", ">share", ">95 % interval")
-    for label, key in (("of those drawn", "copied"), ("of the validation titles", "copied_by_people")):
-        row = content[key]
+    def cells(name: str, row: Content) -> list[str]:
         share, interval = format_metric("share", row["share"]), terminal.interval_cell("share", row["interval"])
-        table.add_row(label, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval)
-    mean, training_mean = (
-        format_metric("chars_per_title", content[key]) for key in ("mean_chars", "training_mean_chars")
-    )
-    facts = (
+        return [name, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval]
+
+    columns = ("training titles word for word", ">titles", ">of", ">share", ">95 % interval")
+    people = cells("of the validation titles", content["copied_by_people"])
+    table = terminal.table(columns, [cells("of those drawn", content["copied"]), people])
+    mean, training = (format_metric("chars_per_title", content[key]) for key in ("mean_chars", "training_mean_chars"))
+    interval = terminal.interval_cell("chars_per_title", content["mean_chars_interval"])
+    return terminal.stack(
+        f"What it writes unprompted, at temperature {content['temperature']:g} (seed {content['seed']})",
+        table,
         f"{content['n_distinct']:,} of {content['n_titles']:,} are different, {content['n_ended']:,} came to an end",
-        f"{mean} characters on average ({terminal.interval_cell('chars_per_title', content['mean_chars_interval'])}); "
-        f"training titles: {training_mean}",
+        f"{mean} characters on average ({interval}); training titles: {training}",
+        ("for example", "dim"),
+        *(f"  {terminal.plain(title)}" for title in content["examples"]),
     )
-    text = f"What it writes unprompted, at temperature {content['temperature']:g} (seed {content['seed']})"
-    examples = [Text(f"  {terminal.plain(title)}") for title in content["examples"]]
-    return Group(terminal.heading(text), table, *map(Text, facts), Text("for example", style="dim"), *examples)
 
 
 SAMPLES = Question(

@@ -1,80 +1,90 @@
-"""What all views share: tokens, bars and tables as the terminal shows them. rich is imported where it is used, so that
-questions can be listed without it."""
+"""What all views share: tokens, bars and tables. Functions import rich, so listing questions does not need it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
-_BAR_CELLS = 30
-_SHARE_CELLS = 10
+Cell = str | tuple[str, str]
+"""Plain text, or text and its style. Nothing in it is read as markup."""
+Column = str | Mapping[str, Any]
+"""A name, flush right where it starts with ">"; or a `header` (a Cell) and other options of rich's columns."""
+
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-# surprisal in bits from which a token is shown so; three steps that differ in brightness too
-_SURPRISE = ((0.0, "green"), (4.0, "yellow"), (10.0, "bold red"))
+# surprisal in bits from which a token has this style; they differ in brightness as well
+_SURPRISE = ((10.0, "bold red"), (4.0, "yellow"))
 
 
 def visible(token: str) -> str:
-    """A token in which every character can be seen: spaces at its ends as dots, what does not print as an escape.
-
-    Nothing of it reaches the terminal as a control sequence.
-    """
+    """Return a token in which every character can be seen: spaces at its ends as dots, controls as escapes."""
     body = token.strip(" ")
     if not body:
         return "·" * len(token)
     lead = len(token) - len(token.lstrip(" "))
-    text = "·" * lead + body + "·" * (len(token) - lead - len(body))
-    return plain(text)
+    return plain("·" * lead + body + "·" * (len(token) - lead - len(body)))
 
 
 def plain(text: str) -> str:
-    """Text without control characters: they are shown as escapes."""
+    """Return text with control characters as escapes, so that none reaches the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def bar(share: float, cells: int = _BAR_CELLS) -> str:
-    """A bar of up to `cells` characters for a share of 1, to an eighth of a character."""
+def bar(share: float, cells: int = 30) -> str:
+    """Return a bar of up to `cells` characters for a share of 1, to an eighth of a character."""
     eighths = round(max(0.0, min(1.0, share)) * cells * 8)
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def surprise_style(bits: float) -> str:
-    """The colour of a token that cost so many bits."""
-    return [style for low, style in _SURPRISE if bits >= low or low == 0.0][-1]
+    """Return the colour of a token that cost so many bits."""
+    return next((style for low, style in _SURPRISE if bits >= low), "green")
 
 
-def table(*columns: str, **look: Any) -> Table:
-    """An empty table without borders. A column whose name starts with ">" is flush right."""
+def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], **look: Any) -> Table:
+    """Return a table without borders; `look` goes to rich's Table."""
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, **look)
     for column in columns:
-        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        if isinstance(column, str):
+            column = {"header": column.removeprefix(">"), "justify": "right" if column.startswith(">") else "left"}
+        made.add_column(**{**column, "header": text(column.get("header", ""))})
+    for row in rows:
+        made.add_row(*map(text, row))
     return made
 
 
-def heading(text: str) -> Text:
-    """The bold line above a view."""
-    from rich.text import Text
+def stack(heading: str, *parts: Cell | Table) -> RenderableType:
+    """Return a bold heading above lines of text and tables."""
+    from rich.console import Group
 
-    return Text(text, style="bold")
+    return Group(*(text(part) if isinstance(part, str | tuple) else part for part in ((heading, "bold"), *parts)))
 
 
 def share_cells(share: float) -> tuple[str, str]:
-    """A share as a number and as a bar."""
-    return format_metric("share", share), bar(share, _SHARE_CELLS)
+    """Return a share as a number and as a bar."""
+    return format_metric("share", share), bar(share, 10)
 
 
-def token_and_probability(row: dict[str, Any]) -> str:
-    """A token of a prediction with its probability."""
+def token_and_probability(row: Mapping[str, Any]) -> str:
+    """Return a token of a prediction with its probability."""
     return f"{visible(row['token'])} {format_metric('probability', row['probability'])}"
 
 
 def interval_cell(metric: str, interval: Sequence[float] | None) -> str:
-    """An interval's ends; '-' where there are too few cases for one."""
+    """Return an interval's ends; '-' where there are too few cases for one."""
     return "-" if interval is None else " to ".join(format_metric(metric, value) for value in interval)
+
+
+def text(cell: Cell) -> Text:
+    """Return a cell as rich's text."""
+    from rich.text import Text
+
+    return Text(cell) if isinstance(cell, str) else Text(cell[0], style=cell[1])

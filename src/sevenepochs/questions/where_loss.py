@@ -9,7 +9,7 @@ N targets of the validation stream, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.protocol.budget import char_count
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import PALETTE, draw, heading, note
+from sevenepochs.questions.figures.style import PALETTE, draw, heading, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.questions.targets import Targets
 
@@ -34,7 +34,6 @@ N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
 _POSITION_EDGES = (2, 3, 4, 5, 6, 8, 11, 16)  # first position (from 1) of each part but the first
 _COUNT_EDGES = (1, 10, 100, 1_000, 10_000)
 _CONTEXT_EDGES = (2, 4, 8, 16, 32, 64, 128)
-_BAR_IN = 0.2
 _EXTREMES_SHOWN = 5
 
 
@@ -46,11 +45,11 @@ def analyze(
     train_counts_V: np.ndarray,
     breakdowns: Sequence[Breakdown],
 ) -> dict[str, Any]:
-    """The exact loss, and each breakdown with its parts.
+    """Return the exact loss, and each breakdown with its parts.
 
     Args:
         log_probs_N: ln p of each target, as the exact metric has them.
-        breakdowns: of the validation titles, from `title_kinds.break_down`.
+        breakdowns: of the validation titles, from `data.titles.break_down`.
 
     Returns:
         `exact_val_loss`, `n_tokens`, `n_titles`, `n_chars`; `tokens` and `titles`: breakdowns (`name`, `label`,
@@ -63,105 +62,70 @@ def analyze(
     n_chars = char_count(where.titles)
     total = math.fsum(nats_N)
 
-    def part(kind: Kind, inside_N: np.ndarray) -> dict[str, Any]:
-        nats, n = math.fsum(nats_N[inside_N]), int(inside_N.sum())
-        return {
-            "name": kind.name,
-            "label": kind.label,
-            "n_tokens": n,
-            "nats": nats,
-            "share": nats / total,
-            "nats_per_token": nats / n,
-            "contribution": nats / n_chars,
-        }
+    def parts(kinds: Sequence[Kind], of_N: np.ndarray, of_title: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
+        for i, kind in enumerate(kinds):
+            if (n := int((of_N == i).sum())) == 0:
+                continue
+            nats = math.fsum(nats_N[of_N == i])
+            per = {"share": nats / total, "nats_per_token": nats / n, "contribution": nats / n_chars}
+            part = {"name": kind.name, "label": kind.label, "n_tokens": n, "nats": nats, **per}
+            if of_title is not None:
+                chars = int(where.n_chars[of_title == i].sum())
+                part |= {"n_titles": int((of_title == i).sum()), "n_chars": chars, "nats_per_char": nats / chars}
+            yield part
 
-    def breakdown(name: str, label: str, kinds: Sequence[Kind], of_N: np.ndarray) -> dict[str, Any]:
-        parts = [part(kind, of_N == i) for i, kind in enumerate(kinds) if (of_N == i).any()]
-        return {"name": name, "label": label, "parts": parts}
-
-    def title_breakdown(b: Breakdown) -> dict[str, Any]:
-        parts = []
-        for i, kind in enumerate(b.kinds):
-            of_kind = b.of_title == i
-            if of_kind.any():
-                row = part(kind, of_kind[where.title_N])
-                chars = int(where.n_chars[of_kind].sum())
-                parts.append(
-                    {**row, "n_titles": int(of_kind.sum()), "n_chars": chars, "nats_per_char": row["nats"] / chars}
-                )
-        return {"name": b.name, "label": b.label, "parts": parts}
-
-    worst, best = extremes(where.by_title(nats_N), where, N_EXTREMES)
+    part_N = parts_of_tokens(tokenizer)[where.ids_N]
+    count_N = np.searchsorted(_COUNT_EDGES, train_counts_V[where.ids_N], side="right")
+    count_N[where.ids_N == tokenizer.eos_id] = len(_COUNT_EDGES) + 1
+    position_N = np.searchsorted(_POSITION_EDGES, where.position_N, side="right")
+    context_N = np.searchsorted(_CONTEXT_EDGES, _context_lengths(rows, len(nats_N)), side="right")
+    count_kinds = (*_ranges(_COUNT_EDGES, "times", first=0), Kind("eos", "<eos>"))
+    tokens = (
+        ("position", "place of the token in its title", _ranges(_POSITION_EDGES, "token", first=1), position_N),
+        ("part", "part of the text", _PART_KINDS, part_N),
+        ("frequency", "occurrences of the token in training", count_kinds, count_N),
+        ("context", "tokens to the left that the row shows", _ranges(_CONTEXT_EDGES, "tokens", first=1), context_N),
+    )
     return {
         "exact_val_loss": total / n_chars,
         "n_tokens": len(nats_N),
         "n_titles": len(where.titles),
         "n_chars": n_chars,
         "tokens": [
-            breakdown(
-                "position",
-                "place of the token in its title",
-                _ranges(_POSITION_EDGES, "token", first=1),
-                np.searchsorted(_POSITION_EDGES, where.position_N, side="right"),
-            ),
-            breakdown("part", "part of the text", _PART_KINDS, parts_of_tokens(tokenizer)[where.ids_N]),
-            breakdown(
-                "frequency",
-                "occurrences of the token in training",
-                (*_ranges(_COUNT_EDGES, "times", first=0), Kind("eos", "<eos>")),
-                np.where(
-                    where.ids_N == tokenizer.eos_id,
-                    len(_COUNT_EDGES) + 1,
-                    np.searchsorted(_COUNT_EDGES, train_counts_V[where.ids_N], side="right"),
-                ),
-            ),
-            breakdown(
-                "context",
-                "tokens to the left that the row shows",
-                _ranges(_CONTEXT_EDGES, "tokens", first=1),
-                np.searchsorted(_CONTEXT_EDGES, _context_lengths(rows, len(nats_N)), side="right"),
-            ),
+            {"name": name, "label": text, "parts": list(parts(kinds, of_N))} for name, text, kinds, of_N in tokens
         ],
-        "titles": [title_breakdown(b) for b in breakdowns],
-        "worst": worst,
-        "best": best,
+        "titles": [
+            {"name": b.name, "label": b.label, "parts": list(parts(b.kinds, b.of_title[where.title_N], b.of_title))}
+            for b in breakdowns
+        ],
+        **extremes(log_probs_N, where, N_EXTREMES),
     }
 
 
-def extremes(nats: np.ndarray, where: Targets, k: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The k worst and the k best titles by nats per character: `index` (in the validation split), `nats`, `n_chars`,
-    `nats_per_char`."""
-    n_chars = where.n_chars
+def extremes(log_probs_N: np.ndarray, where: Targets, k: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the k `worst` and the k `best` titles by nats per character: `index` (in the validation split), `nats`,
+    `n_chars`, `nats_per_char`."""
+    nats, n_chars = where.by_title(-log_probs_N), where.n_chars
     per_char = nats / n_chars
 
-    def rows(index: np.ndarray) -> list[dict[str, Any]]:
-        return [
-            {
-                "index": int(i),
-                "nats": float(nats[i]),
-                "n_chars": int(n_chars[i]),
-                "nats_per_char": float(per_char[i]),
-            }
-            for i in index
-        ]
+    def row(i: int) -> dict[str, Any]:
+        of_title = {"nats": float(nats[i]), "n_chars": int(n_chars[i]), "nats_per_char": float(per_char[i])}
+        return {"index": int(i), **of_title}
 
     worst, best = worst_and_best(per_char, k)
-    return rows(worst), rows(best)
+    return {"worst": list(map(row, worst)), "best": list(map(row, best))}
 
 
 def worst_and_best(losses: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the k highest losses, falling, and of the k lowest, rising."""
+    """Return the indices of the k highest losses, falling, and of the k lowest, rising."""
     order = np.argsort(-losses, kind="stable")
     return order[:k], order[::-1][:k]
 
 
 def with_text(log_probs_N: np.ndarray, where: Targets) -> dict[str, Any]:
-    """The worst and the best titles with their text, which is the corpus's and not ours to publish."""
-    worst, best = extremes(where.by_title(-log_probs_N), where, N_EXTREMES_LOCAL)
-    return {
-        "worst": [{**row, "text": where.titles[row["index"]]} for row in worst],
-        "best": [{**row, "text": where.titles[row["index"]]} for row in best],
-    }
+    """Return the worst and the best titles with their text, which is the corpus's and not ours to publish."""
+    ends = extremes(log_probs_N, where, N_EXTREMES_LOCAL)
+    return {end: [{**row, "text": where.titles[row["index"]]} for row in rows] for end, rows in ends.items()}
 
 
 _PART_KINDS = (
@@ -173,7 +137,7 @@ _PART_KINDS = (
 
 
 def parts_of_tokens(tokenizer: Tokenizer) -> np.ndarray:
-    """Index into the kinds of part (word, continuation, punctuation, eos) of every token: (V,)."""
+    """Return each token's index into the kinds of part (word, continuation, punctuation, eos): (V,)."""
 
     def part(id: int) -> int:
         if id == tokenizer.eos_id:
@@ -207,11 +171,8 @@ def _ranges(edges: Sequence[int], what: str, first: int) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
-_BAR_IN = 0.2
-
-
 def figure(content: Content, run: str | None, part: str) -> str:
-    """The SVG of one breakdown.
+    """Return the SVG of one breakdown.
 
     Args:
         content: where_loss.json of one run, or of several by label (they share the validation titles).
@@ -219,123 +180,105 @@ def figure(content: Content, run: str | None, part: str) -> str:
         part: the breakdown: position, part, frequency, context, prefix, year, tag, digits, question, length, known.
     """
     runs: Mapping[str, Content] = {"": content} if "exact_val_loss" in content else content
-    of_titles = any(b["name"] == part for b in next(iter(runs.values()))["titles"])
-    breakdowns = {label: _breakdown(each, part) for label, each in runs.items()}
-    first = next(iter(breakdowns.values()))
-    labels = [part["label"] for part in first["parts"]]
+    breakdowns = {name: _breakdown(each, part) for name, each in runs.items()}
+    first_run, first = next(iter(runs.values())), next(iter(breakdowns.values()))
+    key, metric = _loss_of(first)
+    labels = [kind["label"] for kind in first["parts"]]
     what = "whether the title occurs in training" if part == "known" else first["label"]
-    key, unit = ("nats_per_char", "nats per character") if of_titles else ("nats_per_token", "nats per token")
 
     def build(figure: Figure) -> None:
         axes, shares = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1.4))
         height = 0.8 / len(breakdowns)
-        for index, (label, breakdown) in enumerate(breakdowns.items()):
-            by_label = {part["label"]: part for part in breakdown["parts"]}
+        for index, (name, breakdown) in enumerate(breakdowns.items()):
+            by_label = {kind["label"]: kind for kind in breakdown["parts"]}
+            kinds = [by_label[text] for text in labels]
             places = [row + (index - (len(breakdowns) - 1) / 2) * height for row in range(len(labels))]
-            parts = [by_label[text] for text in labels]
-            values = [part[key] for part in parts]
-            axes.barh(places, values, height=height * 0.9, color=PALETTE[index % len(PALETTE)], label=label or None)
-            for place, value in zip(places, values, strict=True):
-                text = format_metric("exact_val_loss" if of_titles else "nats_per_token", value)
-                axes.annotate(
-                    text,
-                    (value, place),
-                    xytext=(3, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=8.5,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # the dotted line ends at it
-                )
-            shares.barh(
-                places,
-                [100 * part["share"] for part in parts],
-                height=height * 0.9,
-                color=PALETTE[index % len(PALETTE)],
-            )
-            axes.axvline(_mean(runs[label], of_titles), color=PALETTE[index % len(PALETTE)], linewidth=1, linestyle=":")
-        axes.set_yticks(range(len(labels)), labels)
-        axes.set_ylim(len(labels) - 0.4, -0.6)
-        axes.set_xlim(0, 1.17 * max(part[key] for b in breakdowns.values() for part in b["parts"]))
+            look = {"height": height * 0.9, "color": PALETTE[index % len(PALETTE)]}
+            axes.barh(places, [kind[key] for kind in kinds], label=name or None, **look)
+            for place, kind in zip(places, kinds, strict=True):
+                ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}  # the dotted line ends at it
+                label(axes, format_metric(metric, kind[key]), (kind[key], place), 3, fontsize=8.5, bbox=ground)
+            shares.barh(places, [100 * kind["share"] for kind in kinds], **look)
+            mean = runs[name]["exact_val_loss"]
+            if key == "nats_per_token":
+                mean *= runs[name]["n_chars"] / runs[name]["n_tokens"]
+            axes.axvline(mean, color=look["color"], linewidth=1, linestyle=":")
+        name_rows(axes, labels)
+        shares.grid(visible=False, axis="y")
+        axes.set_xlim(0, 1.17 * max(kind[key] for b in breakdowns.values() for kind in b["parts"]))
         for panel in (axes, shares):
-            panel.grid(visible=False, axis="y")
             panel.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"loss ({unit})")
+        axes.set_xlabel(f"loss (nats per {'character' if key == 'nats_per_char' else 'token'})")
         shares.set_xlabel("share of all nats (%)")
         # over the whole width: long labels leave the axes little
-        text = f"Loss by {what}" + (f": {run}" if run else "")
-        heading(figure, text, axes if len(breakdowns) > 1 else None)
-        note(axes, f"dotted: over everything; {_counted(next(iter(runs.values())))}")
+        heading(figure, f"Loss by {what}" + (f": {run}" if run else ""), axes if len(breakdowns) > 1 else None)
+        counted = f"{first_run['n_tokens']:,} tokens of {first_run['n_titles']:,} validation titles, each counted once"
+        note(axes, f"dotted: over everything; {counted}")
 
     rows = len(labels) * max(1, len(breakdowns) * 0.8)
-    return draw(build, 1.6 + (_BAR_IN + 0.08) * rows, f"Bar chart of the loss by {what}")
+    return draw(build, 1.6 + 0.28 * rows, f"Bar chart of the loss by {what}")
 
 
 def text(runs: Mapping[str, Content], part: str) -> list[list[str]]:
-    """One breakdown as rows of text: a kind per row, a run per column.
+    """Return one breakdown as rows of text: a kind per row, a run per column.
 
     Args:
         runs: where_loss.json by label.
     """
     first = _breakdown(next(iter(runs.values())), part)
-    of_titles = "n_titles" in first["parts"][0]
-    key, metric = ("nats_per_char", "exact_val_loss") if of_titles else ("nats_per_token", "nats_per_token")
+    key, metric = _loss_of(first)
     losses = [{kind["name"]: kind[key] for kind in _breakdown(content, part)["parts"]} for content in runs.values()]
-    rows = [[first["label"], *(f"{label} ({METRICS[metric].unit})" for label in runs)]]
+    rows = [[first["label"], *(f"{name} ({METRICS[metric].unit})" for name in runs)]]
     for kind in first["parts"]:
         rows.append([kind["label"], *(format_metric(metric, loss.get(kind["name"])) for loss in losses)])
     return rows
 
 
 def _breakdown(content: Content, name: str) -> Content:
-    return next(b for b in (*content["tokens"], *content["titles"]) if b["name"] == name)
+    found: Content = next(b for b in (*content["tokens"], *content["titles"]) if b["name"] == name)
+    return found
 
 
-def _mean(content: Content, of_titles: bool) -> float:
-    exact = float(content["exact_val_loss"])
-    return exact if of_titles else exact * content["n_chars"] / content["n_tokens"]
-
-
-def _counted(content: Content) -> str:
-    return f"{content['n_tokens']:,} tokens of {content['n_titles']:,} validation titles, each counted once"
+def _loss_of(breakdown: Content) -> tuple[str, str]:
+    """The key of a part's loss, and the metric that formats it."""
+    of_titles = "n_titles" in breakdown["parts"][0]
+    return ("nats_per_char", "exact_val_loss") if of_titles else ("nats_per_token", "nats_per_token")
 
 
 def view(content: Content) -> RenderableType:
-    """One table per breakdown; the dim last column draws the share of all nats."""
-    from rich.console import Group
+    """Return one table per breakdown; the dim last column draws the share of all nats."""
+
+    def table(breakdown: Content) -> Table:
+        key, metric = _loss_of(breakdown)
+        what, unit = ("titles", "nats/char") if key == "nats_per_char" else ("tokens", "nats/token")
+        columns: tuple[terminal.Column, ...] = (
+            {"header": f"by {breakdown['label']}", "min_width": 38, "max_width": 38, "no_wrap": True},
+            {"header": what, "justify": "right", "min_width": 8},
+            {"header": unit, "justify": "right", "min_width": 10},
+            ">share",
+            {"style": "dim"},
+        )
+        rows = (
+            (kind["label"], f"{kind[f'n_{what}']:,}", format_metric(metric, kind[key]))
+            + terminal.share_cells(kind["share"])
+            for kind in breakdown["parts"]
+        )
+        return terminal.table(columns, rows, padding=(0, 1))
 
     exact = format_metric("exact_val_loss", content["exact_val_loss"], unit=True)
-    text = f"Where the loss is: {exact} over {content['n_tokens']:,} tokens; share: of all nats"
-    of_tokens = (_loss_table(b, "tokens", "nats/token", "nats_per_token", "nats_per_token") for b in content["tokens"])
-    of_titles = (_loss_table(b, "titles", "nats/char", "nats_per_char", "exact_val_loss") for b in content["titles"])
-    return Group(terminal.heading(text), *of_tokens, *of_titles)
-
-
-def _loss_table(breakdown: Mapping[str, Any], what: str, unit: str, key: str, metric: str) -> Table:
-    from rich.text import Text
-
-    table = terminal.table(padding=(0, 1))
-    table.add_column(f"by {breakdown['label']}", min_width=38, max_width=38, no_wrap=True)
-    table.add_column(what, justify="right", min_width=8)
-    table.add_column(unit, justify="right", min_width=10)
-    table.add_column("share", justify="right")
-    table.add_column("", style="dim")
-    for part in breakdown["parts"]:
-        loss = format_metric(metric, part[key])
-        table.add_row(Text(part["label"]), f"{part[f'n_{what}']:,}", loss, *terminal.share_cells(part["share"]))
-    return table
+    title = f"Where the loss is: {exact} over {content['n_tokens']:,} tokens; share: of all nats"
+    return terminal.stack(title, *map(table, (*content["tokens"], *content["titles"])))
 
 
 def extremes_view(content: Content) -> RenderableType:
-    """The first few on either end."""
-    from rich.console import Group
-    from rich.text import Text
-
-    table = terminal.table("", ">nats/char", ">number", "title")
-    for end in ("worst", "best"):
-        for row in content[end][:_EXTREMES_SHOWN]:
-            loss = format_metric("title_loss", row["nats_per_char"])
-            table.add_row(end, loss, str(row["index"]), Text(terminal.plain(row["text"])))
-    return Group(terminal.heading("Worst and best validation titles (this list is never published)"), table)
+    """Return the first few on either end."""
+    rows = (
+        (end, format_metric("title_loss", row["nats_per_char"]), str(row["index"]), terminal.plain(row["text"]))
+        for end in ("worst", "best")
+        for row in content[end][:_EXTREMES_SHOWN]
+    )
+    table = terminal.table(("", ">nats/char", ">number", "title"), rows)
+    return terminal.stack("Worst and best validation titles (this list is never published)", table)
 
 
 WHERE_LOSS = Question(

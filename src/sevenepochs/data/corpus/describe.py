@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import re
-import statistics
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from sevenepochs.data.corpus.base import Corpus
 from sevenepochs.data.corpus.fingerprint import fingerprint
@@ -34,7 +35,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "n_rows": len(corpus.rows),
         "n_titles_used": len(titles),
         **fingerprint(split),
-        "title_chars": _lengths(titles),
+        "title_chars": lengths(np.array([len(title) for title in titles])),
         **(counts := empty_and_seen(split)),
         "share_validation_titles_in_train": counts["n_validation_titles_in_train"] / len(split.validation),
         "n_duplicates_in_train": len(split.train) - len(set(split.train)),
@@ -53,16 +54,15 @@ def describe(corpus: Corpus) -> dict[str, Any]:
     return description
 
 
-def _lengths(titles: Sequence[str]) -> dict[str, float]:
-    """Characters of the stripped titles, `<eos>` not counted."""
-    lengths = sorted(len(title) for title in titles)
-    p95 = lengths[-(-95 * len(lengths) // 100) - 1]  # nearest rank
+def lengths(values: np.ndarray) -> dict[str, float]:
+    """Return least, median, mean, 95th percentile (by nearest rank) and most of integers: (n,)."""
+    ordered = np.sort(values)
     return {
-        "min": lengths[0],
-        "median": statistics.median(lengths),
-        "mean": statistics.fmean(lengths),
-        "p95": p95,
-        "max": lengths[-1],
+        "min": int(ordered[0]),
+        "median": float(np.median(ordered)),
+        "mean": float(ordered.mean()),
+        "p95": int(ordered[-(-95 * len(ordered) // 100) - 1]),
+        "max": int(ordered[-1]),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.questions.figures.style import FAINT, draw, series
+from sevenepochs.questions.figures.style import FAINT, draw, label, series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ def figure(
     title: str | None = None,
     lines: Mapping[str, float] | None = None,
 ) -> str:
-    """The SVG of one metric over the steps.
+    """Return the SVG of one metric over the steps.
 
     Args:
         curves: by label, rows with `step` and the metric, numbers or their text (curve.csv, `Run.metrics()`); rows
@@ -30,8 +30,7 @@ def figure(
     Raises:
         UserError: no row has the metric.
     """
-    points = {label: _points(rows, metric) for label, rows in curves.items()}
-    points = {label: found for label, found in points.items() if found}
+    points = {run: found for run, rows in curves.items() if (found := _points(rows, metric))}
     if not points:
         raise UserError(f"no run has a {metric} to draw")
     what = METRICS[metric]
@@ -39,29 +38,16 @@ def figure(
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
-        for (label, found), (colour, marker, line) in zip(points.items(), series(), strict=False):
+        for (run, found), (colour, marker, line) in zip(points.items(), series(), strict=False):
             steps, values = zip(*found, strict=True)
+            name = f"{run}: {format_metric(metric, values[-1])} at the end"
             few = len(found) <= 40
-            axes.plot(
-                steps,
-                values,
-                color=colour,
-                linestyle=line,
-                marker=marker if few else None,
-                label=f"{label}: {format_metric(metric, values[-1])} at the end",
-            )
-        for label, level in (lines or {}).items():
+            axes.plot(steps, values, color=colour, linestyle=line, marker=marker if few else None, label=name)
+        for name, level in (lines or {}).items():
             axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (6, 3)))
-            axes.annotate(
-                f"{label} {format_metric(metric, level)}",
-                (0.995, level),
-                xycoords=("axes fraction", "data"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                ha="right",
-                fontsize=9,
-                color=FAINT,
-            )
+            text = f"{name} {format_metric(metric, level)}"
+            beside = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "baseline", "color": FAINT}
+            label(axes, text, (0.995, level), 0, 3, **beside)
         axes.set_title(title or meaning)
         axes.set_xlabel("step")
         axes.set_ylabel(f"{what.label} ({what.unit})" if what.unit else what.label)

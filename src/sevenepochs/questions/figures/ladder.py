@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, VERMILLION, draw, note
+from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, VERMILLION, draw, label, name_rows, note
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ _TICKS = (-1, -0.1, -0.01, 0, 0.01, 0.1, 1)
 
 
 def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footnote: str = "") -> str:
-    """The SVG of a ladder.
+    """Return the SVG of a ladder.
 
     Args:
         rungs: from the first to the last: `label`, `exact_val_loss`, and for all but the first, where they were
@@ -33,19 +33,11 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
         axes.plot(losses, places, color=FAINT, linewidth=1, zorder=1)
         axes.scatter(losses, places, color=BLUE, s=40, zorder=2)
         for place, loss in zip(places, losses, strict=True):
-            axes.annotate(
-                format_metric("exact_val_loss", loss),
-                (loss, place),
-                xytext=(7, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-            )
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            label(axes, format_metric("exact_val_loss", loss), (loss, place), 7, bbox=ground)
         span = (max(losses) - min(losses)) or 0.1
         axes.set_xlim(min(losses) - 0.08 * span, max(losses) + 0.3 * span)
-        axes.set_yticks(places, [rung["label"] for rung in rungs])
-        axes.set_ylim(len(rungs) - 0.4, -0.6)
+        name_rows(axes, [rung["label"] for rung in rungs])
         axes.set_xlabel(f"exact loss ({unit})")
         axes.set_title(title)
         for place, rung in enumerate(rungs):
@@ -58,34 +50,22 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
             steps.scatter([value], [place], facecolor=filling, edgecolor=colour, marker=marker, s=34, zorder=2)
             if rung.get("low") is not None:
                 steps.hlines(place, rung["low"], rung["high"], color=colour, linewidth=1.8)
-            steps.annotate(
-                format_metric("val_loss_difference", value),
-                (value, place),
-                xytext=(0, 7),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8.5,
-            )
+            text = format_metric("val_loss_difference", value)
+            label(steps, text, (value, place), 0, 7, ha="center", va="baseline", fontsize=8.5)
         steps.axvline(0, color=FAINT, linewidth=1)
         changes = [rung[key] for rung in rungs for key in ("difference", "low", "high") if rung.get(key) is not None]
         # the first step is a hundred times the others: beyond 0.01, tenfold takes as much room as from 0 to 0.01
         steps.set_xscale("symlog", linthresh=_LINEAR)
-        steps.set_xlim(-_beyond(-min(changes, default=0)), _beyond(max(changes, default=0)))
+        lowest, highest = min(changes, default=0), max(changes, default=0)
+        steps.set_xlim(-max(1.6 * _LINEAR, -3 * lowest), max(1.6 * _LINEAR, 3 * highest))  # room for labels
         steps.set_xticks([v for v in _TICKS if steps.get_xlim()[0] <= v <= steps.get_xlim()[1]])
         steps.xaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
         steps.minorticks_off()
         steps.set_xlabel(f"change from the rung above ({unit})")
         steps.set_title("Change and 95 % interval")
-        for panel in (axes, steps):
-            panel.grid(visible=False, axis="y")
+        steps.grid(visible=False, axis="y")
         kinds = "circle: lower, square: higher, diamond: the interval holds 0; hollow: no claim yet"
         note(axes, f"{kinds}{'; ' + footnote if footnote else ''}")
 
-    return draw(
-        build, 1.7 + 0.42 * len(rungs), "Exact loss of the recipes of the ladder and the change at every rung", 8.4
-    )
-
-
-def _beyond(value: float) -> float:
-    """A limit with room for a label beyond the farthest change."""
-    return max(1.6 * _LINEAR, 3 * value)
+    described = "Exact loss of the recipes of the ladder and the change at every rung"
+    return draw(build, 1.7 + 0.42 * len(rungs), described, 8.4)

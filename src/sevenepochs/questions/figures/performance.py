@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
-from sevenepochs.questions.figures.style import BLUE, FAINT, INK, ROW_IN, SKY, bars, draw, note, series
+from sevenepochs.questions.figures.style import BLUE, FAINT, INK, ROW_IN, SKY, bars, draw, label, note, series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def steps(contestants: Sequence[Mapping[str, Any]], machine: str) -> str:
-    """The SVG of a side-by-side run.
+    """Return the SVG of a side-by-side run.
 
     Args:
         contestants: `name`, `tokens_per_second`, and its least and most over the rounds, `low` and `high`.
@@ -27,14 +28,8 @@ def steps(contestants: Sequence[Mapping[str, Any]], machine: str) -> str:
         bars(axes, [one["name"] for one in contestants], values, [""] * len(values), color=SKY)
         for place, one in enumerate(contestants):
             axes.hlines(place, one["low"], one["high"], color=INK, linewidth=2)
-            axes.annotate(
-                format_metric("tokens_per_second", one["tokens_per_second"]),
-                (max(one["tokens_per_second"], one["high"]), place),  # beyond the spread
-                xytext=(5, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
+            beyond = max(one["tokens_per_second"], one["high"])
+            label(axes, format_metric("tokens_per_second", one["tokens_per_second"]), (beyond, place), 5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlim(0, 1.15 * max(one["high"] for one in contestants))
         axes.set_title("Training tokens a second, the same step")
@@ -46,12 +41,12 @@ def steps(contestants: Sequence[Mapping[str, Any]], machine: str) -> str:
 
 
 def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
-    """The SVG of a step's seconds over d_model and over the block size, both at one number of tokens.
+    """Return the SVG of a step's seconds over d_model and over the block size, both at one number of tokens.
 
     Args:
         rows: `d_model`, `block_size`, `seconds`, `flop`; the stock shape's row belongs to both series.
     """
-    most = {key: max(_count(rows, key).items(), key=lambda item: item[1])[0] for key in ("d_model", "block_size")}
+    most = {key: statistics.mode(row[key] for row in rows) for key in ("d_model", "block_size")}
     stock = next(row for row in rows if all(row[key] == value for key, value in most.items()))
     rate = stock["flop"] / stock["seconds"]
     by_width = [row for row in rows if row["block_size"] == most["block_size"]]
@@ -71,7 +66,7 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
 
 
 def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
-    """The SVG of preparation's stages over the number of titles.
+    """Return the SVG of preparation's stages over the number of titles.
 
     Args:
         rows: `n_titles`, and `seconds` by stage, the whole of it among them.
@@ -82,10 +77,8 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         n_titles = [row["n_titles"] for row in rows]
         curves = {stage: [row["seconds"][stage] for row in rows] for stage in rows[0]["seconds"]}
         for (stage, values), (colour, marker, line) in zip(curves.items(), series(), strict=False):
-            last = format_metric("preparation_seconds", values[-1], unit=True)
-            axes.plot(
-                n_titles, values, color=colour, marker=marker, linestyle=line, label=f"{stage}: {last} at the end"
-            )
+            name = f"{stage}: {format_metric('preparation_seconds', values[-1], unit=True)} at the end"
+            axes.plot(n_titles, values, color=colour, marker=marker, linestyle=line, label=name)
         axes.set_xlim(0, None)
         axes.set_ylim(0, None)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -104,14 +97,8 @@ def _over(axes: Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, 
     axes.plot(places, [row["flop"] / rate for row in rows], color=FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
     axes.plot(places, [row["seconds"] for row in rows], color=BLUE, marker="o")
     for row in rows:
-        axes.annotate(
-            format_metric("step_seconds", row["seconds"]),
-            (row[key], row["seconds"]),
-            xytext=(-6, 3),
-            textcoords="offset points",
-            ha="right",
-            fontsize=8.5,
-        )
+        text = format_metric("step_seconds", row["seconds"])
+        label(axes, text, (row[key], row["seconds"]), -6, 3, ha="right", va="baseline", fontsize=8.5)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(places, [str(place) for place in places])
@@ -121,13 +108,8 @@ def _over(axes: Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, 
 
 
 def _decimal_ticks(axes: Axes) -> None:
-    """1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text."""
+    """Put ticks at 1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text."""
     low, high = axes.get_ylim()
     ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-
-
-def _count(rows: Sequence[Mapping[str, Any]], key: str) -> dict[int, int]:
-    values = [row[key] for row in rows]
-    return {value: values.count(value) for value in values}

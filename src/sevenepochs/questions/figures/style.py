@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -25,23 +25,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-)
-PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = PALETTE
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 INK, FAINT = "#222222", "#666666"  # text and lesser text; both pass WCAG AA on white
 WIDTH_IN = 7.2
 ROW_IN = 0.26  # a bar with its label
 _LEGEND_COLUMNS = 4
-SOLID = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}  # a legend that lines end at
 
 _RC = {
     "svg.hashsalt": "sevenepochs",
@@ -77,8 +68,8 @@ _RC = {
     "savefig.facecolor": "white",
 }
 _CLIP_ATTRIBUTES = re.compile(r"\n\s+(?=(?:width|height|viewBox|version|xmlns))")
-# What no XML may hold, and what is shown instead: control characters as their pictures (U+2400 on). Tab and line ends
-# stay; matplotlib escapes markup and nothing else.
+# What XML forbids, and what is shown instead: control characters as their pictures (U+2400 on). matplotlib escapes
+# markup only.
 _FORBIDDEN = {
     **{code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"},
     **dict.fromkeys((0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}"),
@@ -86,7 +77,7 @@ _FORBIDDEN = {
 
 
 def draw(build: Callable[[Figure], None], height_in: float, description: str, width_in: float = WIDTH_IN) -> str:
-    """The SVG of what `build` puts into an empty figure.
+    """Return the SVG of what `build` puts into an empty figure.
 
     Args:
         build: adds axes and artists; matplotlib's settings are ours while it runs.
@@ -116,22 +107,32 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
     return _named(text.getvalue(), description)
 
 
-def bars(axes: Axes, labels: list[str], values: list[float], texts: list[str], **style: Any) -> None:
-    """Horizontal bars from the top down, each with its value written at its end; the x axis starts at 0."""
-    places = range(len(labels))
-    axes.barh(places, values, height=0.72, **style)
-    axes.set_yticks(places, labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
+def bars(axes: Axes, labels: Sequence[str], values: Sequence[float], texts: Sequence[str], **style: Any) -> None:
+    """Draw horizontal bars from the top down, each with its text at its end; the x axis starts at 0."""
+    axes.barh(range(len(labels)), values, height=0.72, **style)
+    name_rows(axes, labels)
     axes.tick_params(axis="y", length=0)
     limit = max(values, default=0.0) or 1.0
     axes.set_xlim(0, limit * 1.16)  # room for the longest bar's text
-    for place, value, text in zip(places, values, texts, strict=True):
-        axes.annotate(text, (value, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+    for place, (value, text) in enumerate(zip(values, texts, strict=True)):
+        label(axes, text, (value, place))
+
+
+def name_rows(axes: Axes, labels: Sequence[str], *, grid: bool = False) -> None:
+    """Name the rows of a chart from the top down, at 0, 1, 2 and so on."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(visible=grid, axis="y")
+
+
+def label(axes: Axes, text: str, at: tuple[float, float], right: float = 4, up: float = 0, **style: Any) -> None:
+    """Write `text` so many points to the right of a place in the chart, and above it."""
+    style = {"va": "center", "fontsize": 9, **style}
+    axes.annotate(text, at, xytext=(right, up), textcoords="offset points", **style)
 
 
 def heading(figure: Figure, text: str, legend_of: Axes | None = None) -> None:
-    """What a figure of several parts is about, above all of them; under it the legend of one of them, if given."""
+    """Write what a figure of several parts is about above all of them; under it the legend of one of them, if given."""
     handles, labels = legend_of.get_legend_handles_labels() if legend_of is not None else ([], [])
     rows = math.ceil(len(labels) / _LEGEND_COLUMNS)
     figure.suptitle(text + "\n" * rows, x=0.01, ha="left", fontsize=11, fontweight="bold")  # lines for the legend
@@ -141,29 +142,29 @@ def heading(figure: Figure, text: str, legend_of: Axes | None = None) -> None:
 
 
 def note(axes: Axes, text: str) -> None:
-    """A line of small print below the axes, for whoever sees the figure alone."""
+    """Write a line of small print below the axes, for readers who see the figure alone."""
     axes.figure.supxlabel(text, fontsize=8.5, color=FAINT, x=0.01, ha="left")
 
 
 def percent(value: float) -> str:
-    """A share as people read it: 13.10%, 0.87%, < 0.01%."""
+    """Return a share as people read it: 13.10%, 0.87%, < 0.01%."""
     return format_metric("probability", value)
 
 
 def token_label(token: str, longest: int = 24) -> str:
-    """A token where its spaces can be seen: a leading or trailing space is a middle dot, line ends are escaped."""
+    """Return a token with visible spaces: leading and trailing ones are middle dots, line ends are escaped."""
     text = visible(token) or "(nothing)"
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def series() -> Any:
-    """Endless (colour, marker, line style) triples, no two of the first seven alike in any of the three."""
+    """Return endless (colour, marker, line style) triples; the first seven differ in all three."""
     return itertools.cycle(zip(PALETTE, MARKERS, LINES, strict=True))
 
 
 def _named(svg: str, description: str) -> str:
-    """The SVG with a role and a title for screen readers, without the XML prologue (it can stand inside HTML), and
-    without characters that XML forbids, whatever the titles and tokens in it hold."""
+    """Return the SVG with a role and a title for screen readers, without the XML prologue, so that it can stand inside
+    HTML, and without characters that XML forbids."""
     svg, description = svg.translate(_FORBIDDEN), description.translate(_FORBIDDEN)
     start = svg.index("<svg")
     end = svg.index(">", start)

@@ -1,0 +1,201 @@
+"""What `inside` shows of a model that reads a text: attention, the logit lens, nearest tokens, and a title at each
+snapshot. The answers come from `ask/inside.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions import terminal
+from sevenepochs.questions.figures import curves
+from sevenepochs.questions.figures.style import BLUE, INK, ROW_IN, bars, draw, heading, note, token_label
+from sevenepochs.questions.question import Content
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+_SHADES = " ░▒▓█"
+_PANEL_COLUMNS = 4
+_MOST_TOKEN_COLUMNS = 12
+
+
+def attention_figure(found: Content, shown: Sequence[tuple[int, int]]) -> str:
+    """Return the SVG of `attention_maps`. `shown`: the (layer, head) pairs to draw, from 1."""
+    heads = {f"layer {layer}, head {head}": found["weights"][layer - 1][head - 1] for layer, head in shown}
+    return heads_figure(found["tokens"], heads, f"Attention: {found['run']}")
+
+
+def heads_figure(tokens: Sequence[str], heads: Mapping[str, Any], title: str = "Attention") -> str:
+    """Return the SVG of attention weights.
+
+    Args:
+        tokens: the T tokens of the context, first to last.
+        heads: by label, e.g. "layer 3, head 1": weights (T, T), row t over the positions that position t may look at;
+            the rest is left blank.
+    """
+    labels = [token_label(token, 14) for token in tokens]
+    columns = min(_PANEL_COLUMNS, len(heads))
+    rows = -(-len(heads) // columns)
+    several = len(heads) > 1
+    side = 2.1 if several else 5.2
+
+    def build(figure: Figure) -> None:
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for panel in panels.flat[len(heads) :]:
+            panel.set_axis_off()
+        for index, (panel, (label, weights)) in enumerate(zip(panels.flat, heads.items(), strict=False)):
+            weights_TT = np.asarray(weights, dtype=float)
+            future = np.triu(np.ones_like(weights_TT, dtype=bool), 1)
+            image = panel.imshow(np.ma.masked_where(future, weights_TT), vmin=0, vmax=1, cmap="cividis_r")
+            panel.set_title(label, fontsize=9 if several else 11)
+            panel.grid(visible=False)
+            size = 6.5 if several else 9
+            # names along every panel of a grid would be a wall of text: the outer panels carry them
+            left = labels if index % columns == 0 else []
+            below = labels if index >= len(heads) - columns else []
+            panel.set_yticks(range(len(left)), left, fontsize=size)
+            panel.set_xticks(range(len(below)), below, fontsize=size, rotation=90)
+        figure.colorbar(image, ax=panels, label="attention weight", shrink=0.7)
+        heading(figure, title)
+        note(panels[0, 0], "row: the token that looks; column: the token looked at; a row adds up to 1; · is a space")
+
+    described = f"{title}: heat map of attention between {len(labels)} tokens"
+    return draw(build, 1.9 + side * rows, described, 1.8 + side * columns)
+
+
+def attention_view(found: Content) -> RenderableType:
+    """Return a row per head: how much it looks at the token before, the first one and itself, and how far back."""
+    even = found["even"]
+    caption = "--layer N --head N shows one head's map"
+    if even["share"] is not None:
+        share = format_metric("share", even["share"])
+        caption = f"a head that looks everywhere alike: {share} each, {even['mean_distance']:.1f} back; {caption}"
+
+    def cells(row: Mapping[str, Any]) -> list[terminal.Cell]:
+        back = row["mean_distance"]
+        shares = (format_metric("share", row[name]) for name in ("previous_share", "first_share", "self_share"))
+        bar = "" if back is None else terminal.bar(back / len(found["tokens"]), 16)
+        return [str(row["layer"]), str(row["head"]), *shares, "-" if back is None else f"{back:.1f}", (bar, "cyan")]
+
+    columns = (">layer", ">head", ">previous", ">first", ">itself", ">tokens back", "")
+    return terminal.table(columns, map(cells, found["heads"]), caption=caption, caption_justify="left")
+
+
+def map_view(found: Content, layer: int, head: int) -> RenderableType:
+    """Return one head's weights, a row per query: darker is more; then the keys that it looks at most."""
+    tokens = [terminal.visible(token) for token in found["tokens"]]
+
+    def cells(query: int, weights: Sequence[float]) -> list[terminal.Cell]:
+        shades = "".join(_SHADES[min(len(_SHADES) - 1, round(4 * weight + 0.25))] * 2 for weight in weights)
+        most = sorted(range(query + 1), key=lambda key: (-weights[key], key))[:3]
+        looks = ", ".join(f"{tokens[key]} {format_metric('share', weights[key])}" for key in most)
+        return [tokens[query], (shades, "cyan"), looks]
+
+    columns = ("reading", "weight on each token from <eos> on", "looks most at")
+    weights = found["weights"][layer - 1][head - 1]
+    rows = (cells(query, row[: query + 1]) for query, row in enumerate(weights))
+    return terminal.table(columns, rows, title=f"layer {layer}, head {head}", title_justify="left")
+
+
+def lens_figure(found: Content) -> str:
+    """Return the SVG of `logit_lens`: a row per token, a column per layer."""
+    layers, tokens = found["layers"], found["tokens"]
+    # the last token has nothing after it that could be right
+    shade = [[p.get("truth", {}).get("probability", np.nan) for p in layer["positions"]] for layer in layers]
+
+    def build(figure: Figure) -> None:
+        axes = figure.subplots()
+        image = axes.imshow(np.ma.masked_invalid(np.array(shade).T), vmin=0, vmax=1, cmap="cividis_r", aspect="auto")
+        for column, layer in enumerate(layers):
+            for row, position in enumerate(layer["positions"]):
+                colour = "white" if shade[column][row] > 0.5 else INK
+                answer = token_label(position["top"][0]["token"], 12)
+                axes.text(column, row, answer, ha="center", va="center", fontsize=8, color=colour)
+        axes.set_xticks(range(len(layers)), [layer["name"] for layer in layers])
+        axes.set_yticks(range(len(tokens)), [token_label(token) for token in tokens])
+        axes.grid(visible=False)
+        axes.set_ylabel("after")
+        heading(figure, f"What each layer would answer: {found['run']}")
+        figure.colorbar(image, ax=axes, label="probability of the token that comes")
+        text = "written: the layer's likeliest next token; early layers were never trained to be read; · is a space"
+        note(axes, text)
+
+    return draw(build, 1.9 + 0.3 * len(tokens), f"Logit lens over {found['text']!r}", 2.4 + 0.95 * len(layers))
+
+
+def lens_view(found: Content) -> RenderableType:
+    """Return a row per token read, a column per layer: its answer, bold where that is the token that comes."""
+    tokens = [terminal.visible(token) for token in found["tokens"]]
+
+    def answer(position: Mapping[str, Any]) -> terminal.Cell:
+        right = position.get("truth", {}).get("rank") == 1
+        return terminal.visible(position["top"][0]["token"]), "bold green" if right else ""
+
+    answers = zip(*(map(answer, layer["positions"]) for layer in found["layers"]), strict=True)
+    narrow = {"overflow": "ellipsis", "max_width": 12, "no_wrap": True}
+    of_layers = ({"header": layer["name"], **narrow} for layer in found["layers"])
+    columns = ("after", *of_layers, {"header": "comes", "style": "dim"})
+    rows = ([now, *of_token, comes] for now, of_token, comes in zip(tokens, answers, [*tokens[1:], ""], strict=True))
+    return terminal.table(columns, rows)
+
+
+def neighbours_figure(found: Content) -> str:
+    """Return the SVG of `inside --view neighbours`."""
+    tokens = found["tokens"]
+    most = max(len(row["neighbours"]) for row in tokens)
+
+    def build(figure: Figure) -> None:
+        panels = figure.subplots(len(tokens), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, row in zip(panels, tokens, strict=True):
+            others = row["neighbours"]
+            cosines = [other["cosine"] for other in others]
+            texts = [format_metric("cosine", cosine) for cosine in cosines]
+            bars(axes, [token_label(other["token"]) for other in others], cosines, texts, color=BLUE)
+            axes.set_xlim(min(0.0, *cosines), 1.12)
+            axes.set_title(f"Nearest to {token_label(row['token'])}: {found['run']}")
+        panels[-1].set_xlabel("cosine in the input embedding")
+        note(panels[-1], "tokens that training hardly showed still lie where they were drawn; · is a space")
+
+    shown = ", ".join(token_label(row["token"]) for row in tokens)
+    return draw(build, 1.0 + (0.8 + ROW_IN * most) * len(tokens), f"Bar chart of the tokens nearest to {shown}")
+
+
+def neighbours_view(found: Content) -> RenderableType:
+    """Return one column per token: the nearest others with their cosines."""
+    columns: list[terminal.Column] = []
+    for row in found["tokens"]:
+        columns += [{"header": (terminal.visible(row["token"]), "bold"), "no_wrap": True}]
+        columns += [{"justify": "right", "style": "dim"}]
+    rows = zip(*(row["neighbours"] for row in found["tokens"]), strict=True)
+    cells = (
+        [text for other in row for text in (terminal.visible(other["token"]), format_metric("cosine", other["cosine"]))]
+        for row in rows
+    )
+    return terminal.table(columns, cells)
+
+
+def time_figure(found: Content) -> str:
+    """Return the SVG of `through_time`: the title's loss over the steps."""
+    rows = [{"step": row["step"], "title_loss": row["nats_per_char"]} for row in found["steps"]]
+    heading = f"One title through time: {token_label(found['text'], 44)}"
+    return curves.figure({found["run"]: rows}, "title_loss", heading)
+
+
+def time_view(found: Content) -> RenderableType:
+    """Return a row per snapshot: the title's bits and, where they fit, each token's by surprise; else a bar."""
+    tokens = found["tokens"] if len(found["tokens"]) <= _MOST_TOKEN_COLUMNS else []
+    highest = max(row["surprisal_bits"] for row in found["steps"]) or 1.0
+
+    def cells(row: Mapping[str, Any]) -> list[terminal.Cell]:
+        bits = format_metric("surprisal_bits", row["surprisal_bits"])
+        each = [(format_metric("surprisal_bits", b), terminal.surprise_style(b)) for b in row["tokens_bits"]]
+        bar = [(terminal.bar(row["surprisal_bits"] / highest), "cyan")]
+        return [f"{row['step']:,}", bits, format_metric("title_loss", row["nats_per_char"]), *(each if tokens else bar)]
+
+    headers = ("step", "bits", "nats/char", *map(terminal.visible, tokens))
+    columns: list[terminal.Column] = [{"header": name, "justify": "right", "no_wrap": True} for name in headers]
+    return terminal.table(columns if tokens else [*columns, ""], map(cells, found["steps"]))
