@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[int, list[str]]] = {
     "noise": (2, ["tiny"]),
     "ladder": (0, ["adamw", "CORPUS", "--dry-run", *SMALL]),
     "search": (0, ["adamw", "CORPUS", "--trials", "0", *SMALL]),
+    "anchors": (0, ["adamw", "CORPUS", "--set", "tokenizer.vocab_size=300"]),
     "runs": (0, []),
     "list": (0, []),
     "show": (0, ["adamw", "CORPUS", *SMALL]),

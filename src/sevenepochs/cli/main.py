@@ -24,7 +24,7 @@ How low can a small GPT's validation loss go on Hacker News headlines in seven e
 GROUPS = {
     "train": ("demo", "train", "resume", "show", "list", "runs"),
     "look": ("predict", "sample", "inside", "analyze", "data", "serve"),
-    "judge": ("compare", "noise", "ladder", "search", "eval"),
+    "judge": ("compare", "noise", "ladder", "search", "anchors", "eval"),
     "share": ("publish", "report", "export", "corpus"),
     "audit": ("audit", "leaderboard"),
 }
