@@ -64,7 +64,7 @@ def measure(corpus: str, split: Split, tokenizer: Tokenizer, called: str) -> Anc
         tokenizer_sha256=tokenizer.sha256,
         kneser_ney={n: exact_val_loss(model.log_probs(validation_ids), n_chars) for n, model in models.items()},
         xz=xz_loss(split.train, split.validation),
-        commit=source and str(source["commit"]) + "-dirty" * bool(source["dirty"]),
+        commit=None if source is None else source["commit"] + "-dirty" * bool(source["dirty"]),
     )
 
 
