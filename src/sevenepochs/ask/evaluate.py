@@ -9,7 +9,7 @@ from typing import Any
 from sevenepochs.ask.model import Model
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.store.run import Run
-from sevenepochs.training.final_figures import causality_of, final_figures
+from sevenepochs.training.conclude import causality_of, final_figures
 
 
 def evaluate(

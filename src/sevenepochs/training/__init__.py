@@ -1,1 +1,1 @@
-"""Training: one step (step.py), the loop (trainer.py), resuming (checkpoint.py), the machine (machine.py)."""
+"""Training: a run (trainer.py) is setup (session.py), fit (loop.py, step.py) and conclude (conclude.py)."""

@@ -1,4 +1,4 @@
-"""Whether torch can compile here. Found out by compiling a tiny kernel: a compiler may be there and still not work."""
+"""Find out whether torch can compile here, by compiling a tiny kernel: a compiler may exist and still not work."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from pathlib import Path
 
 import torch
 
-# What separates or quotes words for a shell; torch puts paths into its compiler's command as they are.
+# Characters that separate or quote words for a shell; torch puts paths into its compiler's command as they are.
 _UNQUOTED = " \t'\"\\"
 
 
 @functools.cache
 def compiler_fault(device: str) -> str | None:
-    """Compile and run a tiny kernel; return None where that works, else why not and what to install, in one line.
-
-    Asked once per process and device. The line names no folder, because run folders keep it.
+    """Compile and run a tiny kernel, once per process and device; return None where that works, else one line that says
+    why not and what to install. It names no folder, because run folders keep it.
     """
-    # A number of its own per process, so that a kernel in torch's cache does not hide that compiling fails now.
+    # a number per process, so that a kernel in torch's cache does not hide that compiling fails now
     number = 1.0 + time.time_ns() % 2**20 / 2**20
     try:
         torch.compile(lambda x: (x * number).sin().sum(), dynamic=False)(torch.ones(64, device=device))
-    except Exception as error:  # of torch, the compiler, the loader or the file system; no list of types is complete
+    except Exception as error:  # from torch, the compiler, the loader or the file system: no list of types is complete
         return fault_in_words(str(error), device)
     return None
 
 
 def fault_in_words(text: str, device: str) -> str:
-    """The cause of a failed compilation and its remedy, from the text of torch's error."""
+    """Return the cause of a failed compilation and its remedy, from the text of torch's error."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     headers = sysconfig.get_path("include")
     if "Python.h" in text and not _is_unquoted(headers):

@@ -1,12 +1,15 @@
-"""After the last step: the final figures, losses by title, the certificate, the weights, and last the summary."""
+"""The figures of a finished model, and the end of a run: figures, losses by title, certificate, weights, summary."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
 
+from sevenepochs.data.corpus.base import Floor
 from sevenepochs.data.corpus.describe import empty_and_seen
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
@@ -15,17 +18,57 @@ from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
-from sevenepochs.protocol.figures import Validation
-from sevenepochs.protocol.scoring import exact_log_probs, title_losses
+from sevenepochs.protocol.figures import all_figures
+from sevenepochs.protocol.rows import stock_rows
+from sevenepochs.protocol.scoring import Scorer, causality_violation, exact_log_probs, exact_val_loss, title_losses
 from sevenepochs.store.run import RunWriter, layout
-from sevenepochs.training.final_figures import FinalFigures, causality_of, final_figures
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.session import Session, State
 
+_CAUSALITY_TOKENS = 64 * 128  # one batch of rows
+
+
+class FinalFigures(NamedTuple):
+    """Figures by name (losses in nats per character), and the log-probabilities (N,) behind the exact loss under the
+    recipe's rows and under stock rows; the latter None where they are the same."""
+
+    figures: dict[str, float | None]
+    log_probs_N: np.ndarray
+    stock_log_probs_N: np.ndarray | None
+
+
+def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> FinalFigures:
+    """Return all figures of a finished model: the protocol's five, and more where they exist.
+
+    `exact_val_loss_stock_rows` exists where the recipe's rows are others, to tell a gain from rows alone; floor and
+    excess exist where the corpus's distribution is known.
+    """
+    validation, batches = data.validation, experiment.batches
+    rows = experiment.scoring_rows(data)
+    figures, log_probs_N = all_figures(scorer, validation, rows, batches.batch_size, batches.block_size)
+    stock_N, stock = None, stock_rows(len(validation.ids_N))
+    if not all(map(np.array_equal, rows, stock)):
+        stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, stock)
+        figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
+    add_floor(figures, data.corpus.floor(data.split.validation))
+    return FinalFigures(figures, log_probs_N, stock_N)
+
+
+def causality_of(experiment: Experiment, data: Data, scorer: Scorer) -> float:
+    """Return `scoring.causality_violation`, nats, on the first validation tokens in the recipe's rows."""
+    ids_N, eos_id = data.validation.ids_N[:_CAUSALITY_TOKENS], data.validation.eos_id
+    return causality_violation(scorer, ids_N, eos_id, experiment.batches.scoring_rows(ids_N, eos_id))
+
+
+def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
+    """Add floor and excess to the figures of an evaluation, where the corpus's distribution is known."""
+    if floor is not None and figures["exact_val_loss"] is not None:
+        figures["floor_val_loss"] = floor.value_nats_per_char
+        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
+
 
 def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher) -> None:
-    """The figures in the run's precision and again in fp32, losses by title, certificate, weights, summary."""
-    validation = session.data.validation
+    """Write figures in the run's precision and in fp32, losses by title, certificate, weights, and last the summary."""
     final = final_fp32 = final_figures(session.experiment, session.data, session.scorer)
     if session.machine.precision == "fp32" and not session.machine.compiles_evaluations:
         scorer_fp32 = session.scorer
@@ -33,10 +76,9 @@ def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher
         watcher.message("final evaluation in fp32")
         scorer_fp32 = TorchScorer(session.model)
         final_fp32 = final_figures(session.experiment, session.data, scorer_fp32)
-    writer.save_tensors(layout.TITLE_LOSSES, {**_losses(final_fp32, validation), **_stops(session)})
+    writer.save_tensors(layout.TITLE_LOSSES, {**_losses(session, final_fp32), **_stops(session)})
     violation = causality_of(session.experiment, session.data, scorer_fp32)
-    facts = _facts(session, state.tokens_used, final_fp32, violation)
-    writer.write_json(layout.CERTIFICATE, certificate(facts))
+    writer.write_json(layout.CERTIFICATE, certificate(_facts(session, state, final_fp32, violation)))
     writer.save_model(reading_tensors(session.model))
     writer.finish(
         {
@@ -50,31 +92,29 @@ def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher
     )
 
 
-def _losses(final: FinalFigures, validation: Validation) -> dict[str, np.ndarray]:
+def _losses(session: Session, final: FinalFigures) -> dict[str, np.ndarray]:
     """Nats by title under the recipe's rows, and under stock rows where those are others; log-probabilities."""
-    losses = {"nats": title_losses(final.log_probs_N, validation.ids_N, validation.eos_id)}
+    ids_N, eos_id = session.data.validation.ids_N, session.data.validation.eos_id
+    losses = {"nats": title_losses(final.log_probs_N, ids_N, eos_id), layout.LOG_PROBS: final.log_probs_N}
     if final.stock_log_probs_N is not None:
-        losses[layout.NATS_STOCK_ROWS] = title_losses(final.stock_log_probs_N, validation.ids_N, validation.eos_id)
-    return {**losses, layout.LOG_PROBS: final.log_probs_N}
+        losses[layout.NATS_STOCK_ROWS] = title_losses(final.stock_log_probs_N, ids_N, eos_id)
+    return losses
 
 
 def _stops(session: Session) -> dict[str, np.ndarray]:
-    """What a mixture with another tokenizer needs of each token (store/token_losses.py): stops and bytes."""
+    """Stops and bytes of each token, which a mixture with another tokenizer needs (store/token_losses.py)."""
     tokenizer, validation = session.data.tokenizer, session.data.validation
-    scorer, rows = TorchScorer(session.model, among_V=tokenizer.stops()), session.experiment.scoring_rows(session.data)
+    scorer, rows = TorchScorer(session.model, among_V=tokenizer.stops()), session.rows
     return {
         layout.STOP_LOG_PROBS: exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows),
         layout.N_BYTES: tokenizer.n_bytes()[validation.ids_N],
     }
 
 
-def _rows_name(experiment: Experiment) -> str:
-    return f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
-
-
-def _facts(session: Session, tokens_used: int, final: FinalFigures, violation_nats: float) -> Facts:
+def _facts(session: Session, state: State, final: FinalFigures, violation_nats: float) -> Facts:
     data, experiment = session.data, session.experiment
     fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
+    rows = f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
     return Facts(
         track="single",
         epochs=experiment.training.epochs,
@@ -82,32 +122,25 @@ def _facts(session: Session, tokens_used: int, final: FinalFigures, violation_na
         corpus={**data.corpus.source, "name": data.corpus.name},
         split={**fingerprint(data.split), **empty_and_seen(data.split)},
         train_tokens=len(data.train_ids),
-        tokens_used=tokens_used,
+        tokens_used=state.tokens_used,
         passes_per_token=experiment.objective.passes_per_token,
         parameters=n_parameters(session.model),
         tokenizer_sha256=data.tokenizer.sha256,
         tokenizer_trained_on=getattr(experiment.tokenizer, "trained_on", "unknown"),
         tokenizer_fidelity={**asdict(fidelity), "reversible": fidelity.reversible},
-        **ids_and_fresh_encoding(data),
-        rows="stock" if final.stock_log_probs_N is None else _rows_name(experiment),
+        ids_sha256=_sha256(data.train_ids),
+        expected_ids_sha256=_fresh_sha256(data, data.split.train),
+        validation_ids_sha256=_sha256(data.validation.ids_N),
+        expected_validation_ids_sha256=_fresh_sha256(data, data.split.validation),
+        rows="stock" if final.stock_log_probs_N is None else rows,
         causality_violation_nats=violation_nats,
         environment=session.environment,
     )
 
 
-def ids_and_fresh_encoding(data: Data) -> dict[str, str]:
-    """Return the hashes of the ids that trainer and scorer were given, and of what they must be: the joined text of the
-    titles, encoded afresh. The certificate compares them (`protocol.certificate.Facts`)."""
-    train, validation = (
-        np.asarray(data.tokenizer.encode(joined_text(titles)), dtype=np.int32)
-        for titles in (data.split.train, data.split.validation)
-    )
-    return {
-        "ids_sha256": _sha256(data.train_ids),
-        "expected_ids_sha256": _sha256(train),
-        "validation_ids_sha256": _sha256(data.validation.ids_N),
-        "expected_validation_ids_sha256": _sha256(validation),
-    }
+def _fresh_sha256(data: Data, titles: Sequence[str]) -> str:
+    """Hash of the ids that trainer or scorer must have been given: the titles' joined text, encoded afresh."""
+    return _sha256(np.asarray(data.tokenizer.encode(joined_text(titles)), dtype=np.int32))
 
 
 def _sha256(ids: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""What a run would cost on this machine, before it is started."""
+"""Estimate the cost of a run on this machine before it is started."""
 
 from __future__ import annotations
 
@@ -13,52 +13,46 @@ from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.training import machine
 
-# What a run's steps and evaluations reach of the rate of a large square product; measured at the stock shape on 2
-# cores (docs/log). A rough figure: half or twice is possible.
+# The rate of steps and evaluations over that of a large square product; by whether they are compiled. Measured at the
+# stock shape on 2 cores (docs/log), and rough: half or twice is possible.
 _SHARE_OF_PEAK = {True: 0.70, False: 0.40}
 _FORWARD_SHARE = 1 / 3  # of a step's arithmetic
+_KEYS = (
+    "parameters", "tokens_per_step", "n_steps", "steps_source", "flop_per_step", "training_flop", "seconds",
+    "time_source",
+)  # fmt: skip
 
 
 def estimate(
     experiment: Experiment, *, may_download: bool = False, announce: Callable[[str], None] = lambda message: None
 ) -> dict[str, Any]:
-    """Parameters, steps, FLOPs and seconds of a run.
+    """Estimate the parameters, steps, FLOPs and seconds of a run.
 
     Args:
-        may_download: whether a hub corpus that is not cached may be fetched; otherwise the steps stay unknown (None),
-            and all that follows from the vocabulary where only the corpus tells it.
+        may_download: whether a hub corpus that is not cached may be fetched. If not, steps are unknown (None), and
+            everything that depends on a vocabulary which only the corpus tells.
 
     Returns:
-        `parameters`, `tokens_per_step`, `n_steps`, `steps_source`, `flop_per_step`, `training_flop`, `seconds`,
-        `time_source`.
-        FLOPs as `Experiment.step_flop` counts them; the time also counts evaluations and the products of updates.
+        The keys of `_KEYS`. FLOPs are those of `Experiment.step_flop`; the time also counts evaluations and updates.
 
     Raises:
         UserError: the corpus cannot be read, or is too small.
     """
     n_steps = vocab_size = texts = None
     validation_share = 0.0  # validation tokens over training tokens
-    source = "counted on the corpus"
-    corpus = experiment.corpus
-    if may_download or corpus.to_fetch() is None:
+    source = "unknown: the hub corpus is not cached"
+    if may_download or experiment.corpus.to_fetch() is None:
+        source = "counted on the corpus"
         data = experiment.load_data(announce)
         batches = experiment.build_batches(data)
         n_steps = batches.steps_per_epoch * experiment.training.epochs
         vocab_size, texts = data.tokenizer.vocab_size, data.tokenizer.texts()
         validation_share = len(data.validation.ids_N) / len(data.train_ids)
     else:
-        source = "unknown: the hub corpus is not cached"
         vocab_size = getattr(experiment.tokenizer, "vocab_size", None)
-    estimated: dict[str, Any] = {
-        "parameters": None,
-        "tokens_per_step": experiment.batches.batch_size * experiment.batches.block_size,
-        "n_steps": n_steps,
-        "steps_source": source,
-        "flop_per_step": None,
-        "training_flop": None,
-        "seconds": None,
-        "time_source": None,
-    }
+    estimated: dict[str, Any] = dict.fromkeys(_KEYS)
+    estimated["tokens_per_step"] = experiment.batches.batch_size * experiment.batches.block_size
+    estimated |= {"n_steps": n_steps, "steps_source": source}
     if vocab_size is None or (texts is None and experiment.model.embedding.reads_texts):
         return estimated
     model = experiment.build_model(vocab_size, texts)
@@ -85,9 +79,9 @@ def estimate(
 
 
 def _product_rate(device: str, precision: str) -> float:
-    """FLOP/s of a 2048 x 2048 product, best of a few."""
+    """Measure the FLOP/s of a 2048 x 2048 product, best of a few."""
     size = 2048
-    n = 1 if device == "cpu" else 20  # a GPU takes less time for one than it takes to ask for it
+    n = 1 if device == "cpu" else 20  # launching one on a GPU takes longer than computing it
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
     best = float("inf")

@@ -1,14 +1,14 @@
-"""What a run tells whoever watches it. Training never prints; the command line passes a Watcher that does."""
+"""Watchers of a run. Training never prints; the command line passes a Watcher that does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Plan(NamedTuple):
-    """What is about to happen, known before the first step."""
+    """Facts of a run that are known before its first step."""
 
     run_path: Path
     first_step: int
@@ -20,7 +20,7 @@ class Plan(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """After each step. The loss is nats per token."""
+    """Facts after each step."""
 
     step: int
     train_loss_nats_per_token: float
@@ -29,48 +29,35 @@ class Progress(NamedTuple):
 
 
 class Watcher:
-    """The silent watcher; override what is of interest."""
+    """The silent watcher; override methods to listen."""
 
     def message(self, text: str) -> None:
-        """One line about what is being done."""
+        """Called with one line about what is being done."""
 
     def started(self, plan: Plan) -> None:
-        """The loop begins."""
+        """Called when the loop begins."""
 
     def stepped(self, progress: Progress) -> None:
-        """A step is over."""
+        """Called after each step."""
 
     def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
-        """An evaluation is over; losses in nats per character."""
+        """Called after each evaluation; losses in nats per character."""
 
     def finished(self) -> None:
-        """The loop is over, also when it was interrupted."""
+        """Called after the loop, also after an interrupted one."""
 
 
 class Droppable(Watcher):
-    """Pass everything on to another watcher until it cannot write; training then goes on without it."""
+    """Pass every event on to another watcher until it cannot write; training then goes on without it."""
 
     def __init__(self, inner: Watcher) -> None:
         self._inner = inner
+        for event in ("message", "started", "stepped", "evaluated", "finished"):
+            setattr(self, event, functools.partial(self._pass_on, event))
 
-    def message(self, text: str) -> None:
-        self._tell(lambda: self._inner.message(text))
-
-    def started(self, plan: Plan) -> None:
-        self._tell(lambda: self._inner.started(plan))
-
-    def stepped(self, progress: Progress) -> None:
-        self._tell(lambda: self._inner.stepped(progress))
-
-    def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
-        self._tell(lambda: self._inner.evaluated(step, figures))
-
-    def finished(self) -> None:
-        self._tell(self._inner.finished)
-
-    def _tell(self, call: Callable[[], None]) -> None:
+    def _pass_on(self, event: str, *arguments: Any) -> None:
         try:
-            call()
+            getattr(self._inner, event)(*arguments)
         except OSError:  # a full disk, a reader or a terminal that is gone
             self._inner = Watcher()
         except ValueError as error:

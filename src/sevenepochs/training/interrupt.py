@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sevenepochs.errors import command
 
-# A terminal that closes sends it, often twice: the shell to its jobs, and the system to those in the foreground.
+# Sent when a terminal closes, often twice: by the shell to its jobs, and by the system to those in the foreground.
 _HANGUP: int | None = getattr(signal, "SIGHUP", None)  # Windows has none
 
 
@@ -28,7 +28,7 @@ class StoppedUnsaved(KeyboardInterrupt):
 
     Attributes:
         run_path: the run folder, which can be resumed.
-        saved_step: of its last checkpoint; None where there is none yet.
+        saved_step: step of its last checkpoint; None before the first.
     """
 
     def __init__(self, run_path: Path, saved_step: int | None) -> None:
@@ -39,9 +39,9 @@ class StoppedUnsaved(KeyboardInterrupt):
 class StopRequests:
     """While active, the first signal sets `requested`; a second Ctrl-C falls through to Python's own handling.
 
-    `acknowledge` is called where the first one arrives, because a step may take many seconds. With `at_once` set, the
-    first one raises KeyboardInterrupt instead. Does nothing outside the main thread, where Python allows no handlers.
-    A second SIGHUP is not a new request, and one that is ignored (nohup) stays so.
+    The first signal calls `acknowledge`, because a step may take many seconds; with `at_once` set it raises
+    KeyboardInterrupt instead. A second SIGHUP is no new request, and an ignored one (nohup) stays ignored. Outside the
+    main thread, where Python allows no handlers, nothing happens.
     """
 
     def __init__(self, acknowledge: Callable[[], None]) -> None:
@@ -56,10 +56,8 @@ class StopRequests:
             if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
                 signals.append(signal.Signals(_HANGUP))
             for number in signals:
-                previous = signal.signal(number, self._request)
-                self._previous[number] = (
-                    previous if previous is not None else signal.SIG_DFL
-                )  # None: set outside Python
+                # None: set outside Python
+                self._previous[number] = signal.signal(number, self._request) or signal.SIG_DFL
         return self
 
     def __exit__(self, *_: object) -> None:

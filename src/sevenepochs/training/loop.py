@@ -1,4 +1,4 @@
-"""The loop: steps, evaluations and checkpoints, written into a run folder. What follows it is in conclude.py."""
+"""The loop: steps, evaluations and checkpoints, written into a run folder. conclude.py follows it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from sevenepochs.model.hardware import is_out_of_memory, upload
 from sevenepochs.model.weights import snapshot_tensors
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
+from sevenepochs.training.checkpoint import save
 from sevenepochs.training.compiler import fault_in_words
-from sevenepochs.training.final_figures import add_floor
+from sevenepochs.training.conclude import add_floor
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted, StopRequests
-from sevenepochs.training.session import Session, State, Writer, save
+from sevenepochs.training.session import Session, State, Writer
 from sevenepochs.training.step import training_step
 
 _FIRST_CHECKPOINT_SECONDS = 60.0  # at the latest
@@ -29,8 +30,7 @@ def fit(session: Session, state: State, writer: Writer, watcher: Watcher, stop: 
     """Train from `state` to the last step, and save.
 
     Raises:
-        UserError: a loss that is not finite, memory that does not suffice, or a batch of other rows; the run is marked
-            failed.
+        UserError: a loss that is not finite, or a batch with a wrong number of rows; the run is marked failed.
         Interrupted: `stop` was requested; the state is saved.
     """
     settings = session.experiment.training
@@ -48,7 +48,7 @@ def fit(session: Session, state: State, writer: Writer, watcher: Watcher, stop: 
         _log_step(session, state, writer, watcher, row, session.batches.targets_per_step * (len(recent) - 1) / seconds)
         if state.step in evaluate_after:
             _evaluate(session, state, writer, watcher)
-        if state.step in evaluate_after or state.step == first_step:  # which compiles, and says nothing of the others
+        if state.step in evaluate_after or state.step == first_step:  # the first one compiles: its speed tells nothing
             recent = deque([time.monotonic()], maxlen=_SPEED_WINDOW_STEPS + 1)
         now = time.monotonic()
         stops = session.ranks.any(stop.requested)
@@ -120,7 +120,6 @@ def _evaluate(session: Session, state: State, writer: Writer, watcher: Watcher) 
         if session.experiment.training.snapshots:
             writer.save_snapshot(state.step, snapshot_tensors(session.model))
     if not math.isfinite(figures["exact_val_loss"] or 0.0):
-        # the last update broke the weights, or only what validation meets is broken
         raise _failed(
             state,
             writer,
@@ -144,10 +143,8 @@ def _failed(state: State, writer: Writer, what: str, advice: str) -> UserError:
 
 @contextlib.contextmanager
 def torchs_errors_fail(session: Session, state: State, writer: Writer, *, in_training: bool) -> Iterator[None]:
-    """Mark the run as failed, in one line, where memory does not suffice or torch cannot compile.
-
-    `machine.resolve` could not see the latter: its tiny kernel compiled, and the step or an evaluation does not.
-    """
+    """Mark the run as failed, with one line, where torch runs out of memory or cannot compile the step or an evaluation
+    (although the tiny kernel of `machine.resolve` did compile)."""
     device = session.machine.device
     try:
         yield
@@ -167,7 +164,7 @@ def torchs_errors_fail(session: Session, state: State, writer: Writer, *, in_tra
 
 
 def _smaller_parts(session: Session) -> str:
-    """More micro-batches as advice, where the rows can be cut further."""
+    """Advice to take more micro-batches, where the rows can be cut further; else nothing."""
     parts, rows = 2 * session.machine.micro_batches, session.experiment.batches.batch_size // session.ranks.count
     may_be_cut = rows % parts == 0 and session.experiment.training.compile != "graphs"
     return f"training.micro_batches={parts}, or " if may_be_cut else ""

@@ -1,4 +1,4 @@
-"""What "auto" means on this machine: device, precision, compilation, and an allocator that keeps its pages."""
+"""Choices for "auto" on this machine: device, precision, compilation, micro-batches; and settings of the process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from sevenepochs.learning.settings import Training
 from sevenepochs.model.hardware import bf16_unit
 from sevenepochs.training.compiler import compiler_fault
 
-# Compiling costs one or two minutes on two cores; below this much arithmetic an eager run is over sooner.
+# Compiling takes one or two minutes on two cores; below this much arithmetic an eager run ends sooner.
 _COMPILE_PAYS_FLOP = 1e14
-# Each part costs another addition of all gradients: compiled, on 2 cores with AVX512-BF16, a stock step takes 1 to 3 %
-# longer in four parts of 2,048 tokens and needs 0.87 GB instead of 1.4; in sixteen of 512, 17 % longer for another
-# 0.13 GB. The step of `laptop_letters`, half as many tokens, takes 2 % longer in two parts and saves 0.3 GB of 1.4: not
-# worth it. The stock step at width 256 (0.45 TFLOP) takes 2 % longer in four parts, at width 128 (0.17) 19 %.
-# Uncompiled models are not measured.
+# Each part adds up all gradients once more. Compiled, on 2 cores with AVX512-BF16, a stock step in four parts of 2,048
+# tokens takes 1 to 3 % longer and 0.87 GB instead of 1.4; in sixteen parts of 512, 17 % longer and 0.13 GB less. The
+# step of `laptop_letters`, half as many tokens, takes 2 % longer in two parts and saves 0.3 of 1.4 GB: not worth it. In
+# four parts, the stock step of width 256 (0.45 TFLOP) takes 2 % longer, of width 128 (0.17 TFLOP) 19 %.
 _CUT_FROM_TOKENS = 8192
 _CUT_FROM_FLOP = 3e11
 _TOKENS_OF_A_MICRO_BATCH = 2048
@@ -32,12 +31,12 @@ _TF32_OVERRIDE = "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"  # some GPU images set it
 
 @dataclass(frozen=True)
 class Work:
-    """What a run asks of a machine.
+    """A run's work.
 
     Attributes:
-        step_flop: arithmetic of one step, all processes together.
-        rows: of one step, which the processes share equally.
-        block_size: tokens in a row.
+        step_flop: floating-point operations of one step, all processes together.
+        rows: rows of one step, which the processes share equally.
+        block_size: tokens per row.
     """
 
     step_flop: float
@@ -49,7 +48,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Machine:
-    """Resolved choices, with the reason for each in words."""
+    """Resolved choices, with the reasons in `why`."""
 
     device: str
     device_name: str | None
@@ -64,7 +63,7 @@ class Machine:
 
     @property
     def compiles_evaluations(self) -> bool:
-        """Not on a GPU: all 22 of a stock run take 5.5 s uncompiled, about what compiling one of their shapes would."""
+        """False on a GPU: all 22 of a stock run take 5.5 s uncompiled, about as long as compiling one shape."""
         return self.compiled and self.device != "cuda"
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,12 +74,11 @@ def resolve(settings: Training, work: Work, *, tries_compiler: bool = True) -> M
     """Choose what the settings leave to "auto".
 
     Args:
-        tries_compiler: compile a tiny kernel (seconds) before compilation is chosen; False for an estimate, which goes
-            by whether a compiler is there.
+        tries_compiler: compile a tiny kernel (seconds) before choosing compilation; False, for an estimate, only looks
+            for a compiler.
 
     Raises:
-        UserError: a device was asked for that is not there, the rows cannot be cut as asked, or compilation was asked
-            for and does not work.
+        UserError: the device does not exist, the rows cannot be cut as asked, or compilation was asked for and fails.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     device: str = settings.device
@@ -111,23 +109,23 @@ def resolve(settings: Training, work: Work, *, tries_compiler: bool = True) -> M
 
 
 def prepare(machine: Machine) -> None:
-    """Process-wide settings for the run: an empty compiler, fp32 that is fp32, bit-identical reruns on CPU, and there
-    as little memory traffic as can be.
+    """Set up the process for the run: an empty compiler, true fp32, and on a CPU bit-identical reruns and less memory
+    traffic.
 
     Raises:
-        UserError: the environment asks for TF32, which would round what is reported as fp32 to 10 bits.
+        UserError: the environment asks for TF32, which rounds fp32 to 10 bits.
     """
     if machine.device == "cuda" and os.environ.get(_TF32_OVERRIDE, "0") != "0":
         raise UserError(f"{_TF32_OVERRIDE} is set, so fp32 products would be TF32; unset it (results rank by fp32)")
     torch.set_float32_matmul_precision("highest")
-    # torch compiles one function for 8 kinds of models and shapes; in a process that trains many, the ninth and all
-    # later ones would run uncompiled, which it only warns of
+    # torch compiles one function for 8 kinds of models and shapes; in a process that trains more, the others would run
+    # uncompiled, with a warning
     torch.compiler.reset()
-    # said either way: a process may train on a CPU first, and cuBLAS refuses to be asked without more settings
+    # set either way: a process may train on a CPU first, and cuBLAS needs more settings to be deterministic
     torch.use_deterministic_algorithms(machine.device == "cpu")
-    # A stored element costs more than its arithmetic, so the backward pass computes again what is neither a product nor
-    # a reduction: on 2 cores with AVX512-BF16, steps of 4.4 s and 2.1 GB became 4.0 s and 1.4 GB. GPUs are what torch's
-    # own choice was made for.
+    # Storing an element costs more than its arithmetic, so the backward pass computes again what is neither a product
+    # nor a reduction: on 2 cores with AVX512-BF16, steps of 4.4 s and 2.1 GB became 4.0 s and 1.4 GB. Torch's own
+    # choice is made for GPUs.
     functorch_config.aggressive_recomputation = machine.device == "cpu"
     if machine.device == "cpu":
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on its class
@@ -179,11 +177,9 @@ def _micro_batches(settings: Training, device: str, work: Work) -> int:
 
 
 def _graphs(settings: Training, device: str, compiled: bool, processes: int, micro_batches: int) -> bool:
-    """Whether compiled code is recorded once as CUDA graphs and replayed.
-
-    Asking a GPU for the kernels of a stock step takes longer than the kernels: on an H100, 13.3 ms became 7.2 with
-    graphs (docs/log). Not with several processes unless asked: nobody has tried. Never with micro-batches: a
-    recording's gradients lie where those of the next part will.
+    """Whether compiled code is recorded once as CUDA graphs and replayed: on an H100, a stock step of 13.3 ms became
+    7.2 (docs/log), because launching kernels takes longer than running them. With several processes only if asked, as
+    nobody has tried. Never with micro-batches, which would overwrite each other's gradients.
     """
     if device != "cuda" or not compiled:
         return False
@@ -193,11 +189,8 @@ def _graphs(settings: Training, device: str, compiled: bool, processes: int, mic
 
 
 def _keep_freed_pages() -> None:
-    """Tell glibc to reuse freed blocks instead of returning them to the system.
-
-    A step allocates hundreds of MB; fresh pages are zeroed by the kernel at every one. Measured on 2 cores without AMX:
-    5.5 s a stock step before, 4.8 s after.
-    """
+    """Tell glibc to reuse freed blocks instead of returning them to the system, whose kernel zeroes every fresh page.
+    On 2 cores without AMX a stock step of 5.5 s became 4.8 s."""
     if not sys.platform.startswith("linux"):
         return
     try:

@@ -11,7 +11,7 @@ from sevenepochs.training.session import Session
 
 
 def header_events(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(event, fields) in the challenge's order; fields that a recipe does not have are null."""
+    """Yield (event, fields) in the challenge's order; fields that a recipe does not have are null."""
     c, m, data = session.experiment, session.experiment.model, session.data
     yield (
         "hyperparameters_configured",

@@ -1,12 +1,10 @@
 """Several processes train one model (data parallel; Li et al. 2020, arXiv:2006.15704).
 
 Every process holds the whole model, makes the whole batch (a pure function of the step) and takes its share of rows.
-Gradients are averaged before clipping, so all make the same update and the weights stay equal. Dropout masks are those
-that the rows would have had in one process (model/dropout.py), so the loss curve is that of one process, to rounding.
-Only the first process writes.
+Gradients are averaged before clipping, so all make the same update. Dropout masks are those that the rows have in one
+process (model/dropout.py), so the loss curve is that of one process, to rounding. Only the first process writes.
 
-Processes are started by `torchrun --standalone --nproc-per-node N -m sevenepochs train ...` and find each other through
-the environment variables that torchrun defines.
+`torchrun --standalone --nproc-per-node N -m sevenepochs train ...` starts the processes.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among `count`. One process alone is rank 0 of 1, and none of the methods does anything then."""
+    """This process among `count`. With one process no method communicates."""
 
     rank: int = 0
     count: int = 1
@@ -37,10 +35,10 @@ class Ranks:
 
     @classmethod
     def from_environment(cls) -> Ranks:
-        """As torchrun says it; alone where it does not.
+        """Read torchrun's environment variables; one process where there are none.
 
         Raises:
-            UserError: the variables are there and make no sense.
+            UserError: the variables make no sense.
         """
         try:
             count = int(os.environ.get("WORLD_SIZE", "1"))
@@ -61,9 +59,9 @@ class Ranks:
         if self.count == 1:
             yield
             return
-        # with fewer GPUs than processes this can only be a run on the CPU (see `check_devices`)
+        # with fewer GPUs than processes this is a run on the CPU (see `check_devices`)
         if self.local_rank < torch.cuda.device_count():
-            torch.cuda.set_device(self.local_rank)  # "cuda" means this one from here on
+            torch.cuda.set_device(self.local_rank)  # "cuda" means this GPU from here on
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         distributed.init_process_group(backend, rank=self.rank, world_size=self.count)
         try:
@@ -90,12 +88,12 @@ class Ranks:
             )
 
     def share(self, array: np.ndarray) -> np.ndarray:
-        """This process's rows of a batch."""
+        """Return this process's rows of a batch."""
         return np.split(array, self.count)[self.rank]
 
     def loss_weights(self, y_BT: np.ndarray, micro_batches: int = 1) -> list[float]:
-        """What makes the mean over processes of the weighted sums of their parts' mean losses the mean over all
-        targets, padding being uneven. One weight for each part of this process's rows.
+        """Return one weight per part of this process's rows, to turn their mean losses into the mean over all targets.
+        Parts hold different numbers of targets because rows are padded.
 
         Args:
             y_BT: the whole batch's targets.
@@ -115,7 +113,7 @@ class Ranks:
             gradient.copy_(part.view_as(gradient))
 
     def mean(self, value: Tensor) -> Tensor:
-        """Mean of a scalar over the processes."""
+        """Return the mean of a scalar over the processes."""
         if self.count == 1:
             return value
         total = value.detach().clone()
@@ -123,7 +121,7 @@ class Ranks:
         return total / self.count
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process, so that all stop after the same step."""
+        """Return whether the flag is set in any process, so that all stop after the same step."""
         if self.count == 1:
             return flag
         flags = torch.tensor(int(flag))
@@ -131,20 +129,20 @@ class Ranks:
         return bool(flags)
 
     def from_first(self, text: str | None) -> str:
-        """What the first process says; the others pass None."""
+        """Return the first process's text; the others pass None."""
         box = [text]
         if self.count > 1:
             distributed.broadcast_object_list(box, src=0)
-        [said] = box
-        assert said is not None, "the first process says something"
-        return said
+        [received] = box
+        assert received is not None, "the first process sends a text"
+        return received
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all processes are here."""
         self.any(False)
 
     def first_goes_first(self, action: Callable[[], Outcome]) -> Outcome:
-        """Each process acts, the first one before the others: they find its downloads and files."""
+        """Act in each process, in the first one before the others: they find its downloads and files."""
         if self.is_first:
             result = action()
             self.wait()
@@ -157,7 +155,7 @@ ALONE = Ranks()
 
 
 class SharedScorer:
-    """Implements `protocol.scoring.Scorer`: each process scores its part of the rows, and all learn every result."""
+    """Implements `protocol.scoring.Scorer`: each process scores its part of the rows, and all get every result."""
 
     def __init__(self, scorer: Scorer, ranks: Ranks) -> None:
         self._scorer, self._ranks = scorer, ranks

@@ -1,4 +1,4 @@
-"""What a run is made of (`Session`), and how far it is (`State`)."""
+"""The parts of a run (`Session`), and its progress (`State`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 
 from sevenepochs.data.batches import TrainingBatches
@@ -18,11 +17,11 @@ from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.hardware import check_memory
 from sevenepochs.model.scorer import TorchScorer
 from sevenepochs.protocol.budget import EPOCHS
-from sevenepochs.protocol.environment import EARLIER, earlier_environments, environment_facts
+from sevenepochs.protocol.environment import environment_facts
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import Scorer
 from sevenepochs.store.run import RunWriter, SilentWriter
-from sevenepochs.training import checkpoint, machine
+from sevenepochs.training import machine
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.ranks import Ranks, SharedScorer
 from sevenepochs.training.step import Loss, build_optimizer, loss_function
@@ -32,13 +31,13 @@ Writer = RunWriter | SilentWriter
 
 @dataclass(frozen=True)
 class Session:
-    """One process's parts of a run. They stay the same objects; weights, optimizer and average change inside.
+    """One process's parts of a run. The objects stay the same; weights, optimizer and average change inside.
 
     Attributes:
-        rows: in which validation tokens are scored.
+        environment: of this session, and of earlier ones that differed.
+        rows: the rows that validation tokens are scored in.
         scorer: in the run's precision.
         interim_scorer: the same, shared among the processes.
-        environment: of this session and, where they differ, of earlier ones.
     """
 
     experiment: Experiment
@@ -60,13 +59,13 @@ class Session:
 
 @dataclass
 class State:
-    """How far a run is.
+    """A run's progress.
 
     Attributes:
-        step: updates, counting the one in progress.
-        tokens_used: training targets, without padding.
+        step: number of updates, including the one in progress.
+        tokens_used: number of training targets, without padding.
         seconds: of training in all sessions, up to the last `tick`.
-        saved_step: of the last checkpoint; None where there is none.
+        saved_step: step of the last checkpoint; None before the first.
     """
 
     step: int = 0
@@ -76,11 +75,11 @@ class State:
     _last: float = field(default_factory=time.monotonic)
 
     def start_clock(self) -> None:
-        """Count from now on."""
+        """Count `seconds` from now on."""
         self._last = time.monotonic()
 
     def tick(self) -> float:
-        """Count up to now; return `seconds`."""
+        """Count `seconds` up to now, and return them."""
         now = time.monotonic()
         self.seconds += now - self._last
         self._last = now
@@ -88,7 +87,7 @@ class State:
 
 
 def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) -> Session:
-    """Put a run together on this machine; nothing is written.
+    """Put a run together on this machine, without writing anything.
 
     Raises:
         UserError: the machine cannot hold or do what the experiment asks for.
@@ -133,33 +132,3 @@ def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) ->
         interim_scorer=scorer if ranks.count == 1 else SharedScorer(scorer, ranks),
         floor=data.corpus.floor(data.split.validation),
     )
-
-
-def restore(
-    session: Session, saved: tuple[dict[str, np.ndarray], dict[str, Any]], before: dict[str, Any], watcher: Watcher
-) -> State:
-    """Go on from a checkpoint (tensors, state).
-
-    Args:
-        before: the environment of the session before, as it was written.
-    """
-    tensors, state = saved
-    checkpoint.restore(session.model, session.optimizer, session.average, tensors)
-    if machine.Machine(**state["machine"]) != session.machine:  # what came later has its default there
-        watcher.message(
-            "the machine, precision, threads or micro-batches differ from the checkpoint's: "
-            "the result may differ in bits"
-        )
-    if earlier := earlier_environments(before, session.environment):
-        session.environment[EARLIER] = earlier
-        watcher.message("source, versions or machine changed since the run began: it keeps a record of each")
-    return State(state["step"], state["tokens_used"], state["elapsed_seconds"], saved_step=state["step"])
-
-
-def save(session: Session, state: State, writer: Writer, step: int) -> None:
-    """Write a checkpoint of the first `step` updates; only the first process does."""
-    if isinstance(writer, RunWriter):
-        tensors = checkpoint.capture(session.model, session.optimizer, session.average)
-        counted = {"step": step, "tokens_used": state.tokens_used, "elapsed_seconds": state.tick()}
-        writer.save_checkpoint(tensors, {**counted, "machine": session.machine.to_dict()})
-        state.saved_step = step

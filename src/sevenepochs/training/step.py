@@ -1,7 +1,7 @@
 """One training step: forward, backward, clip, update, on one screen.
 
-A batch may be cut into micro-batches whose gradients add up: the same step to rounding, as the masks and the weights of
-the targets are those of the whole batch, with what is kept for the backward pass of one part only.
+A batch may be cut into micro-batches whose gradients add up. Masks and weights of targets are those of the whole batch,
+so the step is the same to rounding, and only one part's activations are kept for the backward pass.
 
 B batch, b micro-batch, T position in the row.
 """
@@ -26,7 +26,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class StepResult(NamedTuple):
-    """Host numbers of one step. `grad_norm` is taken before clipping."""
+    """Numbers of one step on the host. `loss`: nats per token. `grad_norm`: before clipping."""
 
     loss: float
     grad_norm: float
@@ -38,7 +38,7 @@ class StepResult(NamedTuple):
 
 
 def build_optimizer(config: OptimizerConfig, model: GPTModel) -> torch.optim.Optimizer:
-    """The optimizer as `training_step` takes it: each group knows the learning rate that the schedule multiplies."""
+    """Return the optimizer for `training_step`: each group keeps the `peak_lr` that the schedule multiplies."""
     optimizer = config.build(model)
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
@@ -48,9 +48,9 @@ def build_optimizer(config: OptimizerConfig, model: GPTModel) -> torch.optim.Opt
 def loss_function(
     objective: ObjectiveConfig, model: GPTModel, precision: str, compiled: bool, graphs: bool = False
 ) -> Loss:
-    """(x_BT, y_BT) -> scalar loss under the run's precision; compiled as one graph when asked.
+    """Return a function (x_BT, y_BT) -> scalar loss in the run's precision; `compiled`: as one graph.
 
-    With `graphs` the gradients lie in memory that the next call overwrites: use them before.
+    With `graphs` the next call overwrites the gradients' memory: use them before.
     """
     device = next(model.parameters()).device
 
@@ -75,16 +75,15 @@ def training_step(
     ranks: Ranks = ALONE,
     loss_weights: Sequence[float] = (1.0,),
 ) -> StepResult:
-    """Update the model once. (seed, step) decide the dropout masks, so a step can be replayed on its own.
+    """Update the model once; (seed, step) decide the dropout masks. A non-finite loss or gradient changes nothing.
 
-    With several processes, x_BT and y_BT are this one's rows. `loss_weights`: `Ranks.loss_weights` of the batch, one
-    for each micro-batch; where a pass sees less than the whole batch, `share_rows` must have told the model.
-
-    `optimizer` is `build_optimizer`'s. A non-finite loss or gradient leaves weights and optimizer untouched; the caller
-    sees it in the result.
+    Args:
+        optimizer: of `build_optimizer`.
+        x_BT, y_BT: this process's rows. Where a pass sees fewer rows than the batch has, call `share_rows` before.
+        loss_weights: `Ranks.loss_weights` of the batch, one per micro-batch.
     """
     reseed(model, seed, step)
-    optimizer.zero_grad(set_to_none=True)  # before the forward pass, which makes the head's gradient already
+    optimizer.zero_grad(set_to_none=True)
     n_parts = len(loss_weights)
     is_whole = ranks.count == n_parts == 1
     losses = []
@@ -100,7 +99,7 @@ def training_step(
     ranks.average_gradients(model.parameters())
     loss = ranks.mean(torch.stack(losses).sum())
     norm = nn.utils.clip_grad_norm_(model.parameters(), grad_clip if grad_clip is not None else float("inf"))
-    # one transfer: the only time that the host waits for the device
+    # one transfer, for which alone the host waits for the device
     result = StepResult(*torch.stack((loss, norm)).tolist())
     if result.is_finite:
         for group in optimizer.param_groups:

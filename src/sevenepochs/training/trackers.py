@@ -1,7 +1,7 @@
-"""metrics.jsonl mirrored to a dashboard (trackio, or Weights & Biases), whose modules share one interface.
+"""A mirror of metrics.jsonl on a dashboard (trackio, or Weights & Biases), whose modules share one interface.
 
-The run folder stays the truth. The mirror reads the rows that the run has written and hands them on; a tracker that
-fails is switched off with one message, and the run goes on.
+The mirror reads the rows that the run has written and sends them on. A tracker that fails is switched off with one
+message, and the run goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_METRICS = ("step", "event")
 
 
 class Mirror(Watcher):
-    """Passes everything on to another watcher, and the run's new metric rows to a tracker."""
+    """Pass everything on to another watcher, and the run's new metric rows to a tracker."""
 
     def __init__(self, inner: Watcher, name: TrackerName) -> None:
         """Raises UserError when the library is not installed."""
@@ -42,7 +42,7 @@ class Mirror(Watcher):
     def started(self, plan: Plan) -> None:
         self._inner.started(plan)
         self._metrics = plan.run_path / layout.METRICS
-        if plan.first_step > 1 and self._metrics.exists():  # an earlier session has sent these
+        if plan.first_step > 1 and self._metrics.exists():  # an earlier session sent these
             self._read_bytes = self._metrics.stat().st_size
         self._guarded(lambda: self._start(plan))
 
@@ -62,11 +62,11 @@ class Mirror(Watcher):
         config = json.loads((plan.run_path / layout.CONFIG).read_text(encoding="utf-8"))
         module = importlib.import_module(self._name)
         run = plan.run_path
-        # A resumed session continues the same page: trackio knows it by its name, wandb by an id.
+        # a resumed session continues the same page, by its name for trackio and by an id for wandb
         named = {"project": _PROJECT, "name": run.name, "config": flat(config), "resume": "allow"}
         if self._name == "trackio":
             module.init(**named, embed=False)
-        else:  # no question of the terminal may hold up a run
+        else:  # a question in the terminal must not hold up a run
             timeouts = module.Settings(login_timeout=_TIMEOUT_SECONDS, init_timeout=_TIMEOUT_SECONDS)
             module.init(**named, id=run.name, dir=str(run), settings=timeouts)
         self._tracker = module
@@ -89,7 +89,7 @@ class Mirror(Watcher):
             self._tracker.finish()
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """A dashboard is never worth a run: its first failure is its last."""
+        """Act; after any failure, go on without the tracker."""
         try:
             action()
         except Exception as error:
@@ -100,7 +100,7 @@ class Mirror(Watcher):
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings by dotted path, as `--set` takes them."""
+    """Return settings by dotted path, as `--set` takes them."""
     found: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):

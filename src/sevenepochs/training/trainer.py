@@ -12,13 +12,14 @@ from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.store.run import Run, RunWriter, SilentWriter, layout
+from sevenepochs.training.checkpoint import restore
 from sevenepochs.training.conclude import conclude
 from sevenepochs.training.hooks import Droppable, Plan, Watcher
 from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved, StopRequests
 from sevenepochs.training.loop import fit, torchs_errors_fail
 from sevenepochs.training.mainrun import header_events
 from sevenepochs.training.ranks import Ranks
-from sevenepochs.training.session import Session, State, Writer, restore, setup
+from sevenepochs.training.session import Session, State, Writer, setup
 
 
 def run_training(
@@ -28,16 +29,14 @@ def run_training(
     watcher: Watcher | None = None,
     settings: Sequence[str] | None = None,
 ) -> Run:
-    """Train from the start into a new run folder below `root` and return it complete.
+    """Train from the start into a new run folder below `root`; return the complete run.
 
     Args:
-        settings: KEY=VALUE that made the experiment of the recipe, None where that is not known; kept, so that the run
-            can tell its command.
+        settings: KEY=VALUE that turned the recipe into the experiment, kept for the run's command; None: unknown.
 
     Raises:
-        UserError: bad corpus, settings or folder (then nothing is written); or a loss that is not finite (the run is
-            marked failed, its state saved), or a GPU's memory that does not suffice (the same, with the last
-            checkpoint).
+        UserError: bad corpus, settings or folder: nothing is written. A loss that is not finite: the run is marked
+            failed, its state saved. Out of memory: the run is marked failed and keeps its last checkpoint.
         Interrupted: Ctrl-C, SIGTERM or SIGHUP arrived; the state is saved and the run can be resumed.
         StoppedUnsaved: a second Ctrl-C arrived; the run can be resumed from its last checkpoint.
     """
@@ -56,12 +55,12 @@ def run_training(
 
 
 def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = None) -> Run:
-    """Go on from the last checkpoint of an interrupted or failed run.
+    """Go on from the last checkpoint of an interrupted or failed run; return the complete run.
 
-    On the same CPU, threads and versions the result is bit-identical to that of an uninterrupted run.
+    On the same CPU, threads and versions the result is bit-identical to an uninterrupted run's.
 
     Raises:
-        UserError: the run is complete or broken, or the corpus is not the one it was started on.
+        UserError: the run is complete or broken, or its corpus has changed.
         Interrupted: as in `run_training`.
     """
     ranks = Ranks.from_environment()
@@ -84,7 +83,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
 
 @contextlib.contextmanager
 def _one_writes(ranks: Ranks, open_writer: Callable[[], RunWriter]) -> Iterator[Writer]:
-    """The run folder's writer in the first process, which tells the others where the folder is."""
+    """Open the run folder's writer in the first process, which tells the others where the folder is."""
     if ranks.is_first:
         with open_writer() as writer:
             ranks.from_first(str(writer.path))
@@ -94,7 +93,7 @@ def _one_writes(ranks: Ranks, open_writer: Callable[[], RunWriter]) -> Iterator[
 
 
 def _run(session: Session, state: State, writer: Writer, watcher: Watcher) -> Run:
-    """Train, conclude, and return the complete run."""
+    """Train and conclude; return the complete run."""
     writer.forget_failure()
     writer.write_json(layout.ENVIRONMENT, session.environment)
     if state.saved_step is None:
