@@ -22,23 +22,26 @@ from sevenepochs.store.title_losses import TitleLosses
 
 @dataclass(frozen=True)
 class Comparison:
-    """`results`: the reference, which is the first one that the caller named, then the others by rising exact loss.
+    """Results side by side, nats per character.
 
-    `comparable`: all have the same validation titles; otherwise differences are None and mean nothing.
+    Attributes:
+        results: the reference, which the caller named first, then the others by rising exact loss.
+        comparable: whether all have the same validation titles; otherwise differences and ratios are None.
     """
 
     results: tuple[Result, ...]
-    reference: Result
     comparable: bool
 
+    @property
+    def reference(self) -> Result:
+        return self.results[0]
+
     def difference(self, result: Result) -> float | None:
-        """Exact loss minus the reference's, nats per character."""
-        if not self.comparable:
-            return None
-        return result.exact - self.reference.exact
+        """Return the exact loss minus the reference's."""
+        return result.exact - self.reference.exact if self.comparable else None
 
     def ratio(self, result: Result) -> float | None:
-        """Exact loss over the reference's."""
+        """Return the exact loss over the reference's."""
         return result.exact / self.reference.exact if self.comparable else None
 
 
@@ -85,9 +88,8 @@ def compare(results: list[Result]) -> Comparison:
     """
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
-    reference, *others = results
-    others.sort(key=lambda result: result.exact)
-    return Comparison((reference, *others), reference, comparable=len(by_titles(results)) == 1)
+    others = sorted(results[1:], key=lambda result: result.exact)
+    return Comparison((results[0], *others), comparable=len(by_titles(results)) == 1)
 
 
 def groups_to_compare(results: Iterable[Result]) -> list[Group]:
@@ -101,14 +103,14 @@ def groups_to_compare(results: Iterable[Result]) -> list[Group]:
         return [Group(result.facts.run, (result,)) for result in results]
     firsts = [group.results[0] for group in groups]
     recipes, configurations = [first.recipe for first in firsts], list(map(called, firsts))
-    names = []
-    for first, recipe, configuration in zip(firsts, recipes, configurations, strict=True):
-        if recipes.count(recipe) == 1:
-            names.append(recipe)
-        else:  # several configurations of one recipe, or one on several training sets
-            is_told = configurations.count(configuration) == 1
-            names.append(configuration if is_told else first.facts.run)
-    return [Group(name, group.results) for name, group in zip(names, groups, strict=True)]
+
+    def name(first: Result) -> str:
+        if recipes.count(first.recipe) == 1:
+            return first.recipe
+        # several configurations of one recipe, or one on several training sets
+        return called(first) if configurations.count(called(first)) == 1 else first.facts.run
+
+    return [Group(name(first), group.results) for first, group in zip(firsts, groups, strict=True)]
 
 
 def by_recipe(results: Iterable[Result]) -> list[Group]:
@@ -150,52 +152,41 @@ def pair_groups(
     Raises:
         UserError: no seed in common, other titles, or losses by title that are missing.
     """
-    common = [seed for seed in first.seeds if seed in second.seeds]
-    if common:
-        chosen = [(_with_seed(first, seed), _with_seed(second, seed)) for seed in common]
-    elif len(first.results) == len(second.results) == 1:
+    firsts, seconds = ({result.seed: result for result in group.results} for group in (first, second))
+    chosen = [(firsts[seed], seconds[seed]) for seed in firsts if seed in seconds]
+    left_out = tuple(sorted(firsts.keys() ^ seconds.keys())) if chosen else ()
+    if not chosen and len(firsts) == len(seconds) == 1:
         chosen = [(first.results[0], second.results[0])]
-    else:
+    if not chosen:
+        a, b = (f"{group.name} (seeds {', '.join(map(str, group.seeds))})" for group in (first, second))
         raise UserError(
-            f"{first.name} (seeds {_listed(first.seeds)}) and {second.name} (seeds {_listed(second.seeds)}) have no "
-            "seed in common, so they cannot be paired; train one with the other's seed (--seed)"
+            f"{a} and {b} have no seed in common, so they cannot be paired; train one with the other's seed (--seed)"
         )
-    for a, b in chosen:
-        if a.titles != b.titles:
-            raise UserError(f"{a.name} and {b.name} were validated on different titles, so they cannot be paired")
-    losses = [(losses_of(a), losses_of(b)) for a, b in chosen]
-    seeds = [(a.seed, b.seed) for a, b in chosen]
-    own = paired_difference([a for a, _ in losses], [b for _, b in losses], seeds)
+    for one, other in chosen:
+        if one.titles != other.titles:
+            raise UserError(f"{one.name} and {other.name} were validated on different titles, so they cannot be paired")
+    ours, theirs = ([losses_of(run) for run in side] for side in zip(*chosen, strict=True))
+    seeds = [(one.seed, other.seed) for one, other in chosen]
+    own = paired_difference(ours, theirs, seeds)
     own_are_stock = all(run.facts.rows == "stock" for pair in chosen for run in pair)
+    stock = own if own_are_stock else None
+    rescored = _under_stock_rows(ours), _under_stock_rows(theirs)
+    if not own_are_stock and len(rescored[0]) == len(rescored[1]) == len(chosen):
+        stock = paired_difference(*rescored, seeds)
     noise = noise_for((*first.results, *second.results), noises)
     return Pair(
         first=first.name,
         second=second.name,
         runs=tuple(chosen),
         own_rows=own,
-        stock_rows=own if own_are_stock else _under_stock_rows(losses, seeds),
+        stock_rows=stock,
         own_are_stock=own_are_stock,
-        left_out=tuple(sorted(set(first.seeds) ^ set(second.seeds))) if common else (),
+        left_out=left_out,
         noise=noise,
         verdict=verdict(first.name, second.name, own, noise),
     )
 
 
-def _under_stock_rows(
-    losses: list[tuple[TitleLosses, TitleLosses]], seeds: list[tuple[int, int]]
-) -> PairedDifference | None:
-    sides: list[list[TitleLosses]] = [[], []]
-    for pair in losses:
-        for side, one in zip(sides, pair, strict=True):
-            if one.nats_stock_rows is None:
-                return None
-            side.append(TitleLosses(one.nats_stock_rows, one.n_chars))
-    return paired_difference(sides[0], sides[1], seeds)
-
-
-def _with_seed(group: Group, seed: int) -> Result:
-    return group.results[group.seeds.index(seed)]
-
-
-def _listed(seeds: Iterable[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _under_stock_rows(losses: list[TitleLosses]) -> list[TitleLosses]:
+    """Those that were scored under stock rows as well."""
+    return [TitleLosses(one.nats_stock_rows, one.n_chars) for one in losses if one.nats_stock_rows is not None]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sevenepochs.comparison.compare import Group, Pair, by_name, pair_groups
+from sevenepochs.comparison.compare import Pair, by_name, pair_groups
 from sevenepochs.comparison.noise import SeedNoise
 from sevenepochs.errors import UserError
 from sevenepochs.store.choosing import by_titles, mean_exact
@@ -25,20 +25,27 @@ class Rung:
 
     Attributes:
         recipe: its name, without the proxy's suffix.
-        results: one a seed; empty where it has not been run.
-        mean, sd: of the exact loss over seeds; sd is None for fewer than two.
-        ratio: mean over the first rung's.
+        results: one per seed; empty where it has not been run.
+        ratio: mean exact loss over the first rung's.
         pair: against the nearest earlier rung that has been run; None for the first, or where they cannot be paired.
         unpaired: why not, in words; "" otherwise.
     """
 
     recipe: str
-    results: tuple[Result, ...]
-    mean: float | None
-    sd: float | None
-    ratio: float | None
-    pair: Pair | None
-    unpaired: str
+    results: tuple[Result, ...] = ()
+    ratio: float | None = None
+    pair: Pair | None = None
+    unpaired: str = "not run yet"
+
+    @property
+    def mean(self) -> float | None:
+        """Mean exact loss over seeds."""
+        return mean_exact(self.results) if self.results else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation of the exact loss over seeds; None for fewer than two."""
+        return float(np.std([one.exact for one in self.results], ddof=1)) if len(self.results) > 1 else None
 
 
 def ladder(
@@ -47,7 +54,7 @@ def ladder(
     losses_of: Callable[[Result], TitleLosses],
     noises: Iterable[SeedNoise] = (),
 ) -> list[Rung]:
-    """The rungs of these recipes, from results on one set of titles.
+    """Return the rungs of these recipes, from results on one set of titles.
 
     Args:
         results: any order; those of other recipes are passed over, and so are other configurations of one of these
@@ -61,26 +68,18 @@ def ladder(
     if len(by_titles(chosen)) > 1:
         raise UserError("a ladder needs runs on one set of titles; these are on several")
     groups = by_name(chosen, plain_name)
-    rungs: list[Rung] = []
-    first_mean: float | None = None
-    before: Group | None = None
-    for name in recipes:
-        here = groups.get(name)
-        if here is None:
-            rungs.append(Rung(name, (), None, None, None, None, "not run yet"))
-            continue
-        mean = mean_exact(here.results)
-        first_mean = mean if first_mean is None else first_mean
+    there = [groups[name] for name in recipes if name in groups]
+    rungs: dict[str, Rung] = {}
+    for before, here in zip([None, *there], there, strict=False):
         pair, unpaired = None, ""
         if before is not None:
             try:
                 pair = pair_groups(before, here, losses_of, noises)
             except UserError as error:
                 unpaired = str(error)
-        sd = float(np.std([one.exact for one in here.results], ddof=1)) if len(here.results) > 1 else None
-        rungs.append(Rung(name, here.results, mean, sd, mean / first_mean, pair, unpaired))
-        before = here
-    return rungs
+        ratio = mean_exact(here.results) / mean_exact(there[0].results)
+        rungs[here.name] = Rung(here.name, here.results, ratio, pair, unpaired)
+    return [rungs.get(name, Rung(name)) for name in recipes]
 
 
 def ladders(
@@ -89,17 +88,14 @@ def ladders(
     losses_of: Callable[[Result], TitleLosses],
     noises: Iterable[SeedNoise] = (),
 ) -> dict[str, list[Rung]]:
-    """The ladder of every set of titles with a result, by the titles' hash: full runs first, then proxies.
-
-    Args and errors as for `ladder`.
-    """
+    """Return the `ladder` of every set of titles with a result, by the titles' hash: full runs first, then proxies."""
     noises = list(noises)
     of_titles = by_titles(sorted(results, key=lambda r: (r.is_proxy, r.corpus.name)))
     return {titles: ladder(recipes, some, losses_of, noises) for titles, some in of_titles.items()}
 
 
 def published_losses(result: Result) -> TitleLosses:
-    """A `losses_of` for published results.
+    """Return a published result's losses by title, as `losses_of` of a ladder.
 
     Raises:
         UserError: it was published without them, or they are damaged.
@@ -111,11 +107,11 @@ def published_losses(result: Result) -> TitleLosses:
 
 
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
-    """Mean exact loss over seeds by recipe, nats per character; the proxy's suffix is left out of the name, and of
-    several configurations of a recipe one counts (`compare.by_name`)."""
+    """Return the mean exact loss over seeds by `plain_name`, nats per character; of several configurations of a recipe
+    one counts (`compare.by_name`)."""
     return {name: mean_exact(group.results) for name, group in by_name(results, plain_name).items()}
 
 
 def plain_name(result: Result) -> str:
-    """The recipe's name, also of a run at proxy scale."""
+    """Return the recipe's name without the proxy's suffix."""
     return result.recipe.removesuffix(PROXY_SUFFIX)

@@ -71,7 +71,7 @@ def seed_noise(results: Sequence[Result]) -> SeedNoise:
     Raises:
         UserError: fewer than two seeds.
     """
-    by_seed = {result.seed: result for result in results}
+    by_seed = dict(sorted((result.seed, result.exact) for result in results))
     first = results[0]
     if len(by_seed) < 2:
         plain = first.recipe.removesuffix(PROXY_SUFFIX)
@@ -79,15 +79,14 @@ def seed_noise(results: Sequence[Result]) -> SeedNoise:
             f"{first.recipe} has been run with one seed only ({first.seed}); the seed deviation needs at least "
             f"two: {command('noise', plain, *(['--proxy'] if first.is_proxy else []), '--train', 3)}"
         )
-    seeds = sorted(by_seed)
     devices = sorted({f"{result.machine.device} {result.machine.precision}" for result in results})
     return SeedNoise(
         recipe=first.recipe,
         configuration=_digest(first),
         corpus=first.corpus.name,
         validation_titles_sha256=first.titles,
-        seeds=tuple(seeds),
-        exact_val_losses=tuple(by_seed[seed].exact for seed in seeds),
+        seeds=tuple(by_seed),
+        exact_val_losses=tuple(by_seed.values()),
         device=", ".join(devices),
     )
 
@@ -95,13 +94,13 @@ def seed_noise(results: Sequence[Result]) -> SeedNoise:
 def noise_for(results: Sequence[Result], noises: Iterable[SeedNoise]) -> SeedNoise | None:
     """Return the noise to judge these results by, which are on the same titles; None where none was measured there.
 
-    It is the largest that was measured on their configurations where each has one, else the largest on these titles.
-    A noise measured on enough seeds comes before others.
+    It is the largest measured on their configurations where each has one, else the largest on these titles. A noise
+    measured on enough seeds comes before others.
     """
     there = [noise for noise in noises if noise.validation_titles_sha256 == results[0].titles]
     compared = set(map(_digest, results))
     own = [noise for noise in there if noise.configuration in compared]
-    # what is not known of one of them is not taken from the other: recipes differ ninefold
+    # one recipe's noise says nothing about another's: they differ ninefold
     found = own if {noise.configuration for noise in own} == compared else there
     enough = [noise for noise in found if noise.n >= SEEDS_TO_CLAIM]
     return max(enough or found, key=lambda noise: noise.sd, default=None)
@@ -149,7 +148,7 @@ def store(noise: SeedNoise, results_root: Path) -> Path:
 
 
 def to_json(noise: SeedNoise) -> dict[str, Any]:
-    """The stored fields, and mean, deviation and its interval for whoever reads the file."""
+    """Return the stored fields, and mean, deviation and its interval for readers of the file."""
     return {**asdict(noise), "n": noise.n, "mean": noise.mean, "sd": noise.sd, "sd_interval_95": noise.sd_interval}
 
 

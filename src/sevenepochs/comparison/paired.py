@@ -1,7 +1,7 @@
 """The difference of two recipes on the same validation titles, with intervals over titles, over seeds, and over both.
 
-Sizes: n titles, S seeds that both recipes were trained with, K differences at once. A difference is a ratio of sums
-over titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its characters. It
+Sizes: n titles, S seeds that both recipes were trained with, K ratios at once. A difference is a ratio of sums over
+titles, (sum of d_i) / (sum of c_i): d_i is the difference of a title's two losses in nats, c_i its characters. It
 equals the difference of the two exact losses. Negative: the second recipe is better.
 
 Over titles: percentile bootstrap (`bootstrap.py`). The models stay as they are.
@@ -46,7 +46,7 @@ class PairedDifference:
     """Second recipe minus first, nats per character; negative means that the second is better.
 
     Attributes:
-        per_seed: one difference for each pair of runs.
+        per_seed: one difference per pair of runs.
         seeds: the seeds of those pairs, as (first's, second's).
         over_titles: None for a single title.
         over_seeds, over_both: None with fewer than two pairs.
@@ -68,7 +68,7 @@ class PairedDifference:
 
     @property
     def widest(self) -> Interval | None:
-        """What covers most of what was measured: over both, else over titles."""
+        """The interval over both, else over titles."""
         return self.over_both or self.over_titles
 
     @property
@@ -83,83 +83,62 @@ def paired_difference(
     seeds: Sequence[tuple[int, int]],
     *,
     draws: int = DRAWS,
-    level: float = LEVEL,
 ) -> PairedDifference:
     """Compare two recipes, run by run.
 
     Args:
-        first, second: one entry a pair, in the order of `seeds`.
+        first, second: one entry per pair, in the order of `seeds`.
 
     Raises:
         UserError: nothing to pair, or titles that differ in number or length.
     """
     chars_n, differences_nS = _differences(first, second)
-    [over_titles] = title_intervals(differences_nS.mean(axis=1)[:, None], chars_n, draws=draws, level=level)
+    mean_n = differences_nS.mean(axis=1)
     per_seed = differences_nS.sum(axis=0) / chars_n.sum()
     return PairedDifference(
         value=float(per_seed.mean()),
         n_titles=len(chars_n),
         seeds=tuple(seeds),
         per_seed=tuple(float(value) for value in per_seed),
-        over_titles=over_titles,
-        over_seeds=mean_interval(per_seed, level),
-        over_both=_both_interval(differences_nS, chars_n, level),
-        share_better=float((differences_nS.mean(axis=1) < 0).mean()),
+        over_titles=title_interval(mean_n, chars_n, draws),
+        over_seeds=mean_interval(per_seed),
+        over_both=_both_interval(differences_nS, chars_n),
+        share_better=float((mean_n < 0).mean()),
     )
 
 
-def title_intervals(
-    nats_nK: np.ndarray, chars_n: np.ndarray, *, draws: int = DRAWS, level: float = LEVEL
-) -> list[Interval | None]:
-    """Percentile bootstrap of K ratios (sum of nats) / (sum of characters), all from the same draws of titles.
-
-    Returns:
-        K intervals; None where a single title leaves nothing to resample.
-    """
-    n_titles, n_ratios = nats_nK.shape
-    if n_titles < 2:
-        return [None] * n_ratios
-    ratios_DK = ratio_draws(nats_nK, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)
-    return [Interval(*percentiles(ratios_D, level)) for ratios_D in ratios_DK.T]
+def title_interval(nats_n: np.ndarray, chars_n: np.ndarray, draws: int = DRAWS) -> Interval | None:
+    """Return the percentile bootstrap of (sum of nats) / (sum of characters); None for a single title."""
+    if len(nats_n) < 2:
+        return None
+    return Interval(*percentiles(ratio_draws(nats_n, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)))
 
 
-def linear_intervals(
-    nats_nK: np.ndarray, chars_n: np.ndarray, of_title_n: np.ndarray, n_kinds: int, *, level: float
-) -> list[list[Interval | None]]:
-    """t intervals of the K ratios within each kind of title, by linearisation: cheap enough for many kinds.
-
-    Returns:
-        For each kind, K intervals; None for a kind of fewer than two titles.
-    """
-    found: list[list[Interval | None]] = []
-    for kind in range(n_kinds):
-        inside = of_title_n == kind
-        nats_mK, chars_m = nats_nK[inside], chars_n[inside]
-        if len(chars_m) < 2:
-            found.append([None] * nats_nK.shape[1])
-            continue
-        values_K = nats_mK.sum(axis=0) / chars_m.sum()
-        half_K = stats.t.ppf((1 + level) / 2, len(chars_m) - 1) * np.sqrt(_ratio_variance(nats_mK, chars_m))
-        found.append([Interval(float(v - h), float(v + h)) for v, h in zip(values_K, half_K, strict=True)])
-    return found
+def linear_intervals(nats_nK: np.ndarray, chars_n: np.ndarray, level: float = LEVEL) -> list[Interval | None]:
+    """Return t intervals of K ratios by linearisation: cheap enough for many. None for fewer than two titles."""
+    if len(chars_n) < 2:
+        return [None] * nats_nK.shape[1]
+    values_K = nats_nK.sum(axis=0) / chars_n.sum()
+    half_K = stats.t.ppf((1 + level) / 2, len(chars_n) - 1) * np.sqrt(_ratio_variance(nats_nK, chars_n))
+    return [Interval(float(v - h), float(v + h)) for v, h in zip(values_K, half_K, strict=True)]
 
 
-def mean_interval(values: np.ndarray | Sequence[float], level: float = LEVEL) -> Interval | None:
-    """t interval of a mean; None for fewer than two values."""
+def mean_interval(values: np.ndarray | Sequence[float]) -> Interval | None:
+    """Return the t interval of a mean; None for fewer than two values."""
     values_S = np.asarray(values, dtype=np.float64)
     if len(values_S) < 2:
         return None
-    half = stats.t.ppf((1 + level) / 2, len(values_S) - 1) * values_S.std(ddof=1) / math.sqrt(len(values_S))
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values_S) - 1) * values_S.std(ddof=1) / math.sqrt(len(values_S))
     return Interval(float(values_S.mean() - half), float(values_S.mean() + half))
 
 
-def sd_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
-    """Chi-square interval of a standard deviation; None for fewer than two values."""
+def sd_interval(values: Sequence[float]) -> Interval | None:
+    """Return the chi-square interval of a standard deviation; None for fewer than two values."""
     df = len(values) - 1
     if df < 1:
         return None
     squares = df * float(np.var(values, ddof=1))
-    low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], df)
+    low, high = stats.chi2.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df)
     return Interval(math.sqrt(squares / low), math.sqrt(squares / high))
 
 
@@ -184,7 +163,7 @@ def _ratio_variance(nats_nK: np.ndarray, chars_n: np.ndarray) -> np.ndarray:
     return variance
 
 
-def _both_interval(differences_nS: np.ndarray, chars_n: np.ndarray, level: float) -> Interval | None:
+def _both_interval(differences_nS: np.ndarray, chars_n: np.ndarray) -> Interval | None:
     n_titles, n_seeds = differences_nS.shape
     if n_seeds < 2 or n_titles < 2:
         return None
@@ -200,5 +179,5 @@ def _both_interval(differences_nS: np.ndarray, chars_n: np.ndarray, level: float
     if variance == 0:
         return Interval(mean, mean)
     df = variance**2 / (titles**2 / (n_titles - 1) + seeds**2 / (n_seeds - 1))
-    half = float(stats.t.ppf((1 + level) / 2, df)) * math.sqrt(variance)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, df)) * math.sqrt(variance)
     return Interval(mean - half, mean + half)

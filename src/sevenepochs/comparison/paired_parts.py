@@ -17,6 +17,7 @@ import numpy as np
 from sevenepochs.comparison.bootstrap import LEVEL
 from sevenepochs.comparison.compare import Pair
 from sevenepochs.comparison.paired import Interval, linear_intervals
+from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS
 from sevenepochs.store.run import Run, layout
@@ -46,28 +47,28 @@ class Part:
 
 
 def by_kind(first: Sequence[TitleLosses], second: Sequence[TitleLosses]) -> list[Part]:
-    """The difference within each kind of title; empty where the kinds are not known.
+    """Return the difference within each kind of title; empty where the kinds are not known.
 
     Args:
-        first, second: paired, one entry a seed.
+        first, second: paired, one entry per seed.
     """
     groupings, chars_n = first[0].groupings or second[0].groupings, first[0].n_chars
     nats_n = np.mean([b.nats - a.nats for a, b in zip(first, second, strict=True)], axis=0)
     level = _simultaneous(sum(len(grouping.kinds) for grouping in groupings.values()))
     parts = []
     for grouping in groupings.values():
-        intervals = linear_intervals(nats_n[:, None], chars_n, grouping.of_title, len(grouping.kinds), level=level)
-        for index, (kind, [interval]) in enumerate(zip(grouping.kinds, intervals, strict=True)):
+        for index, kind in enumerate(grouping.kinds):
             inside = grouping.of_title == index
-            n_chars = int(chars_n[inside].sum())
-            value = float(nats_n[inside].sum() / n_chars) if n_chars else None
-            share = _share(nats_n[inside], nats_n) if n_chars else None
-            parts.append(Part(grouping.label, kind, int(inside.sum()), value, share, interval))
+            nats_m, chars_m = nats_n[inside], chars_n[inside]
+            [interval] = linear_intervals(nats_m[:, None], chars_m, level)
+            value = float(nats_m.sum() / chars_m.sum()) if len(chars_m) else None
+            share = _share(nats_m, nats_n) if len(chars_m) else None
+            parts.append(Part(grouping.label, kind, len(chars_m), value, share, interval))
     return parts
 
 
 def by_place(pair: Pair, titles: Sequence[str]) -> list[Part]:
-    """The difference by where in its title a token starts, in characters; the closing `<eos>` is the end.
+    """Return the difference by where in its title a token starts, in characters; the closing `<eos>` is the end.
 
     Args:
         titles: the validation titles of both.
@@ -75,29 +76,24 @@ def by_place(pair: Pair, titles: Sequence[str]) -> list[Part]:
     Raises:
         UserError: a run folder is missing (published results have no losses by token).
     """
-    labels = [*_labels(), END]
-    chars_n = np.array([len(title) + len(EOS) for title in titles])
+    edges = PLACE_EDGES_CHARS
+    inner = [f"{low} to {high - 1}" if high - low > 1 else f"{low}" for low, high in itertools.pairwise(edges)]
+    labels = [*inner, f"{edges[-1]} and more", END]
+    chars_n = title_chars(titles)
     sums = []
     for a, b in pair.runs:
         if a.run is None or b.run is None:
             raise UserError("losses by token are in run folders only; name runs, not published results")
         sums.append(_by_place(b.run, titles) - _by_place(a.run, titles))
     nats_nP = np.mean(sums, axis=0)
-    everything = np.zeros(len(titles), dtype=np.int64)
-    [intervals] = linear_intervals(nats_nP, chars_n, everything, 1, level=_simultaneous(len(labels)))
-    total = chars_n.sum()
-    starts = (*PLACE_EDGES_CHARS, 0)
-    lengths = chars_n - 5
+    intervals = linear_intervals(nats_nP, chars_n, _simultaneous(len(labels)))
+    n_titles = [int((chars_n - len(EOS) > edge).sum()) for edge in edges]
+    values_P = nats_nP.sum(axis=0) / chars_n.sum()
     return [
-        Part(
-            "characters before the token",
-            label,
-            int((lengths > start).sum()) if label != END else len(titles),
-            float(nats_nP[:, place].sum() / total),
-            _share(nats_nP[:, place], nats_nP),
-            interval,
+        Part("characters before the token", label, n, float(value), _share(nats_n, nats_nP), interval)
+        for label, n, value, nats_n, interval in zip(
+            labels, [*n_titles, len(titles)], values_P, nats_nP.T, intervals, strict=True
         )
-        for place, (label, start, interval) in enumerate(zip(labels, starts, intervals, strict=True))
     ]
 
 
@@ -121,12 +117,6 @@ def _by_place(run: Run, titles: Sequence[str]) -> np.ndarray:
         )
     flat = np.bincount(owner_N * n_places + place_N, weights=-log_probs_N, minlength=len(titles) * n_places)
     return flat.reshape(len(titles), n_places)
-
-
-def _labels() -> list[str]:
-    edges = PLACE_EDGES_CHARS
-    inner = [f"{low} to {high - 1}" if high - low > 1 else f"{low}" for low, high in itertools.pairwise(edges)]
-    return [*inner, f"{edges[-1]} and more"]
 
 
 def _simultaneous(n_parts: int) -> float:

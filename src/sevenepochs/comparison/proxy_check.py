@@ -48,16 +48,16 @@ class ProxyCheck:
     @property
     def words(self) -> str:
         """One line that claims no more than the pairs show."""
-        n = len(self.pairs)
-        if n == 0:
+        if not self.pairs:
             return "the proxy's ranking is unchecked: no two recipes have been run at both scales"
-        text = f"the proxy orders {self.n_agreeing} of {n} pairs as full size does ({len(self.recipes)} recipes"
+        facts = [f"{len(self.recipes)} recipes"]
         if self.kendall_tau is not None:
-            text += f", Kendall's tau {self.kendall_tau:.2f}"
+            facts.append(f"Kendall's tau {self.kendall_tau:.2f}")
         if self.p_value is not None:
             p = f"= {self.p_value:.2f}" if self.p_value >= 0.01 else "< 0.01"
-            text += f", p {p} if scales had nothing in common"
-        text += ")"
+            facts.append(f"p {p} if scales had nothing in common")
+        pairs = f"{self.n_agreeing} of {len(self.pairs)} pairs"
+        text = f"the proxy orders {pairs} as full size does ({', '.join(facts)})"
         if self.p_value is None or self.p_value >= TRUSTED_BELOW:
             text += f"; {len(self.recipes)} recipes cannot show that it can be trusted"
         return text
@@ -78,8 +78,8 @@ def proxy_check(full: Mapping[str, float], proxy: Mapping[str, float]) -> ProxyC
 
 
 def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
-    """By corpus, where two recipes or more were run at both scales; of a recipe's proxies those count that differ from
-    its full runs in nothing but their scale."""
+    """Return a check per corpus on which two recipes or more were run at both scales. A proxy counts only where it
+    differs from its recipe's full runs in nothing but scale."""
     of_corpus: dict[tuple[str, str], tuple[list[Result], list[Result]]] = {}
     for result in results:
         of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
@@ -99,5 +99,5 @@ def _settings(result: Result) -> dict[str, Any]:
 
 
 def full_corpus(result: Result) -> tuple[str, str]:
-    """Name and file hash of the corpus that a result's titles are of, at either scale."""
+    """Return name and file hash of the corpus that a result's titles are of, at either scale."""
     return result.corpus.name.removesuffix(PROXY_SUFFIX), str(result.corpus.file_sha256)

@@ -1,8 +1,8 @@
 """Losses by title of a run or a published result, with what pairs and sorts them: characters and kinds of titles.
 
-A run folder holds the losses alone; the characters and kinds come from its corpus. `write` leaves them in the run's
-analysis/, computes what is missing under stock rows, and `publish` takes the file along. No torch, but in `write` where
-stock rows have to be scored.
+A run folder holds the losses alone; the characters and kinds come from its corpus. `write` leaves all of them in the
+run's analysis/, computes losses under stock rows where they are missing, and `publish` takes the file along. Only
+`write` may need torch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.data.corpus.development import moved
 from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
-from sevenepochs.data.corpus.of_run import check_at_hand
+from sevenepochs.data.corpus.of_run import place_of
 from sevenepochs.data.titles import break_down, title_chars
 from sevenepochs.errors import UserError, command
 from sevenepochs.protocol.budget import EOS, Split
@@ -31,7 +30,7 @@ def _silent(message: str) -> None:
 
 
 def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
-    """Losses by title of a result: in full precision from its run's folder, else as published.
+    """Return the losses by title of a result: in full precision from its run's folder, else as published.
 
     Args:
         corpus: where the run's titles are now, if not where its config says.
@@ -43,16 +42,16 @@ def title_losses(result: Result, corpus: CorpusConfig | None = None, announce: A
         return of_run(result.run, corpus, announce)
     published = result.title_losses()
     if published is None:
-        raise UserError(
-            f"{result.name} was published without its losses by title; publish its run again: "
-            f"{command('publish', result.facts.run)}"
-        )
+        again = command("publish", result.facts.run)
+        raise UserError(f"{result.name} was published without its losses by title; publish its run again: {again}")
     return published
 
 
 def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
     """As `title_losses`, for a complete run."""
-    written = TitleLosses.from_json(run.analysis(NAME), f"{NAME}.json of run {run.name}") if _has(run) else None
+    written = None
+    if NAME in run.analysis_names():
+        written = TitleLosses.from_json(run.analysis(NAME), f"{NAME}.json of run {run.name}")
     tensors = run.load_tensors(layout.TITLE_LOSSES)
     if written is not None and corpus is None:
         # the compact file knows the titles; where none holds a literal <eos>, the full-precision losses are as many
@@ -61,11 +60,11 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _s
         return TitleLosses(exact, written.n_chars, exact if is_stock else written.nats_stock_rows, written.groupings)
     split = _split_of(run, corpus, announce)
     nats = by_title(tensors["nats"], split.validation, EOS)
-    stock = nats if _rows(run) == "stock" else None
-    if stock is None and layout.NATS_STOCK_ROWS in tensors:
+    stock = None if written is None else written.nats_stock_rows
+    if ((run.certificate or {}).get("scoring") or {}).get("rows") == "stock":
+        stock = nats
+    elif layout.NATS_STOCK_ROWS in tensors:
         stock = by_title(tensors[layout.NATS_STOCK_ROWS], split.validation, EOS)
-    if stock is None and written is not None:
-        stock = written.nats_stock_rows
     return TitleLosses(nats, title_chars(split.validation), stock, _groupings(split))
 
 
@@ -84,7 +83,7 @@ def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _si
 
 
 def validation_titles(run: Run, corpus: CorpusConfig | None = None) -> tuple[str, ...]:
-    """A run's validation titles, from its corpus.
+    """Return a run's validation titles, from its corpus.
 
     Raises:
         UserError: the corpus cannot be read or is another one.
@@ -92,20 +91,8 @@ def validation_titles(run: Run, corpus: CorpusConfig | None = None) -> tuple[str
     return _split_of(run, corpus, _silent).validation
 
 
-def _has(run: Run) -> bool:
-    return NAME in run.analysis_names()
-
-
-def _rows(run: Run) -> str | None:
-    return ((run.certificate or {}).get("scoring") or {}).get("rows")
-
-
 def _split_of(run: Run, corpus: CorpusConfig | None, announce: Announce) -> Split:
-    config = CorpusConfig.from_dict(run.config["corpus"])
-    if corpus is not None:
-        config = moved(config, corpus)
-    check_at_hand(run, config)
-    split, prints = _load(config, announce)
+    split, prints = _load(place_of(run, corpus), announce)
     check_same_titles(run, prints)
     return split
 

@@ -78,7 +78,7 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
     def row(kind: Kind, inside: np.ndarray) -> dict[str, Any]:
         chars, ours, pairs = int(n_chars[inside].sum()), math.fsum(nats[inside]), math.fsum(pair_nats[inside])
         if inside.sum() >= FEWEST_TITLES:
-            draws[kind.name] = ratio_draws(nats[inside, None], pair_nats[inside], rng)[:, 0]
+            draws[kind.name] = ratio_draws(nats[inside], pair_nats[inside], rng)
         return {
             "name": kind.name,
             "label": kind.label,

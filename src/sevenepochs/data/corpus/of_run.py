@@ -1,6 +1,6 @@
-"""A run's own titles when they are no longer where its config says: the cause, and what to type.
+"""Where a run's titles are now; where they are not, the cause and what to type.
 
-A config keeps the path as it was typed, so a relative one is found from the folder only in which the run was started.
+A config keeps the path as it was typed, so a relative one is found only from the folder where the run was started.
 """
 
 from __future__ import annotations
@@ -10,17 +10,28 @@ import shlex
 from pathlib import Path
 
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.data.corpus.development import Development
+from sevenepochs.data.corpus.development import Development, moved
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import Run
 
 
+def place_of(run: Run, corpus: CorpusConfig | None = None) -> CorpusConfig:
+    """Return the config that loads a run's titles: its own, or `corpus`, cut as its own is.
+
+    Raises:
+        UserError: as `check_at_hand`.
+    """
+    own = CorpusConfig.from_dict(run.config["corpus"])
+    place = own if corpus is None else moved(own, corpus)
+    check_at_hand(run, place)
+    return place
+
+
 def check_at_hand(run: Run, corpus: CorpusConfig) -> None:
     """Raise a UserError where `corpus` is the run's own and its file is not there.
 
-    The message names the file in its place where it lies relative to the folder that holds the runs' folder, as it does
-    when the run was started there.
+    The message names the file where it is found from the folder that holds the runs' folder.
     """
     if corpus != CorpusConfig.from_dict(run.config["corpus"]):
         return
