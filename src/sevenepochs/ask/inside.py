@@ -37,25 +37,28 @@ def attention_maps(model: Model, text: str) -> dict[str, Any]:
     """
     (seen,) = model.activations([model.encode(text)])
     weights_LHTS = seen.attention_LHTS.astype(np.float64)
-    habits_LH = _means(weights_LHTS)
-    even = _means(even_weights(len(seen.ids_T)))[0][0]
+    n_queries = len(seen.ids_T) - 1
+
+    def means(sums_X: np.ndarray) -> dict[str, float | None]:
+        return {name: float(x) / n_queries if n_queries else None for name, x in zip(HABITS, sums_X, strict=True)}
+
+    even = means(habit_sums(even_weights(len(seen.ids_T)))[:, 0, 0])
     return {
         "run": model.name,
         "text": text,
         "tokens": model.tokens(seen.ids_T),
         "weights": np.round(weights_LHTS, 5).tolist(),
         "heads": [
-            {"layer": layer, "head": head, **habits}
-            for layer, row in enumerate(habits_LH, start=1)
-            for head, habits in enumerate(row, start=1)
+            {"layer": layer, "head": head, **means(sums_X)}
+            for layer, sums_HX in enumerate(np.moveaxis(habit_sums(weights_LHTS), 0, -1), start=1)
+            for head, sums_X in enumerate(sums_HX, start=1)
         ],
         "even": {"share": even["previous_share"], "mean_distance": even["mean_distance"]},
     }
 
 
 def habit_sums(weights_LHTS: np.ndarray) -> np.ndarray:
-    """Sums of HABITS, in their order, over the queries that have a choice: (4, L, H). The first one can only look at
-    itself and is left out."""
+    """Return sums of HABITS, in their order, over all queries but the first, which has no choice: (4, L, H)."""
     T = weights_LHTS.shape[-1]
     queries = np.arange(1, T)
     distance_TS = np.maximum(np.arange(T)[:, None] - np.arange(T)[None], 0)
@@ -70,20 +73,9 @@ def habit_sums(weights_LHTS: np.ndarray) -> np.ndarray:
 
 
 def even_weights(T: int) -> np.ndarray:
-    """The weights of one head that looks at all it may see alike: (1, 1, T, T)."""
+    """Return the weights of one head that looks at all it may see alike: (1, 1, T, T)."""
     even: np.ndarray = np.tril(np.ones((T, T))) / np.arange(1, T + 1)[:, None]
     return even[None, None]
-
-
-def _means(weights_LHTS: np.ndarray) -> list[list[dict[str, float | None]]]:
-    """HABITS of every layer and head; None where no query has a choice."""
-    n_queries = weights_LHTS.shape[-1] - 1
-    sums_LHX = np.moveaxis(habit_sums(weights_LHTS), 0, -1)
-    return [[_named(sums_X, n_queries) for sums_X in sums_HX] for sums_HX in sums_LHX]
-
-
-def _named(sums_X: np.ndarray, n_queries: int) -> dict[str, float | None]:
-    return {name: float(x) / n_queries if n_queries else None for name, x in zip(HABITS, sums_X, strict=True)}
 
 
 def logit_lens(model: Model, text: str, k: int = 3) -> dict[str, Any]:
@@ -136,7 +128,7 @@ def neighbours(model: Model, id: int, k: int = 10) -> dict[str, Any]:
 
 
 def token_id(model: Model, text: str) -> int:
-    """The token that is a word: as it stands at the start of a title or after a space, or as it stands alone.
+    """Return the id of the token that is a word, at the start of a title, after a space, or alone.
 
     Raises:
         UserError: the word is several tokens, which are named.
@@ -184,12 +176,6 @@ def through_time(
         (log_probs,) = model.log_probs_of([context])
         bits = (-log_probs / math.log(2)).tolist()
         total = math.fsum(bits)
-        rows.append(
-            {
-                "step": step,
-                "surprisal_bits": total,
-                "tokens_bits": bits,
-                "nats_per_char": nats_per_char(total, text),
-            }
-        )
+        row = {"step": step, "surprisal_bits": total, "tokens_bits": bits}
+        rows.append({**row, "nats_per_char": nats_per_char(total, text)})
     return {"run": run.name, "text": text, "tokens": tokens, "steps": rows}

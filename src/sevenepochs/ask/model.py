@@ -1,7 +1,6 @@
-"""The model of a finished run: ids and text go in, numpy arrays come out. Analyses and the page ask it, and only it.
+"""The model of a finished run: ids and text go in, numpy arrays come out. Analyses and the page ask nothing else.
 
-It hides slots, torch and the run folder. It keeps no state between calls and never changes the network (eval mode once,
-inference mode in every call), so threads may share one Model.
+It keeps no state between calls and never changes the network, so threads may share one Model.
 
 A *context* is a sequence of ids that starts with `<eos>`: the protocol takes every stream to follow one, and in
 training every title but the first of a row follows one, so this is how a title begins for the model.
@@ -22,9 +21,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from sevenepochs.ask.rebuild import rebuild
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.data.corpus.development import moved
 from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
-from sevenepochs.data.corpus.of_run import check_at_hand
+from sevenepochs.data.corpus.of_run import place_of
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
@@ -44,9 +42,8 @@ Announce = Callable[[str], None]
 def one_thread() -> None:
     """Compute with one thread for the rest of this process, and in threads that first use torch afterwards.
 
-    Threads that share the few tokens of a title wait for one another at some fifty places of every pass: nothing is
-    gained on an idle machine, and on a busy one each wait lasts until the other thread has its turn (docs/log has
-    figures).
+    Threads that share the few tokens of a title wait for one another at some fifty places of every pass. That gains
+    nothing on an idle machine, and on a busy one each wait lasts until the other thread has its turn (docs/log).
     """
     torch.set_num_threads(1)
 
@@ -75,16 +72,15 @@ class Prefix:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the keys and values; of a `compact` prefix, all that it holds of them."""
+        """Memory of the keys and values."""
         return self.cache.n_bytes
 
     def first(self, n_tokens: int) -> Prefix:
-        """Return it as it was after the first `n_tokens`."""
+        """Return the prefix as it was after the first `n_tokens`."""
         return Prefix(self.ids_BT[:, :n_tokens], self.cache.first(n_tokens))
 
     def compact(self) -> Prefix:
-        """Return the same in memory of its own size, to be kept: what `first` and `read_on` give may be views, which
-        keep all that they were cut from alive."""
+        """Return a copy to be kept: `first` and `read_on` may return views, which keep their whole origin alive."""
         return Prefix(self.ids_BT.copy(), self.cache.compact())
 
     def rows(self, index_B: np.ndarray) -> Prefix:
@@ -163,8 +159,7 @@ class Model:
         Raises:
             UserError: the corpus cannot be read, or is another one.
         """
-        place = self._place(corpus) if same_titles or corpus is None else corpus
-        check_at_hand(self.run, place)
+        place = place_of(self.run, corpus) if same_titles or corpus is None else corpus
         data = self.experiment.replace("corpus", place).load_data(announce, self.tokenizer)
         if same_titles:
             check_same_titles(self.run, fingerprint(data.split))
@@ -176,15 +171,9 @@ class Model:
         Raises:
             UserError: the corpus cannot be read, or is another one.
         """
-        place = self._place(corpus)
-        check_at_hand(self.run, place)
-        split = place.load(announce).split()
+        split = place_of(self.run, corpus).load(announce).split()
         check_same_titles(self.run, fingerprint(split))
         return split
-
-    def _place(self, corpus: CorpusConfig | None) -> CorpusConfig:
-        """Where the run's titles are now."""
-        return moved(self.experiment.corpus, corpus or self.experiment.corpus)
 
     def encode(self, text: str) -> np.ndarray:
         """Return the context of a title that begins with `text`: `<eos>`, then the ids (int64).

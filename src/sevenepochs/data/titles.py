@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ _WORD = re.compile(r"\w+")
 
 
 def title_chars(titles: Sequence[str]) -> np.ndarray:
-    """Characters of each title and its `<eos>`, as the metric counts them: (titles,)."""
+    """Return the characters of each title and its `<eos>`, as the metric counts them: (titles,)."""
     return np.array([len(title) + len(EOS) for title in titles])
 
 
@@ -46,7 +47,7 @@ class Breakdown(NamedTuple):
 
 
 def break_down(titles: Sequence[str], training_titles: Collection[str]) -> tuple[Breakdown, ...]:
-    """Every breakdown of the titles: prefix, year, tag, digits, question, length, known.
+    """Return every breakdown of the titles: prefix, year, tag, digits, question, length, known.
 
     Args:
         titles: stripped, as the protocol's split gives them.
@@ -64,7 +65,7 @@ def break_down(titles: Sequence[str], training_titles: Collection[str]) -> tuple
 
 
 def known(titles: Sequence[str], training_titles: Collection[str]) -> Breakdown:
-    """Whether a title occurs in training: word for word, as a near-duplicate, or not."""
+    """Return whether each title occurs in training: word for word, as a near-duplicate, or not."""
     exact = set(training_titles)
     normal = {normalised(title) for title in exact}
 
@@ -75,30 +76,27 @@ def known(titles: Sequence[str], training_titles: Collection[str]) -> Breakdown:
 
 
 def normalised(title: str) -> str:
-    """The title as its words alone: compatibility forms folded, lower case, without years in brackets, tags and
+    """Return the title as its words alone: compatibility forms folded, lower case, without years in brackets, tags and
     punctuation. Two titles that agree in it are near-duplicates; one without any word stands for itself."""
     folded = unicodedata.normalize("NFKC", title).casefold()
     words = _WORD.findall(_TAG.sub(" ", _YEAR.sub(" ", folded)))
     return " ".join(words) or title
 
 
+_PREFIXES = ("show", "ask", "tell", "launch", "other")
 _PREFIX_KINDS = (
-    Kind("show_hn", "Show HN"),
-    Kind("ask_hn", "Ask HN"),
-    Kind("tell_hn", "Tell HN"),
-    Kind("launch_hn", "Launch HN"),
+    *(Kind(f"{word}_hn", f"{word.capitalize()} HN") for word in _PREFIXES[:-1]),
     Kind("other", "anything else"),
 )
-_PREFIX_INDEX = {kind.name.removesuffix("_hn"): index for index, kind in enumerate(_PREFIX_KINDS)}
 _YEAR_KINDS = (Kind("with", "with a year, as in (2015)"), Kind("without", "without"))
 _TAG_KINDS = (Kind("pdf", "[pdf]"), Kind("video", "[video]"), Kind("none", "neither"))
-_TAG_INDEX = {kind.name: index for index, kind in enumerate(_TAG_KINDS)}
+_TAGS = ("pdf", "video", "none")
 _DIGIT_KINDS = (Kind("with", "with digits"), Kind("without", "without"))
 _QUESTION_KINDS = (Kind("question", "ends in ?"), Kind("other", "does not"))
-_LENGTH_KINDS = tuple(
-    Kind(f"{low}_to_{high - 1}", f"{low}–{high - 1} characters")
-    for low, high in zip((0, *LENGTH_EDGES_CHARS), LENGTH_EDGES_CHARS, strict=False)
-) + (Kind(f"from_{LENGTH_EDGES_CHARS[-1]}", f"{LENGTH_EDGES_CHARS[-1]} and more"),)
+_LENGTH_KINDS = (
+    *(Kind(f"{low}_to_{high - 1}", f"{low}–{high - 1} characters") for low, high in pairwise((0, *LENGTH_EDGES_CHARS))),
+    Kind(f"from_{LENGTH_EDGES_CHARS[-1]}", f"{LENGTH_EDGES_CHARS[-1]} and more"),
+)
 _KNOWN_KINDS = (
     Kind("word_for_word", "word for word"),
     Kind("near", "but for case, punctuation, year or tag"),
@@ -108,12 +106,12 @@ _KNOWN_KINDS = (
 
 def _prefix(title: str) -> int:
     found = _PREFIX.match(title)
-    return _PREFIX_INDEX[found[1].lower() if found else "other"]
+    return _PREFIXES.index(found[1].lower() if found else "other")
 
 
 def _tag(title: str) -> int:
     found = _TAG.search(title)
-    return _TAG_INDEX[found[1].lower() if found else "none"]
+    return _TAGS.index(found[1].lower() if found else "none")
 
 
 def _length(title: str) -> int:

@@ -18,8 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sevenepochs.ask.samples import Drawing
+from sevenepochs.data import check_text
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.data.text import check_text
 from sevenepochs.errors import UserError
 from sevenepochs.serve import facts
 from sevenepochs.serve.answers import predict, sample

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sevenepochs.data.corpus.grammar import Grammar
-from sevenepochs.data.corpus.rules import Ref
+from sevenepochs.data.corpus.rules import Grammar, Ref
 from sevenepochs.data.corpus.sample import load_grammar
 from sevenepochs.errors import UserError
 

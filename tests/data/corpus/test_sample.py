@@ -13,7 +13,6 @@ from sevenepochs.data.corpus.sample import (
     SampleCorpus,
     entropy_rate_nats_per_char,
     floor,
-    floor_nats_per_char,
     load_grammar,
 )
 from sevenepochs.errors import UserError
@@ -68,7 +67,6 @@ def test_floor_is_the_sum_over_the_characters_that_the_metric_counts() -> None:
     titles = list(listed)[:30]
     expected = -sum(math.log(listed[title]) for title in titles) / char_count(titles)
     assert floor(grammar, titles).value_nats_per_char == pytest.approx(expected, abs=1e-12)
-    assert floor_nats_per_char(grammar, titles) == floor(grammar, titles).value_nats_per_char
 
 
 def test_standard_error_is_the_spread_of_the_floor_over_resamples() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sevenepochs.config import Config
-from sevenepochs.data.text import check_text
+from sevenepochs.data import check_text
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, split_titles
 

@@ -1,7 +1,7 @@
-"""Text out of bytes: lines and whole files in a named encoding, and what a file is likely to be that is not in it.
+"""Lines of text in a named encoding, and a guess at what a file is that is not in it.
 
-The advice of every message is followed to its end: the encoding that it names decodes all of the line, and the
-command that it gives makes a file that is read.
+Tests follow the advice of each message to its end: the encoding that it names decodes the file, and the command that it
+gives makes a file that is read.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import itertools
 import shlex
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from sevenepochs.data.corpus.base import MAX_TITLE_CHARS
 from sevenepochs.errors import UserError
 
 MAX_LINE_BYTES = 1_000_000  # a line may carry other columns beside the title, but never has to fill the memory
-DEFAULT_ENCODING = "utf-8"
 _MARKS = (  # the longer one first: UTF-32's begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
@@ -33,21 +33,12 @@ _PACKED = (
     (b"\x28\xb5\x2f\xfd", "zstd: unpack it with unzstd"),
 )
 _GZIP = b"\x1f\x8b"
+_DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
+_OWN_ENCODING = "name the file's own encoding with --encoding, or leave it out for UTF-8"
 _HEAD_BYTES = 8
 _BEGINNING_BYTES = 4096
 # Western text has a few bytes above 0x7f per line; where they are the most of it, it is another alphabet's
 _WESTERN_SHARE = 1 / 3
-
-
-def check_encoding(name: str) -> str:
-    """Return the name, or raise a UserError where Python knows no text encoding of that name."""
-    try:
-        "".encode(name)
-    except (LookupError, ValueError):
-        raise UserError(
-            f"--encoding {name}: no text encoding of that name; give e.g. utf-8, cp1252, utf-16, shift_jis"
-        ) from None
-    return name
 
 
 class TextFile:
@@ -57,49 +48,53 @@ class TextFile:
     """
 
     def __init__(self, path: Path, encoding: str | None) -> None:
+        """Raises UserError where Python knows no text encoding of that name."""
+        try:
+            "".encode(encoding or "utf-8")
+        except (LookupError, ValueError):
+            raise UserError(
+                f"--encoding {encoding}: no text encoding of that name; give e.g. utf-8, cp1252, utf-16, shift_jis"
+            ) from None
         self._path = path
-        self._encoding = codecs.lookup(check_encoding(encoding or DEFAULT_ENCODING)).name
-        self._gzipped = path.suffix.lower() == ".gz"
-        self._is_gzip = False
+        self._encoding = codecs.lookup(encoding or "utf-8").name
         self._head = b""  # of the content
         self._has_utf8 = False  # some line before was UTF-8 beyond ASCII
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, longest: int = MAX_LINE_BYTES) -> Iterator[str]:
         """Yield the lines with their endings. Only a newline ends a line: `str.splitlines` would also cut at U+2028
         and others.
+
+        Args:
+            longest: bytes that a line may have; -1 for any number.
 
         Raises:
             UserError: damaged gzip data, a line too long, a NUL, or bytes that are not in the encoding.
         """
+        # where a newline is the byte 0x0a, bytes are cut into lines before they are decoded
+        by_bytes = "\n".encode(self._encoding).removeprefix(codecs.BOM_UTF8) == b"\n"
         with self._open() as stream:
-            if _ends_lines_with_a_byte(self._encoding):
-                yield from self._byte_lines(stream)
-            else:
-                yield from self._text_lines(stream)
-
-    def text(self) -> str:
-        """Return the whole content, which need not have lines.
-
-        Raises:
-            UserError: as `lines`, but for the length of a line.
-        """
-        with self._open() as stream:
-            try:
-                data = stream.read()
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise self._damaged(1, error) from None
-        self._head = data[:_HEAD_BYTES]
-        encoding = "utf-8-sig" if self._encoding == "utf-8" else self._encoding
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            number = data.count(b"\n", 0, error.start) + 1
-            begin = data.rfind(b"\n", 0, error.start) + 1
-            self._has_utf8 = not data[:begin].isascii()
-            raise self._undecodable(number, data[begin : error.start + 200], error.start - begin) from None
-        if "\0" in text:
-            raise self._nul(text.count("\n", 0, text.index("\0")) + 1, data[:1000])
-        return text.removeprefix("\ufeff")
+            source: Any = stream if by_bytes else io.TextIOWrapper(stream, encoding=self._encoding, newline="\n")
+            for number in itertools.count(1):
+                try:
+                    line = source.readline(longest + 1 if longest >= 0 else -1)
+                except _DAMAGED as error:
+                    raise self._damaged(number, error) from None
+                except UnicodeError as error:  # utf-16 without its mark raises the plain one
+                    raise UserError(
+                        f"{self._path.name}, line {number:,} or soon after: not {self._encoding} "
+                        f"({getattr(error, 'reason', error)}); {_OWN_ENCODING}"
+                    ) from None
+                if not line:
+                    return
+                if 0 <= longest < len(line):
+                    raise UserError(
+                        f"{self._path.name}, line {number:,}: longer than {longest:,} bytes; a title may have "
+                        f"{MAX_TITLE_CHARS:,} characters, so is there one title per line?"
+                    )
+                text = self._decoded(number, line) if by_bytes else line
+                if "\0" in text:
+                    raise UserError(f"{self._path.name}, line {number:,}: contains a NUL character; remove it")
+                yield text.removeprefix("\ufeff") if number == 1 else text
 
     def beginning(self) -> str:
         """Return some first characters, blanks before them left out, for telling formats apart.
@@ -110,74 +105,31 @@ class TextFile:
         with self._open() as stream:
             try:
                 data = stream.read(_BEGINNING_BYTES)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            except _DAMAGED as error:
                 raise self._damaged(1, error) from None
         return codecs.getincrementaldecoder(self._encoding)("replace").decode(data).lstrip("\ufeff \t\r\n")
 
     def _open(self) -> IO[bytes]:
-        with self._path.open("rb") as stream:
-            self._is_gzip = stream.read(len(_GZIP)) == _GZIP
-        return cast(IO[bytes], gzip.open(self._path, "rb")) if self._gzipped else self._path.open("rb")
+        is_gzip = self._path.suffix.lower() == ".gz"
+        return cast(IO[bytes], gzip.open(self._path, "rb")) if is_gzip else self._path.open("rb")
 
-    def _byte_lines(self, stream: IO[bytes]) -> Iterator[str]:
-        number = 0
-        while True:
-            number += 1
-            try:
-                line = stream.readline(MAX_LINE_BYTES + 1)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise self._damaged(number, error) from None
-            if not line:
-                return
-            self._head = self._head or line[:_HEAD_BYTES]
-            if len(line) > MAX_LINE_BYTES:
-                raise self._too_long(number)
-            if b"\0" in line:
-                raise self._nul(number, line)
-            try:
-                is_first_utf8 = number == 1 and self._encoding == "utf-8"
-                text = line.decode("utf-8-sig" if is_first_utf8 else self._encoding)
-            except UnicodeDecodeError as error:
-                raise self._undecodable(number, line, error.start) from None
-            self._has_utf8 |= not line.isascii()
-            yield text
-
-    def _text_lines(self, stream: IO[bytes]) -> Iterator[str]:
-        reader = io.TextIOWrapper(stream, encoding=self._encoding, newline="\n")
-        number = 0
-        while True:
-            number += 1
-            try:
-                line = reader.readline(MAX_LINE_BYTES + 1)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise self._damaged(number, error) from None
-            except UnicodeError as error:  # utf-16 without its mark raises the plain one
-                reason = getattr(error, "reason", error)
-                raise UserError(
-                    f"{self._path.name}, line {number:,} or soon after: not {self._encoding} ({reason}); name the "
-                    "file's own encoding with --encoding, or leave it out for UTF-8"
-                ) from None
-            if not line:
-                return
-            if len(line) > MAX_LINE_BYTES:
-                raise self._too_long(number)
-            if "\0" in line:
-                raise UserError(f"{self._path.name}, line {number:,}: contains a NUL character; remove it")
-            yield line.removeprefix("\ufeff") if number == 1 else line
+    def _decoded(self, number: int, line: bytes) -> str:
+        self._head = self._head or line[:_HEAD_BYTES]
+        if b"\0" in line:
+            raise self._nul(number, line)
+        try:
+            text = line.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            raise self._undecodable(number, line, error.start) from None
+        self._has_utf8 |= not line.isascii()
+        return text
 
     def _damaged(self, number: int, error: Exception) -> UserError:
-        advice = "fetch or compress it again"
-        if not self._is_gzip:
-            advice = "it is not gzip: leave .gz out of its name, or fetch it again"
-        return UserError(
-            f"{self._path.name}, line {number:,}: the gzip data is damaged or cut short ({error}); {advice}"
-        )
-
-    def _too_long(self, number: int) -> UserError:
-        return UserError(
-            f"{self._path.name}, line {number:,}: longer than {MAX_LINE_BYTES:,} bytes; a title may have "
-            f"{MAX_TITLE_CHARS:,} characters, so is there one title per line?"
-        )
+        with self._path.open("rb") as stream:
+            is_gzip = stream.read(len(_GZIP)) == _GZIP
+        advice = "compress it again" if is_gzip else "it is not gzip: leave .gz out of its name"
+        what = f"the gzip data is damaged or cut short ({error})"
+        return UserError(f"{self._path.name}, line {number:,}: {what}; {advice}, or fetch it again")
 
     def _nul(self, number: int, line: bytes) -> UserError:
         advice = self._other_format() or _utf16_without_mark(line)
@@ -205,7 +157,7 @@ class TextFile:
 
     def _other_encoding(self, line: bytes) -> str:
         if self._encoding != "utf-8":
-            return "name the file's own encoding with --encoding, or leave it out for UTF-8"
+            return _OWN_ENCODING
         if self._has_utf8:
             return "lines before it are UTF-8, so this one is damaged: mend or delete it"
         n_high = sum(byte > 0x7F for byte in line)
@@ -216,11 +168,6 @@ class TextFile:
         if n_high > _WESTERN_SHARE * len(line):
             return "name its encoding with --encoding, e.g. cp1251, shift_jis or gb18030, or save the file as UTF-8"
         return "it is likely Windows-1252: add --encoding cp1252, or save it as UTF-8 (iconv -f cp1252 -t utf-8)"
-
-
-def _ends_lines_with_a_byte(encoding: str) -> bool:
-    """Return whether a newline is the byte 0x0a in this encoding, so that bytes may be cut into lines first."""
-    return "\n".encode(encoding).removeprefix(codecs.BOM_UTF8) == b"\n"
 
 
 def _utf16_without_mark(line: bytes) -> str | None:

@@ -14,7 +14,6 @@ from sevenepochs.errors import UserError, nearest
 
 _TEXT_KINDS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "txt": "txt"}
 _KNOWN = "hub, sample, or a file that ends in .parquet, .csv, .jsonl, .txt, .tsv or .json, all but the first also .gz"
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CONTROLS = "[\x80-\x9f]"
 
 
@@ -37,13 +36,14 @@ class FileCorpus(CorpusConfig, kind="file"):
         _refuse_url(self.path)
         path = Path(self.path)
         kind = _kind(path)
+        column = None if kind == "txt" else self.column or DEFAULT_COLUMN
         if kind == "txt" and self.column is not None:
             raise UserError(f"{path.name}: a txt file has no columns, so leave --column {self.column} out")
         if kind == "parquet" and self.encoding is not None:
             raise UserError(f"{path.name}: parquet holds UTF-8, so leave --encoding {self.encoding} out")
         try:
             _check_readable(path)
-            rows, warnings = _read(path, kind, self.column or DEFAULT_COLUMN, self.encoding)
+            rows, warnings = _read(path, kind, column or DEFAULT_COLUMN, self.encoding)
             sha256 = file_sha256([path])
         except OSError as error:
             raise UserError(f"{path.name} cannot be read: {error.strerror or error}; check its permissions") from None
@@ -57,24 +57,23 @@ class FileCorpus(CorpusConfig, kind="file"):
             "kind": "file",
             "file": path.name,
             "file_sha256": sha256,
-            "column": None if kind == "txt" else self.column or DEFAULT_COLUMN,
+            "column": column,
             "n_rows": len(rows),
             "revision": None,
             "licence": LICENCES.get(recognised or ""),
             "recognised": recognised,
             "warnings": warnings,
         }
-        return Corpus(slug(_stem(path)), rows, source)
+        stem = path.name.rsplit(".", 2 if path.suffix.lower() == ".gz" else 1)[0]
+        return Corpus(slug(stem), rows, source)
 
 
 def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Sequence[str], list[str]]:
-    rows: Sequence[str]
-    warnings: list[str] = []
     if kind == "parquet":
         from sevenepochs.data.corpus.parquet import read_parquet
 
-        rows = titles = read_parquet([path], column)
-        n_controls = titles.n_matching(_CONTROLS)
+        titles = read_parquet([path], column)
+        rows, warnings, n_controls = titles, [], titles.n_matching(_CONTROLS)
     else:
         from sevenepochs.data.corpus.text import read_text
 
@@ -89,7 +88,7 @@ def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Seq
 
 
 def _refuse_url(path: str) -> None:
-    if not _URL.match(path):
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
         return
     if path.startswith("file://"):
         raise UserError(f"--corpus {path}: give the path alone, --corpus {shlex.quote(path.removeprefix('file://'))}")
@@ -103,24 +102,18 @@ def _refuse_url(path: str) -> None:
 
 def _kind(path: Path) -> str:
     """The format that the extension names; guessing from the content would accept what we cannot check."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".gz"]:
-        suffixes.pop()
-        known = _TEXT_KINDS
-    else:
-        known = {**_TEXT_KINDS, "parquet": "parquet"}
-    kind = "".join(suffixes[-1:])[1:]
-    if kind in known:
-        return known[kind]
-    if path.is_dir():
-        raise UserError(f"{path.name or path} is a folder; give one file in it, e.g. {_example(path)}")
+    is_gzip = path.suffix.lower() == ".gz"
+    extension = (path.with_suffix("") if is_gzip else path).suffix.lower().removeprefix(".")
+    kind = "parquet" if extension == "parquet" and not is_gzip else _TEXT_KINDS.get(extension)
+    if kind is not None:
+        return kind
+    _refuse_folder(path)
     what = "has no extension that we know" if path.exists() else "is neither a file nor a known name"
     raise UserError(f"--corpus {path.name or path} {what}; give {_KNOWN}")
 
 
 def _check_readable(path: Path) -> None:
-    if path.is_dir():
-        raise UserError(f"{path.name} is a folder; give one file in it, e.g. {_example(path)}")
+    _refuse_folder(path)
     if not path.exists():
         hint = "; the folder does not exist either" + ("" if path.is_absolute() else f", seen from {Path.cwd()}")
         if path.parent.is_dir():
@@ -133,12 +126,8 @@ def _check_readable(path: Path) -> None:
         raise UserError(f"{path.name} is empty; at least 10 titles are needed")
 
 
-def _example(folder: Path) -> str:
-    files = sorted(entry.name for entry in folder.iterdir() if entry.suffix[1:] in ("parquet", *_TEXT_KINDS))
-    return files[0] if files else "titles.txt"
-
-
-def _stem(path: Path) -> str:
-    name = path.name.lower()
-    cut = 2 if name.endswith(".gz") else 1
-    return path.name.rsplit(".", cut)[0]
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        files = sorted(entry.name for entry in path.iterdir() if entry.suffix[1:] in ("parquet", *_TEXT_KINDS))
+        example = files[0] if files else "titles.txt"
+        raise UserError(f"{path.name or path} is a folder; give one file in it, e.g. {example}")

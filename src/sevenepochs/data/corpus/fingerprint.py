@@ -6,11 +6,10 @@ NumPy does not promise its generators' streams for ever (NEP 19), hence the hash
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, char_count, split_titles
@@ -20,8 +19,7 @@ STAND_IN_SHA256_PREFIX = "af05a4766408394d"
 HUB_LICENCE = "CC BY-NC-SA 4.0"
 
 
-@dataclasses.dataclass(frozen=True)
-class KnownVersion:
+class KnownVersion(NamedTuple):
     """A version of the challenge's dataset, and what is publicly known of it.
 
     Attributes:
@@ -58,7 +56,7 @@ LICENCES = {known.name: HUB_LICENCE for known in KNOWN_VERSIONS}
 
 
 def titles_sha256(titles: Iterable[str]) -> str:
-    """sha256 over, for each title, its length in bytes, ":", its UTF-8 and a newline.
+    """Return the sha256 over, for each title, its length in bytes, ":", its UTF-8 and a newline.
 
     The lengths make it injective: no two different lists of titles are the same bytes.
     """
@@ -70,18 +68,17 @@ def titles_sha256(titles: Iterable[str]) -> str:
 
 
 def file_sha256(paths: Iterable[Path]) -> str:
-    """sha256 of the files' bytes, one after the other."""
+    """Return the sha256 of the files' bytes, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+            hashlib.file_digest(stream, lambda: digest)
     return digest.hexdigest()
 
 
 def fingerprint(split: Split) -> dict[str, Any]:
-    """Hashes, counts and characters (`<eos>` included) of both splits. Runs are paired where their validation titles
-    are equal, and are seeds of one recipe where both splits' are."""
+    """Return hashes, counts and characters (`<eos>` included) of both splits. Equal validation titles make runs
+    comparable; two equal splits make them seeds of one recipe."""
     return {
         "train_titles_sha256": titles_sha256(split.train),
         "validation_titles_sha256": titles_sha256(split.validation),
@@ -101,13 +98,9 @@ def check_same_titles(run: Run, split_facts: dict[str, Any]) -> None:
 
 
 def mismatches(known: KnownVersion, rows: Sequence[str]) -> list[str]:
-    """What in these rows is not as in the known version, one line each; empty when it is that version."""
-    low, high = known.n_rows
-    if not low <= len(rows) <= high:
-        # The permutation depends on the number of rows, so with a wrong one every later test would fail as well.
-        expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        return [f"version {known.name} has {expected} rows, this corpus {len(rows):,}"]
-    found = []
+    """Return what in these rows is not as in the known version, one line each; empty when it is that version."""
+    if found := _outside(known, "rows", known.n_rows, len(rows)):
+        return found  # the permutation depends on the number of rows, so every later test would fail as well
     validation = split_titles(rows).validation
     begins = validation[: len(known.first_validation)]
     if begins != known.first_validation:
@@ -115,19 +108,17 @@ def mismatches(known: KnownVersion, rows: Sequence[str]) -> list[str]:
             f"the validation titles of version {known.name} begin {known.first_validation[0]!r}, "
             f"this corpus's begin {begins[0]!r}"
         )
-    low, high = known.validation_chars
-    n_chars = char_count(validation)
-    if not low <= n_chars <= high:
-        expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        found.append(f"version {known.name} has {expected} validation characters, this corpus {n_chars:,}")
-    return found
+    return found + _outside(known, "validation characters", known.validation_chars, char_count(validation))
+
+
+def _outside(known: KnownVersion, what: str, bounds: tuple[int, int], n: int) -> list[str]:
+    low, high = bounds
+    expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return [] if low <= n <= high else [f"version {known.name} has {expected} {what}, this corpus {n:,}"]
 
 
 def recognise(rows: Sequence[str], file_sha256_hex: str) -> str | None:
-    """ "stand-in", "2023" or "2026" when the corpus is that version, else None."""
+    """Return "stand-in", "2023" or "2026" when the corpus is that version, else None."""
     if file_sha256_hex.startswith(STAND_IN_SHA256_PREFIX):
         return "stand-in"
-    for known in KNOWN_VERSIONS:
-        if not mismatches(known, rows):
-            return known.name
-    return None
+    return next((known.name for known in KNOWN_VERSIONS if not mismatches(known, rows)), None)

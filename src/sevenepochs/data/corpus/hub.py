@@ -1,8 +1,7 @@
 """The challenge's own dataset from the Hugging Face hub, at a pinned revision.
 
-`datasets.load_dataset` takes whatever is newest and, offline, ignores `revision` without a word; `hf_hub_download`
-honours the SHA in both cases, which is why we use it. The licence, CC BY-NC-SA 4.0, forbids commercial use and asks
-that what is derived be shared alike.
+`hf_hub_download` honours the revision online and offline; `datasets.load_dataset` ignores it offline without a word.
+The licence, CC BY-NC-SA 4.0, forbids commercial use and asks to share derived work alike.
 """
 
 from __future__ import annotations
@@ -54,11 +53,11 @@ class HubCorpus(CorpusConfig, kind="hub"):
 
     @property
     def sha(self) -> str:
-        """The commit that is meant."""
+        """The commit."""
         return next((known.revision for known in KNOWN_VERSIONS if known.name == self.revision), self.revision)
 
     def is_cached(self, cache_dir: str | None = None) -> bool:
-        """Whether `load` would need no network."""
+        """Return whether `load` would need no network."""
         return _cached(self.sha, cache_dir)[1]
 
     def to_fetch(self) -> str | None:
@@ -89,10 +88,8 @@ class HubCorpus(CorpusConfig, kind="hub"):
         except UserError as error:
             raise UserError(f"{error}; to fetch it again, first delete {paths[0].parent}") from None
         refuse_constant(rows, paths[0].name)
-        warnings += [
-            f"revision {self.sha} is not what was expected: {mismatch}"
-            for mismatch in (mismatches(known, rows) if known else [])
-        ]
+        unexpected = mismatches(known, rows) if known else []
+        warnings += [f"revision {self.sha} is not what was expected: {mismatch}" for mismatch in unexpected]
         for warning in warnings:
             announce(f"{DATASET}: {warning}")
         sha256 = file_sha256(paths)
@@ -113,7 +110,7 @@ class HubCorpus(CorpusConfig, kind="hub"):
 
 def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
     """The revision's cached files, and whether those are all for certain, so that the network need not be asked."""
-    snapshot = _snapshot(sha, cache_dir)
+    snapshot = _cache(cache_dir) / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
     if (snapshot / MAIN_FILE).is_file():
         return [snapshot / MAIN_FILE], True
     found = sorted(path for path in snapshot.rglob("*.parquet") if path.is_file())
@@ -124,18 +121,13 @@ def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
     return found, bool(counts)
 
 
-def _snapshot(sha: str, cache_dir: str | None) -> Path:
+def _cache(cache_dir: str | None) -> Path:
+    """The folder named, the hub's usual one, or ours for a user without a home: the hub's client would make `~`."""
     from huggingface_hub import constants
 
-    root = Path(_cache_or_own(cache_dir) or constants.HF_HUB_CACHE)
-    return root / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
-
-
-def _cache_or_own(cache_dir: str | None) -> str | None:
-    """The folder named, or ours for a user without a home: the hub's client would make one called `~`."""
-    from huggingface_hub import constants
-
-    return str(own_cache_dir() / "hub") if cache_dir is None and constants.HF_HUB_CACHE.startswith("~") else cache_dir
+    if cache_dir is None and constants.HF_HUB_CACHE.startswith("~"):
+        return own_cache_dir() / "hub"
+    return Path(cache_dir or constants.HF_HUB_CACHE)
 
 
 def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir: str | None) -> list[Path]:
@@ -153,7 +145,7 @@ def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir
             f"licence {HUB_LICENCE}; it is kept in the cache for the next time"
         )
         return [
-            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=_cache_or_own(cache_dir)))
+            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=str(_cache(cache_dir))))
             for name in sizes
         ]
     except Exception as error:  # the hub's client raises from several libraries, which differ between its versions
@@ -179,5 +171,5 @@ def _reason(error: Exception) -> str:
     """What went wrong in a few words, without the addresses and folders that the hub's client puts there."""
     if type(error).__name__ in _REASONS:
         return _REASONS[type(error).__name__]
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {re.sub(r'https?://[^ ]+|(?<![^ (])/[^ ]+', '...', lines[0])[:160]}".rstrip(": ")
+    line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {re.sub(r'https?://[^ ]+|(?<![^ (])/[^ ]+', '...', line)[:160]}".rstrip(": ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -10,6 +10,8 @@ from sevenepochs.data.corpus.base import MAX_TITLE_CHARS, check_title
 from sevenepochs.errors import UserError, nearest
 
 _ITERATION_ROWS = 65_536
+# some writers (older Spark and Impala, some R and C++ ones) leave text in columns of bytes
+_TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 
 
 class ArrowTitles(Sequence[str]):
@@ -42,7 +44,7 @@ class ArrowTitles(Sequence[str]):
 
 
 def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
-    """One column of one or several parquet files, in the given order.
+    """Return one column of one or several parquet files, in the given order.
 
     Raises:
         UserError: not parquet, truncated, no such column, a column that is not text, or a title that cannot be one.
@@ -55,10 +57,7 @@ def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
     joined = pa.chunked_array(chunks, type=pa.large_string()).combine_chunks()
     array = joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
     where = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
-    for suspects in (
-        pc.greater(pc.utf8_length(array), MAX_TITLE_CHARS),
-        pc.match_substring(array, "\0"),
-    ):
+    for suspects in (pc.greater(pc.utf8_length(array), MAX_TITLE_CHARS), pc.match_substring(array, "\0")):
         row = pc.index(suspects, True).as_py()
         if row >= 0:
             check_title(array[row].as_py(), f"{where}, row {row + 1:,}")
@@ -85,26 +84,13 @@ def _read_column(path: Path, column: str) -> list[Any]:
             f"{path.name} is not a readable parquet file ({reason}); is the download complete? Fetch it again"
         ) from None
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if not any(is_kind(kind) for is_kind in (*_text_kinds(), *_byte_kinds())):
+    if str(kind) not in _TEXT_TYPES:
         raise UserError(f"{path.name}: column {column!r} holds {values.type}, not text; name another with --column")
     try:
-        text = values.cast(kind).cast(pa.large_string())  # bytes without a type above them are mostly UTF-8 text
+        text = values.cast(kind).cast(pa.large_string())
         text.validate(full=True)  # Arrow trusts a file that its text is UTF-8 until asked
     except pa.ArrowException:
         raise UserError(
             f"{path.name}: column {column!r} is not UTF-8 throughout; write the file again as UTF-8"
         ) from None
     return text.fill_null("").chunks
-
-
-def _text_kinds() -> tuple[Callable[[Any], bool], ...]:
-    import pyarrow.types as of
-
-    return of.is_string, of.is_large_string, of.is_string_view
-
-
-def _byte_kinds() -> tuple[Callable[[Any], bool], ...]:
-    """What writers without a notion of text (older Spark and Impala, some R and C++ ones) leave text in."""
-    import pyarrow.types as of
-
-    return of.is_binary, of.is_large_binary, of.is_binary_view

@@ -17,13 +17,15 @@ from typing import Literal
 
 import numpy as np
 
-from sevenepochs.config import check_range
+from sevenepochs.config import check_choice, check_range
 from sevenepochs.data.corpus.base import Corpus, CorpusConfig, Floor, to_stderr
-from sevenepochs.data.corpus.grammar import Grammar
+from sevenepochs.data.corpus.rules import Grammar
+from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS
 
 DEFAULT_TITLES = 20_000
+_Name = Literal["sample", "tiny"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +40,12 @@ class SampleCorpus(CorpusConfig, kind="sample"):
 
     n_titles: int = DEFAULT_TITLES
     seed: int = 0
-    grammar: Literal["sample", "tiny"] = "sample"
+    grammar: _Name = "sample"
 
     def __post_init__(self) -> None:
         check_range("n_titles", self.n_titles, 10, 10_000_000)
         check_range("seed", self.seed, 0, 2**63 - 1)
-        if self.grammar not in ("sample", "tiny"):
-            raise UserError(f"grammar = {self.grammar!r}; known: sample, tiny")
+        check_choice("grammar", self.grammar, _Name)
 
     def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
         """Draw the titles; the same on every machine."""
@@ -56,7 +57,7 @@ class SampleCorpus(CorpusConfig, kind="sample"):
         name += f"-seed{self.seed}" if self.seed else ""
         source = {
             "kind": "sample",
-            "file": _file_name(self.grammar),
+            "file": f"{self.grammar}_grammar.json",
             "file_sha256": hashlib.sha256(_read(self.grammar)).hexdigest(),
             "n_rows": len(rows),
             "revision": None,
@@ -72,13 +73,13 @@ class SampleCorpus(CorpusConfig, kind="sample"):
 
 
 @functools.cache
-def load_grammar(name: Literal["sample", "tiny"] = "sample") -> Grammar:
-    """One of the grammars that ship with the package."""
+def load_grammar(name: str = "sample") -> Grammar:
+    """Return one of the grammars that ship with the package, "sample" or "tiny"."""
     return Grammar.from_rules(json.loads(_read(name))["rules"])
 
 
 def floor(grammar: Grammar, titles: Sequence[str]) -> Floor:
-    """-(sum of ln p(title)) / L on these titles, and its standard error over titles.
+    """Return -(sum of ln p(title)) / L on these titles, and its standard error over titles.
 
     p(title) is the probability of exactly this title, its end included, as the metric charges for the closing `<eos>`.
     The standard error is that of a ratio of two sums over independent titles (linearised).
@@ -89,32 +90,22 @@ def floor(grammar: Grammar, titles: Sequence[str]) -> Floor:
     if not titles:
         raise UserError("the floor needs at least one title")
     nats = np.array([-grammar.log_prob(title) for title in titles])
-    chars = np.array([len(title) + len(EOS) for title in titles], dtype=float)
-    if not np.isfinite(nats).all():
-        bad = titles[int(np.argmax(np.isinf(nats)))]
+    if np.isinf(nats).any():
+        bad = titles[int(np.argmax(nats))]
         raise UserError(
             f"the grammar cannot make the title {bad[:60]!r}, so there is no floor; is this another corpus?"
         )
+    chars = title_chars(titles).astype(float)
     ratio = math.fsum(nats) / math.fsum(chars)
-    residuals = nats - ratio * chars
     n = len(titles)
-    variance = math.fsum(residuals**2) / (n - 1) * n if n > 1 else math.inf
+    variance = math.fsum((nats - ratio * chars) ** 2) / (n - 1) * n if n > 1 else math.inf
     return Floor(ratio, math.sqrt(variance) / math.fsum(chars))
 
 
-def floor_nats_per_char(grammar: Grammar, titles: Sequence[str]) -> float:
-    """The value of `floor` alone."""
-    return floor(grammar, titles).value_nats_per_char
-
-
 def entropy_rate_nats_per_char(grammar: Grammar) -> float:
-    """What the floor tends to with more and more titles: entropy over expected characters, 5 for `<eos>` included."""
+    """Return the floor's limit for many titles: entropy over expected characters, 5 for `<eos>` included."""
     return grammar.entropy_nats_per_title / (grammar.mean_chars_per_title + len(EOS))
 
 
-def _file_name(grammar: str) -> str:
-    return f"{grammar}_grammar.json"
-
-
 def _read(grammar: str) -> bytes:
-    return resources.files("sevenepochs.data.corpus").joinpath(_file_name(grammar)).read_bytes()
+    return resources.files("sevenepochs.data.corpus").joinpath(f"{grammar}_grammar.json").read_bytes()

@@ -22,6 +22,7 @@ from sevenepochs.data.corpus.base import check_title
 from sevenepochs.data.corpus.encoding import TextFile
 from sevenepochs.errors import UserError, nearest
 
+_BLANK = object()  # a line without a record
 _MAX_NAMES_SHOWN = 20
 _DELIMITERS = (",", ";", "\t", "|")
 _JSON_ADVICE = (
@@ -30,7 +31,7 @@ _JSON_ADVICE = (
 
 
 def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -> tuple[list[str], list[str]]:
-    """Titles of a text file, and warnings about blank lines.
+    """Return the titles of a text file, and warnings about blank lines.
 
     Args:
         kind: "txt", "csv", "tsv", "jsonl" or "json".
@@ -41,64 +42,51 @@ def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -
         UserError: corrupt gzip, not in that encoding, a NUL, a line too long, bad csv or JSON, or a title that is not
             text.
     """
-    file = TextFile(path, encoding)
+    file, name = TextFile(path, encoding), path.name
     if kind == "txt":
-        titles = [check_title(line.rstrip("\r\n"), where) for line, where in _numbered(file.lines(), path.name)]
+        titles = [check_title(line.rstrip("\r\n"), where) for where, line in _numbered(file.lines(), f"{name}, line")]
         n_blank, done = sum(not title.strip() for title in titles), "read as empty titles"
     else:
-        found: Iterable[str | None]
         if kind == "tsv":
-            found = _tsv_titles(file, path.name, column)
+            records = _tsv_titles(file, name, column)
         elif kind == "csv":
-            found = _csv_titles(file.lines(), path.name, column)
-        elif (array := _array(file, path.name)) is not None:
-            found = _array_titles(array, path.name, column)
+            records = list(_csv_titles(file.lines(), name, column))
         else:
-            found = _jsonl_titles(file.lines(), path.name, column)
-        records = list(found)
+            records = [_field(record, where, column) for where, record in _json_records(file, name)]
         titles = [title for title in records if title is not None]
         n_blank, done = len(records) - len(titles), "left out"
-    return titles, [f"{path.name}: {n_blank:,} blank lines were {done}"] if n_blank else []
+    return titles, [f"{name}: {n_blank:,} blank lines were {done}"] if n_blank else []
 
 
-def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(lines, 1):
-        yield line, f"{name}, line {number:,}"
+def _numbered(rows: Iterable[Any], what: str) -> Iterator[tuple[str, Any]]:
+    for number, row in enumerate(rows, 1):
+        yield f"{what} {number:,}", row
 
 
-def _jsonl_titles(lines: Iterable[str], name: str, column: str) -> Iterator[str | None]:
-    for line, where in _numbered(lines, name):
-        if not line.strip():
-            yield None
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({error}); a jsonl file has one JSON object per line") from None
-        yield _field(record, where, column)
-
-
-def _array(file: TextFile, name: str) -> list[Any] | None:
-    """Return the array of objects that the file is; None where it does not begin like one, and so may be JSON lines."""
+def _json_records(file: TextFile, name: str) -> Iterator[tuple[str, Any]]:
+    """The objects of an array or of lines, each with its place."""
     beginning = file.beginning()
     if beginning.startswith("{") and not beginning.split("\n", 1)[0].strip("{ \t\r"):
         raise UserError(f"{name} is one JSON object over several lines; {_JSON_ADVICE}")
-    if not re.match(r"\[\s*\{", beginning):
+    if re.match(r"\[\s*\{", beginning):
+        text = "".join(file.lines(longest=-1))
+        try:
+            array = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{name}: not JSON ({error}); {_JSON_ADVICE}") from None
+        yield from _numbered(array, f"{name}, entry")
+        return
+    for where, line in _numbered(file.lines(), f"{name}, line"):
+        try:
+            record = json.loads(line) if line.strip() else _BLANK
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not JSON ({error}); a jsonl file has one JSON object per line") from None
+        yield where, record
+
+
+def _field(record: Any, where: str, column: str) -> str | None:
+    if record is _BLANK:
         return None
-    try:
-        array = json.loads(file.text())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{name}: not JSON ({error}); {_JSON_ADVICE}") from None
-    assert isinstance(array, list), "what begins with a bracket and is JSON"
-    return array
-
-
-def _array_titles(array: list[Any], name: str, column: str) -> Iterator[str | None]:
-    for number, record in enumerate(array, 1):
-        yield _field(record, f"{name}, entry {number:,}", column)
-
-
-def _field(record: Any, where: str, column: str) -> str:
     if not isinstance(record, dict):
         shown = json.dumps(record, ensure_ascii=False)[:40]
         raise UserError(f'{where}: {shown!r} is not a JSON object like {{"{column}": "..."}}')
@@ -113,13 +101,12 @@ def _field(record: Any, where: str, column: str) -> str:
 
 
 def _tsv_titles(file: TextFile, name: str, column: str) -> list[str | None]:
-    """Titles of a file that quotes as csv does (spreadsheets, pandas), or that quotes nothing (databases, IANA's tsv):
-    a file is of the second kind if it is none of the first and no quote in it is doubled."""
+    """Titles of a file that quotes as csv does (spreadsheets, pandas), or else, where no quote in it is doubled, of one
+    that quotes nothing (databases, IANA's tsv)."""
     try:
         return list(_csv_titles(file.lines(), name, column, "\t"))
     except UserError:
-        quotes_nothing = not any('""' in line for line in file.lines())
-        if quotes_nothing:
+        if not any('""' in line for line in file.lines()):
             with contextlib.suppress(UserError):
                 return list(_csv_titles(file.lines(), name, column, "\t", csv.QUOTE_NONE))
         raise
@@ -132,7 +119,7 @@ def _csv_titles(
     delimiter: str | None = None,
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
 ) -> Iterator[str | None]:
-    """Args: delimiter: None for the one that the header shows."""
+    """`delimiter`: None for the one that the header shows."""
     first = next(lines, "")
     delimiter = delimiter or _delimiter(first, column)
     reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter, quoting=quoting)

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer as HFTokenizer
 
 from sevenepochs.config import Config
-from sevenepochs.data.text import check_text
+from sevenepochs.data import check_text
 from sevenepochs.data.tokenizer.words import cuts_at_words, encode_titles
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS, Split
