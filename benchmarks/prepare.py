@@ -14,7 +14,7 @@ import time
 from memory import peak_bytes
 
 from sevenepochs.data.corpus.file import FileCorpus
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.protocol.budget import VAL_FRACTION, Split
 
 

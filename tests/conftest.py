@@ -1,7 +1,10 @@
 """Fixtures that several folders share: small experiments and a cache of their own. One torch thread, so that sums do
 not depend on how many cores a machine has."""
 
+import collections
 import functools
+import itertools
+import math
 import os
 from collections.abc import Callable
 
@@ -9,7 +12,7 @@ import hypothesis
 import pytest
 import torch
 
-from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import SampleCorpus, load_grammar
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
@@ -86,3 +89,17 @@ def tiny(shrink: Callable[[Experiment], Experiment]) -> Experiment:
 def finished_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A complete tiny run, trained once; do not change it."""
     return run_training(tiny, "tiny", tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def tiny_titles() -> dict[str, float]:
+    """Every title of the tiny grammar with its probability."""
+    grammar = load_grammar("tiny")
+    made: dict[str, collections.Counter[str]] = {}
+    for name, alternatives in grammar.rules.items():  # children before parents
+        made[name] = collections.Counter()
+        for probability, symbols in alternatives:
+            texts = ([(s, 1.0)] if isinstance(s, str) else made[s.name].items() for s in symbols)
+            for parts in itertools.product(*texts):
+                made[name]["".join(text for text, _ in parts)] += probability * math.prod(p for _, p in parts)
+    return dict(made[grammar.start])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import sevenepochs
 from sevenepochs.config import Config, check_range, kind_of
 from sevenepochs.data.corpus.file import FileCorpus
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.optim import SGD, AdamW

@@ -12,7 +12,7 @@ from sevenepochs.ask.rebuild import Unset
 from sevenepochs.config import Config, kind_of
 from sevenepochs.config.kinds import KINDS
 from sevenepochs.config.old_configs import OLD_KINDS
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.optim import AdamW

@@ -15,7 +15,7 @@ from sevenepochs.data.corpus.base import Corpus, CorpusConfig
 from sevenepochs.data.corpus.describe import doubts
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.learning.averaging import AveragingConfig, LastWeights
 from sevenepochs.learning.objective import CrossEntropy, ObjectiveConfig

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import on_one_title
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import Split
 from sevenepochs.store.run import Run

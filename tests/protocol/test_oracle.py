@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from sevenepochs.data.corpus.sample import SampleCorpus, load_grammar
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.protocol.budget import Split, char_count, split_titles
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.protocol.scoring import exact_log_probs, exact_val_bpc, exact_val_loss, title_losses
@@ -46,9 +46,9 @@ class TrieScorer:
 
 
 @pytest.fixture(scope="module")
-def oracle():
+def oracle(tiny_titles):
     corpus = SampleCorpus(n_titles=3000, grammar="tiny").load()
-    probabilities = load_grammar("tiny").enumerate()
+    probabilities = tiny_titles
     assert math.fsum(probabilities.values()) == pytest.approx(1.0, abs=1e-12)
     titles = tuple(probabilities)
     tokenizer = BPE(vocab_size=290).build(Split(titles, titles))

@@ -10,7 +10,7 @@ import pytest
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.data.titles import normalised
 from sevenepochs.data.tokenizer.base import Tokenizer
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import memorisation
 from sevenepochs.questions.case import Case

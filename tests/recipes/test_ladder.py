@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sevenepochs.data.batches.stream import Stream
-from sevenepochs.data.tokenizer.unigram import Unigram
+from sevenepochs.data.tokenizer.trained import Unigram
 from sevenepochs.learning.objective import RDrop
 from sevenepochs.learning.optim import AdamW
 from sevenepochs.learning.optim.muon import Muon

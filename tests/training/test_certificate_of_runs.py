@@ -13,7 +13,7 @@ from tokenizers import normalizers
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.attention import AttentionConfig, Causal, CausalAttention
 from sevenepochs.protocol.certificate import scoring_sha256

@@ -117,9 +117,6 @@ class Model:
         """
         return cls(run, *rebuild(run, step))
 
-    def __repr__(self) -> str:
-        return f"Model({self.name!r})"
-
     @property
     def name(self) -> str:
         """The run's."""
@@ -211,23 +208,15 @@ class Model:
         A title's whole loss needs its closing `<eos>` at the end of the context. Contexts longer than `block_size` are
         read in overlapping rows, so that every id is predicted from at least half a block.
         """
-        spans = [
-            (index, *span)
-            for index, context in enumerate(contexts)
-            for span in _spans(len(context) - 1, self.block_size)
-        ]
+        lengths = [len(context) - 1 for context in contexts]
+        spans = [(index, *span) for index, n in enumerate(lengths) for span in _spans(n, self.block_size)]
         spans.sort(key=lambda span: span[3] - span[1])  # rows of like length, so that little is padded
-        found = [np.full(max(len(context) - 1, 0), np.nan) for context in contexts]
+        found = [np.full(max(n, 0), np.nan) for n in lengths]
         for low in range(0, len(spans), _ROWS_AT_ONCE):
             batch = spans[low : low + _ROWS_AT_ONCE]
-            width = max(stop - start for _, start, _, stop in batch)
-            # padded on the right, where a causal model cannot look
-            x_RT = np.full((len(batch), width), self.eos_id, dtype=np.int64)
-            y_RT = np.full((len(batch), width), self.eos_id, dtype=np.int64)
-            for r, (index, start, _, stop) in enumerate(batch):
-                ids = np.asarray(contexts[index], dtype=np.int64)
-                x_RT[r, : stop - start], y_RT[r, : stop - start] = ids[start:stop], ids[start + 1 : stop + 1]
-            log_probs_RT = self.scorer.log_probs(x_RT, y_RT)
+            ids = [torch.as_tensor(contexts[i][start : stop + 1], dtype=torch.int64) for i, start, _, stop in batch]
+            x_RT, y_RT = self._padded([row[:-1] for row in ids]), self._padded([row[1:] for row in ids])
+            log_probs_RT = self.scorer.log_probs(x_RT.numpy(), y_RT.numpy())
             for r, (index, start, first, stop) in enumerate(batch):
                 found[index][first:stop] = log_probs_RT[r, first - start : stop - start]
         return found
@@ -277,8 +266,7 @@ class Model:
         for context in contexts:
             self.check_fits(context)
         rows = [self._row(context)[0] for context in contexts]
-        # padded on the right, where a causal model cannot look
-        x_RT = pad_sequence(rows, batch_first=True, padding_value=self.eos_id)
+        x_RT = self._padded(rows)
         with torch.inference_mode():
             trace = self.network.trace(x_RT)
         found = []
@@ -305,6 +293,10 @@ class Model:
         """Raise a UserError where a text is longer than a row."""
         if len(context) > self.block_size:
             raise UserError(f"the text has {len(context):,} tokens; this model reads {self.block_size} at once")
+
+    def _padded(self, rows: Sequence[Tensor]) -> Tensor:
+        """Rows of one length, padded on the right, where a causal model cannot look."""
+        return pad_sequence(list(rows), batch_first=True, padding_value=self.eos_id)
 
     def _continue(self, prefix: Prefix, x_BT: np.ndarray) -> tuple[Tensor, Prefix]:
         cache = prefix.cache.fork()

@@ -17,6 +17,7 @@ import numpy as np
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import likeliest
+from sevenepochs.config import check_range
 from sevenepochs.errors import UserError
 
 MAX_SAMPLES = 1000
@@ -39,14 +40,11 @@ class Drawing:
     max_tokens: int = _MOST_TOKENS
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.temperature <= 10.0:  # NaN fails too
-            raise UserError(f"temperature = {self.temperature!r} is out of range; it must be in [0, 10]")
+        check_range("temperature", self.temperature, 0.0, 10.0)
+        check_range("seed", self.seed, 0, 2**63 - 1)
+        check_range("max-tokens", self.max_tokens, 1, 100_000)
         if self.top_k is not None and self.top_k < 1:
             raise UserError(f"top-k = {self.top_k} is out of range; it must be >= 1, or none for all tokens")
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"seed = {self.seed} is out of range; it must be in [0, 2**63)")
-        if not 1 <= self.max_tokens <= 100_000:
-            raise UserError(f"max-tokens = {self.max_tokens} is out of range; it must be in [1, 100000]")
 
 
 @dataclass
@@ -66,8 +64,7 @@ def draw(model: Model, prompt: str, n: int, drawing: Drawing, at_once: int = _RO
     Raises:
         UserError: the prompt is longer than the model reads at once, or `n` is out of range.
     """
-    if not 1 <= n <= MAX_SAMPLES:
-        raise UserError(f"n = {n} is out of range; it must be in [1, {MAX_SAMPLES}]")
+    check_range("n", n, 1, MAX_SAMPLES)
     log_probs_TV, after_prompt = model.read_on(model.new_prefix(), model.encode(prompt))
     samples = [Sample() for _ in range(n)]
     generators = [np.random.default_rng((drawing.seed, i)) for i in range(n)]
@@ -76,9 +73,8 @@ def draw(model: Model, prompt: str, n: int, drawing: Drawing, at_once: int = _RO
         prefix = after_prompt.rows(np.zeros(len(going), dtype=np.int64))
         log_probs_BV = np.repeat(log_probs_TV[-1:], len(going), axis=0)
         while True:
-            ids_B = np.array(
-                [choose(row_V, drawing, generators[i]) for i, row_V in zip(going, log_probs_BV, strict=True)]
-            )
+            pairs = zip(going, log_probs_BV, strict=True)
+            ids_B = np.array([choose(row_V, drawing, generators[i]) for i, row_V in pairs])
             for i, id in zip(going, ids_B, strict=True):
                 if id == model.eos_id:
                     samples[i].ended = True
@@ -86,9 +82,7 @@ def draw(model: Model, prompt: str, n: int, drawing: Drawing, at_once: int = _RO
                     samples[i].ids.append(int(id))
             yield samples
             # a finished title leaves the batch
-            stay = np.array(
-                [not samples[i].ended and len(samples[i].ids) < drawing.max_tokens for i in going], dtype=bool
-            )
+            stay = np.array([not samples[i].ended and len(samples[i].ids) < drawing.max_tokens for i in going])
             if not stay.any():
                 break
             going, ids_B = going[stay], ids_B[stay]
@@ -129,19 +123,17 @@ def summarise(
     context = model.encode(prompt)
     whole = [[*context, *sample.ids, *([model.eos_id] if sample.ended else [])] for sample in samples]
     known = None if training_titles is None else frozenset(training_titles)
-    rows: list[dict[str, Any]] = []
-    for sample, log_probs in zip(samples, model.log_probs_of(whole), strict=True):
-        text = title(model, prompt, sample)
-        rows.append(
-            {
-                "title": text,
-                "ended": sample.ended,
-                "n_tokens": len(sample.ids),
-                # of the prompt's continuation, at temperature 1 and among all tokens
-                "surprisal_bits": -math.fsum(log_probs[len(context) - 1 :]) / math.log(2),
-                "is_training_title": None if known is None else sample.ended and text in known,
-            }
-        )
+    rows: list[dict[str, Any]] = [
+        {
+            "title": (text := title(model, prompt, sample)),
+            "ended": sample.ended,
+            "n_tokens": len(sample.ids),
+            # of the prompt's continuation, at temperature 1 and among all tokens
+            "surprisal_bits": -math.fsum(log_probs[len(context) - 1 :]) / math.log(2),
+            "is_training_title": None if known is None else sample.ended and text in known,
+        }
+        for sample, log_probs in zip(samples, model.log_probs_of(whole), strict=True)
+    ]
     verbatim = None if known is None else sum(row["is_training_title"] for row in rows) / len(rows)
     return {
         "run": model.name,

@@ -17,7 +17,7 @@ _NARROW = 14  # columns of a terminal for a result in the turned table: a name i
 def print_pair(pair: Pair) -> None:
     """The difference, its intervals and the verdict."""
     from sevenepochs.cli.console import console
-    from sevenepochs.comparison.bootstrap import DRAWS
+    from sevenepochs.comparison.paired import DRAWS
 
     own = pair.own_rows
     seeds = ", ".join(str(a) if a == b else f"{a} against {b}" for a, b in own.seeds)

@@ -53,7 +53,7 @@ def _read(run: str | None, named: CorpusConfig | None, runs: Runs) -> tuple[Spli
     from sevenepochs.data.corpus.of_run import check_at_hand
     from sevenepochs.data.corpus.sample import SampleCorpus
     from sevenepochs.data.tokenizer.base import Tokenizer
-    from sevenepochs.data.tokenizer.bpe import BPE
+    from sevenepochs.data.tokenizer.trained import BPE
     from sevenepochs.store.run import layout
 
     if run is None:

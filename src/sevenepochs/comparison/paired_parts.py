@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sevenepochs.comparison.bootstrap import LEVEL
 from sevenepochs.comparison.compare import Pair
-from sevenepochs.comparison.paired import Interval, linear_intervals
+from sevenepochs.comparison.paired import LEVEL, Interval, linear_intervals
 from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS

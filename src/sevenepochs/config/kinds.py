@@ -15,7 +15,7 @@ KINDS: dict[str, dict[str, str]] = {
         "tail": "learning.averaging:Tail",
     },
     "BatchesConfig": {
-        "shuffled_stream": "data.batches.shuffled_stream:ShuffledStream",
+        "shuffled_stream": "data.batches.stream:ShuffledStream",
         "stream": "data.batches.stream:Stream",
         "title_rows": "data.batches.title_rows:TitleRows",
     },
@@ -53,5 +53,5 @@ KINDS: dict[str, dict[str, str]] = {
         "warmup_stable_decay": "learning.schedule:WarmupStableDecay",
     },
     "SkipConfig": {"u_net": "model.skip:UNet", "x0": "model.skip:X0"},
-    "TokenizerConfig": {"bpe": "data.tokenizer.bpe:BPE", "unigram": "data.tokenizer.unigram:Unigram"},
+    "TokenizerConfig": {"bpe": "data.tokenizer.trained:BPE", "unigram": "data.tokenizer.trained:Unigram"},
 }

@@ -8,19 +8,15 @@ between a bin's mean probability and its share of right answers.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sevenepochs.ask.predictions import Predictions
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, draw, note, percent
+from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, Figure, draw, note, percent
 from sevenepochs.questions.question import Content, Question
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 N_BINS = 15
 
@@ -59,7 +55,6 @@ def wilson(share: float, n: int) -> list[float]:
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """Return the SVG of analysis/calibration.json; `run`: its name, for the title."""
     bins = [row for row in content["bins"] if row["n"]]
 
     def build(figure: Figure) -> None:
@@ -95,9 +90,7 @@ def figure(content: Content, run: str | None = None) -> str:
     return draw(build, 5.4, "Reliability diagram of the most probable next token")
 
 
-def view(content: Content) -> RenderableType:
-    """Return the bins that hold tokens, and the error."""
-
+def view(content: Content) -> terminal.View:
     def cells(row: dict[str, Any]) -> list[str]:
         low, high, mean, right = (format_metric("share", row[key]) for key in ("low", "high", "confidence", "accuracy"))
         return [f"{low} to {high}", f"{row['n']:,}", mean, right, terminal.interval_cell("share", row["interval"])]

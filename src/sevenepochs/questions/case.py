@@ -22,7 +22,7 @@ from sevenepochs.store.run import Run, layout
 
 @dataclass(frozen=True)
 class Case:
-    """Open one with `Case.open`. `progress` is told how far a slow analysis is."""
+    """A finished run, its model and its titles. `progress` is told how far a slow analysis is."""
 
     run: Run
     model: Model
@@ -37,14 +37,7 @@ class Case:
         announce: Callable[[str], None] = lambda message: None,
         progress: Progress = lambda done, total: None,
     ) -> Case:
-        """Load the run's model and its titles.
-
-        Args:
-            corpus: where the run's titles are now, if not where its config says.
-
-        Raises:
-            UserError: the run is incomplete, or the corpus cannot be read or is another one.
-        """
+        """Load the run's model and its titles. Arguments and errors are those of `registry.analyze`."""
         model = Model.load(run)
         return cls(run, model, model.load_data(corpus, announce), progress)
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +38,6 @@ from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
@@ -134,7 +130,6 @@ def _sum_p_log2(p_V: np.ndarray, q_V: np.ndarray) -> float:
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """Return the SVG of analysis/collapse.json; `run`: its name, for the title."""
     tokens = content["tokens"]
     rows = {
         "what the token\nbefore is worth": (content["pair_gain_bits"], style.FAINT),
@@ -144,7 +139,7 @@ def figure(content: Content, run: str | None = None) -> str:
     }
     values, colours = zip(*rows.values(), strict=True)
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes, bits = figure.subplots(1, 2, width_ratios=(1.25, 1))
         trained, predicted = ([100 * row[key] for row in tokens] for key in ("frequency", "mean_probability"))
         places = range(len(tokens))
@@ -177,8 +172,7 @@ def figure(content: Content, run: str | None = None) -> str:
     return style.draw(build, 5.6, f"Collapse check: the model {content['sentence']}", width_in=8.4)
 
 
-def view(content: Content) -> RenderableType:
-    """Return the verdict, and the figures behind it."""
+def view(content: Content) -> terminal.View:
     unit = METRICS["bits_per_token"].unit
     rows = [(format_metric("bits_per_token", content[key]), f"{unit}  {meaning}") for key, meaning in _VIEW_ROWS]
     rows.append((format_metric("share", content["top_is_eos_share"]), "of the most probable tokens are <eos>"))

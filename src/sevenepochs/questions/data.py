@@ -7,7 +7,7 @@ Only training titles are counted: the validation titles are not for looking at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,6 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 _MAX_BARS = 40
 
@@ -92,7 +87,7 @@ def figure(content: Content, run: str | None, part: str) -> str:
 
 
 def _lengths_figure(content: Content) -> str:
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         chars, tokens = figure.subplots(1, 2)
         _histogram(chars, content["title_chars"], "characters", style.BLUE)
         _histogram(tokens, content["title_tokens"], "tokens", style.GREEN)
@@ -112,7 +107,7 @@ def _lengths_figure(content: Content) -> str:
 def _words_figure(content: Content) -> str:
     words, counts = zip(*((row["word"], row["count"]) for row in content["words"]), strict=True)
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         style.bars(axes, words, counts, [f"{count:,}" for count in counts], color=style.BLUE)
         axes.set_title(f"The {len(words)} most frequent words of the training titles")
@@ -125,7 +120,7 @@ def _words_figure(content: Content) -> str:
     return style.draw(build, 1.4 + style.ROW_IN * len(words), f"Bar chart of the {len(words)} most frequent words")
 
 
-def _histogram(axes: Axes, summary: Content, unit: str, colour: str) -> None:
+def _histogram(axes: style.Axes, summary: Content, unit: str, colour: str) -> None:
     width, counts = summary["histogram"]["width"], summary["histogram"]["counts"]
     axes.bar([i * width for i in range(len(counts))], counts, width * 0.92, align="edge", color=colour)
     axes.axvline(summary["median"], color="black", linewidth=1, linestyle="--")
@@ -143,7 +138,7 @@ def frequency_figure(content: Content, run: str | None = None) -> str:
     rows = content["top"]
     shares = [row["share"] for row in rows]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         colours = [style.VERMILLION if row["token"] == "<eos>" else style.BLUE for row in rows]
         texts = [f"{style.percent(row['share'])} ({row['count']:,})" for row in rows]
@@ -159,7 +154,7 @@ def frequency_figure(content: Content, run: str | None = None) -> str:
     )
 
 
-def view(content: Content) -> RenderableType:
+def view(content: Content) -> terminal.View:
     """Return counts, lengths as small histograms, kinds of titles, most frequent words and tokens."""
     from rich.table import Table
 
@@ -196,7 +191,6 @@ def view(content: Content) -> RenderableType:
 
 
 def frequency_text(content: Content) -> list[list[str]]:
-    """Return rows of token, count and share."""
     return [[repr(row["token"]), f"{row['count']:,}", format_metric("share", row["share"])] for row in content["top"]]
 
 

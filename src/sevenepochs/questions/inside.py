@@ -4,19 +4,15 @@ snapshot. The answers come from `ask/inside.py`."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import curves
-from sevenepochs.questions.figures.style import BLUE, INK, ROW_IN, bars, draw, heading, note, token_label
+from sevenepochs.questions.figures.style import BLUE, INK, ROW_IN, Figure, bars, draw, heading, note, token_label
 from sevenepochs.questions.question import Content
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 _SHADES = " ░▒▓█"
 _PANEL_COLUMNS = 4
@@ -67,7 +63,7 @@ def heads_figure(tokens: Sequence[str], heads: Mapping[str, Any], title: str = "
     return draw(build, 1.9 + side * rows, described, 1.8 + side * columns)
 
 
-def attention_view(found: Content) -> RenderableType:
+def attention_view(found: Content) -> terminal.View:
     """Return a row per head: how much it looks at the token before, the first one and itself, and how far back."""
     even = found["even"]
     caption = "--layer N --head N shows one head's map"
@@ -85,7 +81,7 @@ def attention_view(found: Content) -> RenderableType:
     return terminal.table(columns, map(cells, found["heads"]), caption=caption, caption_justify="left")
 
 
-def map_view(found: Content, layer: int, head: int) -> RenderableType:
+def map_view(found: Content, layer: int, head: int) -> terminal.View:
     """Return one head's weights, a row per query: darker is more; then the keys that it looks at most."""
     tokens = [terminal.visible(token) for token in found["tokens"]]
 
@@ -127,7 +123,7 @@ def lens_figure(found: Content) -> str:
     return draw(build, 1.9 + 0.3 * len(tokens), f"Logit lens over {found['text']!r}", 2.4 + 0.95 * len(layers))
 
 
-def lens_view(found: Content) -> RenderableType:
+def lens_view(found: Content) -> terminal.View:
     """Return a row per token read, a column per layer: its answer, bold where that is the token that comes."""
     tokens = [terminal.visible(token) for token in found["tokens"]]
 
@@ -164,7 +160,7 @@ def neighbours_figure(found: Content) -> str:
     return draw(build, 1.0 + (0.8 + ROW_IN * most) * len(tokens), f"Bar chart of the tokens nearest to {shown}")
 
 
-def neighbours_view(found: Content) -> RenderableType:
+def neighbours_view(found: Content) -> terminal.View:
     """Return one column per token: the nearest others with their cosines."""
     columns: list[terminal.Column] = []
     for row in found["tokens"]:
@@ -185,7 +181,7 @@ def time_figure(found: Content) -> str:
     return curves.figure({found["run"]: rows}, "title_loss", heading)
 
 
-def time_view(found: Content) -> RenderableType:
+def time_view(found: Content) -> terminal.View:
     """Return a row per snapshot: the title's bits and, where they fit, each token's by surprise; else a bar."""
     tokens = found["tokens"] if len(found["tokens"]) <= _MOST_TOKEN_COLUMNS else []
     highest = max(row["surprisal_bits"] for row in found["steps"]) or 1.0

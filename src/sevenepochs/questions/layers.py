@@ -22,10 +22,6 @@ from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
-
     from sevenepochs.ask.model import Activations, Model
 
 N_TITLES = 500  # some 6,400 tokens
@@ -102,10 +98,9 @@ _BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """Return the SVG of analysis/layers.json; `run`: its name, for the title."""
     heads, even = content["heads"], content["even"]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         lens, shares, distances = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.4, 1))
         _losses(lens, [row["nats_per_token"] for row in content["lens"]])
         for key, name, colour, marker, shift in _SHARES:
@@ -136,7 +131,7 @@ def figure(content: Content, run: str | None = None) -> str:
     return style.draw(build, 7.4, "Loss of the logit lens after each layer, and where and how far back each head looks")
 
 
-def _losses(axes: Axes, losses: Sequence[float]) -> None:
+def _losses(axes: style.Axes, losses: Sequence[float]) -> None:
     axes.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
     for layer, loss in enumerate(losses):
         style.label(axes, format_metric("nats_per_token", loss), (layer, loss), 0, 6, ha="center", va="baseline")
@@ -146,13 +141,13 @@ def _losses(axes: Axes, losses: Sequence[float]) -> None:
     axes.legend(**_BESIDE)
 
 
-def _heads(axes: Axes, values_LH: Sequence[Sequence[float]], shift: float, **look: Any) -> None:
+def _heads(axes: style.Axes, values_LH: Sequence[Sequence[float]], shift: float, **look: Any) -> None:
     """Draw a mark per head, beside its block (the first is number 1)."""
     places = [block + shift for block, row in enumerate(values_LH, start=1) for _ in row]
     axes.scatter(places, [value for row in values_LH for value in row], s=22, alpha=0.8, **look)
 
 
-def view(content: Content) -> RenderableType:
+def view(content: Content) -> terminal.View:
     """Return a row per layer: the lens' loss, and the least and the most that its heads do."""
     heads, even = content["heads"], content["even"]
 

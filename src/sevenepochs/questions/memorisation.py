@@ -17,24 +17,20 @@ import collections
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sevenepochs.comparison.bootstrap import BOOTSTRAP_SEED, percentiles, ratio_draws
+from sevenepochs.comparison.paired import BOOTSTRAP_SEED, percentiles, ratio_draws
 from sevenepochs.data.titles import Kind, known, normalised, title_chars
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, draw, label, name_rows, note
+from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, Figure, draw, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.questions.targets import targets
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
@@ -144,7 +140,6 @@ _MET = {
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """Return the SVG of analysis/memorisation.json; `run`: its name, for the title."""
     rows = content["kinds"]
     ours, pairs = ([row[key] for row in rows] for key in ("nats_per_char", "pair_nats_per_char"))
 
@@ -180,9 +175,7 @@ def _ratio(part: Mapping[str, Any], key: str = "ratio_to_pairs") -> str:
     return ratio if interval is None else f"{ratio} ({terminal.interval_cell('ratio_to_pairs', interval)})"
 
 
-def view(content: Content) -> RenderableType:
-    """Return known and new titles beside the pair table, and the verdict."""
-
+def view(content: Content) -> terminal.View:
     def cells(part: Content) -> list[str]:
         losses = (format_metric("exact_val_loss", part[key]) for key in ("nats_per_char", "pair_nats_per_char"))
         ratio = format_metric("ratio_to_pairs", part["ratio_to_pairs"])

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, ROW_IN, bars, draw, note, percent, token_label
+from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.store.run import layout, storage
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
-
     from sevenepochs.questions.case import Case
 
 STORY_PLACES = ((0, 10), (0, 80))
@@ -84,17 +81,17 @@ def place_figure(place: Content, run: str | None = None) -> str:
     top, truth = place["top"], place.get("truth")
     outside = truth is not None and truth["id"] not in [row.get("id") for row in top]
     rows = [*top, truth] if outside else top
-    labels = [token_label(row["token"]) for row in rows]
+    labels = [style.token_label(row["token"]) for row in rows]
     if outside:
         labels[-1] += f" (rank {truth['rank']:,})"
-    colours = [ORANGE if truth and row.get("id") == truth["id"] else BLUE for row in rows]
+    colours = [style.ORANGE if truth and row.get("id") == truth["id"] else style.BLUE for row in rows]
     context = " ".join(place["context"].split())
     context = context if len(context) <= _CONTEXT_CHARS else "…" + context[-_CONTEXT_CHARS + 1 :]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         probabilities = [row["probability"] for row in rows]
-        bars(axes, labels, probabilities, list(map(percent, probabilities)), color=colours)
+        style.bars(axes, labels, probabilities, list(map(style.percent, probabilities)), color=colours)
         where = f" at {place['row']},{place['position']}" if "row" in place else ""
         axes.set_title(f"Next token{where}" + (f": {run}" if run else ""))
         axes.set_xlabel("probability")
@@ -102,16 +99,23 @@ def place_figure(place: Content, run: str | None = None) -> str:
         if truth:
             from matplotlib.patches import Patch
 
-            handles = [Patch(color=BLUE, label="predicted"), Patch(color=ORANGE, label="what the title says")]
+            handles = [
+                Patch(color=style.BLUE, label="predicted"),
+                Patch(color=style.ORANGE, label="what the title says"),
+            ]
             white = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}  # lines end at it
             axes.legend(handles=handles, loc="lower right", **white)
         if outside:
-            axes.axhline(len(rows) - 1.5, color=FAINT, linewidth=0.8, linestyle=":")
+            axes.axhline(len(rows) - 1.5, color=style.FAINT, linewidth=0.8, linestyle=":")
         read = f"row {place['row']}, tokens 0 to {place['position']}: " if "row" in place else ""
-        total = percent(sum(row["probability"] for row in top))
-        note(axes, f"after {read}{context}\nthese {len(top)} tokens hold {total} of the probability; · is a space")
+        total = style.percent(sum(row["probability"] for row in top))
+        style.note(
+            axes, f"after {read}{context}\nthese {len(top)} tokens hold {total} of the probability; · is a space"
+        )
 
-    return draw(build, 1.75 + ROW_IN * len(rows), f"Bar chart of the most probable next tokens after {context!r}")
+    return style.draw(
+        build, 1.75 + style.ROW_IN * len(rows), f"Bar chart of the most probable next tokens after {context!r}"
+    )
 
 
 def text(content: Content, part: str) -> list[list[str]]:
@@ -123,7 +127,7 @@ def text(content: Content, part: str) -> list[list[str]]:
     return [[name, format_metric("probability", row["probability"])] for name, row in rows]
 
 
-def view(content: Content) -> RenderableType:
+def view(content: Content) -> terminal.View:
     """Return one line per place; `predict --at` shows all of it."""
 
     def cells(place: Content) -> list[str]:
@@ -139,7 +143,7 @@ def view(content: Content) -> RenderableType:
     return terminal.stack("Next tokens at two places of the validation text", table)
 
 
-def place_view(place: Content) -> RenderableType:
+def place_view(place: Content) -> terminal.View:
     """Return the most probable tokens with bars (the longest fills the width), the truth's own row marked; below them
     what came next, where that is known."""
     from rich.console import Group

@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sevenepochs.ask.predictions import Progress
+from sevenepochs.comparison.paired import mean_interval
 from sevenepochs.data.titles import normalised
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.calibration import wilson
-from sevenepochs.questions.figures.style import BLUE, ORANGE, draw, heading, label, name_rows, note, percent
+from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
-
     from sevenepochs.ask.model import Model
     from sevenepochs.ask.samples import Sample
 
@@ -48,7 +45,6 @@ def analyze(model: Model, split: Split, progress: Progress = lambda done, total:
         ones that neither are nor nearly are a title of the corpus, because its text is not ours to publish.
     """
     from sevenepochs.ask import samples as ask
-    from sevenepochs.comparison.paired import mean_interval  # with scipy, half a second
 
     drawing = ask.Drawing(temperature=TEMPERATURE, top_k=None, seed=SEED)
     samples: list[Sample] = []
@@ -90,10 +86,9 @@ def _examples(titles: Sequence[str], split: Split) -> list[str]:
 
 
 def figure(content: Content, run: str | None = None) -> str:
-    """Return the SVG of analysis/samples.json; `run`: its name, for the title."""
     drawn = f"{content['n_titles']:,} drawn"
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         copied, lengths = figure.subplots(1, 2)
         model, people = content["copied"], content["copied_by_people"]
         _dots(
@@ -101,7 +96,7 @@ def figure(content: Content, run: str | None = None) -> str:
             [f"{model['n_titles']:,} drawn", f"{people['n_titles']:,} validation\ntitles"],
             [100 * row["share"] for row in (model, people)],
             [[100 * end for end in row["interval"]] for row in (model, people)],
-            [f"{row['n']:,}: {percent(row['share'])}" for row in (model, people)],
+            [f"{row['n']:,}: {style.percent(row['share'])}" for row in (model, people)],
         )
         copied.set_title("Training titles word for word")
         copied.set_xlabel("share of titles (%)")
@@ -115,37 +110,37 @@ def figure(content: Content, run: str | None = None) -> str:
         )
         lengths.set_title("Mean length")
         lengths.set_xlabel("characters a title")
-        heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
-        note(
+        style.heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
+        style.note(
             copied,
             f"temperature {content['temperature']:g}, all tokens, seed {content['seed']}; {content['n_distinct']:,} of "
             f"{content['n_titles']:,} are different, {content['n_ended']:,} came to an end; bars: 95 % intervals",
         )
 
-    return draw(build, 3.4, f"Share of {drawn} titles that are training titles, and their mean length")
+    return style.draw(build, 3.4, f"Share of {drawn} titles that are training titles, and their mean length")
 
 
 def _dots(
-    axes: Axes,
+    axes: style.Axes,
     labels: Sequence[str],
     values: Sequence[float],
     intervals: Sequence[Sequence[float]],
     texts: Sequence[str],
 ) -> None:
     """Draw the model's value above that of people, with intervals; markers differ as colours do."""
-    looks = ((BLUE, "o", "this model"), (ORANGE, "s", "people"))
+    looks = ((style.BLUE, "o", "this model"), (style.ORANGE, "s", "people"))
     for place, ((colour, marker, who), value, (low, high)) in enumerate(zip(looks, values, intervals, strict=True)):
         # rounding may leave an end of the interval on the wrong side of the value
         error = [[max(0.0, value - low)], [max(0.0, high - value)]]
         axes.errorbar(value, place, xerr=error, color=colour, marker=marker, capsize=3, linestyle="none", label=who)
-        label(axes, texts[place], (max(value, high), place), 6)
-    name_rows(axes, labels)
+        style.label(axes, texts[place], (max(value, high), place), 6)
+    style.name_rows(axes, labels)
     axes.set_ylim(len(labels) - 0.3, -0.6)
     widest = max(high for _, high in intervals)
     axes.set_xlim(-0.03 * widest, 1.6 * widest)  # a whole marker at 0, and room for the numbers
 
 
-def view(content: Content) -> RenderableType:
+def view(content: Content) -> terminal.View:
     """Return what is copied beside what people repeat, how varied and long it is, and examples."""
 
     def cells(name: str, row: Content) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sevenepochs.metrics import format_metric
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+View: TypeAlias = "RenderableType"
+"""What the terminal shows of an answer."""
 Cell = str | tuple[str, str]
 """Plain text, or text and its style. Nothing in it is read as markup."""
 Column = str | Mapping[str, Any]
@@ -61,7 +63,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], **look: Any
     return made
 
 
-def stack(heading: str, *parts: Cell | Table) -> RenderableType:
+def stack(heading: str, *parts: Cell | View) -> View:
     """Return a bold heading above lines of text and tables."""
     from rich.console import Group
 

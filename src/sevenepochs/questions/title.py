@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
 
 
 def figure(found: Content) -> str:
@@ -21,7 +17,7 @@ def figure(found: Content) -> str:
     rows = found["tokens"]
     texts = [f"{format_metric('surprisal_bits', row['surprisal_bits'])} (rank {row['rank']:,})" for row in rows]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         bits = [row["surprisal_bits"] for row in rows]
         style.bars(axes, [style.token_label(row["token"]) for row in rows], bits, texts, color=style.BLUE)
@@ -41,7 +37,7 @@ def two_runs_figure(found: Content) -> str:
     """Return the SVG of a title under two runs: bits that the second gained, to the right, or lost, to the left."""
     rows = found["segments"]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         gained = [row["gained_bits"] for row in rows]
         # the side says it as well, for readers who cannot tell the colours apart
@@ -66,7 +62,7 @@ def two_runs_figure(found: Content) -> str:
     )
 
 
-def view(found: Content) -> RenderableType:
+def view(found: Content) -> terminal.View:
     """Return a row per token: surprisal with a bar, rank, and what was expected instead."""
     highest = max(row["surprisal_bits"] for row in found["tokens"]) or 1.0
 
@@ -84,7 +80,7 @@ def view(found: Content) -> RenderableType:
     return terminal.table(("token", ">bits", "", ">rank", ">probability", "expected"), map(cells, found["tokens"]))
 
 
-def two_runs_view(found: Content) -> RenderableType:
+def two_runs_view(found: Content) -> terminal.View:
     """Return a row per stretch of text, the bits of both runs, and what the second one gained; then the totals."""
     first, second = found["runs"]
     largest = max(abs(row["gained_bits"]) for row in found["segments"]) or 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,14 +20,9 @@ from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.protocol.budget import char_count
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import PALETTE, draw, heading, label, name_rows, note
+from sevenepochs.questions.figures.style import PALETTE, Figure, draw, heading, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.questions.targets import Targets
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from rich.console import RenderableType
-    from rich.table import Table
 
 N_EXTREMES = 10  # titles on either end that are published, by number
 N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
@@ -245,10 +240,10 @@ def _loss_of(breakdown: Content) -> tuple[str, str]:
     return ("nats_per_char", "exact_val_loss") if of_titles else ("nats_per_token", "nats_per_token")
 
 
-def view(content: Content) -> RenderableType:
+def view(content: Content) -> terminal.View:
     """Return one table per breakdown; the dim last column draws the share of all nats."""
 
-    def table(breakdown: Content) -> Table:
+    def table(breakdown: Content) -> terminal.View:
         key, metric = _loss_of(breakdown)
         what, unit = ("titles", "nats/char") if key == "nats_per_char" else ("tokens", "nats/token")
         columns: tuple[terminal.Column, ...] = (
@@ -270,8 +265,7 @@ def view(content: Content) -> RenderableType:
     return terminal.stack(title, *map(table, (*content["tokens"], *content["titles"])))
 
 
-def extremes_view(content: Content) -> RenderableType:
-    """Return the first few on either end."""
+def extremes_view(content: Content) -> terminal.View:
     rows = (
         (end, format_metric("title_loss", row["nats_per_char"]), str(row["index"]), terminal.plain(row["text"]))
         for end in ("worst", "best")

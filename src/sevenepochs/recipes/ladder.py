@@ -7,10 +7,9 @@ that a laptop's CPU can try each step. After `laptop`, only R-Drop and the size 
 
 from typing import Any
 
-from sevenepochs.data.batches.shuffled_stream import ShuffledStream
-from sevenepochs.data.batches.stream import Stream
+from sevenepochs.data.batches.stream import ShuffledStream, Stream
 from sevenepochs.data.batches.title_rows import TitleRows
-from sevenepochs.data.tokenizer.unigram import Unigram
+from sevenepochs.data.tokenizer.trained import Unigram
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.objective import RDrop
 from sevenepochs.learning.optim.muon import Muon

@@ -5,7 +5,7 @@ same. Tests hold them equal to the rungs that lead there.
 from sevenepochs.data.batches.stream import Stream
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.data.corpus.hub import HubCorpus
-from sevenepochs.data.tokenizer.unigram import Unigram
+from sevenepochs.data.tokenizer.trained import Unigram
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.averaging import LastWeights
 from sevenepochs.learning.objective import RDrop

@@ -1,6 +1,6 @@
 """Beside the ladder: controls, and techniques that did not make it; docs/log has their results."""
 
-from sevenepochs.data.batches.shuffled_stream import ShuffledStream
+from sevenepochs.data.batches.stream import ShuffledStream
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.averaging import EMA, Tail
 from sevenepochs.learning.objective import RDrop

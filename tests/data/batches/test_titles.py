@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sevenepochs.data.batches.shuffled_stream import ShuffledStream
+from sevenepochs.data.batches.stream import ShuffledStream
 from sevenepochs.data.batches.title_rows import IGNORED, TitleRows
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.rows import check_rows

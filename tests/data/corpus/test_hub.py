@@ -44,8 +44,9 @@ def put(cache: Path, sha: str, name: str, titles: list[str | None]) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Any attempt to reach the hub fails at once, and is noted."""
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Any attempt to reach the hub fails at once, and is noted. Its cache is the test's folder."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     tried: list[str] = []
 
     def unreachable(*args: Any, **kwargs: Any) -> Any:
@@ -59,7 +60,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def load(revision: str, cache: Path, said: list[str] | None = None) -> Corpus:
-    return HubCorpus(revision).load((said if said is not None else []).append, cache_dir=str(cache))
+    huggingface_hub.constants.HF_HUB_CACHE = str(cache)  # the fixture above puts it back
+    return HubCorpus(revision).load((said if said is not None else []).append)
 
 
 def known_as(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -108,7 +110,7 @@ def test_the_hub_s_own_client_finds_the_same_file(tmp_path: Path) -> None:
         local_files_only=True,
     )
     assert Path(found) == link
-    assert HubCorpus().is_cached(str(tmp_path))
+    assert HubCorpus().is_cached()
 
 
 def test_the_environment_chooses_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +160,13 @@ def test_shards_are_joined_in_sorted_order(tmp_path: Path, no_network: list[str]
     put(tmp_path, OTHER_SHA, "data/train-00001-of-00002.parquet", [*TITLES[30:]])
     put(tmp_path, OTHER_SHA, "data/train-00000-of-00002.parquet", [*TITLES[:30]])
     assert list(load(OTHER_SHA, tmp_path).rows) == TITLES
-    assert HubCorpus(OTHER_SHA).is_cached(str(tmp_path))
+    assert HubCorpus(OTHER_SHA).is_cached()
     assert no_network == []
 
 
 def test_some_of_several_shards_are_not_taken_for_all(tmp_path: Path) -> None:
     put(tmp_path, OTHER_SHA, "data/train-00000-of-00002.parquet", [*TITLES])
-    assert not HubCorpus(OTHER_SHA).is_cached(str(tmp_path))
+    assert not HubCorpus(OTHER_SHA).is_cached()
     with pytest.raises(UserError, match="cannot be fetched"):
         load(OTHER_SHA, tmp_path)
 

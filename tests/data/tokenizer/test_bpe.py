@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers
 
-from sevenepochs.data.tokenizer import bpe
+from sevenepochs.data.tokenizer import trained
 from sevenepochs.data.tokenizer.base import SPECIAL_TOKENS, Tokenizer
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, joined_text
 
@@ -106,14 +106,12 @@ def test_a_title_that_says_unk_itself_is_no_loss(train_only):
 
 
 def test_a_tokenizer_is_trained_anew_where_the_code_that_trains_it_has_changed(tmp_path, monkeypatch):
-    from sevenepochs.data.tokenizer import trained_once as module
-
     monkeypatch.setenv("SEVENEPOCHS_CACHE", str(tmp_path))
     config = BPE(vocab_size=320)
     for _ in range(2):
         config.build(Split(("aaa",) * 9, ("aaa",)))
     assert len(list(tmp_path.rglob("*.tok"))) == 1
-    monkeypatch.setattr(module, "_source", lambda config: "another version")
+    monkeypatch.setattr(trained, "_source", lambda config: "another version")
     config.build(Split(("aaa",) * 9, ("aaa",)))
     assert len(list(tmp_path.rglob("*.tok"))) == 2
 
@@ -283,14 +281,14 @@ def test_another_process_trains_the_same_tokenizer(tmp_path, parallel):
     here = BPE(vocab_size=600).build(Split(tuple(titles), ("x",)))
     code = (
         "import json, sys\n"
-        "from sevenepochs.protocol.budget import Split\nfrom sevenepochs.data.tokenizer.bpe import BPE\n"
+        "from sevenepochs.protocol.budget import Split\nfrom sevenepochs.data.tokenizer.trained import BPE\n"
         "t = BPE(vocab_size=600).build(Split(tuple(json.load(sys.stdin)), ('x',)))\n"
         "import hashlib\n"
         'print(t.sha256, hashlib.sha256(t.encode_stream(json.loads(\'["Title 3", ""]\')).tobytes()).hexdigest())'
     )
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(bpe.__file__).parents[3]),
+        "PYTHONPATH": str(Path(trained.__file__).parents[3]),
         "SEVENEPOCHS_CACHE": str(tmp_path),
         "TOKENIZERS_PARALLELISM": parallel,
         "RAYON_NUM_THREADS": "4" if parallel == "true" else "1",

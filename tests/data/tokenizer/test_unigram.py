@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sevenepochs.data.tokenizer.base import SPECIAL_TOKENS, Tokenizer
-from sevenepochs.data.tokenizer.unigram import Unigram, _canonical
+from sevenepochs.data.tokenizer.trained import Unigram, _canonical
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, joined_text
 

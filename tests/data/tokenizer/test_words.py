@@ -11,8 +11,7 @@ from tokenizers import models, pre_tokenizers
 
 from sevenepochs.data.tokenizer import words
 from sevenepochs.data.tokenizer.base import SPECIAL_TOKENS
-from sevenepochs.data.tokenizer.bpe import BPE
-from sevenepochs.data.tokenizer.unigram import Unigram
+from sevenepochs.data.tokenizer.trained import BPE, Unigram
 from sevenepochs.data.tokenizer.words import cuts_at_words, encode_titles
 from sevenepochs.protocol.budget import Split
 

@@ -8,7 +8,10 @@ length, the places of a row are put in a random order, and so are the rows. All 
 A title longer than a row is cut; each of its later pieces begins a row, since no `<eos>` parts it from what stands
 before it.
 
-P pieces (titles, or parts of long ones), R rows, T position in the row.
+A title's targets are its tokens and the `<eos>` that closes it; its inputs are the `<eos>` before it and its tokens. So
+any order of whole titles is a stream like the first one.
+
+N titles, P pieces (titles, or parts of long ones), R rows, T position in the row.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sevenepochs.data.batches import BatchesConfig, TrainingBatches
-from sevenepochs.data.batches.title_pieces import find_titles, ranges, rows_of_whole_titles
 from sevenepochs.protocol.rows import Rows
 
 IGNORED = -100  # a target that is not scored; torch's cross-entropy knows it by this number
@@ -27,7 +29,7 @@ IGNORED = -100  # a target that is not scored; torch's cross-entropy knows it by
 
 @dataclass(frozen=True)
 class TitleRows(BatchesConfig, kind="title_rows"):
-    """At most `batch_size` rows a step: those of an epoch are spread over as few steps as they need, evenly."""
+    """At most `batch_size` rows per step: those of an epoch are spread evenly over as few steps as they need."""
 
     batch_size: int = 16
     block_size: int = 256
@@ -45,8 +47,7 @@ class TitleRowsBatches:
     def __init__(self, ids: np.ndarray, eos_id: int, seed: int, batch_size: int, block_size: int) -> None:
         self._targets, self._inputs = ids, np.concatenate((np.array([eos_id], dtype=ids.dtype), ids[:-1]))
         self._eos_id, self._seed, self._shape = eos_id, seed, (batch_size, block_size)
-        titles = find_titles(ids, eos_id)
-        self._start_P, self._length_P, self._opens_P = _pieces(titles.start_N, titles.length_N, block_size)
+        self._start_P, self._length_P, self._opens_P = _pieces(*find_titles(ids, eos_id), block_size)
         order = np.random.default_rng((seed, 0)).permutation(len(self._start_P))
         self._row_P = _pack(self._length_P, self._opens_P, order, block_size)
         n_rows = int(self._row_P.max()) + 1
@@ -123,3 +124,36 @@ def _pack(length_P: np.ndarray, opens_P: np.ndarray, order_P: np.ndarray, block_
         if free > length:
             insort(room, (free - length, row))
     return row_P
+
+
+def find_titles(ids: np.ndarray, eos_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stream position of each title's first target, and its number of targets: (N,) each. The last title may
+    be cut, with no `<eos>` behind it."""
+    end_N = np.flatnonzero(ids == eos_id) + 1
+    if not len(end_N) or end_N[-1] < len(ids):
+        end_N = np.append(end_N, len(ids))
+    start_N = np.concatenate(([0], end_N[:-1]))
+    return start_N, end_N - start_N
+
+
+def rows_of_whole_titles(ids: np.ndarray, eos_id: int, block_size: int) -> Rows:
+    """Return scoring rows: as many whole titles as fit, in order. The later rows of a long title begin inside it, as
+    far back as fits, and score what the rows before have not. The stream may end inside a title."""
+    rows: list[tuple[int, int, int]] = []
+    for start, length in np.transpose(find_titles(ids, eos_id)).tolist():
+        stop = start + length
+        if rows and stop - rows[-1][0] <= block_size:
+            rows[-1] = (*rows[-1][:2], stop)
+            continue
+        first = start
+        while first < stop:
+            end = min(stop, first + block_size)
+            rows.append((max(start, end - block_size), first, end))
+            first = end
+    return Rows(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+
+def ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return start[0] .. start[0]+length[0]-1, start[1] .. and so on, as one array."""
+    before = np.cumsum(length) - length
+    return np.repeat(start - before, length) + np.arange(length.sum())

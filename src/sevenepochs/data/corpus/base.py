@@ -1,7 +1,7 @@
-"""A loaded corpus (titles in file order, plus facts about where they came from) and the config that loads one.
+"""A loaded corpus (titles in file order, and facts about their source) and the config that loads one.
 
-A corpus knows nothing of tokens; `split()` cuts it by the protocol's rule, `protocol.budget.split_titles`, which lives
-in one place. Only development titles (development.py), which choose but never report, are cut otherwise.
+`split()` cuts a corpus by the protocol's rule, `protocol.budget.split_titles`. Only development titles are cut
+otherwise (development.py); they choose but never report.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import dataclasses
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from sevenepochs.config import Config
 from sevenepochs.data import check_text
@@ -22,8 +22,7 @@ DEFAULT_COLUMN = "title"
 MAX_TITLE_CHARS = 10_000  # real titles have at most some 150; a longer one means the file is not what it seems
 
 
-@dataclasses.dataclass(frozen=True)
-class Floor:
+class Floor(NamedTuple):
     """The least loss that a model which knew the true distribution would get on these very titles.
 
     Attributes:
@@ -54,22 +53,22 @@ class Corpus:
     split_of: Callable[[Sequence[str]], Split] = dataclasses.field(default=split_titles, compare=False, repr=False)
 
     def split(self) -> Split:
-        """Training and validation titles."""
+        """Return training and validation titles."""
         return self.split_of(self.rows)
 
     def floor(self, validation_titles: Sequence[str]) -> Floor | None:
-        """The floor on these titles, or None where nobody knows the true distribution (every real corpus)."""
+        """Return the floor on these titles, or None where nobody knows the true distribution (every real corpus)."""
         return None if self.floor_of is None else self.floor_of(validation_titles)
 
 
 def to_stderr(message: str) -> None:
-    """The default for `announce`: a 426 MB download should not start silently, nor disturb what stdout carries."""
+    """The default for `announce`: a 426 MB download should not start silently, nor disturb stdout."""
     print(message, file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class CorpusConfig(Config, ABC):
-    """Where the titles come from. Subclasses: HubCorpus, FileCorpus, SampleCorpus."""
+    """Where the titles come from."""
 
     @abstractmethod
     def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
@@ -83,13 +82,13 @@ class CorpusConfig(Config, ABC):
         """
 
     def to_fetch(self) -> str | None:
-        """What `--corpus` takes to fetch these titles, e.g. "hub --revision 2023", where `load` would have to download
-        them first; None where it reads what is on this machine."""
+        """Return what `--corpus` takes to fetch these titles, e.g. "hub --revision 2023", where `load` would download
+        them first; else None."""
         return None
 
 
 def check_title(title: str, where: str) -> str:
-    """The title itself, or a UserError where it cannot be one: too long, a NUL, or half a surrogate pair.
+    """Return the title itself, or raise a UserError where it cannot be one: too long, a NUL, half a surrogate pair.
 
     Args:
         where: file and line or row, for the message.
@@ -105,10 +104,9 @@ def check_title(title: str, where: str) -> str:
 
 
 def refuse_constant(rows: Sequence[str], where: str) -> None:
-    """Raise a UserError when all titles are one and the same: validation would only ask for what training said."""
-    titles: Iterable[str] = (title.strip() for title in rows)
-    first = next(iter(titles), None)
-    if first is not None and len(rows) > 1 and all(title == first for title in titles):
+    """Raise a UserError when all titles are equal: validation would repeat training."""
+    first = rows[0].strip() if len(rows) > 1 else None
+    if first is not None and all(title.strip() == first for title in rows):
         raise UserError(
             f"{where}: all {len(rows):,} titles are {first[:40]!r}; a corpus of one title cannot be split into "
             "training and validation; is this the right column?"
@@ -116,5 +114,5 @@ def refuse_constant(rows: Sequence[str], where: str) -> None:
 
 
 def slug(text: str) -> str:
-    """`text` as a part of a file name: letters, digits, `_` and `-`, at most 40."""
+    """Return `text` as a part of a file name: letters, digits, `_` and `-`, at most 40."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:40] or "corpus"

@@ -15,13 +15,12 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import EOS, Split, split_titles
 
 SPECIAL_TEXTS = ("<pad>", EOS, "<unk>")  # the stock tokenizer's; in a title, they would be read as the token
-N_FREQUENT_WORDS = 20
 _DOUBTFUL_SHARE = 0.1  # real titles: 1.5 % of the stand-in's validation titles are in training, one title is empty
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
-    """Counts, lengths, overlaps and words of the titles that the protocol uses (at most 100,000 of the rows).
+    """Return counts, lengths, overlaps and words of the titles that the protocol uses (at most 100,000 of the rows).
 
     Words are counted in training titles only: the validation titles are not for looking at.
 
@@ -30,7 +29,8 @@ def describe(corpus: Corpus) -> dict[str, Any]:
     """
     split = split_titles(corpus.rows)
     titles = split.train + split.validation
-    description: dict[str, Any] = {
+    floor = corpus.floor(split.validation)
+    return {
         "name": corpus.name,
         "n_rows": len(corpus.rows),
         "n_titles_used": len(titles),
@@ -44,14 +44,10 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "recognised": corpus.source["recognised"],
         "licence": corpus.source["licence"],
         "source": corpus.source,
-        "floor_nats_per_char": None,
-        "floor_standard_error": None,
+        "floor_nats_per_char": floor.value_nats_per_char if floor else None,
+        "floor_standard_error": floor.standard_error if floor else None,
         "entropy_rate_nats_per_char": corpus.source.get("entropy_rate_nats_per_char"),
     }
-    if floor := corpus.floor(split.validation):
-        description["floor_nats_per_char"] = floor.value_nats_per_char
-        description["floor_standard_error"] = floor.standard_error
-    return description
 
 
 def lengths(values: np.ndarray) -> dict[str, float]:
@@ -79,24 +75,24 @@ def empty_and_seen(split: Split) -> dict[str, int]:
 def doubts(split: Split) -> list[str]:
     """Return a line for each reason to doubt what a loss on this split means: a tenth of its titles is empty, or of its
     validation titles is in training."""
-    counts, n_validation = empty_and_seen(split), len(split.validation)
+    n_empty, n_known = empty_and_seen(split).values()
+    n_validation = len(split.validation)
     n_titles = len(split.train) + n_validation
     found = []
-    if (share := counts["n_empty_titles"] / n_titles) >= _DOUBTFUL_SHARE:
+    if (share := n_empty / n_titles) >= _DOUBTFUL_SHARE:
         found.append(
-            f"{counts['n_empty_titles']:,} of {n_titles:,} titles are empty ({format_metric('share', share)}) and "
-            "count in every figure; is this the right column?"
+            f"{n_empty:,} of {n_titles:,} titles are empty ({format_metric('share', share)}) and count in every "
+            "figure; is this the right column?"
         )
-    if (share := counts["n_validation_titles_in_train"] / n_validation) >= _DOUBTFUL_SHARE:
+    if (share := n_known / n_validation) >= _DOUBTFUL_SHARE:
         found.append(
-            f"{counts['n_validation_titles_in_train']:,} of {n_validation:,} validation titles are in training word "
-            f"for word ({format_metric('share', share)}): the loss also measures what is known by heart"
+            f"{n_known:,} of {n_validation:,} validation titles are in training word for word "
+            f"({format_metric('share', share)}): the loss also measures what is known by heart"
         )
     return found
 
 
 def frequent_words(titles: Sequence[str]) -> list[tuple[str, int]]:
-    """Words, whatever their case, and how often they occur."""
+    """Return the 20 most frequent words, whatever their case, and how often they occur; ties by word."""
     counts = collections.Counter(word for title in titles for word in _WORD.findall(title.lower()))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))  # ties by word: the order is reproducible
-    return ordered[:N_FREQUENT_WORDS]
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:20]

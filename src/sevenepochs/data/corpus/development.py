@@ -1,13 +1,13 @@
 """Titles to choose by: some training titles of another corpus to train on, others of them to score on.
 
-The validation titles of the inner corpus are never read by such a run. Of 90,000 training titles the first 20,000 are
-trained on and the last 5,000 choose (docs/choosing.md); other sizes keep those shares, 2/9 and 1/18.
+Such a run never reads the inner corpus's validation titles. Of 90,000 training titles it trains on the first 20,000 and
+scores the last 5,000 (docs/choosing.md); other sizes keep those shares, 2/9 and 1/18.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sevenepochs.data.corpus.base import Corpus, CorpusConfig, to_stderr
 from sevenepochs.data.corpus.hub import HubCorpus
@@ -46,17 +46,14 @@ class Development(CorpusConfig, kind="development"):
                 f"{inner.name} has {len(titles)} training titles; at proxy scale at least 10 are needed, "
                 "so that one is left to choose by"
             )
-        rows = (*titles[:n_train], *titles[-n_development:])
-
-        def cut(rows: Sequence[str]) -> Split:
-            return Split(tuple(rows[:n_train]), tuple(rows[n_train:]))
-
+        split = Split(titles[:n_train], titles[-n_development:])
         # another kind: these are not the challenge's titles, even where the inner corpus is recognised
         source = {**inner.source, "kind": "development", "recognised": None, "of": inner.source.get("recognised")}
-        return Corpus(inner.name + PROXY_SUFFIX, rows, source, inner.floor_of, cut)
+        rows = split.train + split.validation
+        return Corpus(inner.name + PROXY_SUFFIX, rows, source, inner.floor_of, lambda rows: split)
 
 
 def moved(corpus: CorpusConfig, place: CorpusConfig) -> CorpusConfig:
-    """The same titles from another place: development titles of `place` where `corpus` is development titles."""
+    """Return the same titles from another place: development titles of `place` where `corpus` is development titles."""
     is_inner = isinstance(corpus, Development) and not isinstance(place, Development)
     return Development(of=place) if is_inner else place

@@ -20,19 +20,18 @@ from sevenepochs.data.corpus.base import MAX_TITLE_CHARS
 from sevenepochs.errors import UserError
 
 MAX_LINE_BYTES = 1_000_000  # a line may carry other columns beside the title, but never has to fill the memory
-_MARKS = (  # the longer one first: UTF-32's begins like UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
-    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
-    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
-)
-_PACKED = (
-    (b"PK\x03\x04", "a zip archive (an xlsx is one): unpack it, or save the sheet as csv"),
-    (b"PAR1", "parquet: let its name end in .parquet"),
-    (b"BZh", "bzip2: unpack it with bunzip2"),
-    (b"\xfd7zXZ", "xz: unpack it with unxz"),
-    (b"\x28\xb5\x2f\xfd", "zstd: unpack it with unzstd"),
-)
 _GZIP = b"\x1f\x8b"
+_FORMATS = (  # UTF-32's mark before UTF-16's, with which it begins
+    (_GZIP, "is gzip data; give it that name: mv {name} {name}.gz"),
+    (codecs.BOM_UTF32_LE, "begins with ff fe 00 00, so it is UTF-32 and not UTF-8; add --encoding utf-32"),
+    (codecs.BOM_UTF16_LE, "begins with ff fe, so it is UTF-16 and not UTF-8; add --encoding utf-16"),
+    (codecs.BOM_UTF16_BE, "begins with fe ff, so it is UTF-16 and not UTF-8; add --encoding utf-16"),
+    (b"PK\x03\x04", "is a zip archive (an xlsx is one): unpack it, or save the sheet as csv"),
+    (b"PAR1", "is parquet: let its name end in .parquet"),
+    (b"BZh", "is bzip2: unpack it with bunzip2"),
+    (b"\xfd7zXZ", "is xz: unpack it with unxz"),
+    (b"\x28\xb5\x2f\xfd", "is zstd: unpack it with unzstd"),
+)
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _OWN_ENCODING = "name the file's own encoding with --encoding, or leave it out for UTF-8"
 _HEAD_BYTES = 8
@@ -115,12 +114,17 @@ class TextFile:
 
     def _decoded(self, number: int, line: bytes) -> str:
         self._head = self._head or line[:_HEAD_BYTES]
+        where = f"{self._path.name}, line {number:,}"
         if b"\0" in line:
-            raise self._nul(number, line)
+            advice = self._other_format() or _utf16_without_mark(line)
+            advice = advice or "so it is not UTF-8 text; save the file as UTF-8, or name its encoding with --encoding"
+            raise UserError(f"{where}: contains a NUL byte; {advice}")
         try:
             text = line.decode(self._encoding)
         except UnicodeDecodeError as error:
-            raise self._undecodable(number, line, error.start) from None
+            name = "UTF-8" if self._encoding == "utf-8" else self._encoding
+            at = f"byte {error.start + 1}: not {name} (0x{line[error.start]:02x})"
+            raise UserError(f"{where}, {at}; {self._other_format() or self._other_encoding(line)}") from None
         self._has_utf8 |= not line.isascii()
         return text
 
@@ -131,29 +135,10 @@ class TextFile:
         what = f"the gzip data is damaged or cut short ({error})"
         return UserError(f"{self._path.name}, line {number:,}: {what}; {advice}, or fetch it again")
 
-    def _nul(self, number: int, line: bytes) -> UserError:
-        advice = self._other_format() or _utf16_without_mark(line)
-        advice = advice or "so it is not UTF-8 text; save the file as UTF-8, or name its encoding with --encoding"
-        return UserError(f"{self._path.name}, line {number:,}: contains a NUL byte; {advice}")
-
-    def _undecodable(self, number: int, line: bytes, at: int) -> UserError:
-        name = "UTF-8" if self._encoding == "utf-8" else self._encoding
-        where = f"{self._path.name}, line {number:,}, byte {at + 1}: not {name} (0x{line[at]:02x})"
-        return UserError(f"{where}; {self._other_format() or self._other_encoding(line)}")
-
     def _other_format(self) -> str | None:
-        """Return what the file's first bytes say that it is, and what to do; None where they say nothing."""
-        name = shlex.quote(self._path.name)
-        if self._head.startswith(_GZIP):
-            return f"the file is gzip data; give it that name: mv {name} {name}.gz"
-        for mark, encoding, called in _MARKS:
-            if self._head.startswith(mark):
-                shown = " ".join(f"{byte:02x}" for byte in mark)
-                return f"the file begins with {shown}, so it is {called} and not UTF-8; add --encoding {encoding}"
-        for mark, advice in _PACKED:
-            if self._head.startswith(mark):
-                return f"the file is {advice}"
-        return None
+        """What the file's first bytes say that it is, and what to do; None where they say nothing."""
+        found = next((advice for mark, advice in _FORMATS if self._head.startswith(mark)), None)
+        return f"the file {found.format(name=shlex.quote(self._path.name))}" if found else None
 
     def _other_encoding(self, line: bytes) -> str:
         if self._encoding != "utf-8":

@@ -56,29 +56,26 @@ class HubCorpus(CorpusConfig, kind="hub"):
         """The commit."""
         return next((known.revision for known in KNOWN_VERSIONS if known.name == self.revision), self.revision)
 
-    def is_cached(self, cache_dir: str | None = None) -> bool:
+    def is_cached(self) -> bool:
         """Return whether `load` would need no network."""
-        return _cached(self.sha, cache_dir)[1]
+        return _cached(self.sha)[1]
 
     def to_fetch(self) -> str | None:
         return None if self.is_cached() else f"hub --revision {shlex.quote(self.revision)}"
 
-    def load(self, announce: Callable[[str], None] = to_stderr, *, cache_dir: str | None = None) -> Corpus:
-        """Read the titles from the hub's cache, downloading what is not there yet.
-
-        Args:
-            cache_dir: instead of the hub's usual cache (HF_HOME, HF_HUB_CACHE).
+    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+        """Read the titles from the hub's cache (HF_HOME, HF_HUB_CACHE), downloading what is not there yet.
 
         Raises:
             UserError: the hub cannot be reached, or no longer has this revision; the alternatives are named.
         """
         known = next((known for known in KNOWN_VERSIONS if known.revision == self.sha), None)
         version = known.name if known else self.sha[:8]
-        paths, certain = _cached(self.sha, cache_dir)
+        paths, certain = _cached(self.sha)
         warnings = []
         if not certain:
             try:
-                paths = _download(self.sha, version, announce, cache_dir)
+                paths = _download(self.sha, version, announce)
             except UserError:
                 if not paths:
                     raise
@@ -108,9 +105,9 @@ class HubCorpus(CorpusConfig, kind="hub"):
         return Corpus(f"hub{version}" if known else f"hub-{version}", rows, source)
 
 
-def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
+def _cached(sha: str) -> tuple[list[Path], bool]:
     """The revision's cached files, and whether those are all for certain, so that the network need not be asked."""
-    snapshot = _cache(cache_dir) / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
+    snapshot = _cache() / f"datasets--{DATASET.replace('/', '--')}" / "snapshots" / sha
     if (snapshot / MAIN_FILE).is_file():
         return [snapshot / MAIN_FILE], True
     found = sorted(path for path in snapshot.rglob("*.parquet") if path.is_file())
@@ -121,16 +118,14 @@ def _cached(sha: str, cache_dir: str | None) -> tuple[list[Path], bool]:
     return found, bool(counts)
 
 
-def _cache(cache_dir: str | None) -> Path:
-    """The folder named, the hub's usual one, or ours for a user without a home: the hub's client would make `~`."""
+def _cache() -> Path:
+    """The hub's folder, or ours for a user without a home: the hub's client would make one called `~`."""
     from huggingface_hub import constants
 
-    if cache_dir is None and constants.HF_HUB_CACHE.startswith("~"):
-        return own_cache_dir() / "hub"
-    return Path(cache_dir or constants.HF_HUB_CACHE)
+    return own_cache_dir() / "hub" if constants.HF_HUB_CACHE.startswith("~") else Path(constants.HF_HUB_CACHE)
 
 
-def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir: str | None) -> list[Path]:
+def _download(sha: str, version: str, announce: Callable[[str], None]) -> list[Path]:
     """Fetch what is missing. Any failure becomes one UserError: whatever went wrong, the alternatives are the same."""
     from huggingface_hub import constants, hf_hub_download
 
@@ -145,7 +140,7 @@ def _download(sha: str, version: str, announce: Callable[[str], None], cache_dir
             f"licence {HUB_LICENCE}; it is kept in the cache for the next time"
         )
         return [
-            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=str(_cache(cache_dir))))
+            Path(hf_hub_download(DATASET, name, repo_type="dataset", revision=sha, cache_dir=str(_cache())))
             for name in sizes
         ]
     except Exception as error:  # the hub's client raises from several libraries, which differ between its versions

@@ -22,8 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sevenepochs.errors import UserError, nearest
-
 Rules = Mapping[str, Mapping[str, float] | Sequence[str]]
 _REFERENCE = re.compile(r"\{([a-z0-9_]+)\}")
 
@@ -62,9 +60,7 @@ class Grammar:
         self._cumulative = {
             name: list(itertools.accumulate(a.probability for a in alts)) for name, alts in rules.items()
         }
-        # characters that an expansion may begin and end with; "" if it may be empty
-        self._first: dict[str, set[str]] = {}
-        self._last: dict[str, set[str]] = {}
+        self._first: dict[str, set[str]] = {}  # characters that an expansion may begin with; "" if it may be empty
         entropy: dict[str, float] = {}
         chars: dict[str, float] = {}
         count: dict[str, int] = {}
@@ -77,13 +73,10 @@ class Grammar:
                 for a in alternatives
             )
             count[name] = sum(math.prod(count[r] for r in a.refs) for a in alternatives)
-            self._first[name] = set().union(*(_edges(a.symbols, self._first, 0) for a in alternatives))
-            self._last[name] = set().union(*(_edges(a.symbols, self._last, -1) for a in alternatives))
+            self._first[name] = set().union(*(self._first_of(a) for a in alternatives))
         # The first character decides most choices, so a parse looks only at the alternatives that may begin with it.
         self._by_first = {
-            name: {
-                c: [a for a in alts if _edges(a.symbols, self._first, 0) & {c, ""}] for c in self._first[name] | {""}
-            }
+            name: {c: [a for a in alts if self._first_of(a) & {c, ""}] for c in self._first[name] | {""}}
             for name, alts in rules.items()
         }
         self.entropy_nats_per_title = entropy[start]
@@ -92,19 +85,15 @@ class Grammar:
 
     @staticmethod
     def from_rules(rules: Rules, start: str = "title") -> Grammar:
-        """Compile and check the rules.
+        """Compile the rules. A test checks those that ship: all used, titles stripped and without "<" (`<eos>`).
 
         Raises:
-            UserError: an unknown, unused or recursive rule, a bad weight, a brace that refers to nothing, or titles
-                that may be empty, begin or end with a space (the split strips titles, so their probability would be
-                lost) or contain "<" (`<eos>`).
+            KeyError, graphlib.CycleError: an unknown or a recursive rule.
         """
-        grammar = Grammar(_ordered({name: _compile(name, body) for name, body in rules.items()}, start), start)
-        if any("<" in s for alts in grammar.rules.values() for a in alts for s in a.symbols if isinstance(s, str)):
-            raise UserError('grammar: "<" is not allowed, so that no title can contain a special token such as <eos>')
-        if not all(text.strip() for text in grammar._first[start] | grammar._last[start]):
-            raise UserError("grammar: a title could be empty, or begin or end with a space; titles are stripped")
-        return grammar
+        compiled = {name: _compile(body) for name, body in rules.items()}
+        refs = {name: [ref for a in alternatives for ref in a.refs] for name, alternatives in compiled.items()}
+        ordered = graphlib.TopologicalSorter(refs).static_order()  # every recursion over the grammar is then one loop
+        return Grammar({name: compiled[name] for name in ordered}, start)
 
     def sample(self, rng: np.random.Generator) -> str:
         """Draw one title. Uses `rng.random()` alone, the part of NumPy's generators that changes least."""
@@ -120,27 +109,6 @@ class Grammar:
             index = bisect.bisect_right(self._cumulative[symbol.name], rng.random(), hi=len(alternatives) - 1)
             stack.extend(reversed(alternatives[index].symbols))
         return "".join(pieces)
-
-    def enumerate(self, max_titles: int = 100_000) -> dict[str, float]:
-        """Return every title with its probability.
-
-        Raises:
-            UserError: there are more than `max_titles`.
-        """
-        if self.n_titles_possible > max_titles:
-            raise UserError(
-                f"the grammar makes {self.n_titles_possible:.3g} titles, more than {max_titles:,}; use sample"
-            )
-        made: dict[str, dict[str, float]] = {}
-        for name, alternatives in self.rules.items():
-            made[name] = {}
-            for probability, symbols in alternatives:
-                parts = [[(s, 1.0)] if isinstance(s, str) else made[s.name].items() for s in symbols]
-                for combination in itertools.product(*parts):
-                    text = "".join(piece for piece, _ in combination)
-                    p = probability * math.prod(p for _, p in combination)
-                    made[name][text] = made[name].get(text, 0.0) + p
-        return made[self.start]
 
     def log_prob(self, title: str) -> float:
         """Return ln p(title) in nats, the end of the title included; -inf when the grammar cannot make it."""
@@ -172,46 +140,23 @@ class Grammar:
         probability = expand(self.start, 0).get(len(title), 0.0)
         return math.log(probability) if probability > 0 else -math.inf
 
-
-def _edges(symbols: Sequence[str | Ref], of_rules: Mapping[str, set[str]], at: int) -> set[str]:
-    """Characters that an expansion may begin with (`at` 0) or end with (-1); "" if it may be empty."""
-    found: set[str] = set()
-    for symbol in symbols if at == 0 else reversed(symbols):
-        edge = {symbol[at]} if isinstance(symbol, str) else of_rules[symbol.name]
-        found |= edge - {""}
-        if "" not in edge:
-            return found
-    return found | {""}
+    def _first_of(self, alternative: Alternative) -> set[str]:
+        found: set[str] = set()
+        for symbol in alternative.symbols:
+            first = {symbol[0]} if isinstance(symbol, str) else self._first[symbol.name]
+            found |= first - {""}
+            if "" not in first:
+                return found
+        return found | {""}
 
 
-def _compile(name: str, body: Mapping[str, float] | Sequence[str]) -> tuple[Alternative, ...]:
-    if isinstance(body, str) or not body:
-        raise UserError(f"grammar: rule {name!r} needs a list of texts, or an object of texts and weights")
-    texts = list(body)
-    weights = list(body.values()) if isinstance(body, Mapping) else [1 / (rank + 4) for rank in range(len(texts))]
-    total = math.fsum(weights)
-    alternatives = []
-    for text, weight in zip(texts, weights, strict=True):
-        if not (0 < weight < math.inf):
-            raise UserError(f"grammar: rule {name!r}: the weight of {text!r} is {weight!r}; it must be above 0")
-        if re.search(r"[{}]", _REFERENCE.sub("", text)):
-            raise UserError(f"grammar: rule {name!r}: {text!r} has a brace that is not a {{reference}}")
-        parts = _REFERENCE.split(text)  # literal, name, literal, name, ..., literal
-        symbols = tuple(Ref(part) if i % 2 else part for i, part in enumerate(parts) if part)
-        alternatives.append(Alternative(weight / total, symbols))
-    return tuple(alternatives)
+def _compile(body: Mapping[str, float] | Sequence[str]) -> tuple[Alternative, ...]:
+    weights = body if isinstance(body, Mapping) else {}
+    weighted = [(text, weights.get(text, 1 / (rank + 4))) for rank, text in enumerate(body)]
+    total = math.fsum(weight for _, weight in weighted)
+    return tuple(Alternative(weight / total, _symbols(text)) for text, weight in weighted)
 
 
-def _ordered(rules: dict[str, tuple[Alternative, ...]], start: str) -> dict[str, tuple[Alternative, ...]]:
-    """The rules with children before parents, so that every recursion over the grammar is one loop."""
-    refs = {name: [ref for a in alternatives for ref in a.refs] for name, alternatives in rules.items()}
-    used = {start, *itertools.chain.from_iterable(refs.values())}
-    for name in sorted(used - rules.keys()):
-        raise UserError(f"grammar: no rule {name!r}{nearest(name, list(rules)[:30])}")
-    for name in [name for name in rules if name not in used]:
-        raise UserError(f"grammar: nothing uses the rule {name!r}; remove it, or refer to it as {{{name}}}")
-    try:
-        return {name: rules[name] for name in graphlib.TopologicalSorter(refs).static_order()}
-    except graphlib.CycleError as error:
-        cycle = error.args[1]
-        raise UserError(f"grammar: rule {cycle[0]!r} contains itself ({' > '.join(cycle[::-1])})") from None
+def _symbols(text: str) -> tuple[str | Ref, ...]:
+    parts = _REFERENCE.split(text)  # literal, name, literal, name, ..., literal
+    return tuple(Ref(part) if i % 2 else part for i, part in enumerate(parts) if part)

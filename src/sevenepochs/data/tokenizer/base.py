@@ -22,12 +22,9 @@ SPECIAL_TOKENS = (PAD, EOS, UNK)  # ids 0, 1, 2, as stock
 # Byte-level vocabularies write each byte as a letter: printable ones of Latin-1 as themselves, the rest from U+0100 on.
 _PRINTABLE_BYTES = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHER_BYTES = [byte for byte in range(0x100) if byte not in _PRINTABLE_BYTES]
-_BYTE_OF_LETTER = {
-    **{chr(byte): byte for byte in _PRINTABLE_BYTES},
-    **{chr(0x100 + n): byte for n, byte in enumerate(_OTHER_BYTES)},
-}
-
-_SPACE = chr(0x100 + _OTHER_BYTES.index(0x20))
+_BYTE_OF_LETTER = {chr(byte): byte for byte in _PRINTABLE_BYTES}
+_BYTE_OF_LETTER |= {chr(0x100 + n): byte for n, byte in enumerate(_OTHER_BYTES)}
+_SPACE = "\u0120"
 
 
 class TokenizerConfig(Config, ABC):
@@ -74,7 +71,7 @@ class Tokenizer:
         self.vocab_size: int = self._hf.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; the literal text `<eos>` becomes the special token, as in the challenge.
+        """Return the ids of a text; the literal text `<eos>` becomes the special token, as in the challenge.
 
         Raises:
             UserError: half a surrogate pair in it.
@@ -82,26 +79,26 @@ class Tokenizer:
         return list(self._hf.encode(check_text(text, "the text")).ids)
 
     def encode_stream(self, titles: Sequence[str]) -> np.ndarray:
-        """Ids of the titles, each closed by `<eos>`, as one int32 array.
+        """Return the ids of the titles, each closed by `<eos>`, as one int32 array.
 
         Equal to encoding the joined text at once: a special token starts a new pre-tokenisation.
         """
         return encode_titles(self._hf, titles, self.eos_id, by_words=self._by_words)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids, special tokens shown."""
+        """Return the text of ids, special tokens shown."""
         return str(self._hf.decode([int(i) for i in ids], skip_special_tokens=False))
 
     def encode_with_spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Ids of a text as `encode` gives them, and for each the characters (start, stop) of `text` that it stands for.
+        """Return the ids of a text, and for each the characters (start, stop) of `text` that it stands for.
 
-        Tokens that are parts of one character have that character in common.
+        Tokens that are parts of one character share that character.
         """
         encoding = self._hf.encode(check_text(text, "the text"))
         return list(encoding.ids), [(int(start), int(stop)) for start, stop in encoding.offsets]
 
     def show(self, id: int) -> str:
-        """One token as people can read it: its text with its leading space; bytes of a split character as \\xe2.
+        """Return one token as people can read it: its text with its leading space; bytes of a split character as \\xe2.
 
         `decode` gives a replacement character for those, so that different tokens would look alike.
         """
@@ -113,45 +110,39 @@ class Tokenizer:
         return bytes(_BYTE_OF_LETTER[letter] for letter in piece).decode(errors="backslashreplace")
 
     def texts(self) -> list[str]:
-        """Every token as `show` gives it, by id."""
+        """Return every token as `show` gives it, by id."""
         return [self.show(id) for id in range(self.vocab_size)]
 
     def stops(self) -> np.ndarray:
-        """Mask (V,) of the tokens before which a word is complete: `<eos>` and those that begin with a space."""
-        pieces = [str(self._hf.id_to_token(id)) for id in range(self.vocab_size)]
-        return np.array([id == self.eos_id or piece.startswith(_SPACE) for id, piece in enumerate(pieces)])
+        """Return the mask (V,) of tokens before which a word is complete: `<eos>` and those that begin with a space."""
+        return np.array([id == self.eos_id or piece.startswith(_SPACE) for id, piece in enumerate(self._pieces())])
 
     def n_bytes(self) -> np.ndarray:
-        """Bytes (V,) of UTF-8 that each token stands for; 0 for `<eos>`.
+        """Return the bytes (V,) of UTF-8 that each token stands for; 0 for `<eos>`.
 
         The space that the pre-tokenizer puts before a title counts as a byte of its first token.
         """
-        pieces = [str(self._hf.id_to_token(id)) for id in range(self.vocab_size)]
-        return np.array([0 if id == self.eos_id else len(piece) for id, piece in enumerate(pieces)])
+        return np.array([0 if id == self.eos_id else len(piece) for id, piece in enumerate(self._pieces())])
+
+    def _pieces(self) -> list[str]:
+        return [str(self._hf.id_to_token(id)) for id in range(self.vocab_size)]
 
     def is_text(self, id: int) -> bool:
-        """Whether a token is text by itself, and not a part of a character."""
+        """Return whether a token is text by itself, and not a part of a character."""
         return "\N{REPLACEMENT CHARACTER}" not in self.decode([id])
 
     def fidelity(self, titles: Sequence[str]) -> Fidelity:
         """Encode and decode every title and compare."""
         encoded = [e.ids for e in self._hf.encode_batch_fast(list(titles))]
         decoded = self._hf.decode_batch(encoded, skip_special_tokens=False)
-        changed = [
-            (title, text)
-            for title, text in zip(titles, decoded, strict=True)
-            if title not in (text, text.removeprefix(" "))
-        ]
+        pairs = zip(titles, decoded, strict=True)
+        changed = [(title, text) for title, text in pairs if title not in (text, text.removeprefix(" "))]
+        # `<unk>` where the title does not say so itself
+        unknown = (max(0, ids.count(self.unk_id) - t.count(UNK)) for t, ids in zip(titles, encoded, strict=True))
         return Fidelity(
             n_titles=len(titles),
             n_changed=len(changed),
-            n_unknown_tokens=self._n_unknown(titles, encoded),
+            n_unknown_tokens=sum(unknown),
             n_with_special_text=sum(any(token in title for token in SPECIAL_TOKENS) for title in titles),
             first_changed=tuple(changed[:3]),
         )
-
-    def _n_unknown(self, titles: Sequence[str], encoded: Sequence[Sequence[int]]) -> int:
-        """`<unk>` where the title does not say so itself."""
-        if self.unk_id is None:
-            return 0
-        return sum(max(0, ids.count(self.unk_id) - t.count(UNK)) for t, ids in zip(titles, encoded, strict=True))

@@ -3,8 +3,7 @@
 A byte-level tokenizer first cuts a text where a word begins, its space with it, and never looks across such a cut. So
 a title whose words stand one space apart has the ids of its words, one after the other, each encoded alone (a space is
 put before a text that has none). Titles with other white space or with the text of a special token are encoded whole,
-and so are all titles where the tokenizer cuts otherwise. It pays because the library takes most of its time to cut, and
-because words repeat.
+and so are all titles where the tokenizer cuts otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _CHUNK_TITLES = 50_000  # bounds the memory: the library's encodings take a hund
 
 
 def cuts_at_words(definition: str) -> bool:
-    """Whether a tokenizer.json is of the kind described above."""
+    """Return whether a tokenizer.json is of the kind described above."""
     parts = json.loads(definition)
     before = parts.get("pre_tokenizer") or {}
     return (
@@ -34,7 +33,7 @@ def cuts_at_words(definition: str) -> bool:
 
 
 def encode_titles(hf: HFTokenizer, titles: Sequence[str], eos_id: int, *, by_words: bool) -> np.ndarray:
-    """Ids of the titles, each closed by `<eos>`, as one int32 array."""
+    """Return the ids of the titles, each closed by `<eos>`, as one int32 array."""
     special = tuple(token.content for token in hf.get_added_tokens_decoder().values())
     chunks = [
         _encode_chunk(hf, titles[start : start + _CHUNK_TITLES], eos_id, special if by_words else None)

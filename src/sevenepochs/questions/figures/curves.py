@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.questions.figures.style import FAINT, draw, label, series
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from sevenepochs.questions.figures.style import FAINT, Figure, draw, label, series
 
 
 def figure(

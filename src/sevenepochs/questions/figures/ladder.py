@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
-from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, VERMILLION, draw, label, name_rows, note
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, VERMILLION, Figure, draw, label, name_rows, note
 
 _LINEAR = 0.01
 _TICKS = (-1, -0.1, -0.01, 0, 0.01, 0.1, 1)

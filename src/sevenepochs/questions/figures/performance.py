@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sevenepochs.metrics import format_metric
-from sevenepochs.questions.figures.style import BLUE, FAINT, INK, ROW_IN, SKY, bars, draw, label, note, series
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from sevenepochs.questions.figures import style
 
 
 def steps(contestants: Sequence[Mapping[str, Any]], machine: str) -> str:
@@ -22,22 +18,22 @@ def steps(contestants: Sequence[Mapping[str, Any]], machine: str) -> str:
         machine: what and how, for the small print.
     """
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         values = [one["tokens_per_second"] for one in contestants]
-        bars(axes, [one["name"] for one in contestants], values, [""] * len(values), color=SKY)
+        style.bars(axes, [one["name"] for one in contestants], values, [""] * len(values), color=style.SKY)
         for place, one in enumerate(contestants):
-            axes.hlines(place, one["low"], one["high"], color=INK, linewidth=2)
+            axes.hlines(place, one["low"], one["high"], color=style.INK, linewidth=2)
             beyond = max(one["tokens_per_second"], one["high"])
-            label(axes, format_metric("tokens_per_second", one["tokens_per_second"]), (beyond, place), 5)
+            style.label(axes, format_metric("tokens_per_second", one["tokens_per_second"]), (beyond, place), 5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlim(0, 1.15 * max(one["high"] for one in contestants))
         axes.set_title("Training tokens a second, the same step")
         axes.set_xlabel("tokens a second (line: least and most over the rounds)")
-        note(axes, machine)
+        style.note(axes, machine)
 
-    height = 1.7 + 1.4 * ROW_IN * len(contestants)
-    return draw(build, height, f"Training tokens a second of {', '.join(one['name'] for one in contestants)}")
+    height = 1.7 + 1.4 * style.ROW_IN * len(contestants)
+    return style.draw(build, height, f"Training tokens a second of {', '.join(one['name'] for one in contestants)}")
 
 
 def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
@@ -52,7 +48,7 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
     by_width = [row for row in rows if row["block_size"] == most["block_size"]]
     by_block = [row for row in rows if row["d_model"] == most["d_model"]]
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)  # what little the block size costs is to look little
         _over(left, by_width, rate, "d_model", f"block size {most['block_size']}")
         _over(right, by_block, rate, "block_size", f"d_model {most['d_model']}")
@@ -60,9 +56,9 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         left.set_ylabel("seconds a step")
         left.set_title("Over the model's width")
         right.set_title("Over the block size")
-        note(left, f"dashed: the arithmetic at the stock shape's rate; {machine}")
+        style.note(left, f"dashed: the arithmetic at the stock shape's rate; {machine}")
 
-    return draw(build, 3.6, "Seconds of a training step over the model's width and over the block size")
+    return style.draw(build, 3.6, "Seconds of a training step over the model's width and over the block size")
 
 
 def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
@@ -72,11 +68,11 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         rows: `n_titles`, and `seconds` by stage, the whole of it among them.
     """
 
-    def build(figure: Figure) -> None:
+    def build(figure: style.Figure) -> None:
         axes = figure.subplots()
         n_titles = [row["n_titles"] for row in rows]
         curves = {stage: [row["seconds"][stage] for row in rows] for stage in rows[0]["seconds"]}
-        for (stage, values), (colour, marker, line) in zip(curves.items(), series(), strict=False):
+        for (stage, values), (colour, marker, line) in zip(curves.items(), style.series(), strict=False):
             name = f"{stage}: {format_metric('preparation_seconds', values[-1], unit=True)} at the end"
             axes.plot(n_titles, values, color=colour, marker=marker, linestyle=line, label=name)
         axes.set_xlim(0, None)
@@ -86,19 +82,21 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         axes.set_ylabel("seconds")
         axes.set_title("From a file of titles to token ids")
         axes.legend(loc="upper left")
-        note(axes, machine)
+        style.note(axes, machine)
 
-    return draw(build, 3.8, "Seconds of reading titles, training a tokenizer and encoding over the number of titles")
+    return style.draw(
+        build, 3.8, "Seconds of reading titles, training a tokenizer and encoding over the number of titles"
+    )
 
 
-def _over(axes: Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, fixed: str) -> None:
+def _over(axes: style.Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, fixed: str) -> None:
     rows = sorted(rows, key=lambda row: row[key])
     places = [row[key] for row in rows]
-    axes.plot(places, [row["flop"] / rate for row in rows], color=FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
-    axes.plot(places, [row["seconds"] for row in rows], color=BLUE, marker="o")
+    axes.plot(places, [row["flop"] / rate for row in rows], color=style.FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
+    axes.plot(places, [row["seconds"] for row in rows], color=style.BLUE, marker="o")
     for row in rows:
         text = format_metric("step_seconds", row["seconds"])
-        label(axes, text, (row[key], row["seconds"]), -6, 3, ha="right", va="baseline", fontsize=8.5)
+        style.label(axes, text, (row[key], row["seconds"]), -6, 3, ha="right", va="baseline", fontsize=8.5)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(places, [str(place) for place in places])
@@ -107,7 +105,7 @@ def _over(axes: Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, 
     axes.set_xlabel(f"{key.replace('_', ' ') if key != 'd_model' else key} ({fixed})")
 
 
-def _decimal_ticks(axes: Axes) -> None:
+def _decimal_ticks(axes: style.Axes) -> None:
     """Put ticks at 1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text."""
     low, high = axes.get_ylim()
     ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]

@@ -14,7 +14,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from xml.sax.saxutils import escape
 
 from sevenepochs.errors import UserError, install
@@ -22,9 +22,11 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import visible
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    import matplotlib.axes
+    import matplotlib.figure
 
+Axes: TypeAlias = "matplotlib.axes.Axes"
+Figure: TypeAlias = "matplotlib.figure.Figure"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = PALETTE
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -87,16 +89,15 @@ def draw(build: Callable[[Figure], None], height_in: float, description: str, wi
         UserError: matplotlib is not installed.
     """
     try:
-        import matplotlib
+        import matplotlib.figure
         from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise UserError(f"figures need matplotlib: {install('plots')}") from None
     # from the library's defaults: a user's matplotlibrc must not change our figures
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC}):
         layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
-        figure = Figure(figsize=(width_in, height_in), layout=layout)
+        figure = matplotlib.figure.Figure(figsize=(width_in, height_in), layout=layout)
         FigureCanvasSVG(figure)
         build(figure)
         text = io.StringIO()
