@@ -49,7 +49,7 @@ def test_task_train_runs_the_record_recipe_under_the_rules_on_the_hub_corpus() -
 
 
 def test_the_documents_fields_are_the_logs(finished_run: Run) -> None:
-    document = (ROOT / "docs" / "challenge.md").read_text(encoding="utf-8")
+    document = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     for event in read_log(finished_run.path / layout.MAINRUN_LOG):
         (row,) = [line for line in document.splitlines() if line.startswith(f"| `{event['event']}`")]
         fields = row.replace("`", " ").replace(",", " ").split()

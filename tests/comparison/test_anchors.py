@@ -11,7 +11,7 @@ from sevenepochs.cli.main import main
 from sevenepochs.comparison.anchors import read_anchors, xz_loss
 from sevenepochs.comparison.kneser_ney import KneserNey
 from sevenepochs.data.corpus.sample import SampleCorpus
-from sevenepochs.data.tokenizer.bpe import BPE
+from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 
 EOS = 1

@@ -190,7 +190,7 @@ def test_a_nominal_95_percent_covers_over_titles_and_seeds(title_sd: float, seed
 def test_coverage_in_many_settings(n_seeds: int, title_sd: float, rest_sd: float, seed_sd: float) -> None:
     """Where seeds and titles weigh alike, Satterthwaite's degrees of freedom and the cut at 0 are only approximate:
     the interval is then a little too narrow or too wide; more so with two seeds, from which no claim is made
-    (docs/choosing.md). One seed says nothing about seeds."""
+    (docs/comparing.md). One seed says nothing about seeds."""
     if n_seeds == 1 and seed_sd > 0:
         pytest.skip("one seed cannot cover seeds, and the verdict says so")
     share = covered(2000, 300, n_seeds, title_sd=title_sd, seed_sd=seed_sd, rest_sd=rest_sd)

@@ -1,4 +1,4 @@
-"""Runs side by side, and recipes paired on the same validation titles (docs/choosing.md). No torch.
+"""Runs side by side, and recipes paired on the same validation titles (docs/comparing.md). No torch.
 
 Only runs on the same validation titles are ranked against each other. Runs of one recipe with one configuration are
 one group, its seeds; each group is paired with the first one, seed by seed.

@@ -1,6 +1,6 @@
 """A paired difference in words, and whether it counts.
 
-The rule (docs/choosing.md): a difference counts when at least three pairs of seeds give an interval over titles and
+The rule (docs/comparing.md): a difference counts when at least three pairs of seeds give an interval over titles and
 seeds that excludes 0; of fewer pairs, when the interval over titles excludes 0 and the difference is larger than four
 times the seed deviation, measured on at least three seeds. Everything else is no claim, and the sentence says what is
 missing.
