@@ -1,11 +1,13 @@
-"""A machine's memory, and its unit that multiplies bf16 matrices.
+"""The machine: its memory, its bf16 unit, and the ways onto it for arrays, functions and products.
 
-Without such a unit torch converts: bf16 was 17 times slower than fp32 on a CPU with AVX2 only (docs/log).
+Without a bf16 unit torch converts: bf16 was 17 times slower than fp32 on a CPU with AVX2 only (docs/log).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -51,6 +53,20 @@ def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
     if torch.device(device).type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def compile_fixed(function: Callable[..., Tensor], graphs: bool = False) -> Callable[..., Tensor]:
+    """Return the function compiled for the shapes it is called with.
+
+    Args:
+        graphs: use CUDA graphs too, whose outputs the next call overwrites.
+    """
+    return torch.compile(function, dynamic=False, mode="reduce-overhead" if graphs else None)
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return a context with products in bf16 beside fp32 weights, or plain fp32."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def bf16_unit(device: torch.device) -> str | None:

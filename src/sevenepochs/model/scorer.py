@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.model.hardware import upload
+from sevenepochs.model.hardware import autocast, compile_fixed, upload
 
 _LOGITS_AT_ONCE = 64 * 1024 * 1024  # elements; bounds the fp32 logits of one chunk to 256 MiB
 
@@ -56,13 +55,3 @@ class TorchScorer:
                 scored_bT = logits_bTV.masked_fill(~self._among_V, -torch.inf).logsumexp(-1)
             parts.append(scored_bT - logits_bTV.logsumexp(-1))
         return torch.cat(parts)
-
-
-def compile_fixed(function: Callable[..., Tensor], graphs: bool = False) -> Callable[..., Tensor]:
-    """Return `function` compiled for fixed shapes; `graphs`: as CUDA graphs, whose outputs the next call overwrites."""
-    return torch.compile(function, dynamic=False, mode="reduce-overhead" if graphs else None)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return a context with products in bf16 beside fp32 weights, or plain fp32."""
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

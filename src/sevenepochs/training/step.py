@@ -19,7 +19,7 @@ from sevenepochs.learning.objective import ObjectiveConfig
 from sevenepochs.learning.optim import OptimizerConfig
 from sevenepochs.model.dropout import begin_at, reseed
 from sevenepochs.model.gpt import GPTModel
-from sevenepochs.model.scorer import autocast, compile_fixed
+from sevenepochs.model.hardware import autocast, compile_fixed
 from sevenepochs.training.ranks import ALONE, Ranks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
