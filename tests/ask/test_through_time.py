@@ -61,9 +61,9 @@ def test_snapshots_change_nothing_else(
     assert without.summary["figures"] == run.summary["figures"]
     for name, tensor in without.load_model_tensors().items():
         np.testing.assert_array_equal(tensor, run.load_model_tensors()[name])
-    with pytest.raises(UserError, match=r"kept no snapshots; train again with --set training\.snapshots=true"):
+    with pytest.raises(UserError, match=r"no snapshots.*--set training\.snapshots=true"):
         through_time(without, "Why?")
-    with pytest.raises(UserError, match=r"kept no weights of step 1; it has those of none"):
+    with pytest.raises(UserError, match=r"step 1;.*none"):
         Model.load(without, 1)
 
 

@@ -14,9 +14,8 @@ from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import memorisation
 from sevenepochs.questions.case import Case
-from sevenepochs.questions.count_tables import PairTable
 from sevenepochs.questions.memorisation import MEMORISATION
-from sevenepochs.questions.targets import targets
+from sevenepochs.questions.stream import PairTable, targets
 from sevenepochs.store.run import Run
 from sevenepochs.store.title_losses import TitleLosses
 

@@ -11,7 +11,7 @@ from sevenepochs.ask.predictions import Distributions, Predictions, predict_stre
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.protocol.rows import Rows, stock_rows
 from sevenepochs.questions import calibration, collapse
-from sevenepochs.questions.count_tables import PairTable, frequencies
+from sevenepochs.questions.stream import PairTable, frequencies
 
 VOCAB, EOS_ID = 50, 1
 

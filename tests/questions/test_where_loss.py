@@ -8,7 +8,7 @@ import pytest
 from sevenepochs.errors import UserError
 from sevenepochs.questions import data, where_loss
 from sevenepochs.questions.case import Case
-from sevenepochs.questions.targets import targets
+from sevenepochs.questions.stream import targets
 from sevenepochs.store.run import Run
 
 EOS_ID = 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sevenepochs.ask.model import Model
-from sevenepochs.ask.next_token import nats_per_char, standing, top
+from sevenepochs.ask.next_token import nats_per_char, standing, title_bits, top
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import Run
 
@@ -170,11 +170,7 @@ def through_time(
     rows: list[dict[str, Any]] = []
     tokens: list[str] = []
     for step in progress(steps):
-        model = Model.load(run, step)
-        context = [*model.encode(text).tolist(), model.eos_id]
-        tokens = model.tokens(context[1:])
-        (log_probs,) = model.log_probs_of([context])
-        bits = (-log_probs / math.log(2)).tolist()
+        tokens, bits = title_bits(Model.load(run, step), text)
         total = math.fsum(bits)
         row = {"step": step, "surprisal_bits": total, "tokens_bits": bits}
         rows.append({**row, "nats_per_char": nats_per_char(total, text)})

@@ -141,11 +141,7 @@ class Model:
         return TorchScorer(self.network)
 
     def load_data(
-        self,
-        corpus: CorpusConfig | None = None,
-        announce: Announce = lambda message: None,
-        *,
-        same_titles: bool = True,
+        self, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None, *, same_titles: bool = True
     ) -> Data:
         """Return titles encoded with the run's own tokenizer.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,9 +82,8 @@ def at_place(model: Model, validation_ids: np.ndarray, row: int, position: int, 
     else:
         x_RT, y_RT = window
     if not (0 <= row < x_RT.shape[0] and 0 <= position < x_RT.shape[1]):
-        raise UserError(
-            f"place {row},{position} is outside the window of {x_RT.shape[0]} rows x {x_RT.shape[1]} tokens"
-        )
+        n_rows, n_tokens = x_RT.shape
+        raise UserError(f"place {row},{position} is outside the window of {n_rows} rows x {n_tokens} tokens")
     context = x_RT[row, : position + 1]
     return {"row": row, "position": position, **predict(model, context, k, truth=int(y_RT[row, position]))}
 
@@ -125,52 +124,52 @@ def on_one_title(first: Model, second: Model, text: str) -> dict[str, Any]:
         and `tokens`; `gained_bits`: what the second run saved.
     """
     text = text.strip()
-    sides = [_Side(model, text) for model in (first, second)]
-    cuts = sorted(sides[0].cuts & sides[1].cuts)
+    sides = [_side(model, text) for model in (first, second)]
+    cuts = sorted(_cuts(sides[0], len(text)) & _cuts(sides[1], len(text)))
     segments = []
     for start, stop in [*itertools.pairwise(cuts), (len(text), len(text))]:
-        parts = [side.between(start, stop) for side in sides]
-        bits = [math.fsum(bits for _, bits in part) for part in parts]
+        parts = [side[-1:] if start == stop else [t for t in side[:-1] if start <= t.start < stop] for side in sides]
+        bits = [math.fsum(token.bits for token in part) for part in parts]
         segments.append(
             {
                 "start": start,
                 "stop": stop,
                 "text": text[start:stop] if stop > start else "<eos>",
                 "bits": bits,
-                "tokens": [[token for token, _ in part] for part in parts],
+                "tokens": [[token.shown for token in part] for part in parts],
                 "gained_bits": bits[0] - bits[1],
             }
         )
-    return {"text": text, "runs": [side.total() for side in sides], "segments": segments}
+    runs = []
+    for model, side in zip((first, second), sides, strict=True):
+        total = math.fsum(token.bits for token in side)
+        row = {"run": model.name, "n_tokens": len(side), "surprisal_bits": total}
+        runs.append({**row, "nats_per_char": nats_per_char(total, text)})
+    return {"text": text, "runs": runs, "segments": segments}
 
 
-class _Side:
-    """One run's tokens of the text, with bits, and where they cut it."""
+def title_bits(model: Model, text: str) -> tuple[list[str], list[float]]:
+    """Return the readable tokens of a title, the closing `<eos>` last, and the bits of each, read alone."""
+    context = [*model.encode(text).tolist(), model.eos_id]
+    (log_probs,) = model.log_probs_of([context])
+    return model.tokens(context[1:]), (-log_probs / math.log(2)).tolist()
 
-    def __init__(self, model: Model, text: str) -> None:
-        self.model, self.text = model, text
-        ids, self.spans = model.tokenizer.encode_with_spans(text)
-        (log_probs,) = model.log_probs_of([[model.eos_id, *ids, model.eos_id]])
-        self.bits = (-log_probs / math.log(2)).tolist()
-        self.tokens = model.tokens([*ids, model.eos_id])
-        # tokens that share a character (its bytes, or the space put before the text) are not cut apart
-        later = [*(start for start, _ in self.spans[1:]), len(text)]
-        self.cuts = {0, len(text)} | {
-            stop for (_, stop), next_start in zip(self.spans, later, strict=False) if next_start >= stop
-        }
 
-    def between(self, start: int, stop: int) -> list[tuple[str, float]]:
-        """Tokens and their bits from one common cut to another; from the end to the end it is the closing `<eos>`."""
-        if start == stop == len(self.text):
-            return [(self.tokens[-1], self.bits[-1])]
-        rows = zip(self.tokens, self.bits, self.spans, strict=False)
-        return [(token, bits) for token, bits, span in rows if start <= span[0] < stop]
+class _Token(NamedTuple):
+    """`start` and `stop`: the characters of the text that it stands for."""
 
-    def total(self) -> dict[str, Any]:
-        bits = math.fsum(self.bits)
-        return {
-            "run": self.model.name,
-            "n_tokens": len(self.tokens),
-            "surprisal_bits": bits,
-            "nats_per_char": nats_per_char(bits, self.text),
-        }
+    shown: str
+    bits: float
+    start: int
+    stop: int
+
+
+def _side(model: Model, text: str) -> list[_Token]:
+    _, spans = model.tokenizer.encode_with_spans(text)
+    tokens = zip(*title_bits(model, text), [*spans, (len(text), len(text))], strict=True)
+    return [_Token(shown, bits, *span) for shown, bits, span in tokens]
+
+
+def _cuts(side: list[_Token], end: int) -> set[int]:
+    """Where the text is cut; tokens that share a character (its bytes, or the space put before the text) are not."""
+    return {0, end} | {token.stop for token, later in itertools.pairwise(side) if later.start >= token.stop}

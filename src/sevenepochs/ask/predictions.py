@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model predicted at each target of the validation stream.
+    """A model's predictions at each target of the validation stream.
 
     Attributes:
         log_probs_N: ln p of the target, fp64.

@@ -148,11 +148,11 @@ def _published(folder: Path, place: tuple[int, int] | None, k: int) -> dict[str,
 
 
 def _figure(found: dict[str, Any]) -> str:
-    from sevenepochs.questions import next_token, title
+    from sevenepochs.questions import next_token
 
     if "segments" in found:
-        return title.two_runs_figure(found)
-    return title.figure(found) if "tokens" in found else next_token.place_figure(found, found["run"])
+        return next_token.two_runs_figure(found)
+    return next_token.title_figure(found) if "tokens" in found else next_token.place_figure(found, found["run"])
 
 
 def _show(found: dict[str, Any], json: bool) -> None:
@@ -163,15 +163,15 @@ def _show(found: dict[str, Any], json: bool) -> None:
 
     from sevenepochs.cli.console import console
     from sevenepochs.metrics import format_metric
-    from sevenepochs.questions import next_token, title
+    from sevenepochs.questions import next_token
     from sevenepochs.questions.terminal import plain
 
     if "segments" in found:
-        console.print(title.two_runs_view(found))
+        console.print(next_token.two_runs_view(found))
         return
     console.print(Text.assemble((found["run"], "bold"), _where(found)))
     if "tokens" in found:
-        console.print(title.view(found))
+        console.print(next_token.title_view(found))
         bits = format_metric("surprisal_bits", found["surprisal_bits"], unit=True)
         loss = format_metric("title_loss", found["nats_per_char"], unit=True)
         console.print(f"{bits} in all, {loss}; read alone after <eos>", style="dim")

@@ -142,10 +142,7 @@ def _standing(group: Group) -> tuple[bool, str]:
 
 
 def pair_groups(
-    first: Group,
-    second: Group,
-    losses_of: Callable[[Result], TitleLosses],
-    noises: Iterable[SeedNoise] = (),
+    first: Group, second: Group, losses_of: Callable[[Result], TitleLosses], noises: Iterable[SeedNoise] = ()
 ) -> Pair:
     """Pair the runs of two groups by seed; single runs are paired whatever their seeds.
 
@@ -188,5 +185,5 @@ def pair_groups(
 
 
 def _under_stock_rows(losses: list[TitleLosses]) -> list[TitleLosses]:
-    """Those that were scored under stock rows as well."""
+    """Losses under stock rows, of those that were scored so."""
     return [TitleLosses(one.nats_stock_rows, one.n_chars) for one in losses if one.nats_stock_rows is not None]

@@ -82,11 +82,7 @@ class PairedDifference:
 
 
 def paired_difference(
-    first: Sequence[TitleLosses],
-    second: Sequence[TitleLosses],
-    seeds: Sequence[tuple[int, int]],
-    *,
-    draws: int = DRAWS,
+    first: Sequence[TitleLosses], second: Sequence[TitleLosses], seeds: Sequence[tuple[int, int]], *, draws: int = DRAWS
 ) -> PairedDifference:
     """Compare two recipes, run by run.
 

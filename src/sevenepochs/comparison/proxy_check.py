@@ -92,7 +92,7 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    """What a recipe's runs share at both scales."""
+    """The settings that a recipe's runs share at both scales."""
     config = recipe_config(result)
     del config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"]  # the proxy's own
     return config

@@ -7,6 +7,7 @@ run's analysis/, computes losses under stock rows where they are missing, and `p
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -77,7 +78,7 @@ def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _si
     losses = of_run(run, corpus, announce)
     if losses.nats_stock_rows is None:
         announce("scoring the validation titles once more, under stock rows")
-        losses = TitleLosses(losses.nats, losses.n_chars, _score_stock_rows(run, corpus), losses.groupings)
+        losses = dataclasses.replace(losses, nats_stock_rows=_score_stock_rows(run, corpus))
     write_analysis(run, NAME, losses.to_json())
     return losses
 

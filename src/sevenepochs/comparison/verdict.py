@@ -30,7 +30,7 @@ class Verdict:
 
 
 def verdict(first: str, second: str, difference: PairedDifference, noise: SeedNoise | None) -> Verdict:
-    """What may be said about `second` against `first`."""
+    """Return the claim that may be made about `second` against `first`."""
     if difference.identical:
         return Verdict(None, f"{second} and {first} are identical, title by title")
     is_seeded = difference.n_pairs >= SEEDS_TO_CLAIM
@@ -57,7 +57,7 @@ def verdict(first: str, second: str, difference: PairedDifference, noise: SeedNo
 
 
 def _seeds_note(difference: PairedDifference, noise: SeedNoise | None) -> str:
-    """What the interval leaves out when fewer than three seeds were paired."""
+    """The uncertainty that the interval leaves out when fewer than three seeds were paired."""
     if difference.n_pairs >= SEEDS_TO_CLAIM:
         return f" ({difference.n_pairs} seeds)"
     if difference.n_pairs == 1:

@@ -66,8 +66,7 @@ def figure(content: Content, run: str | None = None) -> str:
         high = [max(0.0, row["interval"][1] - row["accuracy"]) for row in bins]
         look = {"color": BLUE, "marker": "o", "capsize": 3, "linewidth": 1.4}
         axes.errorbar(confidence, right, yerr=[low, high], label="best token right (95 % interval)", **look)
-        axes.set_ylim(0, 1.03)  # a whole marker at 1
-        axes.set_ylabel("share right")
+        axes.set(ylim=(0, 1.03), ylabel="share right")  # a whole marker at 1
         axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
         axes.set_title("Calibration of the best token" + (f": {run}" if run else ""))
         lows, ns = ([row[key] for row in content["bins"]] for key in ("low", "n"))
@@ -78,9 +77,7 @@ def figure(content: Content, run: str | None = None) -> str:
         counts.set_yticks([10**power for power in range(0, len(str(max(ns))), 2)])
         counts.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         counts.minorticks_off()
-        counts.set_ylabel("tokens")
-        counts.set_xlabel("probability of the best token")
-        counts.set_xlim(0, 1)
+        counts.set(ylabel="tokens", xlabel="probability of the best token", xlim=(0, 1))
         error, accuracy, sure = (
             percent(content[key]) for key in ("expected_calibration_error", "accuracy", "confidence")
         )

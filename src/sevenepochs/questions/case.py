@@ -15,8 +15,7 @@ from sevenepochs.data.titles import Breakdown, break_down
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data
 from sevenepochs.protocol.rows import Rows
-from sevenepochs.questions.count_tables import PairTable
-from sevenepochs.questions.targets import Targets, targets
+from sevenepochs.questions.stream import PairTable, Targets, targets
 from sevenepochs.store.run import Run, layout
 
 
@@ -64,7 +63,7 @@ class Case:
 
     @cached_property
     def where(self) -> Targets:
-        """Which title each target belongs to."""
+        """The title that each target belongs to."""
         return targets(self.ids_N, self.model.eos_id, self.data.split.validation)
 
     @cached_property
@@ -86,10 +85,5 @@ class Case:
     def observed(self) -> Predictions:
         """The pass over validation: a forward pass of the whole stream, the one costly thing here."""
         return predict_stream(
-            self.model.distributions,
-            self.ids_N,
-            self.model.eos_id,
-            self.rows,
-            self.pairs.frequencies_V,
-            self.progress,
+            self.model.distributions, self.ids_N, self.model.eos_id, self.rows, self.pairs.frequencies_V, self.progress
         )

@@ -35,9 +35,9 @@ from sevenepochs.ask.predictions import Predictions
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.count_tables import PairTable
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.stream import PairTable
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
@@ -148,9 +148,7 @@ def figure(content: Content, run: str | None = None) -> str:
         lows, highs = map(min, trained, predicted), map(max, trained, predicted)
         axes.hlines(places, list(lows), list(highs), color=style.FAINT, linewidth=0.8, zorder=1)
         style.name_rows(axes, [style.token_label(row["token"]) for row in tokens], grid=True)
-        axes.set_xlim(0, None)
-        axes.set_xlabel("share of tokens (%)")
-        axes.set_title("Mean prediction and frequency")
+        axes.set(xlim=(0, None), xlabel="share of tokens (%)", title="Mean prediction and frequency")
         axes.legend(loc="lower right")
         bits.barh(range(len(rows)), values, color=colours, height=0.6)
         for place, value in enumerate(values):
@@ -160,8 +158,7 @@ def figure(content: Content, run: str | None = None) -> str:
         span = highest - lowest
         bits.set_xlim(lowest - 0.05 * span, highest + 0.2 * span)
         style.name_rows(bits, list(rows))
-        bits.set_xlabel("bits per token")
-        bits.set_title("Does the context matter?")
+        bits.set(xlabel="bits per token", title="Does the context matter?")
         figure.suptitle((f"{run}: " if run else "") + content["sentence"], x=0.01, ha="left", fontsize=10)
         style.note(
             axes,

@@ -1,5 +1,5 @@
-"""What the model reads: lengths, words, tokens and kinds of the training titles. Two questions, since the most frequent
-tokens have a file of their own. No torch.
+"""The training titles: lengths, words, tokens and kinds. Two questions, since the most frequent tokens have a file of
+their own. No torch.
 
 Only training titles are counted: the validation titles are not for looking at.
 """
@@ -91,8 +91,7 @@ def _lengths_figure(content: Content) -> str:
         chars, tokens = figure.subplots(1, 2)
         _histogram(chars, content["title_chars"], "characters", style.BLUE)
         _histogram(tokens, content["title_tokens"], "tokens", style.GREEN)
-        chars.set_ylabel("titles")
-        chars.set_title("Characters a title")
+        chars.set(ylabel="titles", title="Characters a title")
         tokens.set_title("Tokens a title")
         style.note(
             chars,
@@ -126,9 +125,7 @@ def _histogram(axes: style.Axes, summary: Content, unit: str, colour: str) -> No
     axes.axvline(summary["median"], color="black", linewidth=1, linestyle="--")
     at_top = {"xycoords": ("data", "axes fraction"), "va": "top"}
     style.label(axes, f"median {summary['median']:g}", (summary["median"], 1.0), 4, -4, **at_top)
-    axes.set_xlabel(unit)
-    axes.set_xlim(0, len(counts) * width)
-    axes.set_ylim(0, max(counts) * 1.14)
+    axes.set(xlabel=unit, xlim=(0, len(counts) * width), ylim=(0, max(counts) * 1.14))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(visible=False, axis="x")
 
@@ -143,8 +140,7 @@ def frequency_figure(content: Content, run: str | None = None) -> str:
         colours = [style.VERMILLION if row["token"] == "<eos>" else style.BLUE for row in rows]
         texts = [f"{style.percent(row['share'])} ({row['count']:,})" for row in rows]
         style.bars(axes, [style.token_label(row["token"]) for row in rows], shares, texts, color=colours)
-        axes.set_xlim(0, max(shares) * 1.28)
-        axes.set_title(f"The {len(rows)} most frequent training tokens")
+        axes.set(xlim=(0, max(shares) * 1.28), title=f"The {len(rows)} most frequent training tokens")
         axes.set_xlabel("share of all training tokens, and count")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         style.note(axes, f"{content['n_tokens']:,} tokens an epoch; <eos> ends every title; · is a space")

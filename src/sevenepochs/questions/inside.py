@@ -1,4 +1,4 @@
-"""What `inside` shows of a model that reads a text: attention, the logit lens, nearest tokens, and a title at each
+"""Views of `inside`, of a model that reads a text: attention, the logit lens, nearest tokens, and a title at each
 snapshot. The answers come from `ask/inside.py`."""
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def attention_view(found: Content) -> terminal.View:
         share = format_metric("share", even["share"])
         caption = f"a head that looks everywhere alike: {share} each, {even['mean_distance']:.1f} back; {caption}"
 
-    def cells(row: Mapping[str, Any]) -> list[terminal.Cell]:
+    def cells(row: Content) -> list[terminal.Cell]:
         back = row["mean_distance"]
         shares = (format_metric("share", row[name]) for name in ("previous_share", "first_share", "self_share"))
         bar = "" if back is None else terminal.bar(back / len(found["tokens"]), 16)
@@ -134,7 +134,7 @@ def lens_view(found: Content) -> terminal.View:
     answers = zip(*(map(answer, layer["positions"]) for layer in found["layers"]), strict=True)
     narrow = {"overflow": "ellipsis", "max_width": 12, "no_wrap": True}
     of_layers = ({"header": layer["name"], **narrow} for layer in found["layers"])
-    columns = ("after", *of_layers, {"header": "comes", "style": "dim"})
+    columns: list[terminal.Column] = ["after", *of_layers, {"header": "comes", "style": "dim"}]
     rows = ([now, *of_token, comes] for now, of_token, comes in zip(tokens, answers, [*tokens[1:], ""], strict=True))
     return terminal.table(columns, rows)
 
@@ -151,8 +151,7 @@ def neighbours_figure(found: Content) -> str:
             cosines = [other["cosine"] for other in others]
             texts = [format_metric("cosine", cosine) for cosine in cosines]
             bars(axes, [token_label(other["token"]) for other in others], cosines, texts, color=BLUE)
-            axes.set_xlim(min(0.0, *cosines), 1.12)
-            axes.set_title(f"Nearest to {token_label(row['token'])}: {found['run']}")
+            axes.set(xlim=(min(0.0, *cosines), 1.12), title=f"Nearest to {token_label(row['token'])}: {found['run']}")
         panels[-1].set_xlabel("cosine in the input embedding")
         note(panels[-1], "tokens that training hardly showed still lie where they were drawn; · is a space")
 
@@ -186,7 +185,7 @@ def time_view(found: Content) -> terminal.View:
     tokens = found["tokens"] if len(found["tokens"]) <= _MOST_TOKEN_COLUMNS else []
     highest = max(row["surprisal_bits"] for row in found["steps"]) or 1.0
 
-    def cells(row: Mapping[str, Any]) -> list[terminal.Cell]:
+    def cells(row: Content) -> list[terminal.Cell]:
         bits = format_metric("surprisal_bits", row["surprisal_bits"])
         each = [(format_metric("surprisal_bits", b), terminal.surprise_style(b)) for b in row["tokens_bits"]]
         bar = [(terminal.bar(row["surprisal_bits"] / highest), "cyan")]

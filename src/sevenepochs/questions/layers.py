@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 N_TITLES = 500  # some 6,400 tokens
 _TITLES_AT_ONCE = 16  # the lens gives a number for every token of the vocabulary at every place
-_NAMES = {"first_share": "eos_share"}  # a context's first token is always the <eos>
 
 
 def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda done, total: None) -> dict[str, Any]:
@@ -47,7 +46,8 @@ def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda don
     from sevenepochs.ask.inside import HABITS, even_weights, habit_sums
 
     # titles of like length are read together, so that little is padded
-    streams = sorted((_stream(model, title) for title in titles[:N_TITLES]), key=len)
+    whole = (np.append(model.encode(title), model.eos_id) for title in titles[:N_TITLES])
+    streams = sorted((ids[: model.block_size + 1] for ids in whole), key=len)
     nats, habits, even = [], [], []
     for low in range(0, len(streams), _TITLES_AT_ONCE):
         batch = streams[low : low + _TITLES_AT_ONCE]
@@ -68,16 +68,11 @@ def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda don
             for number, loss in enumerate(np.sum(nats, axis=0) / n_tokens)
         ],
         "heads": {
-            _NAMES.get(name, name): np.round(habit_LH, 5).tolist()
+            name.replace("first", "eos"): np.round(habit_LH, 5).tolist()  # a context's first token is the <eos>
             for name, habit_LH in zip(HABITS, habits_XLH, strict=True)
         },
         "even": {"share": float(even_of["previous_share"]), "mean_distance": float(even_of["mean_distance"])},
     }
-
-
-def _stream(model: Model, title: str) -> np.ndarray:
-    """`<eos>`, the title and its closing `<eos>`, as far as the model reads at once."""
-    return np.append(model.encode(title), model.eos_id)[: model.block_size + 1]
 
 
 def _lens_nats(model: Model, traces: Sequence[Activations], targets_N: np.ndarray) -> np.ndarray:
@@ -107,15 +102,11 @@ def figure(content: Content, run: str | None = None) -> str:
             percents = [[100 * share for share in row] for row in heads[key]]
             _heads(shares, percents, shift, color=colour, marker=marker, label=name)
         shares.axhline(100 * even["share"], **_EVEN)
-        shares.set_ylim(-4, 104)  # whole markers at either end
-        shares.set_ylabel("attention (%)")
-        shares.set_title("Where each head looks")
+        shares.set(ylim=(-4, 104), ylabel="attention (%)", title="Where each head looks")  # whole markers at either end
         shares.legend(**_BESIDE)
         _heads(distances, heads["mean_distance"], 0.0, color=style.PURPLE, marker="D", label="one head")
         distances.axhline(even["mean_distance"], **_EVEN)
-        distances.set_ylim(0, None)
-        distances.set_ylabel("tokens back")
-        distances.set_title("How far back, on average")
+        distances.set(ylim=(0, None), ylabel="tokens back", title="How far back, on average")
         distances.legend(**_BESIDE)
         names = [row["name"].removeprefix("block ") for row in content["lens"]]
         distances.set_xticks(range(len(names)), names)
@@ -135,9 +126,7 @@ def _losses(axes: style.Axes, losses: Sequence[float]) -> None:
     axes.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
     for layer, loss in enumerate(losses):
         style.label(axes, format_metric("nats_per_token", loss), (layer, loss), 0, 6, ha="center", va="baseline")
-    axes.set_ylim(0, 1.18 * max(losses))
-    axes.set_ylabel("loss (nats/token)")
-    axes.set_title("What the answer of each layer loses")
+    axes.set(ylim=(0, 1.18 * max(losses)), ylabel="loss (nats/token)", title="What the answer of each layer loses")
     axes.legend(**_BESIDE)
 
 

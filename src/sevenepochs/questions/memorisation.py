@@ -27,10 +27,9 @@ from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
-from sevenepochs.questions.count_tables import PairTable
 from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, Figure, draw, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
-from sevenepochs.questions.targets import targets
+from sevenepochs.questions.stream import PairTable, targets
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
@@ -66,7 +65,10 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
     """
     under_test = {normalised(title) for title in split.validation}
     others = [title for title in split.train if normalised(title) not in under_test]
-    pair_nats = _pair_nats(others, split.validation, tokenizer)
+    table = PairTable.count(tokenizer.encode_stream(others), tokenizer.vocab_size, tokenizer.eos_id)
+    ids_N = tokenizer.encode_stream(split.validation)
+    where = targets(ids_N, tokenizer.eos_id, split.validation)
+    pair_nats = where.by_title(-table.log_probs(ids_N, tokenizer.eos_id))
     n_chars = title_chars(split.validation)
     rng = np.random.default_rng(BOOTSTRAP_SEED)  # one for all kinds, so that they are drawn independently
     draws: dict[str, np.ndarray] = {}  # of the ratio, by kind with enough titles: (D,)
@@ -124,19 +126,7 @@ def judge(met_to_new: Mapping[str, Any] | None) -> str:
     return "no_sign" if low > 1 else "cannot_be_told"
 
 
-def _pair_nats(counted: Sequence[str], titles: Sequence[str], tokenizer: Tokenizer) -> np.ndarray:
-    """What each title costs a table of token pairs that was counted in other titles: (titles,)."""
-    table = PairTable.count(tokenizer.encode_stream(counted), tokenizer.vocab_size, tokenizer.eos_id)
-    ids_N = tokenizer.encode_stream(titles)
-    where = targets(ids_N, tokenizer.eos_id, titles)
-    return where.by_title(-table.log_probs(ids_N, tokenizer.eos_id))
-
-
-_MET = {
-    "word_for_word": "met word for word",
-    "near": "met but for case, punctuation, year or tag",
-    "new": "not met",
-}
+_MET = {"word_for_word": "met word for word", "near": "met but for case, punctuation, year or tag", "new": "not met"}
 
 
 def figure(content: Content, run: str | None = None) -> str:
@@ -155,8 +145,7 @@ def figure(content: Content, run: str | None = None) -> str:
         names = (textwrap.wrap(_MET[row["name"]], 26) for row in rows)
         counts = (f"({row['n_titles']:,} titles)" for row in rows)
         name_rows(axes, ["\n".join([*name, n]) for name, n in zip(names, counts, strict=True)], grid=True)
-        axes.set_xlim(0, max(*ours, *pairs) * 1.6)  # room for the ratios
-        axes.set_xlabel("loss (nats per character)")
+        axes.set(xlim=(0, max(*ours, *pairs) * 1.6), xlabel="loss (nats per character)")  # room for the ratios
         axes.set_title("Loss on titles met in training" + (f": {run}" if run else ""))
         axes.legend(loc="lower left")
         small = (

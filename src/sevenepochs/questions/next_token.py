@@ -1,6 +1,7 @@
-"""What comes next, and how sure the model is: the story's two places of the validation text, and any other text.
+"""The next token, and how sure the model is: at the story's two places of the validation text, after any other text,
+and all along a title, also under two runs. `ask/next_token.py` predicts.
 
-A place is (row, position of the last token read) in the first stock validation window; `ask/next_token.py` predicts.
+A place is (row, position of the last token read) in the first stock validation window.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def place_figure(place: Content, run: str | None = None) -> str:
             place of the validation window.
     """
     top, truth = place["top"], place.get("truth")
-    outside = truth is not None and truth["id"] not in [row.get("id") for row in top]
+    outside = truth and truth["id"] not in [row.get("id") for row in top]
     rows = [*top, truth] if outside else top
     labels = [style.token_label(row["token"]) for row in rows]
     if outside:
@@ -93,8 +94,7 @@ def place_figure(place: Content, run: str | None = None) -> str:
         probabilities = [row["probability"] for row in rows]
         style.bars(axes, labels, probabilities, list(map(style.percent, probabilities)), color=colours)
         where = f" at {place['row']},{place['position']}" if "row" in place else ""
-        axes.set_title(f"Next token{where}" + (f": {run}" if run else ""))
-        axes.set_xlabel("probability")
+        axes.set(title=f"Next token{where}" + (f": {run}" if run else ""), xlabel="probability")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         if truth:
             from matplotlib.patches import Patch
@@ -166,6 +166,99 @@ def place_view(place: Content) -> terminal.View:
     bits = format_metric("surprisal_bits", truth["surprisal_bits"], unit=True)
     token = (terminal.visible(truth["token"]), "bold green")
     return Group(table, Text.assemble("truth ", token, f"  rank {truth['rank']:,}  {probability}  {bits}"))
+
+
+def title_figure(found: Content) -> str:
+    """Return the SVG of a title that was read: bits per token, first to last, with the rank of what was written."""
+    rows = found["tokens"]
+    texts = [f"{format_metric('surprisal_bits', row['surprisal_bits'])} (rank {row['rank']:,})" for row in rows]
+
+    def build(figure: style.Figure) -> None:
+        axes = figure.subplots()
+        bits = [row["surprisal_bits"] for row in rows]
+        style.bars(axes, [style.token_label(row["token"]) for row in rows], bits, texts, color=style.BLUE)
+        axes.set(xlim=(0, 1.3 * max(bits)), title=f"Surprise along a title: {found['run']}")
+        axes.set_xlabel("surprisal (bits), and rank of the token among all")
+        bits_text = format_metric("surprisal_bits", found["surprisal_bits"], unit=True)
+        loss = format_metric("title_loss", found["nats_per_char"], unit=True)
+        style.note(axes, f"{bits_text} in all, {loss}; the title is read alone after <eos>; · is a space")
+
+    return style.draw(
+        build, 1.6 + style.ROW_IN * len(rows), f"Bar chart of the bits that each token of {found['text']!r} cost"
+    )
+
+
+def two_runs_figure(found: Content) -> str:
+    """Return the SVG of a title under two runs: bits that the second gained, to the right, or lost, to the left."""
+    rows = found["segments"]
+
+    def build(figure: style.Figure) -> None:
+        axes = figure.subplots()
+        gained = [row["gained_bits"] for row in rows]
+        # the side says it as well, for readers who cannot tell the colours apart
+        colours = [style.BLUE if bits >= 0 else style.VERMILLION for bits in gained]
+        axes.barh(range(len(rows)), gained, height=0.72, color=colours)
+        for place, bits in enumerate(gained):
+            right, ha = (4, "left") if bits >= 0 else (-4, "right")
+            style.label(axes, format_metric("gained_bits", bits), (bits, place), right, ha=ha)
+        axes.axvline(0, color=style.FAINT, linewidth=0.8)
+        axes.margins(x=0.18)
+        style.name_rows(axes, [style.token_label(row["text"]) for row in rows])
+        axes.set(title="Where the second run gains on a title", xlabel="bits that run 2 needs less (left of 0: more)")
+        lines = (
+            f"run {number}: {run['run']}, {format_metric('surprisal_bits', run['surprisal_bits'], unit=True)}"
+            for number, run in enumerate(found["runs"], start=1)
+        )
+        style.note(axes, "\n".join(lines) + "; · is a space")
+
+    return style.draw(
+        build, 1.8 + style.ROW_IN * len(rows), f"Bar chart of the bits gained on each part of {found['text']!r}"
+    )
+
+
+def title_view(found: Content) -> terminal.View:
+    """Return a row per token: surprisal with a bar, rank, and what was expected instead."""
+    highest = max(row["surprisal_bits"] for row in found["tokens"]) or 1.0
+
+    def cells(row: Content) -> list[terminal.Cell]:
+        colour = terminal.surprise_style(row["surprisal_bits"])
+        return [
+            (terminal.visible(row["token"]), colour),
+            format_metric("surprisal_bits", row["surprisal_bits"]),
+            (terminal.bar(row["surprisal_bits"] / highest, 16), colour),
+            f"{row['rank']:,}",
+            format_metric("probability", row["probability"]),
+            ("" if row["rank"] == 1 else terminal.token_and_probability(row["top"][0]), "dim"),
+        ]
+
+    return terminal.table(("token", ">bits", "", ">rank", ">probability", "expected"), map(cells, found["tokens"]))
+
+
+def two_runs_view(found: Content) -> terminal.View:
+    """Return a row per stretch of text, the bits of both runs, and what the second one gained; then the totals."""
+    first, second = found["runs"]
+    largest = max(abs(row["gained_bits"]) for row in found["segments"]) or 1.0
+
+    def number(name: str, footer: str) -> terminal.Column:
+        return {"header": name, "justify": "right", "footer": footer}
+
+    def cells(row: Content) -> list[terminal.Cell]:
+        bits = [format_metric("surprisal_bits", bits) for bits in row["bits"]]
+        bar = terminal.bar(abs(row["gained_bits"]) / largest, 16)
+        gained = format_metric("gained_bits", row["gained_bits"])
+        return [terminal.visible(row["text"]), *bits, gained, (bar, "green" if row["gained_bits"] > 0 else "red")]
+
+    gained = first["surprisal_bits"] - second["surprisal_bits"]
+    columns: list[terminal.Column] = [
+        {"header": "text", "footer": "in all"},
+        number("run 1 bits", format_metric("surprisal_bits", first["surprisal_bits"])),
+        number("run 2 bits", format_metric("surprisal_bits", second["surprisal_bits"])),
+        number("run 2 gained", format_metric("gained_bits", gained, unit=True)),
+        "",
+    ]
+    names = terminal.text(f"run 1: {first['run']}\nrun 2: {second['run']}")
+    rows = map(cells, found["segments"])
+    return terminal.table(columns, rows, show_footer=True, title=names, title_justify="left")
 
 
 def _part(place: Content) -> str:

@@ -1,4 +1,4 @@
-"""What a model writes when nothing is asked of it: how much of it is copied, how varied and how long it is.
+"""Titles that a model writes unprompted: how much of them is copied, how varied and how long it is.
 
 Titles are drawn at temperature 1 and from all tokens, so shares and means are those of the model's own distribution.
 Beside them stand the same figures of the titles that people wrote.
@@ -53,6 +53,7 @@ def analyze(model: Model, split: Split, progress: Progress = lambda done, total:
     titles = [ask.title(model, "", sample) for sample in samples]
     whole = [text for text, sample in zip(titles, samples, strict=True) if sample.ended]
     training = frozenset(split.train)
+    known = {normalised(text) for text in (*split.train, *split.validation)}
     chars = [len(text) for text in titles]
     interval = mean_interval(chars)
     assert interval is not None, "of 200 titles"
@@ -70,19 +71,13 @@ def analyze(model: Model, split: Split, progress: Progress = lambda done, total:
         "mean_chars_interval": list(interval),
         "training_mean_chars": float(np.mean([len(text) for text in split.train])),
         "n_training_titles": len(split.train),
-        "examples": _examples(whole, split),
+        "examples": list(dict.fromkeys(text for text in whole if text and normalised(text) not in known))[:N_EXAMPLES],
     }
 
 
 def _share(n: int, n_titles: int) -> dict[str, Any]:
     share = n / n_titles
     return {"n": n, "n_titles": n_titles, "share": share, "interval": wilson(share, n_titles)}
-
-
-def _examples(titles: Sequence[str], split: Split) -> list[str]:
-    known = {normalised(text) for text in (*split.train, *split.validation)}
-    own = dict.fromkeys(text for text in titles if text and normalised(text) not in known)
-    return list(own)[:N_EXAMPLES]
 
 
 def figure(content: Content, run: str | None = None) -> str:
@@ -98,8 +93,7 @@ def figure(content: Content, run: str | None = None) -> str:
             [[100 * end for end in row["interval"]] for row in (model, people)],
             [f"{row['n']:,}: {style.percent(row['share'])}" for row in (model, people)],
         )
-        copied.set_title("Training titles word for word")
-        copied.set_xlabel("share of titles (%)")
+        copied.set(title="Training titles word for word", xlabel="share of titles (%)")
         means = [content["mean_chars"], content["training_mean_chars"]]
         _dots(
             lengths,
@@ -108,8 +102,7 @@ def figure(content: Content, run: str | None = None) -> str:
             [content["mean_chars_interval"], [means[1], means[1]]],
             [format_metric("chars_per_title", mean) for mean in means],
         )
-        lengths.set_title("Mean length")
-        lengths.set_xlabel("characters a title")
+        lengths.set(title="Mean length", xlabel="characters a title")
         style.heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
         style.note(
             copied,

@@ -1,4 +1,4 @@
-"""What all views share: tokens, bars and tables. Functions import rich, so listing questions does not need it."""
+"""Shared by all views: tokens, bars and tables. Functions import rich, so listing questions does not need it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from sevenepochs.protocol.rows import Rows
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import PALETTE, Figure, draw, heading, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
-from sevenepochs.questions.targets import Targets
+from sevenepochs.questions.stream import Targets
 
 N_EXTREMES = 10  # titles on either end that are published, by number
 N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone

@@ -137,7 +137,8 @@ def test_empty_titles_are_titles_in_every_format(kind: str, tmp_path: Path) -> N
     corpus = load(path)
     assert list(corpus.rows) == titles
     assert split_titles(corpus.rows) == split_titles(titles)
-    assert corpus.source["warnings"] == (["a.txt: 12 blank lines were read as empty titles"] if kind == "txt" else [])
+    warnings = corpus.source["warnings"]
+    assert len(warnings) == (kind == "txt") and all("12 blank" in warning for warning in warnings)
 
 
 def test_null_titles_are_empty_titles(tmp_path: Path) -> None:

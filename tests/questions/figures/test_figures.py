@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from sevenepochs.errors import UserError
-from sevenepochs.questions import inside, next_token, title, where_loss
+from sevenepochs.questions import inside, next_token, where_loss
 from sevenepochs.questions.case import Case
 from sevenepochs.questions.figures import curves, ladder, performance
 from sevenepochs.questions.figures.style import PALETTE, draw, heading, percent, token_label
@@ -93,7 +93,7 @@ HOSTILE = "".join(map(chr, range(0x20))) + "\x7f\x9f\ufffe\uffff<&>"
     [
         lambda: next_token.place_figure({**PLACE, "context": f"{HOSTILE} a\x00b\x1b[31m"}, HOSTILE),
         lambda: inside.heads_figure([HOSTILE, "a"], {HOSTILE: [[1.0, 0.0], [0.5, 0.5]]}, HOSTILE),
-        lambda: title.figure({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
+        lambda: next_token.title_figure({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
     ],
     ids=["next token", "attention", "title"],
 )
@@ -171,7 +171,7 @@ def test_figures_need_no_torch_and_say_what_they_need() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from sevenepochs.questions.figures import curves, ladder\n"
-        "from sevenepochs.questions import inside, title\n"
+        "from sevenepochs.questions import inside\n"
         "from sevenepochs.questions.registry import QUESTIONS\n"
         "assert not {'torch', 'rich', 'scipy'} & sys.modules.keys()\n"
         "from sevenepochs.errors import UserError\n"

@@ -1,4 +1,4 @@
-"""What is in a corpus, as plain JSON values; the command line renders it."""
+"""The content of a corpus as plain JSON values; the command line renders it."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class TextFile:
         return UserError(f"{self._path.name}, line {number:,}: {what}; {advice}, or fetch it again")
 
     def _other_format(self) -> str | None:
-        """What the file's first bytes say that it is, and what to do; None where they say nothing."""
+        """The format that the file's first bytes show, and what to do; None where they show none."""
         found = next((advice for mark, advice in _FORMATS if self._head.startswith(mark)), None)
         return f"the file {found.format(name=shlex.quote(self._path.name))}" if found else None
 

@@ -69,11 +69,13 @@ class FileCorpus(CorpusConfig, kind="file"):
 
 
 def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Sequence[str], list[str]]:
+    rows: Sequence[str]
+    warnings: list[str] = []
     if kind == "parquet":
         from sevenepochs.data.corpus.parquet import read_parquet
 
-        titles = read_parquet([path], column)
-        rows, warnings, n_controls = titles, [], titles.n_matching(_CONTROLS)
+        rows = titles = read_parquet([path], column)
+        n_controls = titles.n_matching(_CONTROLS)
     else:
         from sevenepochs.data.corpus.text import read_text
 

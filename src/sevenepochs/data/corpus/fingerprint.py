@@ -1,4 +1,4 @@
-"""Which titles exactly: hashes of the split, and the dataset versions that we recognise.
+"""Identity of titles: hashes of the split, and the dataset versions that we recognise.
 
 The challenge never pinned its dataset's revision, so two versions are in circulation and results on them differ.
 NumPy does not promise its generators' streams for ever (NEP 19), hence the hash of the titles and not of the seed.

@@ -163,7 +163,7 @@ def _parquet_sizes(sha: str) -> dict[str, int]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong in a few words, without the addresses and folders that the hub's client puts there."""
+    """The error in a few words, without the addresses and folders that the hub's client puts there."""
     if type(error).__name__ in _REASONS:
         return _REASONS[type(error).__name__]
     line = str(error).strip().partition("\n")[0]

@@ -37,8 +37,8 @@ class TokenizerConfig(Config, ABC):
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What a tokenizer does to titles. Reversible: decode(encode(title)) gives the title back, less one leading space
-    that the pre-tokenizer added, and no `<unk>` occurs."""
+    """The changes that a tokenizer makes to titles. Reversible: decode(encode(title)) gives the title back, less one
+    leading space that the pre-tokenizer added, and no `<unk>` occurs."""
 
     n_titles: int
     n_changed: int
@@ -138,11 +138,11 @@ class Tokenizer:
         pairs = zip(titles, decoded, strict=True)
         changed = [(title, text) for title, text in pairs if title not in (text, text.removeprefix(" "))]
         # `<unk>` where the title does not say so itself
-        unknown = (max(0, ids.count(self.unk_id) - t.count(UNK)) for t, ids in zip(titles, encoded, strict=True))
+        n_unk = [sum(id == self.unk_id for id in ids) for ids in encoded]
         return Fidelity(
             n_titles=len(titles),
             n_changed=len(changed),
-            n_unknown_tokens=sum(unknown),
+            n_unknown_tokens=sum(max(0, n - title.count(UNK)) for n, title in zip(n_unk, titles, strict=True)),
             n_with_special_text=sum(any(token in title for token in SPECIAL_TOKENS) for title in titles),
             first_changed=tuple(changed[:3]),
         )

@@ -61,7 +61,10 @@ class TrainedOnce(TokenizerConfig):
         cached = cache_dir() / "tokenizers" / f"{key.hexdigest()}.tok"
         if (tokenizer := _read(cached)) is None:
             tokenizer = Tokenizer(self._train(titles))
-            _write(cached, tokenizer)
+            content = f"{tokenizer.sha256}\n{tokenizer.json}".encode()
+            with contextlib.suppress(OSError):  # a cache that cannot be written costs seconds, not the run
+                cached.parent.mkdir(parents=True, exist_ok=True)
+                storage.write_atomic(cached, lambda unfinished: unfinished.write_bytes(content))
         return tokenizer
 
     @abstractmethod
@@ -105,22 +108,23 @@ def _canonical(definition: str) -> str:
     special, pieces = plain["model"]["vocab"][:n_special], plain["model"]["vocab"][n_special:]
     assert [piece for piece, _ in special] == list(SPECIAL_TOKENS)
     lowest = min((score for _, score in pieces), default=0.0)
-    fillers = ((piece, _is_filler(piece, score - lowest), score) for piece, score in pieces)
-    scored = [(piece, round(lowest if is_filler else score, _DIGITS)) for piece, is_filler, score in fillers]
+
+    def canonical(piece: str, score: float) -> float:
+        steps = (score - lowest) / _FILLER_STEP
+        is_filler = len(piece) == 1 and steps < 257 and abs(steps - round(steps)) < 1e-5
+        rounded: float = round(lowest if is_filler else score, _DIGITS)
+        return rounded
+
+    scored = [(piece, canonical(piece, score)) for piece, score in pieces]
     plain["model"]["vocab"] = [*special, *sorted(scored, key=lambda pair: (-pair[1], pair[0]))]
     return json.dumps(plain, ensure_ascii=False)
 
 
-def _is_filler(piece: str, above_lowest: float) -> bool:
-    steps = above_lowest / _FILLER_STEP
-    return len(piece) == 1 and steps < 257 and abs(steps - round(steps)) < 1e-5
-
-
 def _source(config: TokenizerConfig) -> str:
-    """Of the module that trains it, since another version may train another tokenizer; "" where none is to be had."""
+    """The source of the module that trains it, since another version may train another tokenizer; "" without files."""
     try:
         return inspect.getsource(sys.modules[type(config).__module__])
-    except (OSError, TypeError, KeyError):  # of a session without files
+    except (OSError, TypeError, KeyError):
         return ""
 
 
@@ -133,11 +137,3 @@ def _read(path: Path) -> Tokenizer | None:
     except (OSError, UnicodeDecodeError, UserError):
         return None
     return tokenizer if tokenizer.sha256 == sha256 else None
-
-
-def _write(path: Path, tokenizer: Tokenizer) -> None:
-    """Whole or not at all; a cache that cannot be written costs seconds, not the run."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = f"{tokenizer.sha256}\n{tokenizer.json}".encode()
-        storage.write_atomic(path, lambda unfinished: unfinished.write_bytes(content))

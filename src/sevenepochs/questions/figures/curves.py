@@ -45,8 +45,7 @@ def figure(
             text = f"{name} {format_metric(metric, level)}"
             beside = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "baseline", "color": FAINT}
             label(axes, text, (0.995, level), 0, 3, **beside)
-        axes.set_title(title or meaning)
-        axes.set_xlabel("step")
+        axes.set(title=title or meaning, xlabel="step")
         axes.set_ylabel(f"{what.label} ({what.unit})" if what.unit else what.label)
         axes.legend(loc="upper right")
 

@@ -34,8 +34,7 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
         span = (max(losses) - min(losses)) or 0.1
         axes.set_xlim(min(losses) - 0.08 * span, max(losses) + 0.3 * span)
         name_rows(axes, [rung["label"] for rung in rungs])
-        axes.set_xlabel(f"exact loss ({unit})")
-        axes.set_title(title)
+        axes.set(xlabel=f"exact loss ({unit})", title=title)
         for place, rung in enumerate(rungs):
             if (value := rung.get("difference")) is None:
                 continue
@@ -57,8 +56,7 @@ def figure(rungs: Sequence[Mapping[str, Any]], title: str = "The ladder", footno
         steps.set_xticks([v for v in _TICKS if steps.get_xlim()[0] <= v <= steps.get_xlim()[1]])
         steps.xaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
         steps.minorticks_off()
-        steps.set_xlabel(f"change from the rung above ({unit})")
-        steps.set_title("Change and 95 % interval")
+        steps.set(xlabel=f"change from the rung above ({unit})", title="Change and 95 % interval")
         steps.grid(visible=False, axis="y")
         kinds = "circle: lower, square: higher, diamond: the interval holds 0; hollow: no claim yet"
         note(axes, f"{kinds}{'; ' + footnote if footnote else ''}")

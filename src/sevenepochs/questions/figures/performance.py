@@ -53,8 +53,7 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         _over(left, by_width, rate, "d_model", f"block size {most['block_size']}")
         _over(right, by_block, rate, "block_size", f"d_model {most['d_model']}")
         _decimal_ticks(left)
-        left.set_ylabel("seconds a step")
-        left.set_title("Over the model's width")
+        left.set(ylabel="seconds a step", title="Over the model's width")
         right.set_title("Over the block size")
         style.note(left, f"dashed: the arithmetic at the stock shape's rate; {machine}")
 
@@ -75,12 +74,9 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         for (stage, values), (colour, marker, line) in zip(curves.items(), style.series(), strict=False):
             name = f"{stage}: {format_metric('preparation_seconds', values[-1], unit=True)} at the end"
             axes.plot(n_titles, values, color=colour, marker=marker, linestyle=line, label=name)
-        axes.set_xlim(0, None)
-        axes.set_ylim(0, None)
+        axes.set(xlim=(0, None), ylim=(0, None))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        axes.set_xlabel("titles")
-        axes.set_ylabel("seconds")
-        axes.set_title("From a file of titles to token ids")
+        axes.set(xlabel="titles", ylabel="seconds", title="From a file of titles to token ids")
         axes.legend(loc="upper left")
         style.note(axes, machine)
 

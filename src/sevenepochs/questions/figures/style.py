@@ -1,4 +1,4 @@
-"""What all figures share: size, colours, type, and SVG that comes out byte for byte the same from the same data.
+"""Shared by all figures: size, colours, type, and SVG that comes out byte for byte the same from the same data.
 
 A figure stands on its own: title, units, legend. It brings its own white ground, so it reads the same on a light page,
 a dark page and in an image viewer. Text stays text (selectable, searchable); viewers without DejaVu take the next
