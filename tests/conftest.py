@@ -18,6 +18,7 @@ from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.recipes.story import adamw
 from sevenepochs.store.run import Run
+from sevenepochs.training.hooks import Plan, Progress, Watcher
 from sevenepochs.training.trainer import run_training
 
 hypothesis.settings.register_profile("sevenepochs", deadline=None, print_blob=True)
@@ -85,10 +86,35 @@ def tiny(shrink: Callable[[Experiment], Experiment]) -> Experiment:
     return shrink(adamw())
 
 
+class Records(Watcher):
+    """Keeps what a run tells its watcher."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.steps: list[Progress] = []
+        self.evaluations: list[tuple[int, dict[str, float | None]]] = []
+
+    def started(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    def stepped(self, progress: Progress) -> None:
+        self.steps.append(progress)
+
+    def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
+        self.evaluations.append((step, figures))
+
+
 @pytest.fixture(scope="session")
-def finished_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A complete tiny run, trained once; do not change it."""
-    return run_training(tiny, "tiny", tmp_path_factory.mktemp("runs"))
+def watched_run(tiny: Experiment, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Records]:
+    """A complete tiny run, trained once, and what its watcher was told; do not change it."""
+    watcher = Records()
+    return run_training(tiny, "tiny", tmp_path_factory.mktemp("runs"), watcher), watcher
+
+
+@pytest.fixture(scope="session")
+def finished_run(watched_run: tuple[Run, Records]) -> Run:
+    """The run of `watched_run`."""
+    return watched_run[0]
 
 
 @pytest.fixture(scope="session")

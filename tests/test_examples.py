@@ -19,7 +19,7 @@ import sevenepochs.recipes.catalog as catalog
 whole = catalog.load_recipe
 catalog.load_recipe = lambda name: whole(name).replace_all({
     "corpus": "corpus.sample:SampleCorpus", "corpus.n_titles": 60, "tokenizer.vocab_size": 300,
-    "batches.batch_size": 8, "model.n_layer": 1, "model.n_head": 2, "model.d_model": 16,
+    "batches.batch_size": 8, "batches.block_size": 32, "model.n_layer": 1, "model.n_head": 2, "model.d_model": 16,
     "training.device": "cpu", "training.compile": "off",
 })
 runpy.run_path(sys.argv[1])

@@ -60,8 +60,9 @@ def test_commands_with_blanks_and_quotes_can_be_pasted(tmp_path, tiny, monkeypat
 def test_train_and_its_interruption_print_commands_that_can_be_pasted(tmp_path, monkeypatch, capsys):
     root = tmp_path / "my runs"
     small = [f"{key}={value}" for key, value in {
-        "model.n_layer": 1, "model.d_model": 16, "batches.batch_size": 4, "tokenizer.vocab_size": 300,
-        "training.compile": "off", "training.device": "cpu", "training.epochs": 1}.items()]  # fmt: skip
+        "model.n_layer": 1, "model.d_model": 16, "batches.batch_size": 4, "batches.block_size": 32,
+        "tokenizer.vocab_size": 300, "training.compile": "off", "training.device": "cpu",
+        "training.epochs": 1}.items()]  # fmt: skip
     arguments = ["train", "demo_adamw", "--corpus", "sample:60", "--runs", str(root)]
     assert main([*arguments, *(word for setting in small for word in ("--set", setting))]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("look inside: "))

@@ -88,9 +88,9 @@ def test_a_cache_can_be_forked_shortened_and_thinned_out(model, ids):
 def test_a_cache_refuses_what_does_not_continue_it(model, ids):
     cache = model.new_cache(3)
     model(ids, cache)
-    with pytest.raises(ValueError, match="20 tokens read and 5 more are beyond this model's rows of 24"):
+    with pytest.raises(ValueError, match=r"20 tokens .* 5 more .* 24"):
         model(ids[:, :5], cache)
-    with pytest.raises(ValueError, match="this cache is for 3 rows, not 2"):
+    with pytest.raises(ValueError, match="3 rows, not 2"):
         model(ids[:2, :1], cache)
     assert cache.length == 20
     with pytest.raises(AssertionError, match="evaluation"):

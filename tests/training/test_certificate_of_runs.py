@@ -67,7 +67,7 @@ def test_other_epochs_are_named_when_the_run_begins_and_when_it_ends(small, tmp_
     watcher = Watcher()
     monkeypatch.setattr(watcher, "message", said.append)
     certificate = run_training(small.replace("training.epochs", epochs), "x", tmp_path, watcher).certificate
-    assert f"training.epochs is {epochs}: the certificate will say that it is not 7" in said
+    assert any(f"training.epochs is {epochs}" in text and "not 7" in text for text in said)
     assert certificate["clean"] is False and certificate["broken"] == broken
     assert certificate["rules"][0]["detail"] == f"{epochs} epochs"
 
@@ -123,6 +123,8 @@ def test_tampered_validation_ids_are_named(small, tmp_path, monkeypatch):
 
 
 def test_rows_of_128_are_the_stock_rows_and_others_are_scored_under_them_too(small, tmp_path):
+    # some titles more: the fewer rows of 128 there are, the more passes the check of causality takes
+    small = small.replace_all({"corpus.n_titles": 300, "training.epochs": 1})
     stock = run_training(small.replace_all({"batches.block_size": 128, "batches.batch_size": 2}), "x", tmp_path)
     assert stock.certificate["scoring"]["rows"] == "stock"
     assert "exact_val_loss_stock_rows" not in stock.summary["figures"]

@@ -16,7 +16,7 @@ from sevenepochs.training.machine import Work
 
 def test_a_device_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match=r"training\.device = 'cuda': torch sees no such device here \(there is: .*cpu"):
+    with pytest.raises(UserError, match=r"training\.device = 'cuda': .*cpu"):
         machine.resolve(Training(device="cuda"), Work(1e15, 1, 8, 128))
 
 
@@ -71,7 +71,7 @@ def test_a_gpu_that_trains_alone_gets_graphs(monkeypatch):
     assert has_graphs("graphs", processes=2) and not has_graphs("on") and not has_graphs("off")
     in_parts = Training(device="cuda", micro_batches=2)
     assert not machine.resolve(in_parts, Work(1e16, 1, 4, 8192)).graphs
-    with pytest.raises(UserError, match=r"'graphs' and training.micro_batches > 1: choose one"):
+    with pytest.raises(UserError, match=r"'graphs' .*training.micro_batches > 1"):
         machine.resolve(dataclasses.replace(in_parts, compile="graphs"), Work(1e16, 1, 4, 8192))
     assert machine.resolve(Training(device="cuda"), Work(1e16, 1, 64, 128)).micro_batches == 1
 
@@ -97,7 +97,7 @@ def test_large_steps_on_a_cpu_are_cut(step_flop, rows, block_size, asked, expect
 
 
 def test_rows_that_cannot_be_cut_are_refused():
-    with pytest.raises(UserError, match=r"training.micro_batches = 3 does not .* 64; choose one of 1, 2, 4, 8, 16"):
+    with pytest.raises(UserError, match=r"training.micro_batches = 3 .* 64; .* 1, 2, 4, 8, 16"):
         machine.resolve(Training(device="cpu", micro_batches=3), Work(1e10, 1, 64, 128))
 
 
@@ -109,7 +109,8 @@ def test_the_choices_are_plain_values():
     assert all(isinstance(value, (str, bool, int, type(None))) for value in facts.values())
 
 
-def test_evaluations_are_compiled_on_a_cpu_only():
+def test_evaluations_are_compiled_on_a_cpu_only(monkeypatch):
+    monkeypatch.setattr(machine, "compiler_fault", lambda device: None)
     on_a_cpu = machine.resolve(Training(device="cpu", compile="on"), Work(1e16, 1, 8, 128))
     assert on_a_cpu.compiles_evaluations
     assert not dataclasses.replace(on_a_cpu, device="cuda").compiles_evaluations
@@ -144,7 +145,7 @@ def test_what_a_cpu_run_asks_of_the_process_is_taken_back_for_a_gpu(monkeypatch)
 
 
 def test_a_cpu_step_keeps_little_for_its_backward_pass():
-    model = baseline().replace_all({"model.n_layer": 2, "model.d_model": 64, "model.n_head": 2}).build_model(100)
+    model = baseline().replace_all({"model.n_layer": 1, "model.d_model": 64, "model.n_head": 2}).build_model(100)
     x_BT = torch.arange(8 * 32).view(8, 32) % 100
     resolved = machine.resolve(Training(device="cpu"), Work(1e10, 1, 8, 128))
 

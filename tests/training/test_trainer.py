@@ -17,7 +17,6 @@ from sevenepochs.model.attention import Causal
 from sevenepochs.model.position import Rope
 from sevenepochs.protocol.budget import evaluation_steps, permutation
 from sevenepochs.store.run import layout, list_runs
-from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.step import training_step
 from sevenepochs.training.trainer import resume_training, run_training
 
@@ -32,28 +31,12 @@ class Cliff(ScheduleConfig):
         return 1e38 if step == self.at else 1.0
 
 
-class Records(Watcher):
-    def __init__(self):
-        self.plan, self.steps, self.evaluations = None, [], []
-
-    def started(self, plan):
-        self.plan = plan
-
-    def stepped(self, progress):
-        self.steps.append(progress)
-
-    def evaluated(self, step, figures):
-        self.evaluations.append((step, figures))
+@pytest.fixture
+def run(finished_run):
+    return finished_run
 
 
-@pytest.fixture(scope="module")
-def finished(tiny, tmp_path_factory):
-    watcher = Records()
-    return run_training(tiny, "tiny", tmp_path_factory.mktemp("runs"), watcher), watcher
-
-
-def test_a_run_is_whole(finished, tiny):
-    run, _ = finished
+def test_a_run_is_whole(run, tiny):
     assert run.state == "complete"
     assert Experiment.from_dict(run.config) == tiny
     assert (run.recipe, run.seed) == ("tiny", 1337)
@@ -64,18 +47,15 @@ def test_a_run_is_whole(finished, tiny):
     }  # fmt: skip
 
 
-def test_every_step_and_evaluation_is_logged_once(finished):
-    run, watcher = finished
+def test_every_step_and_evaluation_is_logged_once(watched_run):
+    run, watcher = watched_run
+    (plan,) = watcher.plans
     n_steps = run.summary["n_steps"]
     steps_per_epoch = n_steps // 7
     assert [row["step"] for row in run.training_curve()] == list(range(1, n_steps + 1))
     assert [row["step"] for row in run.evaluations()] == evaluation_steps(steps_per_epoch)
     assert [step for step, _ in watcher.evaluations] == evaluation_steps(steps_per_epoch)
-    assert (watcher.plan.first_step, watcher.plan.n_steps, watcher.plan.steps_per_epoch) == (
-        1,
-        n_steps,
-        steps_per_epoch,
-    )
+    assert (plan.first_step, plan.n_steps, plan.steps_per_epoch) == (1, n_steps, steps_per_epoch)
     assert [p.train_loss_nats_per_token for p in watcher.steps] == [
         row["train_loss_nats_per_token"] for row in run.training_curve()
     ]
@@ -83,8 +63,7 @@ def test_every_step_and_evaluation_is_logged_once(finished):
         assert row.keys() - {"step", "event"} <= METRICS.keys()
 
 
-def test_the_first_loss_is_chance_and_the_last_is_better(finished):
-    run, _ = finished
+def test_the_first_loss_is_chance_and_the_last_is_better(run):
     losses = [row["train_loss_nats_per_token"] for row in run.training_curve()]
     assert losses[0] == pytest.approx(math.log(300), abs=0.05)
     assert losses[-1] < losses[0] - 0.1
@@ -92,9 +71,8 @@ def test_the_first_loss_is_chance_and_the_last_is_better(finished):
     assert rates[0] == 1.0 and rates == sorted(rates, reverse=True)
 
 
-def test_the_final_figures_are_those_of_the_last_evaluation(finished):
+def test_the_final_figures_are_those_of_the_last_evaluation(run):
     """In fp32 the run's precision is the ranking's, so the two agree; the floor and the excess stand beside them."""
-    run, _ = finished
     figures = run.summary["figures"]
     last = run.evaluations()[-1]
     assert figures == run.summary["figures_run_precision"]
@@ -106,8 +84,7 @@ def test_the_final_figures_are_those_of_the_last_evaluation(finished):
     assert figures["exact_val_bpc"] > figures["exact_val_loss"] / math.log(2)
 
 
-def test_title_losses_are_the_exact_loss(finished, tiny):
-    run, _ = finished
+def test_title_losses_are_the_exact_loss(run, tiny):
     tensors = run.load_tensors(layout.TITLE_LOSSES)
     data = tiny.load_data()
     assert len(tensors["nats"]) == data.validation.n_titles == 10
@@ -116,8 +93,7 @@ def test_title_losses_are_the_exact_loss(finished, tiny):
     assert tensors["nats"].sum() / data.validation.n_chars == pytest.approx(exact, abs=1e-12)
 
 
-def test_losses_under_stock_rows_are_kept_where_the_rows_are_others(finished, tiny):
-    run, _ = finished  # its rows are of 32 tokens
+def test_losses_under_stock_rows_are_kept_where_the_rows_are_others(run, tiny):
     tensors = run.load_tensors(layout.TITLE_LOSSES)
     nats = tensors[layout.NATS_STOCK_ROWS]
     exact = run.summary["figures"]["exact_val_loss_stock_rows"]
@@ -127,8 +103,7 @@ def test_losses_under_stock_rows_are_kept_where_the_rows_are_others(finished, ti
     assert stock is not None and stock.sum() == pytest.approx(nats.sum())
 
 
-def test_the_challenges_log(finished):
-    run, _ = finished
+def test_the_challenges_log(run):
     events = [json.loads(line) for line in run.read_text(layout.MAINRUN_LOG).splitlines()]
     names = [event["event"] for event in events]
     assert names[:4] == ["hyperparameters_configured", "device_info", "dataset_info", "model_info"]
@@ -146,11 +121,11 @@ def test_auto_device_is_resolved_in_the_log(tiny, tmp_path):
     assert device == run.environment["run"]["device"] != "auto"
 
 
-def test_another_seed_is_another_run_on_the_same_split(finished, tiny, tmp_path):
+def test_another_seed_is_another_run_on_the_same_split(finished_run, tiny, tmp_path):
     run = run_training(tiny.replace("training.seed", 1338), "tiny", tmp_path)
-    assert run.corpus["split"] == finished[0].corpus["split"]
-    assert run.summary["figures"]["exact_val_loss"] != finished[0].summary["figures"]["exact_val_loss"]
-    assert run.summary["figures"]["floor_val_loss"] == finished[0].summary["figures"]["floor_val_loss"]
+    assert run.corpus["split"] == finished_run.corpus["split"]
+    assert run.summary["figures"]["exact_val_loss"] != finished_run.summary["figures"]["exact_val_loss"]
+    assert run.summary["figures"]["floor_val_loss"] == finished_run.summary["figures"]["floor_val_loss"]
     assert run.certificate["seeds"] == {"data_seed": 1337, "seed": 1338, "official": False}
 
 
@@ -167,7 +142,7 @@ def test_bf16_ranks_by_fp32(tiny, tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tiny, tmp_path):
     experiment = tiny.replace("schedule", Cliff(at=4))
-    with pytest.raises(UserError, match=r"step 5: loss .*not finite; the state before it is saved.*optimizer\.lr"):
+    with pytest.raises(UserError, match=r"step 5: loss .*not finite; .*saved.*optimizer\.lr"):
         run_training(experiment, "x", tmp_path)
     (run,) = list_runs(tmp_path)
     assert run.state == "failed" and run.summary is None
@@ -196,7 +171,7 @@ def test_a_batch_of_other_rows_is_one_clear_line(tiny, tmp_path, monkeypatch):
         return batches
 
     monkeypatch.setattr(type(tiny.batches), "build", cut_short)
-    with pytest.raises(UserError, match=r"step 3: the batch has 7 rows and not batches.batch_size = 8; fill it"):
+    with pytest.raises(UserError, match=r"step 3: .* 7 rows .*batches.batch_size = 8; "):
         run_training(tiny, "x", tmp_path)
     (run,) = list_runs(tmp_path)
     assert run.state == "failed"
@@ -212,7 +187,7 @@ def test_a_gpu_that_is_too_small_is_one_clear_line(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "training_step", too_large)
     with pytest.raises(
-        UserError, match=r"step 5: out of memory on cpu; .* 2 GiB\. Try training.micro_batches=2, or a smaller"
+        UserError, match=r"step 5: out of memory on cpu; .* 2 GiB\..*training.micro_batches=2"
     ) as caught:
         run_training(tiny, "x", tmp_path)
     assert "advice" not in str(caught.value)
@@ -224,7 +199,7 @@ def test_a_cpu_that_is_too_small_is_one_clear_line_too(tiny, tmp_path, monkeypat
     from sevenepochs.training import loop
 
     monkeypatch.setattr(loop, "training_step", lambda *arguments, **options: torch.empty(2**62, dtype=torch.uint8))
-    with pytest.raises(UserError, match=r"step 1: out of memory on cpu; .*allocate memory.* Try training.micro_batc"):
+    with pytest.raises(UserError, match=r"step 1: out of memory on cpu; .*allocate memory.*training.micro_batches=2"):
         run_training(tiny, "x", tmp_path)
     (run,) = list_runs(tmp_path)
     assert run.state == "failed"
@@ -237,7 +212,7 @@ def test_a_gpu_that_is_too_small_for_the_final_figures_is_one_clear_line_too(tin
         raise RuntimeError("MPS backend out of memory (MPS allocated: 9 GB).\nAnd a page of advice")
 
     monkeypatch.setattr(trainer, "conclude", too_large)
-    with pytest.raises(UserError, match=r"out of memory on cpu; MPS .* 9 GB\)\. Try a smaller"):
+    with pytest.raises(UserError, match=r"out of memory on cpu; MPS .* 9 GB(?!.*micro_batches)"):
         run_training(tiny, "x", tmp_path)
     (run,) = list_runs(tmp_path)
     assert run.state == "failed" and run.failure is not None
@@ -269,7 +244,7 @@ def test_what_the_kernel_would_kill_is_refused(tiny, tmp_path, monkeypatch):
     model = tiny.build_model(tiny.tokenizer.vocab_size)
     weights_bytes = 4 * sum(parameter.numel() for parameter in model.parameters())
     monkeypatch.setattr("sevenepochs.model.hardware.physical_memory_bytes", lambda: weights_bytes)
-    with pytest.raises(UserError, match=r"parameters need more than .* GiB to train, this machine has 0; make model"):
+    with pytest.raises(UserError, match=r"parameters .* GiB to train, this machine has 0; .*model\.d_model"):
         run_training(tiny, "x", tmp_path)
     assert not list_runs(tmp_path)
 

@@ -159,7 +159,7 @@ def torchs_errors_fail(session: Session, state: State, writer: Writer, *, in_tra
             ) from None
         if type(error).__module__.startswith(_COMPILER):
             advice = f"{fault_in_words(str(error), device)}; training.compile=off trains without"
-            raise _failed(state, writer, "torch cannot compile it", advice) from None
+            raise _failed(state, writer, "torch cannot compile the model", advice) from None
         raise
 
 
