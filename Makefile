@@ -57,8 +57,9 @@ $(LITGPT)/.installed: benchmarks/litgpt.txt $(STAMP)
 report: $(STAMP) ## the site that tells the story of results/, in build/report (ARGS="--pdf --open")
 	@$(BIN)/sevenepochs report $(ARGS)
 
-docs: $(STAMP) ## the README's and docs' tables and figures, from results/
+docs: $(STAMP) ## the README's and docs' tables, figures and outputs, from results/
 	$(BIN)/python -m sevenepochs.report.write_docs
+	$(BIN)/python tests/test_docs.py
 
 readme: docs # its name until version 0.2
 
