@@ -34,9 +34,8 @@ def report(
     import tempfile
 
     from sevenepochs.cli.console import console
-    from sevenepochs.report.build import build_site, refuse_foreign
+    from sevenepochs.report.build import build_site, find_mystmd, find_node, refuse_foreign
     from sevenepochs.report.inputs import collect
-    from sevenepochs.report.node import find_mystmd, find_node
     from sevenepochs.report.pages import write_sources
     from sevenepochs.report.pdf import find_chromium
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from sevenepochs.errors import UserError
-from sevenepochs.report.build import build_site
-from sevenepochs.report.node import find_mystmd, find_node
+from sevenepochs.report.build import build_site, find_mystmd, find_node
 
 SAVED = Path(__file__).parent / "saved"
 LABELS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sevenepochs.errors import UserError
-from sevenepochs.report import node
+from sevenepochs.report import build
 from sevenepochs.report.build import MARKER, build_site
 from sevenepochs.report.links import check_site
 from tests.report.site.conftest import LABELS, Write
@@ -98,13 +98,13 @@ def _program(path: Path, text: str) -> None:
 def test_node_missing_or_old_is_one_line_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(node.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(build.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'needs node 20 or newer; install it with: pip install -e "\.\[node\]"'):
-        node.find_node()
+        build.find_node()
     _program(tmp_path / "node", "#!/bin/sh\necho v18.20.1\n")
     with pytest.raises(UserError, match=r"is version 18\.20\.1"):
-        node.find_node()
+        build.find_node()
     with pytest.raises(UserError, match=r'pip install -e "\.\[report\]"'):
-        node.find_mystmd()
+        build.find_mystmd()
     _program(tmp_path / "node", "#!/bin/sh\necho v22.1.0\n")
-    assert node.find_node() == tmp_path / "node"
+    assert build.find_node() == tmp_path / "node"

@@ -4,8 +4,7 @@ import subprocess
 
 import pytest
 
-from sevenepochs.report.build import THEME
-from sevenepochs.report.node import find_node
+from sevenepochs.report.build import THEME, find_node
 
 SCRIPT = """
 const http = require('node:http');

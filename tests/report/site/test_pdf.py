@@ -11,7 +11,7 @@ from sevenepochs.report.pdf import chapter_pages, find_chromium, print_pdf
 
 def test_no_chromium_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("sevenepochs.report.pdf._MAC_PROGRAMS", ())
+    monkeypatch.setattr("sevenepochs.report.pdf._ON_A_MAC", [str(tmp_path / "Chromium")])
     with pytest.raises(UserError, match="the PDF needs Chromium or Chrome on PATH"):
         find_chromium()
 
