@@ -64,7 +64,7 @@ docs: $(STAMP) ## the README's and docs' tables, figures and outputs, from resul
 readme: docs # its name until version 0.2
 
 notebooks: $(STAMP) ## notebooks/*.ipynb, executed again from results/
-	$(BIN)/python -m sevenepochs.report.execute_notebooks
+	$(BIN)/python -m sevenepochs.report.notebooks
 
 # The stamp is written last: an install that was cut short is simply done again.
 $(STAMP): constraints.txt pyproject.toml

@@ -16,7 +16,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes import configs
 from sevenepochs.report.cells import CELLS
-from sevenepochs.report.execute_notebooks import execute
+from sevenepochs.report.notebooks import execute
 from sevenepochs.store.choosing import plain_config
 from sevenepochs.store.run import Run, list_runs
 
