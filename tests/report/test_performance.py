@@ -19,8 +19,8 @@ from sevenepochs.report.performance import (
     sizes_table,
     step_line,
     step_table,
+    time_to_loss_table,
 )
-from sevenepochs.report.time_to_loss import passings, time_to_loss_table
 from sevenepochs.store.facts import MachineFacts
 from sevenepochs.store.results import Result
 
@@ -232,8 +232,8 @@ def test_a_run_is_held_against_stock_on_a_machine_of_its_kind(tmp_path: Path) ->
     fast, slow, other = (run(tmp_path, name, [(9, 1.0, 5.0)]) for name in ("fast", "slow", "other"))
     on_a_gpu, fast = (on_machine("A GPU", result) for result in (on_a_gpu, fast))
     other = on_machine("Another", other)
-    against = {passing.result.recipe: passing.stock for passing in passings([on_a_gpu, slow, other, fast, on_a_cpu])}
-    assert against == {"fast": on_a_gpu, "slow": on_a_cpu, "other": on_a_cpu}
+    rows = time_to_loss_table([on_a_gpu, slow, other, fast, on_a_cpu])[1]
+    assert {row[0]: row[-1] for row in rows} == {"`fast`": "0.5", "`slow`": "10", "`other`": "10"}  # stock's minutes
 
 
 def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) -> None:
@@ -241,10 +241,6 @@ def test_a_run_passes_stock_at_its_first_evaluation_at_or_below(tmp_path: Path) 
     better = run(tmp_path, "adamw", [(1, 2.5, 10.0), (5, 1.5, 240.0), (9, 1.2, 500.0)])
     never = run(tmp_path, "worse", [(1, 2.5, 10.0), (9, 1.6, 500.0)])
     elsewhere = run(tmp_path, "muon", [(1, 1.0, 10.0)], titles="others")
-    first, second = passings([never, elsewhere, better, stock])
-    assert first.passed is not None and (first.passed["step"], first.passed["elapsed_seconds"]) == (5, 240.0)
-    assert (first.result, first.end["elapsed_seconds"]) == (better, 600.0)
-    assert (second.result, second.passed) == (never, None)
-    head, rows = time_to_loss_table([first, second])
+    head, rows = time_to_loss_table([never, elsewhere, better, stock])
+    assert all(len(row) == len(head) for row in rows) and [row[0] for row in rows] == ["`adamw`", "`worse`"]
     assert rows[0][3:] == ["1.5000", "5 of 9", "4.0", "10"] and rows[1][4:] == ["never", "-", "10"]
-    assert len(head) == len(rows[0])

@@ -13,16 +13,17 @@ from typing import Any
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.figures import performance as plot
+from sevenepochs.recipes.configs import called
+from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
+from sevenepochs.report.inputs import read_curve
 from sevenepochs.report.markers import wrapped
 from sevenepochs.report.tables import table
-from sevenepochs.report.time_to_loss import passings, time_to_loss_table
 from sevenepochs.store.facts import commit_words
-from sevenepochs.store.results import list_results
+from sevenepochs.store.results import Result, list_results
 
 Table = tuple[list[str], list[list[str]]]
-NOT_MEASURED = "not measured"
-OURS = "ours"
+Points = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
 _STAGES = ("load", "tokenizer", "encode")
 # by `compile` of a shape on a GPU
 _GRAPHS = {"auto": ", ours with CUDA graphs", "on": ", nobody with CUDA graphs", "graphs": ", all with CUDA graphs"}
@@ -41,13 +42,13 @@ def sections(results_root: Path) -> dict[str, str]:
     """
     machines = [(record.machine_words, record.machine) for record in read_records(results_root, "step")]
     missing = [
-        [name, ", ".join(words for words, machine in machines if is_there(machine)) or NOT_MEASURED]
+        [name, ", ".join(words for words, machine in machines if is_there(machine)) or "not measured"]
         for name, is_there in _EXPECTED.items()
     ]
-    found = passings(list_results(results_root))
+    head, rows = time_to_loss_table(list_results(results_root))
     return {
         **{benchmark: _blocks(results_root, benchmark) for benchmark in _SHOWN},
-        "time_to_loss": table(*time_to_loss_table(found)) if found else "Not measured yet: no run beside stock.",
+        "time_to_loss": table(head, rows) if rows else "Not measured yet: no run beside stock.",
         "missing": table(["machine", "training step"], missing),
     }
 
@@ -58,19 +59,23 @@ def figures(results_root: Path) -> dict[str, str]:
     Raises:
         UserError: matplotlib is not installed, or a record is damaged.
     """
-    records = [record for benchmark in _SHOWN for record in read_records(results_root, benchmark)]
-    return {_figure_name(record): _SHOWN[record.benchmark][2](record) for record in records}
+    svgs = {}
+    for benchmark, (_, _, points, figure) in _SHOWN.items():
+        for record in read_records(results_root, benchmark):
+            small_print = f"{record.machine_words}, {_how(record)}"
+            svgs[_figure_name(record)] = figure(points(record.content), small_print)
+    return svgs
 
 
 def _blocks(results_root: Path, benchmark: str) -> str:
     """One block per machine: conditions, table, figure."""
-    rows_of, line_of, _ = _SHOWN[benchmark]
+    rows_of, line_of, *_ = _SHOWN[benchmark]
     blocks = []
     for record in read_records(results_root, benchmark):
         text = wrapped(". ".join(filter(None, [conditions(record), line_of(record)])))
         figure = f"![{benchmark}, {record.machine_words}](figures/{_figure_name(record)})"
         blocks.append(f"{text}\n\n{table(*rows_of(record))}\n\n{figure}")
-    return "\n\n".join(blocks) or f"{NOT_MEASURED.capitalize()} yet (`make bench ARGS={benchmark}`)."
+    return "\n\n".join(blocks) or f"Not measured yet (`make bench ARGS={benchmark}`)."
 
 
 def conditions(record: BenchRecord) -> str:
@@ -91,10 +96,9 @@ def step_table(record: BenchRecord) -> Table:
     cancels; "-" where ours did not run. Memory is the most that timed steps held above the level before the first.
     """
     head = ["", "s a step", "least-most", "tokens/s", "ours is faster by", "MFU", "peak memory, MiB", "ours of it"]
-    head.append("note")
     content = record.content
     roof = best_product_flops(content["products"])
-    ours = next((row for row in content["rows"] if row["peer"] == OURS), None)
+    ours = next((row for row in content["rows"] if row["peer"] == "ours"), None)
     rows = []
     for row in content["rows"]:
         seconds, memory = statistics.median(row["seconds"]), row["peak_bytes_above_start"]
@@ -115,8 +119,9 @@ def step_table(record: BenchRecord) -> Table:
                 row["note"] + (f", in {parts} micro-batches" if parts > 1 else ""),
             ]
         )
-    empty = [""] * (len(head) - 2)
-    return head, rows + [[name, f"left out: {reason}", *empty] for name, reason in content["left_out"].items()]
+    for name, reason in content["left_out"].items():
+        rows.append([name, f"left out: {reason}", *[""] * (len(head) - 1)])
+    return [*head, "note"], rows
 
 
 def step_line(record: BenchRecord) -> str:
@@ -188,6 +193,47 @@ def _preparation_seconds(row: Mapping[str, Any]) -> dict[str, list[float]]:
     return {**stages, "together": [sum(seconds.values()) for seconds in of_runs]}
 
 
+def time_to_loss_table(results: Sequence[Result]) -> Table:
+    """Return when each full run passed the final exact loss of the stock recipe on its titles, fastest first.
+
+    A run is held against the first seed of stock on a machine of its kind, where there is none against the first seed.
+    A run knows its exact loss only where it evaluated, so it passes at the first evaluation at or below the loss.
+    Minutes are a run's own, evaluations among them: nothing is converted from one machine to another.
+
+    Raises:
+        UserError: a curve is damaged.
+    """
+    head = ["recipe", "seed", "machine", "stock's final exact loss", "passed at step", "after, min", "stock took, min"]
+    stock_of: dict[tuple[str, str | None], Result] = {}
+    full = [result for result in results if not result.is_proxy]
+    for result in sorted(full, key=lambda r: r.seed):
+        if called(result) == LADDER[0]:
+            stock_of.setdefault((result.titles, result.machine.words), result)
+            stock_of.setdefault((result.titles, None), result)
+    rows = []
+    for result in full:
+        if called(result) == LADDER[0] or (result.titles, None) not in stock_of:
+            continue
+        stock = stock_of.get((result.titles, result.machine.words), stock_of[result.titles, None])
+        end = _evaluations(stock)[-1]
+        at = next((row for row in _evaluations(result) if row["exact_val_loss"] <= end["exact_val_loss"]), None)
+        cells = [
+            f"`{called(result)}`",
+            str(result.seed),
+            result.machine.words,
+            format_metric("exact_val_loss", end["exact_val_loss"]),
+            f"{at['step']:,} of {result.facts.n_steps:,}" if at else "never",
+            format_metric("elapsed_minutes", at["elapsed_seconds"] / 60 if at else None),
+            format_metric("elapsed_minutes", end["elapsed_seconds"] / 60),
+        ]
+        rows.append((result.titles, at["elapsed_seconds"] if at else float("inf"), cells))
+    return head, [cells for _, _, cells in sorted(rows, key=lambda row: row[:2])]
+
+
+def _evaluations(result: Result) -> list[dict[str, Any]]:
+    return [row for row in read_curve(result) if row["event"] == "evaluation"]
+
+
 def _spread(metric: str, seconds: Sequence[float]) -> list[str]:
     """Two cells: the median, and least to most."""
     least_most = "-".join(format_metric(metric, pick(seconds)) for pick in (min, max))
@@ -206,47 +252,32 @@ def _figure_name(record: BenchRecord) -> str:
     return f"performance_{record.file_name.removesuffix('.json')}.svg"
 
 
-def _small_print(record: BenchRecord) -> str:
-    return f"{record.machine_words}, {_how(record)}"
+def _step_bars(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    bars = []
+    for row in content["rows"]:
+        rates = [content["tokens_per_step"] / pick(row["seconds"]) for pick in (statistics.median, max, min)]
+        bars.append({"name": row["peer"], **dict(zip(("tokens_per_second", "low", "high"), rates, strict=True))})
+    return bars
 
 
-def _step_figure(record: BenchRecord) -> str:
-    tokens = record.content["tokens_per_step"]
-    picked = {"tokens_per_second": statistics.median, "low": max, "high": min}  # of seconds
-    rows = [
-        {"name": row["peer"], **{name: tokens / pick(row["seconds"]) for name, pick in picked.items()}}
-        for row in record.content["rows"]
+def _sizes_points(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {**row["shape"], "seconds": statistics.median(row["seconds"]), "flop": row["flop_per_step"]}
+        for row in content["rows"]
     ]
-    return plot.steps(rows, _small_print(record))
 
 
-def _sizes_figure(record: BenchRecord) -> str:
-    rows = [
-        {
-            "d_model": row["shape"]["d_model"],
-            "block_size": row["shape"]["block_size"],
-            "seconds": statistics.median(row["seconds"]),
-            "flop": row["flop_per_step"],
-        }
-        for row in record.content["rows"]
-    ]
-    return plot.sizes(rows, _small_print(record))
+def _preparation_points(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    points = []
+    for row in content["rows"]:
+        medians = {stage: statistics.median(seconds) for stage, seconds in _preparation_seconds(row).items()}
+        points.append({"n_titles": row["n_titles"], "seconds": medians})
+    return points
 
 
-def _preparation_figure(record: BenchRecord) -> str:
-    rows = [
-        {
-            "n_titles": row["n_titles"],
-            "seconds": {stage: statistics.median(seconds) for stage, seconds in _preparation_seconds(row).items()},
-        }
-        for row in record.content["rows"]
-    ]
-    return plot.preparation(rows, _small_print(record))
-
-
-# per benchmark: its table, what else the line above it says, its figure
-_SHOWN: dict[str, tuple[Callable[[BenchRecord], Table], Callable[[BenchRecord], str], Callable[[BenchRecord], str]]] = {
-    "step": (step_table, step_line, _step_figure),
-    "sizes": (sizes_table, _products_line, _sizes_figure),
-    "preparation": (preparation_table, lambda record: "", _preparation_figure),
+# per benchmark: its table, what else the line above it says, what its figure shows, and its figure
+_SHOWN: dict[str, tuple[Callable[[BenchRecord], Table], Callable[[BenchRecord], str], Points, Callable[..., str]]] = {
+    "step": (step_table, step_line, _step_bars, plot.steps),
+    "sizes": (sizes_table, _products_line, _sizes_points, plot.sizes),
+    "preparation": (preparation_table, lambda record: "", _preparation_points, plot.preparation),
 }
