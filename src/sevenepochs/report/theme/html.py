@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from html import escape
 
+__all__ = ["escape", "link", "listing", "sanitise", "tag"]
 _VOID = {"br", "hr", "img", "input", "link", "meta", "col", "wbr"}
 # An allow list, since a list of what is forbidden is never complete.
 _TAGS = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure hr i

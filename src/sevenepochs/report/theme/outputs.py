@@ -12,13 +12,7 @@ from sevenepochs.report.theme.html import escape, sanitise, tag
 from sevenepochs.report.theme.site import Assets, Node
 
 # Best first. All else (widgets, JavaScript, Vega) needs a program in the page; its text/plain is shown instead.
-_PICTURES = {
-    "image/svg+xml": ".svg",
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/webp": ".webp",
-    "image/gif": ".gif",
-}
+_PICTURES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -40,7 +34,7 @@ def output_html(output: Node, assets: Assets, alt: str | None) -> str | None:
             content = _content(bundle[mime], assets, is_base64=mime != "image/svg+xml")
             of_picture = metadata.get(mime) or {}
             alt = of_picture.get("alt") or metadata.get("alt") or alt or ""
-            path = assets.write(content, suffix)
+            path = assets.write(content, f".{suffix}")
             return tag("img", src=path, alt=alt, width=of_picture.get("width"), class_="output picture") + "\n"
     if "text/html" in bundle:
         html = sanitise(_content(bundle["text/html"], assets).decode("utf-8"))

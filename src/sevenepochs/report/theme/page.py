@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sevenepochs.report.theme.html import escape, tag
+from sevenepochs.report.theme.html import escape, link, tag
 from sevenepochs.report.theme.render import Renderer
 from sevenepochs.report.theme.site import Assets, Page, Site, text_of, walk
 
@@ -62,13 +62,13 @@ def document(site: Site, page: Page, assets: Assets) -> str:
         _SEARCH,
     ]
     title = page.title if page is site.pages[0] else f"{page.title} · {site.title}"
-    description = str(page.frontmatter.get("description") or site.description)
+    description = page.frontmatter.get("description") or site.description
     return shell(site, page.file, title, description, tag("body", "".join(body)))
 
 
 def shell(site: Site, file: str, title: str, description: str, body: str, extra_head: str = "") -> str:
     """Return the HTML file around <body>."""
-    address = f"{site.base_url}/{'' if file == 'index.html' else file}" if site.base_url else None
+    address = site.address(file)
     head = [
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
@@ -88,8 +88,8 @@ def _notebook_bar(site: Site, page: Page, source: str) -> str:
     """Return what stands above a notebook: run it on Colab, or download it from `source`."""
     name = page.location.rsplit("/", 1)[-1]
     download = tag("a", f"Download {escape(name)}", href=source, download=name, class_="button")
-    if site.github:
-        repository = site.github.removesuffix("/").removesuffix(".git").removeprefix("https://github.com/")
+    if site.project.get("github"):
+        repository = site.project["github"].removesuffix("/").removesuffix(".git").removeprefix("https://github.com/")
         url = f"https://colab.research.google.com/github/{repository}/blob/main{page.location}"
         colab = tag("a", "Open in Colab", href=url, rel="noopener", class_="button primary external")
     else:
@@ -136,12 +136,10 @@ def _neighbours(site: Site, page: Page) -> str:
 
 def _foot(site: Site) -> str:
     parts = [tag("span", escape(site.title))]
-    if site.license_name and site.license_url:
-        parts.append(tag("a", escape(site.license_name), href=site.license_url, class_="external"))
-    elif site.license_name:
-        parts.append(tag("span", escape(site.license_name)))
-    if site.github:
-        parts.append(tag("a", "Source on GitHub", href=site.github, class_="external"))
+    if terms := (site.project.get("license") or {}).get("content"):
+        parts.append(link(terms.get("url"), escape(terms["name"]), class_="external"))
+    if site.project.get("github"):
+        parts.append(tag("a", "Source on GitHub", href=site.project["github"], class_="external"))
     parts.append(tag("a", "All on one page", href="print.html"))
     if site.pdf:
         parts.append(tag("a", "PDF", href=site.pdf))

@@ -15,12 +15,14 @@ from sevenepochs.report.theme.site import Assets, Node, Page, Site, text_of, wal
 
 # Types that are one element around their children, and what follows the element.
 _ELEMENTS = {
-    "root": ("", ""),
-    "glossary": ("", ""),
     "emphasis": ("em", ""),
     "strong": ("strong", ""),
+    "break": ("br", ""),
+    "paragraph": ("p", "\n"),
     "blockquote": ("blockquote", "\n"),
+    "thematicBreak": ("hr", "\n"),
     "definitionList": ("dl", "\n"),
+    "definitionTerm": ("dt", ""),
     "definitionDescription": ("dd", ""),
 }
 _SOURCE = re.compile(r"\s*Source:\s*", re.IGNORECASE)
@@ -46,9 +48,12 @@ class Renderer:
             UserError: its type is unknown, or it cannot be shown; the page and line are named.
         """
         kind = node["type"]
+        if node.get("visibility") == "remove":
+            return ""
         if kind in _ELEMENTS:
             element, end = _ELEMENTS[kind]
-            return tag(element, self._children(node)) + end if element else self._children(node)
+            name = self._id(node.get("html_id"))
+            return tag(element, self._children(node), id=name, class_=node.get("class")) + end
         method = getattr(self, f"on_{kind}", None)
         if method is None:
             raise self._refused(node, f"the theme cannot show a node of type {kind!r}")
@@ -69,6 +74,8 @@ class Renderer:
     def _children(self, node: Node) -> str:
         return "".join(self.render(child) for child in node.get("children", ()))
 
+    on_root = on_glossary = _children
+
     def _refused(self, node: Node, reason: str) -> UserError:
         line = node.get("position", {}).get("start", {}).get("line")
         where = f"{self.page.location.lstrip('/')}{f', line {line}' if line else ''}"
@@ -83,13 +90,9 @@ class Renderer:
         fragment = f"#{name}" if name else ""
         if self.whole:
             if page.is_notebook:
-                return self._published(page.file + fragment)
+                return self.site.address(page.file + fragment)
             return f"#{page.slug}--{name}" if name else f"#{page.slug}"
         return fragment if page is self.page and name else page.file + fragment
-
-    def _published(self, path: str) -> str | None:
-        """Return the address of a file of the site; None where the site has no address."""
-        return f"{self.site.base_url}/{path}" if self.site.base_url else None
 
     # Inside a line
 
@@ -99,24 +102,19 @@ class Renderer:
     def on_inlineCode(self, node: Node) -> str:
         return tag("code", escape(node["value"]))
 
-    def on_break(self, node: Node) -> str:
-        return "<br>"
-
     def on_link(self, node: Node) -> str:
         content = self._children(node)
         url, style = node["url"], node.get("class")
         if node.get("static"):
             path = self.assets.use(url)
             name = str(node.get("urlSource", url)).rsplit("/", 1)[-1]
-            href = self._published(path) if self.whole else path
+            href = self.site.address(path) if self.whole else path
             return link(href, content, download=name, class_=("download", style))
-        if node.get("internal"):
-            page = self.site.page_at(url)
+        if node.get("internal") or url.startswith("#"):
+            page = self.page if url.startswith("#") else self.site.page_at(url)
             if page is None:
                 raise self._refused(node, f"links to {url}, which is no page of the site")
             return link(self._href(page, url.partition("#")[2]), content, class_=style)
-        if url.startswith("#"):
-            return link(self._href(self.page, url[1:]), content, class_=style)
         if not re.match(r"(https?|mailto):", url):
             raise self._refused(node, f"links to {url!r}, neither a page or file of the project nor a web address")
         return tag("a", content, href=url, class_=("external", style), rel="noopener")
@@ -156,9 +154,6 @@ class Renderer:
 
     # Blocks
 
-    def on_paragraph(self, node: Node) -> str:
-        return tag("p", self._children(node), id=self._id(node.get("html_id")), class_=node.get("class")) + "\n"
-
     def on_heading(self, node: Node) -> str:
         name = node.get("html_id")
         mark = ""
@@ -177,12 +172,6 @@ class Renderer:
         first, *others = node.get("children") or [{"type": "root"}]
         head = self._children(first) if first["type"] == "paragraph" else self.render(first)
         return tag("li", head + "".join(map(self.render, others)))
-
-    def on_thematicBreak(self, node: Node) -> str:
-        return "<hr>\n"
-
-    def on_definitionTerm(self, node: Node) -> str:
-        return tag("dt", self._children(node), id=self._id(node.get("html_id")))
 
     def on_admonition(self, node: Node) -> str:
         kind = str(node.get("kind") or "note")
@@ -232,14 +221,14 @@ class Renderer:
                 paragraphs += child.get("children", [])
             else:
                 content.append(child)
-        source = ""
+        source, last = "", paragraphs[-1] if paragraphs[1:] else {}
         if "source" in node:
-            source = self._source_cell(node)
-        elif len(paragraphs) > 1 and _SOURCE.match(text_of(paragraphs[-1])):
-            last = paragraphs[-1]
-            if any(child["type"] == "link" for child in walk(last)):
-                source = "Source: " + _SOURCE.sub("", self._children(last), count=1)
-                paragraphs = paragraphs[:-1]
+            label, page = node["source"]["label"], self.site.page_at(node["source"].get("url") or "")
+            if page is None or label not in page.anchors:
+                raise self._refused(node, f"shows {label!r}, which no page of the site holds")
+            source = "Source: " + link(self._href(page, page.anchors[label]), escape(page.title))
+        elif _SOURCE.match(text_of(last)) and any(child["type"] == "link" for child in walk(last)):
+            source = "Source: " + _SOURCE.sub("", self._children(paragraphs.pop()), count=1)
         line = tag("p", source, class_="figure-source") if source else ""
         body = "".join(self._figure_content(child, node) for child in content)
         caption = tag("figcaption", "".join(map(self.render, paragraphs))) if paragraphs else ""
@@ -248,26 +237,15 @@ class Renderer:
         style = ("float", f"float-{kind}", node.get("class"))
         return tag("figure", "".join(parts), class_=style, id=self._id(node.get("html_id"))) + "\n"
 
-    def _source_cell(self, node: Node) -> str:
-        source = node["source"]
-        page = self.site.page_at(source.get("url") or "")
-        name = page.anchors.get(source["label"]) if page else None
-        if page is None or name is None:
-            raise self._refused(node, f"shows {source['label']!r}, which no page of the site holds")
-        return "Source: " + link(self._href(page, name), escape(page.title))
-
     def _figure_content(self, node: Node, figure: Node) -> str:
         if node["type"] != "outputs":
             return self.render(node)
         # What a cell printed on the way stays on the notebook's page; a figure shows what it displayed.
         displayed = {"display_data", "execute_result"}
-        outputs = [child for child in node["children"] if child["type"] == "output"]
-        shown = [child for child in outputs if child["jupyter_data"]["output_type"] in displayed]
-        source = figure.get("source") or {}
-        page = self.site.page_at(source["url"]) if source.get("url") else None
+        shown = [c for c in node["children"] if c.get("jupyter_data", {}).get("output_type") in displayed]
         # The description is this figure's, or another figure's of the same cell.
-        alt = (figure.get("data") or {}).get("alt")
-        alt = alt or (self.site.alts.get((page.slug, source["label"])) if page else None)
+        source = figure.get("source") or {}
+        alt = (figure.get("data") or {}).get("alt") or self.site.alts.get((source.get("slug"), source.get("label")))
         return self._outputs({**node, "children": shown or node["children"]}, alt)
 
     def on_image(self, node: Node) -> str:
@@ -284,15 +262,11 @@ class Renderer:
         )
 
     def on_block(self, node: Node) -> str:
-        if node.get("visibility") == "remove":
-            return ""
         content, name = self._children(node), self._id(node.get("html_id"))
         style = "cell" if node.get("kind") == "notebook-code" else None
         return tag("div", content, class_=style, id=name) + "\n" if style or name else content
 
     def on_code(self, node: Node) -> str:
-        if node.get("visibility") == "remove":
-            return ""
         html = listing(node["value"], node.get("lang"), self._id(node.get("html_id")))
         return tag("div", html, class_="cell-input") if node.get("executable") else html
 
@@ -301,7 +275,7 @@ class Renderer:
         return self._outputs(node, self.site.alts.get((self.page.slug, label), "Picture drawn by the code above"))
 
     def _outputs(self, node: Node, alt: str | None) -> str:
-        if node.get("visibility") == "remove" or not node.get("children"):
+        if not node.get("children"):
             return ""
         html = "".join(self._output(child, alt) for child in node["children"])
         return tag("div", html, class_="outputs", id=self._id(node.get("html_id"))) + "\n"

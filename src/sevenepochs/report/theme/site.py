@@ -77,14 +77,16 @@ class Site:
 
     title: str
     description: str
-    github: str | None
-    license_name: str | None
-    license_url: str | None
+    project: dict[str, Any]  # mystmd's own settings: github, license
     logo_text: str
     entries: tuple[Entry, ...]
     public: Path
     base_url: str | None
     pdf: str | None
+
+    def address(self, file: str) -> str | None:
+        """Return the address of a file of the site; None where the site has no address."""
+        return f"{self.base_url}/{'' if file == 'index.html' else file}" if self.base_url else None
 
     @cached_property
     def pages(self) -> list[Page]:
@@ -96,13 +98,13 @@ class Site:
         return next((page for page in self.pages if page.slug == slug), None) if slug else self.pages[0]
 
     @cached_property
-    def alts(self) -> dict[tuple[str, str], str]:
+    def alts(self) -> dict[tuple[str | None, str | None], str]:
         """How figures describe the pictures of notebook cells, by the notebook's slug and the cell's label."""
-        found: dict[tuple[str, str], str] = {}
+        found: dict[tuple[str | None, str | None], str] = {}
         for node in (node for page in self.pages for node in walk(page.root)):
             alt, source = (node.get("data") or {}).get("alt"), node.get("source") or {}
             if alt and source.get("label"):
-                found.setdefault((str(source.get("slug")), source["label"]), str(alt))
+                found.setdefault((source.get("slug"), source["label"]), str(alt))
         return found
 
 
@@ -116,14 +118,11 @@ def load_site(folder: Path, base_url: str | None = None, pdf: str | None = None)
         page = _page(folder, item["slug"], f"{item['slug']}.html") if "slug" in item else None
         title = item.get("short_title") or item.get("title") or (page.title if page else "")
         entries.append(Entry(title, int(item.get("level", 1)), page))
-    content = (project.get("license") or {}).get("content") or {}
     title = str(project.get("title") or config.get("title") or first.title)
     return Site(
         title=title,
         description=str(project.get("description") or ""),
-        github=project.get("github"),
-        license_name=content.get("name"),
-        license_url=content.get("url"),
+        project=project,
         logo_text=str((config.get("options") or {}).get("logo_text") or config.get("title") or title),
         entries=tuple(entries),
         public=folder / "public",
@@ -138,15 +137,15 @@ def _page(folder: Path, slug: str, file: str) -> Page:
     return Page(slug, file, data["location"], is_notebook, data["frontmatter"], data["mdast"], citations)
 
 
+@dataclass(frozen=True)
 class Assets:
-    """The files that pages really use, copied once; mystmd's other conversions stay behind."""
+    """The files that pages really use, copied once from mystmd's `public` folder; its other conversions stay behind."""
 
-    def __init__(self, public: Path, out: Path) -> None:
-        self._public = public
-        self._out = out
+    public: Path
+    out: Path
 
     def use(self, url: str) -> str:
-        """Copy a file of mystmd's public folder; return its path in the site.
+        """Copy a file; return its path in the site.
 
         mystmd puts a hash of the file's *place* into its name, which would differ from build to build; the copy carries
         a hash of its content instead.
@@ -154,7 +153,7 @@ class Assets:
         Raises:
             UserError: there is no such file.
         """
-        source = self._public / url.lstrip("/")
+        source = self.public / url.lstrip("/")
         if not source.is_file():
             raise UserError(f"{url} is linked but no such file was found beside the page")
         return self.write(source.read_bytes(), source.suffix, stem=_PLACE_HASH.sub("", source.stem))
@@ -162,10 +161,10 @@ class Assets:
     def write(self, content: bytes, suffix: str, stem: str = "") -> str:
         """Store bytes under the hash of their content; return their path in the site."""
         name = f"{stem}{'-' * bool(stem)}{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
-        target = self._out / "assets" / name
+        target = self.out / "assets" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
         return f"assets/{name}"
 
     def read(self, url: str) -> bytes:
-        return (self._public / url.lstrip("/")).read_bytes()
+        return (self.public / url.lstrip("/")).read_bytes()

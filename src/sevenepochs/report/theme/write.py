@@ -19,7 +19,6 @@ from sevenepochs.report.theme.html import escape
 from sevenepochs.report.theme.page import document
 from sevenepochs.report.theme.site import Assets, Node, Site, load_site, text_of
 
-STATIC = Path(__file__).parent / "static"
 # Listings and outputs stay out of the search index: they would drown the words, and fill it.
 _NOT_SEARCHED = {"code", "outputs", "math", "comment", "captionNumber", "bibliography"}
 _WORDS = {"text", "inlineCode", "inlineMath"}
@@ -39,7 +38,7 @@ def write_site(site: Site, out: Path) -> None:
     files[".nojekyll"] = ""  # GitHub Pages then serves the files as they are
     if site.base_url:
         files["sitemap.xml"] = _sitemap(site)
-    shutil.copytree(STATIC, out / "static", dirs_exist_ok=True)
+    shutil.copytree(Path(__file__).parent / "static", out / "static", dirs_exist_ok=True)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8", newline="\n")
 
@@ -73,10 +72,7 @@ def _collect(node: Node, sections: list[tuple[str, str, list[str]]]) -> None:
 
 
 def _sitemap(site: Site) -> str:
-    rows = "".join(
-        f"<url><loc>{escape(f'{site.base_url}/' + ('' if page.file == 'index.html' else page.file))}</loc></url>\n"
-        for page in site.pages
-    )
+    rows = "".join(f"<url><loc>{escape(str(site.address(page.file)))}</loc></url>\n" for page in site.pages)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{rows}</urlset>\n'
 
 
