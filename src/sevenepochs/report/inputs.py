@@ -36,9 +36,8 @@ def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
             published = Published.read(result)
             other = found.setdefault(result.name, published)
             if other.digest != published.digest:
-                raise UserError(
-                    f"{path} and {other.result.path} are two results called {result.name}; name one of them"
-                )
+                names = f"{path} and {other.result.path}"
+                raise UserError(f"{names} are two results called {result.name}; name one of them")
     return [published.result for published in found.values()]
 
 
@@ -49,9 +48,8 @@ def _results_at(path: Path, scratch: Path) -> list[Result]:
         return [Result.read(path)]
     if not path.is_dir():
         raise UserError(f"{path} does not exist; name a run folder, a result, or a folder of results")
-    stray = sorted(child for child in path.iterdir() if child.is_dir() and (child / "curve.csv").is_file())
-    for child in stray:
-        if not is_result(child):
+    for child in sorted(path.iterdir()):
+        if (child / "curve.csv").is_file() and not is_result(child):
             raise UserError(f"{child} has a curve but no result.json; publish the run again")
     if results := list_results(path):
         return results
@@ -96,11 +94,7 @@ class Published:
 
     @cached_property
     def title_losses(self) -> TitleLosses | None:
-        """Losses title by title; None where they were not published.
-
-        Raises:
-            UserError: they are damaged.
-        """
+        """Losses by title as `Result.title_losses` reads them; None where they were not published."""
         return self.result.title_losses()
 
     @cached_property

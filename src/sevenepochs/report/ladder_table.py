@@ -14,7 +14,7 @@ HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "ve
 
 
 def rows(rungs: Sequence[Rung]) -> list[list[str]]:
-    """One row of cells a rung, under HEAD."""
+    """Return one row of cells per rung, under HEAD."""
     return [
         [
             rung.recipe,
@@ -37,7 +37,9 @@ def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[st
         docstrings: of the recipes by name: what each changes and why.
     """
     entries = []
-    for rung in (rung for rung in rungs if rung.results):
+    for rung in rungs:
+        if not rung.results:
+            continue
         first = rung.results[0]
         size = "proxy" if first.is_proxy else "full"
         seeds = f"seed{'s' if rung.results[1:] else ''} {', '.join(str(result.seed) for result in rung.results)}"
@@ -49,14 +51,14 @@ def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[st
             f"Ran: `{first.facts.command}`, {seeds}, at {first.commit_words}, {first.machine.words}.",
             f"Saw: exact {mean} (n = {len(rung.results)}, sd {sd}){against}.",
             f"So: {rung.pair.verdict.words if rung.pair else rung.unpaired or 'the first rung'}.",
-            f"Verdict: {_verdict(rung)}",
+            f"Verdict: {_log_verdict(rung)}",
         ]
         entries.append("\n\n".join(fields))
     return entries
 
 
 def effect(rung: Rung) -> str:
-    """The difference to the rung above and half its widest interval; "-" for the first."""
+    """Return the difference to the rung above and half its widest interval; "-" for the first."""
     if rung.pair is None:
         return "-"
     own = rung.pair.own_rows
@@ -65,7 +67,7 @@ def effect(rung: Rung) -> str:
 
 
 def to_json(rung: Rung) -> dict[str, Any]:
-    """Plain values, with the paired difference and the verdict."""
+    """Return plain values, with the paired difference and the verdict."""
     pair = rung.pair
     return {
         "recipe": rung.recipe,
@@ -83,8 +85,10 @@ def to_json(rung: Rung) -> dict[str, Any]:
 
 
 def _stock_effect(rung: Rung) -> str:
-    if rung.pair is None or rung.pair.own_are_stock:
-        return "-" if rung.pair is None else "same"
+    if rung.pair is None:
+        return "-"
+    if rung.pair.own_are_stock:
+        return "same"
     stock = rung.pair.stock_rows
     return "unknown" if stock is None else format_metric("val_loss_difference", stock.value)
 
@@ -107,8 +111,7 @@ def _broken(rung: Rung) -> str:
     return f"; broke a rule: {', '.join(rules)}" if rules else ""
 
 
-def _verdict(rung: Rung) -> str:
-    """The log's word for the rung's difference to the one above."""
+def _log_verdict(rung: Rung) -> str:
     if rung.pair is None:
         return "none"
     winner = rung.pair.verdict.winner

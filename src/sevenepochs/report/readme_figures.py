@@ -23,12 +23,7 @@ from sevenepochs.store.choosing import mean_exact, most_recipes, official_first,
 from sevenepochs.store.results import Result
 
 HEADLINE, CURVES, LADDER_FIGURE = "headline.svg", "loss_curves.svg", "ladder.svg"
-_STEPS = {
-    "baseline": "stock",
-    "adamw": "optimizer step",
-    "rope": "RoPE step",
-    PUBLIC_BEST: "best honest public recipe",
-}
+_STEPS = {"baseline": "stock", "adamw": "optimizer step", "rope": "RoPE step", PUBLIC_BEST: "best honest public recipe"}
 # the story's and the record recipes before others, which come from the ladder's top down
 _CURVES_OF = list(dict.fromkeys(["baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST, *reversed(LADDER)]))
 _MOST_CURVES = 6

@@ -1,4 +1,4 @@
-"""What a notebook cell shows: text always, and an SVG where there is something to draw."""
+"""Show text and, where there is something to draw, an SVG: the value of a notebook's cell."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ class Shown:
         return self.bundle()
 
     def bundle(self) -> dict[str, str]:
-        """Content by MIME type, as a notebook stores it."""
-        drawn = {"image/svg+xml": self.svg} if self.svg is not None else {}
-        return {**drawn, "text/plain": self.text}
+        """Return content by MIME type, as a notebook stores it."""
+        return ({"image/svg+xml": self.svg} if self.svg is not None else {}) | {"text/plain": self.text}
 
 
 def aligned(rows: list[list[str]]) -> str:
-    """Rows as a text table; the first column is flush left, the others flush right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        ).rstrip()
-        for row in rows
+    """Return rows as a text table; the first column is flush left, the others flush right."""
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = (
+        [first.ljust(left), *(cell.rjust(width) for cell, width in zip(rest, right, strict=True))]
+        for first, *rest in rows
     )
+    return "\n".join("  ".join(line).rstrip() for line in lines)

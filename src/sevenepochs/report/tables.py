@@ -1,8 +1,8 @@
-"""The pages' tables, as Markdown. Every number goes through metrics.py."""
+"""Tables of the pages as Markdown. Every number goes through metrics.py."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
@@ -18,10 +18,11 @@ FIGURES = (
     "exact_val_bpc",
 )
 _ONLY_SAMPLE = ("floor_val_loss", "excess_val_loss")
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 def figures(published: Published) -> str:
-    """A run's five figures with unit and meaning; the floor and the excess where there are such."""
+    """Return a run's five figures with unit and meaning, and the floor and the excess where there are such."""
     values = published.result.figures.by_name()
     rows = [
         [METRICS[name].label, format_metric(name, values[name]), METRICS[name].unit, METRICS[name].meaning]
@@ -32,70 +33,66 @@ def figures(published: Published) -> str:
 
 
 def side_by_side(before: Published, after: Published) -> str:
-    """The figures of two runs and the difference of each."""
-    rows = []
-    old, new = before.result.figures.by_name(), after.result.figures.by_name()
-    for name in (*FIGURES, *_ONLY_SAMPLE):
-        if name in old and name in new:
-            rows.append([METRICS[name].label, format_metric(name, old[name]), format_metric(name, new[name])])
-    facts = [before.result.facts, after.result.facts]
-    for name in ("parameters", "n_steps"):
-        rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts)])
-    return table(["", f"`{called(before.result)}`", f"`{called(after.result)}`"], rows)
+    """Return the figures and the size of two runs, one column per run."""
+    results = [before.result, after.result]
+    size = ("parameters", "n_steps")
+    values = [r.figures.by_name() | {name: getattr(r.facts, name) for name in size} for r in results]
+    rows = [
+        [METRICS[name].label, *(format_metric(name, one[name]) for one in values)]
+        for name in (*FIGURES, *_ONLY_SAMPLE, *size)
+        if all(name in one for one in values)
+    ]
+    return table(["", *(f"`{called(result)}`" for result in results)], rows)
 
 
 def runs_table(published: tuple[Published, ...]) -> str:
-    """All runs, highest exact loss first, each with its difference from the one above it."""
-    rows = []
-    above: float | None = None
-    top = published[0].result.exact if published else 1.0
-    for result in (one.result for one in published):
-        facts, exact = result.facts, result.exact
-        rows.append(
-            [
-                f"`{called(result)}`",
-                str(result.seed),
-                format_metric("exact_val_loss", exact),
-                "" if above is None else format_metric("val_loss_difference", exact - above),
-                format_metric("val_loss_ratio", exact / top),
-                format_metric("official_val_loss", result.figures.official_val_loss),
-                format_metric("parameters", facts.parameters),
-                minutes(result),
-                str(facts.track),
-                "clean" if result.is_clean else f"broken: {', '.join(result.broken)}",
-            ]
-        )
-        above = exact
+    """Return one row per run in the order given, each with its difference from the run above it."""
+    results = [one.result for one in published]
+    rows = [
+        [
+            f"`{called(result)}`",
+            str(result.seed),
+            format_metric("exact_val_loss", result.exact),
+            "" if above is None else format_metric("val_loss_difference", result.exact - above.exact),
+            format_metric("val_loss_ratio", result.exact / results[0].exact),
+            format_metric("official_val_loss", result.figures.official_val_loss),
+            format_metric("parameters", result.facts.parameters),
+            minutes(result),
+            str(result.facts.track),
+            "clean" if result.is_clean else f"broken: {', '.join(result.broken)}",
+        ]
+        for above, result in zip([None, *results], results, strict=False)
+    ]
     head = ["recipe", "seed", "exact", "from the row above", "of the first row", "official 64x128", "parameters"]
     return table([*head, "time", "track", "certificate"], rows)
 
 
 def top_tokens(before: Published | None, after: Published, row: int, position: int) -> str:
-    """The ten most probable next tokens of one run, or of two side by side; "" where one was not analysed there."""
-    runs = [p for p in (before, after) if p is not None]
-    places = [_place(p, row, position) for p in runs]
-    if None in places:
-        return ""
-    head, rows = [""], [[str(i + 1)] for i in range(10)]
-    for published, place in zip(runs, places, strict=True):
-        assert place is not None, "checked above"
-        head += [f"`{called(published.result)}`", "probability"]
-        for i, guess in enumerate(place["top"][:10]):
-            rows[i] += [token(guess["token"]), format_metric("probability", guess["probability"])]
-    return table(head, [r for r in rows if len(r) == len(head)])
+    """Return the ten most probable next tokens of one run, or of two side by side; "" where one was not analysed
+    there."""
+    head, columns = [""], []
+    for published in (before, after):
+        if published is not None:
+            places = published.analyses.get("next_token", {}).get("places", [])
+            place = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
+            if place is None:
+                return ""
+            head += [f"`{called(published.result)}`", "probability"]
+            columns.append([token(guess["token"]) for guess in place["top"][:10]])
+            columns.append([format_metric("probability", guess["probability"]) for guess in place["top"][:10]])
+    rows = [[str(rank), *cells] for rank, cells in enumerate(zip(*columns, strict=False), 1)]
+    return table(head, rows)
 
 
 def rules(published: Published) -> str:
-    """The certificate's rules."""
+    """Return the certificate's rules, whether each held, and what was observed."""
     found = published.certificate["rules"]
-    return table(
-        ["rule", "held", "observed"],
-        [[r["rule"], "yes" if r["ok"] else "**no**", r["detail"].replace("<", "\\<")] for r in found],
-    )
+    rows = [[rule["rule"], "yes" if rule["ok"] else "**no**", rule["detail"].replace("<", "\\<")] for rule in found]
+    return table(["rule", "held", "observed"], rows)
 
 
 def tail_drop(rows: list[Window]) -> str:
-    """What `evaluate()` would score and print for one model at several window sizes."""
+    """Return what `evaluate()` would score and print for one model at several window sizes."""
     cells = [
         [
             f"{w.batch_size} x {w.block_size}",
@@ -109,21 +106,12 @@ def tail_drop(rows: list[Window]) -> str:
 
 
 def metrics() -> str:
-    """Every metric by name, for the glossary."""
+    """Return every metric by name, for the glossary."""
     rows = [[f"`{m.name}`", m.label, m.unit, m.meaning] for m in METRICS.values()]
     return table(["name", "short", "unit", "meaning"], rows)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("\n", " ").replace("|", "\\|").replace("\\\\|", "\\|")
-
-
-def _place(published: Published, row: int, position: int) -> dict[str, Any] | None:
-    places = published.analyses.get("next_token", {}).get("places", [])
-    return next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
+    """Return a Markdown table. Bars in cells are escaped, unless they are already."""
+    lines = (" | ".join(_BAR.sub(r"\\|", cell) for cell in line) for line in (head, ["---"] * len(head), *rows))
+    return "\n".join(f"| {line} |".replace("\n", " ") for line in lines)

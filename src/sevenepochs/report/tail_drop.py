@@ -3,22 +3,18 @@ sizes. Computed from a result's figures; no model is run. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sevenepochs.report.inputs import Published
 
 GEOMETRIES = ((64, 128), (32, 128), (16, 256), (64, 256), (128, 256), (256, 256))
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """One window size of `evaluate()`.
 
-    Attributes:
-        n_windows: whole windows that fit; the rest of the stream is not scored.
-        fraction: scored tokens over all tokens.
-        printed: about what the stock rule prints, nats per character, if the dropped tail is like the rest; None when
-            no window fits.
+    `n_windows` is how many whole windows fit, `fraction` the share of the tokens that they score. `printed` is about
+    what the stock rule prints, nats per character, if the dropped tail is like the rest; None when no window fits.
     """
 
     batch_size: int
@@ -29,10 +25,11 @@ class Window:
 
 
 def n_validation_tokens(published: Published) -> int | None:
-    """Tokens of the validation stream, from the share that windows of a known size scored; None where none fitted.
+    """Return the tokens of the validation stream, from the share that windows of a known size scored; None where none
+    fitted.
 
     The share is k * window / N for a whole number of windows k = floor(N / (window + 1)). Several k may give a whole
-    N; the training text's characters a token tell which.
+    N; the training text's characters per token tell which.
     """
     result = published.result
     batches, split = result.config["batches"], result.corpus.split
@@ -44,16 +41,15 @@ def n_validation_tokens(published: Published) -> int | None:
     most = round(2 * estimate / window) + 2
     exact = [(round(k * window / fraction), k * window / fraction, k) for k in range(1, most)]
     fitting = [n for n, told, k in exact if abs(told - n) < 1e-6 * n / window and n // (window + 1) == k]
-    assert fitting, f"{published.result.name}: {fraction} is no share of windows of {window}"
+    assert fitting, f"{result.name}: {fraction} is no share of windows of {window}"
     return min(fitting, key=lambda n: abs(n - estimate))
 
 
 def windows(published: Published) -> list[Window]:
-    """The example's rows for one result; none where the length of its validation stream is not known."""
-    n_tokens = n_validation_tokens(published)
+    """Return the example's rows for one result; none where the length of its validation stream is not known."""
+    n_tokens, exact = n_validation_tokens(published), published.result.exact
     if n_tokens is None:
         return []
-    exact = published.result.exact
     rows = []
     for batch_size, block_size in GEOMETRIES:
         k = n_tokens // (batch_size * block_size + 1)

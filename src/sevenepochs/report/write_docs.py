@@ -144,10 +144,10 @@ def headline(results: list[Result]) -> str:
         text += f" and {_beside(best, public)} the best honest public recipe ({_mean(public)})"
     text += f" on the same {best[0].corpus.split.n_validation:,} validation titles."
     if public:
-        difference = _in_stock_rows(best[0]) - _in_stock_rows(public[0])
+        of_record, of_public = (r.figures.exact_val_loss_stock_rows or r.exact for r in (best[0], public[0]))
         text += (
             f" With the titles cut into the stock rows of {STOCK_BLOCK_SIZE} tokens for both, `{recipe}` differs from "
-            f"the public recipe by {format_metric('val_loss_difference', difference)}."
+            f"the public recipe by {format_metric('val_loss_difference', of_record - of_public)}."
         )
     return wrapped(text)
 
@@ -196,12 +196,6 @@ def _minutes_on(device: str, seeds: Iterable[Result]) -> str:
     return f"{minutes(there)} ({there.machine.words})" if there else "-"
 
 
-def _in_stock_rows(result: Result) -> float:
-    loss = result.figures.exact_val_loss_stock_rows
-    return result.exact if loss is None else loss
-
-
 if __name__ == "__main__":
     is_check = "--check" in sys.argv
-    is_current = update(Path(), check=is_check)
-    sys.exit(0 if is_current or not is_check else 1)
+    sys.exit(0 if update(Path(), check=is_check) or not is_check else 1)
