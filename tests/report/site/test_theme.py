@@ -10,7 +10,7 @@ import pytest
 from sevenepochs.errors import UserError
 from sevenepochs.report.links import check_site
 from sevenepochs.report.theme.html import sanitise
-from sevenepochs.report.theme.site import load_site
+from sevenepochs.report.theme.site import Assets, load_site
 from sevenepochs.report.theme.write import write_site
 
 
@@ -102,6 +102,15 @@ def test_same_pages_give_the_same_bytes(saved_site: Path, tmp_path: Path) -> Non
     files = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
     assert all((first / file).read_bytes() == (second / file).read_bytes() for file in files)
+
+
+def test_the_place_of_a_download_does_not_name_it(tmp_path: Path) -> None:
+    """mystmd names public/2026-11.md.txt by a hash of its folder, which is another one in every build."""
+    (tmp_path / f"2026-11-{'0a' * 16}.md.txt").write_text("the log")
+    (tmp_path / f"2026-11-{'0b' * 16}.md.txt").write_text("the log")
+    assets = Assets(tmp_path, tmp_path / "out")
+    first, second = (assets.use(f"/2026-11-{digits * 16}.md.txt") for digits in ("0a", "0b"))
+    assert first == second and first.startswith("assets/2026-11.md-")
 
 
 def test_print_edition_holds_every_page_but_notebooks(saved_site: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from sevenepochs.errors import UserError
 
 Node = dict[str, Any]
-_PLACE_HASH = re.compile(r"-?[0-9a-f]{32}$")
+_PLACE_HASH = re.compile(r"-?[0-9a-f]{32}(?=\.|$)")
 
 
 def walk(node: Node) -> Iterator[Node]:
