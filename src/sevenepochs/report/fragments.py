@@ -58,7 +58,7 @@ def run(published: Published) -> dict[str, Any]:
         "parameters": format_metric("parameters", facts.parameters),
         "n_steps": format_metric("n_steps", facts.n_steps),
         "minutes": minutes(result),
-        "machine": result.machine.words_processor_first,
+        "machine": result.machine.words,
         "commit": result.commit_words,
         "rows": str(facts.rows),
         "track": str(facts.track),

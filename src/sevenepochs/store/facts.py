@@ -1,4 +1,4 @@
-"""ResultFacts: a result's result.json with types. Parsed here and written here; nothing else looks into the JSON.
+"""ResultFacts: a result's result.json with types. Parsed and written here; nothing else looks into the JSON.
 
 Field names are the file's keys. A part keeps the object that it was read from (`written`), so that it is written back
 byte for byte: in the file's order, with its nulls, and with keys that this version does not know.
@@ -80,7 +80,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """What the run was carried out on."""
+    """The machine of a run, and its precision there."""
 
     device: str | None = None
     device_name: str | None = None
@@ -91,12 +91,7 @@ class MachineFacts:
 
     @property
     def words(self) -> str:
-        """For people: "2 threads, AMD EPYC, bf16"; with a GPU "NVIDIA H100 80GB HBM3, bf16"."""
-        return f"{self.device_name or f'{self.threads} threads, {self.cpu_model}'}, {self.precision}"
-
-    @property
-    def words_processor_first(self) -> str:
-        """The same in the site's order: "AMD EPYC, 2 threads, bf16"."""
+        """For people: "AMD EPYC, 2 threads, bf16"; with a GPU "NVIDIA H100 80GB HBM3, bf16"."""
         threads = f"{self.threads} thread{'' if self.threads == 1 else 's'}"
         return f"{self.device_name or f'{self.cpu_model}, {threads}'}, {self.precision}"
 
@@ -141,11 +136,8 @@ class ResultFacts:
 
     @classmethod
     def from_json(cls, data: Any) -> ResultFacts:
-        """Parse what `json.loads` gives of result.json; a config of an earlier version takes its present form.
-
-        Raises:
-            ValueError: it is damaged, or names what would be no plain name of a folder or on a page.
-        """
+        """Parse what `json.loads` gives of result.json; a config of an earlier version takes its present form. Raises
+        ValueError: damaged, or a name in it could not stand as a folder's or on a page."""
         facts = _read(cls, data, "")
         for name in (facts.recipe, facts.corpus.name):
             if _NOT_IN_A_NAME.search(name) or not name:
@@ -160,18 +152,14 @@ class ResultFacts:
         """Inverse of `from_json`."""
         return to_json(self)
 
-    @property
-    def commit_words(self) -> str:
-        return commit_words(self.commit, self.dirty)
-
 
 def commit_words(commit: str | None, dirty: bool | None) -> str:
-    """A commit for people: eight digits, with a "+" where the source differed from it; or "unknown"."""
+    """Return a commit for people: eight digits, with a "+" where the source differed from it; or "unknown"."""
     return f"{(commit or 'unknown')[:8]}{'+' if dirty else ''}"
 
 
 def to_json(part: Any) -> dict[str, Any]:
-    """A part as it was written, with what its fields say now."""
+    """Return a part as it was written, with the present values of its fields."""
     now = {one.name: _plain(getattr(part, one.name)) for one in dataclasses.fields(part) if one.name != "written"}
     kept = {key: now.get(key, value) for key, value in part.written.items()}
     return kept | {key: value for key, value in now.items() if key not in kept and value is not None}

@@ -1,9 +1,4 @@
-"""Result: one finished run, as published in results/ or straight from its run folder. Nothing here writes.
-
-    results/<recipe>_<corpus>_s<seed>/result.json, curve.csv, certificate.json, token_losses.npz, analysis/*.json
-
-Reports, notebooks and README tables need nothing else. No torch.
-"""
+"""Result: one finished run, as published in results/ or straight from its run folder. Nothing here writes. No torch."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from typing import Any
 
 from sevenepochs.errors import UserError, command
 from sevenepochs.protocol.environment import EARLIER
-from sevenepochs.store.facts import SCHEMA_VERSION, CorpusFacts, Figures, MachineFacts, ResultFacts
+from sevenepochs.store.facts import SCHEMA_VERSION, CorpusFacts, Figures, MachineFacts, ResultFacts, commit_words
 from sevenepochs.store.run import Run, storage
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
@@ -31,7 +26,7 @@ class Result:
 
     Attributes:
         path: its folder; None for the result of a run that is not published.
-        facts: what its result.json says.
+        facts: its result.json.
         run: the run that it was made of, where that is at hand.
     """
 
@@ -76,16 +71,17 @@ class Result:
 
     @property
     def commit_words(self) -> str:
-        return self.facts.commit_words
+        """The commit for people, see `commit_words`."""
+        return commit_words(self.facts.commit, self.facts.dirty)
 
     @property
     def is_clean(self) -> bool:
-        """Whether its certificate says that no rule was broken."""
+        """Whether no rule was broken, by its certificate."""
         return bool(self.facts.certificate_clean)
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """The rules that its certificate says were broken."""
+        """The rules that were broken, by its certificate."""
         return self.facts.certificate_broken or ()
 
     @property
@@ -100,7 +96,7 @@ class Result:
 
     @property
     def titles_name(self) -> str:
-        """What people call the titles: the dataset version where it is recognised, else the corpus's name."""
+        """The titles' name for people: the dataset version where it is recognised, else the corpus's name."""
         return self.corpus.recognised or self.corpus.of or self.corpus.name
 
     @property
@@ -109,11 +105,8 @@ class Result:
         return self.corpus.kind == "development"
 
     def title_losses(self) -> TitleLosses | None:
-        """Losses by title as published, within 1/32 nat per title; None where the result has none.
-
-        Raises:
-            UserError: the file is damaged.
-        """
+        """Return the losses by title as published, within 1/32 nat per title; None where the result has none. Raises
+        UserError: the file is damaged."""
         file = self.path / "analysis" / f"{TITLE_LOSSES}.json" if self.path is not None else None
         if file is None or not file.is_file():
             return None
@@ -122,21 +115,14 @@ class Result:
         return TitleLosses.from_json(data, str(file))
 
     def token_losses(self) -> TokenLosses | None:
-        """Losses by token as published; None where the result has none.
-
-        Raises:
-            UserError: the file is damaged.
-        """
+        """Return the losses by token as published; None where the result has none. Raises UserError: the file is
+        damaged."""
         file = self.path / TOKEN_LOSSES if self.path is not None else None
         return TokenLosses.read(file) if file is not None and file.is_file() else None
 
     @classmethod
     def read(cls, path: Path) -> Result:
-        """Read a folder of results/.
-
-        Raises:
-            UserError: the folder holds no readable result.
-        """
+        """Read a folder of results/. Raises UserError: the folder holds no readable result."""
         file = path / "result.json"
         with storage.damage(file, "publish the run again"):
             data = json.loads(file.read_text(encoding="utf-8"))
@@ -147,21 +133,19 @@ class Result:
 
 
 def is_result(path: Path) -> bool:
-    """Whether the folder holds a published result."""
+    """Return whether the folder holds a published result."""
     return os.path.isfile(path / "result.json")  # unlike Path's, False for what is too long for a name
 
 
 def list_results(root: Path) -> list[Result]:
-    """All results below `root`, by name; a damaged one raises. What a killed `publish` left half-written is none."""
+    """Return all results below `root`, by name, without the half-written ones of a killed `publish`. Raises a UserError
+    for a damaged one."""
     return [Result.read(file.parent) for file in sorted(root.glob("[!.]*/result.json"))]
 
 
 def result_of(run: Run) -> Result:
-    """Return the result of a complete run, without anything that names this machine's folders.
-
-    Raises:
-        UserError: the run is not complete, or damaged.
-    """
+    """Return the result of a complete run, without anything that names this machine's folders. Raises UserError: the
+    run is not complete, or damaged."""
     summary = run.summary
     if summary is None:
         raise UserError(
@@ -173,7 +157,7 @@ def result_of(run: Run) -> Result:
     config, environment = run.config, run.environment
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
-    corpus = {key: value for key, value in run.corpus.items() if key != "warnings"}
+    of_machine = ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")
     data = {
         "schema_version": SCHEMA_VERSION,
         "recipe": run.recipe,
@@ -181,7 +165,7 @@ def result_of(run: Run) -> Result:
         "run": run.name,
         "created_utc": run.info["created_utc"],
         "command": _command(run, run.recipe, config["corpus"]),
-        "corpus": corpus,
+        "corpus": {key: value for key, value in run.corpus.items() if key != "warnings"},
         **summary,
         "track": certificate.get("track"),
         "rows": (certificate.get("scoring") or {}).get("rows"),
@@ -189,10 +173,7 @@ def result_of(run: Run) -> Result:
         "certificate_broken": certificate.get("broken"),
         "commit": sources[0].get("commit"),
         "dirty": _is_dirty(sources),
-        "machine": {
-            **environment.get("run", {}),
-            **{key: environment.get(key) for key in ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")},
-        },
+        "machine": {**environment.get("run", {}), **{key: environment.get(key) for key in of_machine}},
         "packages": environment.get("packages"),
         "config": config,
     }
