@@ -83,7 +83,7 @@ def test_a_run_with_other_settings_does_not_take_a_results_place(
     """Both are called recipe, corpus and seed."""
     changed = run_training(tiny.replace("optimizer.lr", 1e-5), "tiny", tmp_path)
     before = {file: file.read_bytes() for file in published.rglob("*.json")}
-    with pytest.raises(UserError, match="other settings or titles"):
+    with pytest.raises(UserError, match="--results"):
         publish(changed, published.parent)
     assert {file: file.read_bytes() for file in published.rglob("*.json")} == before
     assert [p.name for p in published.parent.iterdir()] == [published.name]
@@ -113,14 +113,14 @@ def test_no_folder_of_this_machine_is_published(finished_run: Run) -> None:
 def test_an_incomplete_run_has_no_result(tmp_path: Path) -> None:
     with RunWriter.create(tmp_path, "tiny", 1) as writer:
         path = writer.path
-    with pytest.raises(UserError, match="only a complete run"):
+    with pytest.raises(UserError, match="sevenepochs resume"):
         result_of(Run(path))
 
 
 def test_a_run_without_its_certificate_has_no_result(finished_run: Run, tmp_path: Path) -> None:
     run = Run(shutil.copytree(finished_run.path, tmp_path / finished_run.name))
     (run.path / "certificate.json").unlink()
-    with pytest.raises(UserError, match=r"certificate.json of run .* is missing; put it back"):
+    with pytest.raises(UserError, match=r"certificate.json .* missing"):
         publish(run, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
@@ -180,7 +180,7 @@ def test_what_can_not_be_read_back_is_not_published(finished_run: Run, tmp_path:
     copy = shutil.copytree(finished_run.path, tmp_path / "run")
     info = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**info, "settings": ["corpus.column=a`b"]}))
-    with pytest.raises(UserError, match="can have no result: its command"):
+    with pytest.raises(UserError, match="command"):
         publish(Run(copy), tmp_path / "results")
     assert not (tmp_path / "results").exists()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """`$SEVENEPOCHS_CACHE`, else `$XDG_CACHE_HOME/sevenepochs`, else `~/.cache/sevenepochs`; `runs/.cache` for a user
-    without a home. Safe to delete."""
+    """Return `$SEVENEPOCHS_CACHE`, else `$XDG_CACHE_HOME/sevenepochs`, else `~/.cache/sevenepochs`; for a user without
+    a home `runs/.cache`. Safe to delete."""
     if explicit := os.environ.get("SEVENEPOCHS_CACHE"):
         return Path(explicit)
     try:

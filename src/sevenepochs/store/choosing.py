@@ -1,4 +1,4 @@
-"""Which results belong together, and which one speaks for them. No torch."""
+"""Choose among results: those that belong together, and the one that is quoted for them. No torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_OF_A_RECIPE = ("seed", "precision", "snapshots", *EXECUTION_FIELDS)
 
 
 def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
-    """Results by the hash of their validation titles, in the order of their first mention."""
+    """Return results by the hash of their validation titles, in the order of their first mention."""
     found: dict[str, list[Result]] = {}
     for result in results:
         found.setdefault(result.titles, []).append(result)
@@ -25,33 +25,32 @@ def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def recipe_key(result: Result) -> str:
-    """What runs of one recipe on one corpus share: name, titles of both splits, and the configuration but for the seed,
-    the place of the corpus, and how the machine executes it."""
+    """Return a text that runs of one recipe on one corpus share: name, titles of both splits, and `recipe_config`."""
     trained_on = result.corpus.split.train_titles_sha256
     return json.dumps([result.recipe, trained_on, result.titles, recipe_config(result)], sort_keys=True)
 
 
 def recipe_config(result: Result) -> dict[str, Any]:
-    """The configuration but for the corpus, the seed, and how the machine executes it; the caller's own."""
+    """Return a result's `plain_config`."""
     return plain_config(result.config)
 
 
 def plain_config(experiment: dict[str, Any]) -> dict[str, Any]:
-    """What makes the recipe in a whole configuration: all but the corpus, the seed and how the machine executes it."""
+    """Return a copy of a configuration without the corpus, the seed and how the machine executes it."""
     config = {key: copy.deepcopy(value) for key, value in experiment.items() if key != "corpus"}
     config["training"] = {key: value for key, value in config["training"].items() if key not in NOT_OF_A_RECIPE}
     return config
 
 
 def official_first(seeds: Iterable[Result]) -> list[Result]:
-    """In the order in which runs speak for their recipe: the official seed's, then the smallest seed's. The luckiest
-    would tell the better a story, the more seeds were run."""
+    """Sort runs of a recipe by who is quoted for it: the official seed, then the smallest. Quoting the best seed would
+    flatter recipes with more seeds."""
     return sorted(seeds, key=lambda result: (result.seed != OFFICIAL_SEED, result.seed))
 
 
 def record(results: Iterable[Result]) -> list[Result]:
-    """The results of the recipe with the lowest exact loss, single track under a clean certificate, `official_first`:
-    recipes are ranked by the first. Empty where there is none."""
+    """Return the results of the recipe with the lowest exact loss, `official_first`; recipes are ranked by the first.
+    Only single-track results under a clean certificate count. Empty where there is none."""
     recipes: dict[str, list[Result]] = {}
     for result in results:
         if result.facts.track == "single" and result.is_clean:
@@ -60,10 +59,10 @@ def record(results: Iterable[Result]) -> list[Result]:
 
 
 def mean_exact(seeds: Sequence[Result]) -> float:
-    """Mean exact loss, nats per character."""
+    """Return the mean exact loss, nats per character."""
     return math.fsum(seed.exact for seed in seeds) / len(seeds)
 
 
 def most_recipes(results: Iterable[Result]) -> list[Result]:
-    """The results on the titles that most recipes were run on."""
+    """Return the results on the titles that most recipes were run on."""
     return max(by_titles(results).values(), key=lambda some: len({r.recipe for r in some}), default=[])

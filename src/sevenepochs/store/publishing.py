@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,8 @@ from sevenepochs.store.token_losses import TokenLosses
 
 MAX_BYTES = 600_000
 _CURVE_POINTS = 200
-_CURVE_COLUMNS = (
-    "step",
-    "event",
-    "train_loss_nats_per_token",
-    "exact_val_loss",
-    "official_val_loss_own_geometry",
-    "lr_multiplier",
-    "grad_norm",
-    "elapsed_seconds",
-)
+_LOSSES = ("train_loss_nats_per_token", "exact_val_loss", "official_val_loss_own_geometry")
+_CURVE_COLUMNS = ("step", "event", *_LOSSES, "lr_multiplier", "grad_norm", "elapsed_seconds")
 
 
 def publish(run: Run, root: Path) -> Path:
@@ -44,16 +35,19 @@ def publish(run: Run, root: Path) -> Path:
     """
     result = result_of(run)
     _check_replaces_its_like(result, root / result.name)
-    texts = {
-        "result.json": _json(result.facts.to_json()),
-        "curve.csv": _curve(run),
-        "certificate.json": _json(run.certificate),
-        **{f"analysis/{name}.json": _json(data) for name, data in _publishable_analyses(run, result.is_proxy)},
-    }
-    files = {name: text.encode() for name, text in texts.items()}
-    tokens = token_losses_of(run)
-    if tokens is not None:
-        files[TOKEN_LOSSES] = tokens.to_bytes()
+    contents: dict[str, Any] = {"result.json": result.facts.to_json(), "certificate.json": run.certificate}
+    for name in run.analysis_names():
+        if result.is_proxy and name != TITLE_LOSSES:
+            continue
+        data = run.analysis(name)
+        if not (isinstance(data, dict) and data.get("keep_local")):  # that holds text of the corpus
+            contents[f"analysis/{name}.json"] = data
+    texts = {name: json.dumps(data, indent=1, ensure_ascii=False) + "\n" for name, data in contents.items()}
+    files = {name: text.encode() for name, text in {**texts, "curve.csv": _curve(run)}.items()}
+    tensors = run.load_tensors(layout.TITLE_LOSSES)
+    by_token = (layout.LOG_PROBS, layout.STOP_LOG_PROBS, layout.N_BYTES)
+    if tensors.keys() >= set(by_token):  # else trained before runs kept them
+        files[TOKEN_LOSSES] = TokenLosses(*(tensors[name] for name in by_token)).to_bytes()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
@@ -74,15 +68,8 @@ def publish(run: Run, root: Path) -> Path:
     return target
 
 
-def token_losses_of(run: Run) -> TokenLosses | None:
-    """Losses by token of a complete run; None where it was trained before runs kept them."""
-    tensors = run.load_tensors(layout.TITLE_LOSSES)
-    names = (layout.LOG_PROBS, layout.STOP_LOG_PROBS, layout.N_BYTES)
-    return TokenLosses(*(tensors[name] for name in names)) if tensors.keys() >= set(names) else None
-
-
 def _check_replaces_its_like(result: Result, target: Path) -> None:
-    """The name says recipe, corpus and seed; a run with changed settings has the same one."""
+    """A folder's name holds recipe, corpus and seed only: a run with changed settings has the same one."""
     try:
         older = Result.read(target)
     except UserError:
@@ -92,16 +79,6 @@ def _check_replaces_its_like(result: Result, target: Path) -> None:
             f"{target} was made with other settings or titles than this run ({result.facts.run}); publish it into "
             f"another folder (--results), or delete {target.name} first if this is to stand in its place"
         )
-
-
-def _publishable_analyses(run: Run, is_proxy: bool) -> Iterator[tuple[str, Any]]:
-    """What analysis/ holds, but for files that say that they hold text of the corpus; of a proxy the losses alone."""
-    for name in run.analysis_names():
-        if is_proxy and name != TITLE_LOSSES:
-            continue
-        data = run.analysis(name)
-        if not (isinstance(data, dict) and data.get("keep_local")):
-            yield name, data
 
 
 def _curve(run: Run) -> str:
@@ -115,13 +92,6 @@ def _curve(run: Run) -> str:
     writer.writeheader()
     # at one step, training comes before the evaluation that follows it
     for key in sorted(unique, key=lambda k: (k[0], k[1] == "evaluation")):
-        writer.writerow({k: _round(v) for k, v in unique[key].items()})
+        row = unique[key].items()
+        writer.writerow({name: float(f"{v:.7g}") if isinstance(v, float) else v for name, v in row})
     return buffer.getvalue()
-
-
-def _round(value: Any) -> Any:
-    return float(f"{value:.7g}") if isinstance(value, float) else value
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -1,9 +1,8 @@
 """Losses title by title, which pair two runs, and the compact JSON form in which a published result keeps them.
 
 A title's loss is the sum over its tokens and its closing `<eos>`, whatever rows it was scored in (docs/protocol.md).
-Compact: the losses are cut to multiples of 1/32 nat by rounding their running sum and taking differences, so that each
-title is within 1/32 nat while every sum over consecutive titles, the exact loss among them, stays within 1/32 nat.
-numpy only.
+The compact form rounds the running sum of the losses to multiples of 1/32 nat and keeps its differences. Each title,
+and every sum over consecutive titles, the exact loss among them, stays within 1/32 nat. numpy only.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from sevenepochs.errors import UserError
 NAME = "title_losses"  # analysis/title_losses.json of a run folder and of a result
 _STEP_NATS = 1 / 32
 _FORMAT = "base64 of zlib of little-endian integers"
+_INTEGERS = ("<u1", "<i2", "<i4", "<i8")
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,15 @@ class TitleLosses:
         return math.fsum(self.nats) / float(self.n_chars.sum())
 
     def to_json(self) -> dict[str, Any]:
-        """The compact form; about 45 kB for 10,000 titles with their kinds."""
-        stock = self.nats_stock_rows
+        """Return the compact form; about 45 kB for 10,000 titles with their kinds."""
+        nats, stock = _pack(quantised(self.nats, _STEP_NATS)), self.nats_stock_rows
+        same = stock is not None and np.array_equal(stock, self.nats)
         return {
             "n_titles": len(self.nats),
             "format": _FORMAT,
             "nats_unit": _STEP_NATS,
-            "nats": _pack(_quantised(self.nats)),
-            "nats_stock_rows": (
-                None if stock is None else "nats" if np.array_equal(stock, self.nats) else _pack(_quantised(stock))
-            ),
+            "nats": nats,
+            "nats_stock_rows": None if stock is None else "nats" if same else _pack(quantised(stock, _STEP_NATS)),
             "n_chars": _pack(self.n_chars),
             "groupings": {
                 name: {"label": g.label, "kinds": list(g.kinds), "of_title": _pack(g.of_title)}
@@ -76,11 +75,8 @@ class TitleLosses:
 
     @classmethod
     def from_json(cls, data: Any, where: str) -> TitleLosses:
-        """Inverse of `to_json`, up to its rounding.
-
-        Raises:
-            UserError: damaged, or written by a version with another form; `where` names the file.
-        """
+        """Inverse of `to_json`, up to its rounding. Raises UserError: damaged, or of another version's form; the
+        message calls the file `where`."""
         try:
             n, unit = int(data["n_titles"]), float(data["nats_unit"])
             nats = _unpack(data["nats"], n) * unit
@@ -99,7 +95,7 @@ class TitleLosses:
 
 
 def by_title(nats: np.ndarray, titles: tuple[str, ...], eos: str) -> np.ndarray:
-    """Losses by piece between `<eos>` tokens, summed to titles: shape (titles,).
+    """Sum losses of pieces between `<eos>` tokens to losses of titles: shape (titles,).
 
     A title that contains the literal text `<eos>` is encoded with that token inside and so falls into several pieces.
 
@@ -117,19 +113,25 @@ def by_title(nats: np.ndarray, titles: tuple[str, ...], eos: str) -> np.ndarray:
     return np.add.reduceat(nats, np.concatenate(([0], np.cumsum(n_pieces)[:-1])))
 
 
-def _quantised(nats: np.ndarray) -> np.ndarray:
-    return np.diff(np.rint(np.cumsum(nats) / _STEP_NATS).astype(np.int64), prepend=0)
+def quantised(nats: np.ndarray, step_nats: float) -> np.ndarray:
+    """Return multiples of `step_nats`, as integers, by differences of the rounded running sum: every sum over
+    consecutive values keeps its error below one step."""
+    return np.diff(np.rint(np.cumsum(nats) / step_nats).astype(np.int64), prepend=0)
+
+
+def narrowest(values: np.ndarray) -> str:
+    """Return the name of the narrowest integer type that holds the values."""
+    return next(kind for kind in _INTEGERS if np.array_equal(values.astype(kind), values))
 
 
 def _pack(values: np.ndarray) -> str:
-    """The narrowest of three integer types that holds them; its name comes first."""
-    kind = next(k for k in ("<u1", "<i2", "<i4") if np.array_equal(values.astype(k), values))
+    kind = narrowest(values)
     return f"{kind}:{base64.b64encode(zlib.compress(values.astype(kind).tobytes(), 9)).decode()}"
 
 
 def _unpack(text: str, n_titles: int) -> np.ndarray:
     kind, _, packed = text.partition(":")
-    if kind not in ("<u1", "<i2", "<i4"):
+    if kind not in _INTEGERS:
         raise ValueError(f"integers of kind {kind[:8]!r}")
     values = np.frombuffer(zlib.decompress(base64.b64decode(packed, validate=True)), dtype=kind)
     if len(values) != n_titles:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sevenepochs.errors import UserError
+from sevenepochs.store.title_losses import narrowest, quantised
 
 FILE = "token_losses.npz"
 _STEP_NATS = 1 / 256
@@ -36,23 +37,16 @@ class TokenLosses:
     n_bytes: np.ndarray
 
     def to_bytes(self) -> bytes:
-        """The file's content: some 300 kB for 140,000 tokens. The same arrays give the same bytes."""
+        """Return the file's content: some 300 kB for 140,000 tokens. The same arrays give the same bytes."""
         buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            log_probs=_quantised(self.log_probs),
-            stop_log_probs=_quantised(self.stop_log_probs),
-            n_bytes=_narrow(self.n_bytes),
-        )
+        whole = (quantised(self.log_probs, _STEP_NATS), quantised(self.stop_log_probs, _STEP_NATS), self.n_bytes)
+        log_probs, stops, n_bytes = (values.astype(narrowest(values)) for values in whole)
+        np.savez_compressed(buffer, log_probs=log_probs, stop_log_probs=stops, n_bytes=n_bytes)
         return buffer.getvalue()
 
     @classmethod
     def read(cls, path: Path) -> TokenLosses:
-        """Inverse of `to_bytes`, up to its rounding.
-
-        Raises:
-            UserError: the file is missing or damaged.
-        """
+        """Inverse of `to_bytes`, up to its rounding. Raises UserError: the file is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 log_probs, stops, n_bytes = (arrays[name].astype(np.int64) for name in _ARRAYS)
@@ -61,14 +55,3 @@ class TokenLosses:
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} cannot be read ({error}); publish the run again") from None
         return cls(log_probs * _STEP_NATS, stops * _STEP_NATS, n_bytes)
-
-
-def _quantised(nats: np.ndarray) -> np.ndarray:
-    """Differences of the rounded running sum: every sum over consecutive values keeps its error below one step."""
-    return _narrow(np.diff(np.rint(np.cumsum(nats) / _STEP_NATS).astype(np.int64), prepend=0))
-
-
-def _narrow(values: np.ndarray) -> np.ndarray:
-    """The same integers in the narrowest of the types that hold them."""
-    kind = next(k for k in ("<u1", "<i2", "<i4", "<i8") if np.array_equal(values.astype(k), values))
-    return values.astype(kind)

@@ -19,7 +19,7 @@ from sevenepochs.store.run import layout, storage
 
 
 def save(run: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-    """Replace the checkpoint. `state` holds JSON values only and survives exactly (floats, NaN, big integers)."""
+    """Replace the checkpoint. `state` holds JSON values and is kept exactly (floats, NaN, big integers)."""
     new = run / layout.CHECKPOINT_NEW
     repair(run)
     shutil.rmtree(new, ignore_errors=True)
@@ -28,7 +28,7 @@ def save(run: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> Non
         sha256 = storage.write_tensors(new / layout.CHECKPOINT_TENSORS, tensors)
         record = {"tensors_sha256": sha256, "state_sha256": _sha256(state), "state": dict(state)}
         text = json.dumps(record, indent=2) + "\n"  # NaN stays NaN: a resumed run has the same values
-        storage.write_atomic(new / layout.CHECKPOINT_STATE, lambda path: path.write_text(text, encoding="utf-8"))
+        storage.write_text(new / layout.CHECKPOINT_STATE, text)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -50,22 +50,20 @@ def repair(run: Path) -> None:
 
 
 def exists(run: Path) -> bool:
-    """Whether there is a checkpoint, be it a damaged one: `load` says so, and nothing starts over in silence."""
-    return any((run / name).exists() for name in (layout.CHECKPOINT, layout.CHECKPOINT_OLD))
+    """Return whether there is a checkpoint, damaged ones included: `load` refuses those, and no run starts over in
+    silence."""
+    return (run / layout.CHECKPOINT).exists() or (run / layout.CHECKPOINT_OLD).exists()
 
 
 def load(run: Path) -> tuple[storage.Tensors, dict[str, Any]]:
-    """The newest whole checkpoint: (tensors, state).
-
-    Raises:
-        UserError: there is none, or a byte of it has changed since it was written.
-    """
+    """Return the newest whole checkpoint: (tensors, state). Raises UserError: there is none, or a byte of it has
+    changed since it was written."""
     for last_attempt in (False, True):
         name = layout.CHECKPOINT if (run / layout.CHECKPOINT).exists() else layout.CHECKPOINT_OLD
         try:
             return _load(run, name)
         except UserError:
-            # A writer may have swapped folders under our feet, so what failed once is looked at once more.
+            # a writer may have swapped the folders meanwhile, so a second attempt is made
             if last_attempt and (run / name).exists():
                 raise
     raise UserError(f"run {run.name} has no checkpoint yet: it stopped before the first one; train again")

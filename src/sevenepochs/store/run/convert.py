@@ -16,44 +16,34 @@ from sevenepochs.config.old_configs import present_form
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import layout, storage
 
-_RESULT = "result.json"
-
 
 def convert(path: Path) -> list[Path]:
-    """Convert what lies below a folder.
-
-    Returns:
-        The files that were written.
-
-    Raises:
-        UserError: no such folder, or a file that cannot be read or written.
-    """
+    """Convert the configurations below a folder and return the files that were written. Raises UserError: no such
+    folder, or a file that cannot be read or written."""
     if not path.is_dir():
         raise UserError(f"{path} is not a folder; name one that holds run folders or results")
     configs = [file.with_name(layout.CONFIG) for file in path.rglob(layout.RUN)]
-    files = sorted([*(file for file in configs if file.is_file()), *path.rglob(_RESULT)])
+    files = sorted([*(file for file in configs if file.is_file()), *path.rglob("result.json")])
     return [file for file in files if _convert_file(file)]
 
 
 def _convert_file(file: Path) -> bool:
-    advice = "put it back from a copy"
-    text = storage.read_text(file, str(file), advice)
+    advice, is_result = "put it back from a copy", file.name == "result.json"
     data = storage.read_json(file, str(file), advice)
-    config = data.get("config") if isinstance(data, dict) and file.name == _RESULT else data
+    config = data.get("config") if isinstance(data, dict) and is_result else data
     if not isinstance(config, dict):
         raise UserError(f"{file} holds no configuration; {advice}")
     if (present := present_form(config)) == config:
         return False
-    new = {**data, "config": present} if file.name == _RESULT else present
-    indent = 1 if text.startswith('{\n "') else 2  # results have 1, runs 2
-    written = json.dumps(new, indent=indent, ensure_ascii=False) + "\n"
+    new = {**data, "config": present} if is_result else present
+    indent = 1 if storage.read_text(file, str(file), advice).startswith('{\n "') else 2  # results have 1, runs 2
     with storage.disk_errors(str(file), "make room or permissions there"):
-        storage.write_atomic(file, lambda unfinished: unfinished.write_text(written, encoding="utf-8", newline="\n"))
+        storage.write_text(file, json.dumps(new, indent=indent, ensure_ascii=False) + "\n")
     return True
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code: 0, or 2 after a line about what is wrong."""
+    """Return the exit code: 0, or 2 after a line about what is wrong."""
     try:
         if not arguments:
             raise UserError("name the folders to convert: python -m sevenepochs.store.run.convert PATH [PATH ...]")

@@ -1,4 +1,4 @@
-"""What a run folder holds: every file name and the schema version, here and nowhere else."""
+"""The files of a run folder: every name and the schema version, here and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One writer per run folder: a kernel lock on a file, which ends with the process that holds it.
 
-The file also says which process that is. Only messages use it: whether the lock is held is asked of the kernel.
+The file also names that process, for messages only: the kernel says whether the lock is held.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import os
 import platform
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 _PATIENCE_SECONDS = 1.0  # `is_held` in another process holds the lock for a moment
 _PROBE_SECONDS = 0.05
@@ -35,8 +34,6 @@ class Lock:
             BlockingIOError: another process holds it.
             OSError: the file cannot be opened or locked.
         """
-        from filelock import FileLock, Timeout  # here, since `--help` and `list` need none
-
         self._path = path.resolve()
         with _guard:
             earlier = _ours.get(self._path)
@@ -48,8 +45,17 @@ class Lock:
                     self._kernel.acquire(timeout=_PATIENCE_SECONDS, poll_interval=_POLL_SECONDS)
                 except Timeout:
                     raise BlockingIOError(f"held by {_holder(self._path)}") from None
-                _sign(self._path)
+                line = json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n"
+                with contextlib.suppress(OSError), open(self._path, "rb+", buffering=0) as file:
+                    file.seek(_START)
+                    file.write(line.encode())
             _ours[self._path] = self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Free the lock unless a later one of this process has taken it over. The empty file stays: deleting it would
@@ -66,8 +72,6 @@ class Lock:
 
 def is_held(path: Path) -> bool:
     """Return whether a process holds the lock. A file that this user may not write counts as free."""
-    from filelock import FileLock, Timeout
-
     path = path.resolve()
     with _guard:
         if path in _ours and _ours[path]._kernel.is_locked:
@@ -84,13 +88,6 @@ def is_held(path: Path) -> bool:
             return False
         probe.release()
         return False
-
-
-def _sign(path: Path) -> None:
-    line = json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n"
-    with contextlib.suppress(OSError), open(path, "rb+", buffering=0) as file:
-        file.seek(_START)
-        file.write(line.encode())
 
 
 def _holder(path: Path) -> str:

@@ -34,11 +34,7 @@ class Run:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the folder.
-
-        Raises:
-            UserError: `path` is not a run folder.
-        """
+        """Open the folder. Raises UserError: `path` is not a run folder."""
         if not (path / layout.RUN).is_file():
             what = "is not a run folder" if path.is_dir() else "does not exist"
             raise UserError(f"{path} {what} (no {layout.RUN}); `sevenepochs runs` lists the runs")
@@ -51,18 +47,17 @@ class Run:
     @functools.cached_property
     def info(self) -> dict[str, Any]:
         """Known from the start: `schema_version`, `recipe`, `seed`, `created_utc`, and mostly its `settings`."""
-        info = storage.read_json(self.path / layout.RUN, self._called(layout.RUN), "the folder cannot be read as a run")
-        if not isinstance(info, dict) or info.get("schema_version") != layout.SCHEMA_VERSION:
-            found = info.get("schema_version") if isinstance(info, dict) else None
+        advice = "the folder cannot be read as a run"
+        info = storage.read_json(self.path / layout.RUN, self._called(layout.RUN), advice)
+        found = info.get("schema_version") if isinstance(info, dict) else None
+        if found != layout.SCHEMA_VERSION:
             raise UserError(
                 f"run {self.name} has schema version {found!r}, this program reads {layout.SCHEMA_VERSION}; "
                 "use the version of sevenepochs that wrote it"
             )
         if not (isinstance(info.get("recipe"), str) and isinstance(info.get("seed"), int)):
-            raise UserError(
-                f"{self._called(layout.RUN)} is corrupt (no recipe or seed); the folder cannot be read as a run"
-            )
-        return info
+            raise UserError(f"{self._called(layout.RUN)} is corrupt (no recipe or seed); {advice}")
+        return dict(info)
 
     @property
     def recipe(self) -> str:
@@ -91,7 +86,7 @@ class Run:
 
     @property
     def certificate(self) -> dict[str, Any] | None:
-        """Which rules the run kept; None when it has not come to that."""
+        """The rules that the run kept and broke; None before its end."""
         return self._object_or_none(layout.CERTIFICATE)
 
     @property
@@ -122,88 +117,87 @@ class Run:
             raise UserError(f"{self._called(layout.RUN)} has no valid created_utc; put it back from a copy") from None
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Every line of metrics.jsonl in order; a last line cut short by a killed process is left out."""
-        self.info  # noqa: B018 (raises on another schema version)
-        return storage.json_lines(self.path / layout.METRICS, self._called(layout.METRICS))
+        """Give every line of metrics.jsonl in order; a last line cut short by a killed process is left out."""
+        return storage.json_lines(self._file(layout.METRICS), self._called(layout.METRICS))
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """The metric lines that carry an `exact_val_loss`, by step."""
+        """Return the metric lines that carry an `exact_val_loss`, by step."""
         return [row for row in self.metrics() if "exact_val_loss" in row]
 
     def training_curve(self) -> list[dict[str, Any]]:
-        """The metric lines that carry a `train_loss_nats_per_token`, by step."""
+        """Return the metric lines that carry a `train_loss_nats_per_token`, by step."""
         return [row for row in self.metrics() if "train_loss_nats_per_token" in row]
 
     def analysis_names(self) -> list[str]:
-        """What analysis/ holds, names as `analysis` takes them."""
+        """Return the names in analysis/, as `analysis` takes them."""
         return sorted(path.stem for path in (self.path / layout.ANALYSIS).glob("*.json"))
 
     def analysis(self, name: str) -> Any:
-        """Content of analysis/<name>.json."""
+        """Return the content of analysis/<name>.json."""
         return self.read_json(f"{layout.ANALYSIS}/{name}.json")
 
     def read_json(self, name: str) -> Any:
-        """Content of a JSON file of the folder, by a name from `layout`."""
-        self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_json(self.path / name, self._called(name), self._missing_advice(name))
+        """Return the content of a JSON file of the folder, by a name from `layout`."""
+        return storage.read_json(self._file(name), self._called(name), self._advice(name))
 
     def read_text(self, name: str) -> str:
-        """Content of a text file of the folder, e.g. `layout.TOKENIZER`."""
-        self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_text(self.path / name, self._called(name), self._missing_advice(name))
+        """Return the content of a text file of the folder, e.g. `layout.TOKENIZER`."""
+        return storage.read_text(self._file(name), self._called(name), self._advice(name))
 
     def load_model_tensors(self) -> Tensors:
-        """The final weights by parameter name, fp32 arrays; their hash is checked."""
+        """Return the final weights by parameter name, fp32 arrays; their hash is checked."""
         return self.load_tensors(layout.MODEL)
 
     def snapshot_steps(self) -> list[int]:
-        """The steps after which the weights were kept, rising; none unless the run was asked to keep them."""
+        """Return the steps after which the weights were kept, rising; none unless the run was asked to keep them."""
         names = [path.stem.partition("_")[2] for path in (self.path / layout.SNAPSHOTS).glob("step_*.safetensors")]
         return sorted(int(name) for name in names if name.isdigit())
 
     def load_snapshot(self, step: int) -> Tensors:
-        """The weights after a step, as `save_snapshot` was given them; their hash is checked."""
+        """Return the weights after a step, as `save_snapshot` was given them; their hash is checked."""
         return self.load_tensors(layout.snapshot(step))
 
     def load_tensors(self, name: str) -> Tensors:
-        """The tensors of a safetensors file of the folder; their hash is checked."""
-        self.info  # noqa: B018 (raises on another schema version)
-        return storage.read_tensors(self.path / name, self._called(name), self._missing_advice(name))[0]
+        """Return the tensors of a safetensors file of the folder; their hash is checked."""
+        return storage.read_tensors(self._file(name), self._called(name), self._advice(name))[0]
 
     def load_checkpoint(self) -> tuple[Tensors, dict[str, Any]]:
-        """The newest whole checkpoint, (tensors, state); bytes are uint8 arrays. Hashes are checked."""
-        self.info  # noqa: B018 (raises on another schema version)
-        return checkpoint.load(self.path)
+        """Return the newest whole checkpoint, (tensors, state); bytes are uint8 arrays. Hashes are checked."""
+        return checkpoint.load(self._file(layout.CHECKPOINT).parent)
 
     def has_checkpoint(self) -> bool:
-        """Whether there is a checkpoint to resume from."""
+        """Return whether there is a checkpoint to resume from."""
         return checkpoint.exists(self.path)
 
     def _object(self, name: str) -> dict[str, Any]:
         data = self.read_json(name)
         if not isinstance(data, dict):
-            raise UserError(f"{self._called(name)} is corrupt (not an object); {self._missing_advice(name)}")
+            raise UserError(f"{self._called(name)} is corrupt (not an object); {self._advice(name)}")
         return data
 
     def _object_or_none(self, name: str) -> dict[str, Any] | None:
         return self._object(name) if (self.path / name).exists() else None
 
+    def _file(self, name: str) -> Path:
+        """A file's path, where the run's schema version is ours."""
+        self.info  # noqa: B018 (raises on another one)
+        return self.path / name
+
     def _called(self, name: str) -> str:
         return f"{name} of run {self.name}"
 
-    def _missing_advice(self, name: str) -> str:
+    def _advice(self, name: str) -> str:
         again = "put it back from a copy, or train again"
         if name in layout.FROM_THE_START and self.has_checkpoint():
             return again
-        advice = {
-            "complete": again,
-            "running": "the run has not come to that yet: wait for it",
-        }
-        return advice.get(self.state, f"the run stopped before it was done: {command('resume', self.path)}")
+        state = self.state
+        if state == "running":
+            return "the run has not come to that yet: wait for it"
+        return again if state == "complete" else f"the run stopped before it was done: {command('resume', self.path)}"
 
 
 def list_runs(root: Path) -> list[Run]:
-    """Every run folder directly below `root`, oldest start first; none when there is no such folder.
+    """Return every run folder directly below `root`, oldest start first; none where there is no such folder.
 
     A run that was started while the clock stood before an earlier run's start comes after that run.
     """
@@ -213,19 +207,20 @@ def list_runs(root: Path) -> list[Run]:
 
 
 def start_of(run: Run) -> datetime:
-    """When a run was started, for its place among others: by its clock, or by that of an earlier run in its folder
-    which was ahead. By its name where run.json is damaged."""
+    """Return when a run was started, for its place among others: by its clock, or by that of an earlier run in its
+    folder which was ahead. By its name where run.json is damaged."""
     try:
         told = [run.info[key] for key in ("created_utc", layout.NOT_BEFORE) if key in run.info]
-        return max(_utc(datetime.fromisoformat(text)) for text in told)
+        starts = [datetime.fromisoformat(text) for text in told]
+        return max(start if start.tzinfo is not None else start.replace(tzinfo=UTC) for start in starts)
     except (UserError, TypeError, ValueError):
         stamp = re.match(r"\d{8}T\d{6}Z", run.name)
         return datetime.strptime(stamp[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if stamp else _LONG_AGO
 
 
 def find_run(text: str, root: Path) -> Run:
-    """The run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest run),
-    or the only one whose name starts or ends so. A damaged folder has a name, but no recipe any more.
+    """Return the run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest
+    run), or the only one whose name starts or ends so. A run with a damaged run.json is found by its name only.
 
     Raises:
         UserError: none or several; the nearest names are listed.
@@ -255,7 +250,6 @@ def find_run(text: str, root: Path) -> Run:
 
 
 def _recipe_names(run: Run) -> tuple[str, ...]:
-    """What a run is called by its recipe; nothing where its run.json is damaged."""
     try:
         return run.recipe, f"{run.recipe}_s{run.seed}"
     except UserError:
@@ -263,16 +257,11 @@ def _recipe_names(run: Run) -> tuple[str, ...]:
 
 
 def _by_start(run: Run) -> tuple[Any, ...]:
-    """Of one second, runs on a clock that went back come later, then the name counts. Numbers in names are compared as
-    numbers, so that -10 comes after -2."""
+    """Sort by start. In one second, runs on a clock that went back come later, then the name counts. Numbers in names
+    are compared as numbers, so that -10 comes after -2."""
     try:
-        went_back, created = layout.NOT_BEFORE in run.info, str(run.info.get("created_utc"))
+        went_back = str(run.info.get("created_utc")) if layout.NOT_BEFORE in run.info else ""
     except UserError:
-        went_back, created = False, ""
+        went_back = ""
     parts = re.split(r"(\d+)", run.name)
-    name = tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
-    return start_of(run), went_back, created if went_back else "", name
-
-
-def _utc(time: datetime) -> datetime:
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return start_of(run), went_back, tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)

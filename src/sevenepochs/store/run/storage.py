@@ -1,7 +1,7 @@
 """Bytes on disk that are whole or absent: atomic files, JSON lines, and tensors that carry their own hash.
 
-A file is written beside its final name, forced to disk and renamed, so a killed process, a full disk or a power cut
-leaves the old file or the new one and never half of either.
+A file is written beside its final name, forced to disk and renamed. A killed process, a full disk or a power cut
+leaves the old file or the new one, and never half of either.
 """
 
 from __future__ import annotations
@@ -92,22 +92,24 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as `write_atomic` does."""
+    write_atomic(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8", newline="\n"))
+
+
 def json_text(data: Any) -> str:
-    """Strict JSON for people: indented, unicode kept, NaN and infinities as null (JSON has neither)."""
+    """Return strict JSON for people: indented, unicode kept, NaN and infinities as null (JSON has neither)."""
     return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def json_line(data: Any, *, strict: bool = True) -> str:
-    """One line of JSON; `strict=False` keeps NaN as Python and the challenge's log write it."""
-    return json.dumps(_plain(data) if strict else data, ensure_ascii=False, default=_number) + "\n"
+    """Return one line of JSON; `strict=False` keeps NaN as Python and the challenge's log write it."""
+    return json.dumps(_plain(data, strict), ensure_ascii=False) + "\n"
 
 
 def read_bytes(path: Path, name: str) -> bytes | None:
-    """The file's content; None when there is no such file.
-
-    Raises:
-        UserError: the system does not let us read it; names the file by `name`.
-    """
+    """Return the file's content, or None where there is no such file. Raises UserError: the system refuses to read it;
+    the message calls the file `name`."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -117,11 +119,8 @@ def read_bytes(path: Path, name: str) -> bytes | None:
 
 
 def read_text(path: Path, name: str, advice: str) -> str:
-    """The file's content.
-
-    Raises:
-        UserError: missing, unreadable or not UTF-8; names the file by `name` and gives `advice`.
-    """
+    """Return the file's content. Raises UserError: missing, unreadable or not UTF-8; the message calls the file `name`
+    and ends with `advice`."""
     data = read_bytes(path, name)
     if data is None:
         raise UserError(f"{name} is missing; {advice}")
@@ -132,11 +131,7 @@ def read_text(path: Path, name: str, advice: str) -> str:
 
 
 def read_json(path: Path, name: str, advice: str) -> Any:
-    """The file's content.
-
-    Raises:
-        UserError: as `read_text`, or not JSON.
-    """
+    """Return the file's content. Raises a UserError as `read_text`, and where it is not JSON."""
     text = read_text(path, name, advice)
     try:
         return json.loads(text)
@@ -159,11 +154,8 @@ def append_line(path: Path, line: str) -> None:
 
 
 def json_lines(path: Path, name: str) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines; a last line that a killed process left half-written is skipped.
-
-    Raises:
-        UserError: the file is unreadable, or an earlier line is not a JSON object.
-    """
+    """Give the objects of a file of JSON lines; a last line that a killed process left half-written is skipped. Raises
+    UserError: the file is unreadable, or an earlier line is not a JSON object."""
     lines = (read_bytes(path, name) or b"").split(b"\n")
     while lines and not lines[-1]:
         lines.pop()
@@ -189,7 +181,7 @@ def keep_lines(path: Path, name: str, keep: Callable[[dict[str, Any]], bool]) ->
     write_atomic(path, lambda unfinished: unfinished.write_bytes(b"".join(kept)))
 
 
-def digest(tensors: Mapping[str, np.ndarray]) -> str:
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
     """sha256 over names, dtypes, shapes and bytes, in the order of the names."""
     total = hashlib.sha256()
     for name in sorted(tensors):
@@ -209,7 +201,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Any]) -> str:
         OSError: from the file system, also where the library hides it.
     """
     arrays = {name: _array(name, value) for name, value in tensors.items()}
-    sha256 = digest(arrays)
+    sha256 = _digest(arrays)
 
     def write(unfinished: Path) -> None:
         try:
@@ -225,11 +217,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Any]) -> str:
 
 
 def read_tensors(path: Path, name: str, advice: str) -> tuple[Tensors, dict[str, str]]:
-    """The tensors of a file and its metadata, the hash (key `sha256`) checked.
-
-    Raises:
-        UserError: missing, unreadable, not a safetensors file, or its bytes are not those that were written.
-    """
+    """Return the tensors of a file and its metadata, the hash (key `sha256`) checked. Raises UserError: missing,
+    unreadable, not a safetensors file, or its bytes are not those that were written."""
     try:
         path.open("rb").close()  # the library calls a file missing that it may not read
         with safe_open(path, framework="numpy") as file:
@@ -241,7 +230,7 @@ def read_tensors(path: Path, name: str, advice: str) -> tuple[Tensors, dict[str,
         raise _unreadable(name, error) from None
     except (SafetensorError, ValueError, TypeError) as error:
         raise UserError(f"{name} is corrupt ({error}); {advice}") from None
-    if digest(tensors) != metadata.get(_DIGEST):
+    if _digest(tensors) != metadata.get(_DIGEST):
         raise UserError(f"{name} is corrupt (its bytes do not match the hash that it was written with); {advice}")
     return tensors, metadata
 
@@ -253,28 +242,22 @@ def _unreadable(name: str, error: OSError) -> UserError:
 def _array(name: str, value: Any) -> np.ndarray:
     array = value if isinstance(value, np.ndarray | np.generic) else np.frombuffer(value, dtype=np.uint8)
     if array.dtype.name not in _DTYPES:
-        raise TypeError(
-            f"tensor {name!r} has dtype {array.dtype.name}; convert it to one of {', '.join(sorted(_DTYPES))}"
-        )
+        known = ", ".join(sorted(_DTYPES))
+        raise TypeError(f"tensor {name!r} has dtype {array.dtype.name}; convert it to one of {known}")
     # The library copies nbytes from the data pointer, so a transposed or strided array would be saved scrambled.
     return np.asarray(array, order="C")
 
 
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON: {value!r}")
-
-
-def _plain(value: Any) -> Any:
+def _plain(value: Any, strict: bool = True) -> Any:
+    """JSON's types instead of numpy's and tuples; with `strict` null instead of NaN and infinities."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, strict) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, strict) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
+    if strict and isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, str | int | float):
         return value
-    return _number(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON: {value!r}")

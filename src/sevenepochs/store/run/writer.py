@@ -6,7 +6,7 @@ import contextlib
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -42,12 +42,12 @@ class RunWriter:
     def create(
         cls, root: Path, recipe: str, seed: int, settings: Sequence[str] | None = None, now: datetime | None = None
     ) -> Self:
-        """A new folder below `root`; never one that exists (a collision gets the suffix -2, -3, ...).
+        """Make a new folder below `root`; where the name is taken it gets the suffix -2, -3, ...
 
         Args:
             recipe: the recipe's name, or `path/file.py:function`, of which the folders are left out.
-            settings: KEY=VALUE that were asked for on top of the recipe, None where that is not known; kept but for
-                what the run tells anyway (seed and corpus) and for values with a folder in them.
+            settings: KEY=VALUE that were added to the recipe, None where that is not known. Seed, corpus and values
+                with a folder in them are left out: the run has the first two elsewhere.
             now: the run's time, with its zone; the present by default.
 
         Raises:
@@ -75,7 +75,7 @@ class RunWriter:
                     info[layout.NOT_BEFORE] = before.isoformat(timespec="seconds")
                 if settings is not None:
                     info["settings"] = [setting for setting in settings if _is_kept(setting)]
-                storage.write_atomic(path / layout.RUN, lambda file: _write_text(file, storage.json_text(info)))
+                storage.write_text(path / layout.RUN, storage.json_text(info))
             except BaseException:
                 if writer is not None:
                     writer.close()
@@ -100,7 +100,7 @@ class RunWriter:
                 raise UserError(f"run {run.name} is being written ({error}); wait for it or stop it first") from None
             writer = cls(path, lock)
             try:
-                _check_incomplete(run)  # again: it may have been finished until the lock was free
+                _check_incomplete(run)  # again: another process may have finished it before the lock was free
                 writer._clear_leftovers()
             except BaseException:
                 writer.close()
@@ -113,24 +113,23 @@ class RunWriter:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        path = self._inside(name)
-        with self._explained(name):
+        with self._writing(name) as path:
             path.parent.mkdir(exist_ok=True)
-            storage.write_atomic(path, lambda file: _write_text(file, text))
+            storage.write_text(path, text)
 
     def append_metric(self, row: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl. `row` needs its `step`; other keys are names from metrics.py."""
         assert isinstance(row.get("step"), int), "a metric line without its step cannot be cut at a checkpoint"
-        with self._explained(layout.METRICS):
-            storage.append_line(self._inside(layout.METRICS), storage.json_line(row))
+        with self._writing(layout.METRICS) as path:
+            storage.append_line(path, storage.json_line(row))
 
     def append_mainrun(self, event: str, **fields: Any) -> None:
         """Add one line to mainrun.log in the challenge's format, e.g. `training_step` with `step`, `max_steps`, `loss`,
         `elapsed_time`, `prnt`; the time is added. Loss there is what the challenge logs: the objective in nats per
         token in training, nats per character (the own-geometry figure) in `validation_step`."""
         line = storage.json_line({"event": event, "timestamp": time.time(), **fields}, strict=False)
-        with self._explained(layout.MAINRUN_LOG):
-            storage.append_line(self._inside(layout.MAINRUN_LOG), line)
+        with self._writing(layout.MAINRUN_LOG) as path:
+            storage.append_line(path, line)
 
     def save_checkpoint(self, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Replace checkpoint/, so that there is one whole checkpoint at every moment, also for a killed process.
@@ -140,8 +139,7 @@ class RunWriter:
             state: JSON values, kept exactly; has the `step` (int) after which the checkpoint was taken.
         """
         assert isinstance(state.get("step"), int), "a checkpoint without its step cannot be resumed"
-        self._inside(layout.CHECKPOINT)
-        with self._explained(layout.CHECKPOINT):
+        with self._writing(layout.CHECKPOINT):
             checkpoint.save(self.path, tensors, state)
 
     def save_model(self, tensors: Mapping[str, Any]) -> None:
@@ -153,9 +151,8 @@ class RunWriter:
         self.save_tensors(layout.snapshot(step), tensors)
 
     def save_tensors(self, name: str, tensors: Mapping[str, Any]) -> None:
-        """Write a safetensors file, e.g. the losses by title; with it goes the tensors' hash, which readers check."""
-        path = self._inside(name)
-        with self._explained(name):
+        """Write a safetensors file with the tensors' hash, which readers check."""
+        with self._writing(name) as path:
             path.parent.mkdir(exist_ok=True)
             storage.write_tensors(path, tensors)
 
@@ -163,13 +160,13 @@ class RunWriter:
         """Drop what was logged after `step`, the checkpoint's: the resumed run logs those steps again. Lines without a
         step (the challenge's header events) stay."""
         for name in (layout.METRICS, layout.MAINRUN_LOG):
-            path = self._inside(name)
-            with self._explained(name):
+            with self._writing(name) as path:
                 storage.keep_lines(path, f"{name} of run {self.name}", lambda row: row.get("step", 0) <= step)
 
     def forget_failure(self) -> None:
-        """The run goes on, so what stopped it before is not its state any more."""
-        self._inside(layout.FAILURE).unlink(missing_ok=True)
+        """Remove failure.json, because the run goes on."""
+        with self._writing(layout.FAILURE) as path:
+            path.unlink(missing_ok=True)
 
     def fail(self, message: str, **facts: Any) -> None:
         """Note that training stopped by itself (a non-finite loss, no memory), and close: the run is then "failed"."""
@@ -198,35 +195,55 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _inside(self, name: str) -> Path:
-        assert self._lock is not None, f"{name} written to a run that is closed"
-        return _inside(self.path, name)
-
     def _clear_leftovers(self) -> None:
         for leftover in self.path.rglob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         shutil.rmtree(self.path / layout.CHECKPOINT_NEW, ignore_errors=True)
         checkpoint.repair(self.path)
         for name in (layout.METRICS, layout.MAINRUN_LOG):
-            # A half-written last line would swallow the next one that is appended.
-            if not _ends_whole(self.path / name):
-                storage.keep_lines(self.path / name, f"{name} of run {self.name}", lambda row: True)
+            # a half-written last line would swallow the next one that is appended
+            path = self.path / name
+            if path.exists() and not path.read_bytes().endswith(b"\n"):
+                storage.keep_lines(path, f"{name} of run {self.name}", lambda row: True)
 
     @contextlib.contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
-        with storage.disk_errors(f"{name} of run {self.name}", self._way_on()):
-            yield
-
-    def _way_on(self) -> str:
+    def _writing(self, name: str) -> Iterator[Path]:
+        """The path of a file to be written. An error of the disk becomes the user's, with how to go on."""
+        assert self._lock is not None, f"{name} written to a run that is closed"
+        assert not Path(name).is_absolute() and ".." not in Path(name).parts, f"{name} is not inside the run folder"
+        way_on = "there is no checkpoint yet: make room, then train again"
         if checkpoint.exists(self.path):
-            return f"nothing lost: make room, then resume from the last checkpoint: {command('resume', self.path)}"
-        return "there is no checkpoint yet: make room, then train again"
+            resume = command("resume", self.path)
+            way_on = f"nothing lost: make room, then resume from the last checkpoint: {resume}"
+        with storage.disk_errors(f"{name} of run {self.name}", way_on):
+            yield self.path / name
+
+
+class SilentWriter:
+    """The other processes' stand-in for a RunWriter: it has every writing method, and writes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        assert hasattr(RunWriter, name), f"RunWriter has no method {name}"
+        return lambda *args, **fields: None
 
 
 def recipe_label(recipe: str) -> str:
-    """What runs of a recipe are called: its name, or the last part of `path/file.py:function`, since a path would tell
-    about the machine."""
+    """Return what runs of a recipe are called: its name, or the last part of `path/file.py:function`, without the
+    machine's folders."""
     return re.split(r"[/\\]", recipe)[-1]
+
+
+def write_analysis(run: Run, name: str, data: Any) -> Path:
+    """Write analysis/<name>.json of any run, also a complete one; return its path. Raises UserError: the disk is full
+    or the run folder is read-only."""
+    path = run.path / layout.ANALYSIS / f"{name}.json"
+    with storage.disk_errors(f"{path.name} of run {run.name}", "make room or permissions there, and analyse again"):
+        path.parent.mkdir(exist_ok=True)
+        storage.write_text(path, storage.json_text(data))
+    return path
 
 
 def _check_incomplete(run: Run) -> None:
@@ -239,40 +256,12 @@ def _is_kept(setting: str) -> bool:
     return key.strip() not in _TOLD_BY_THE_RUN and not re.search(r"[/\\]", value)
 
 
-def write_analysis(run: Run, name: str, data: Any) -> Path:
-    """Write analysis/<name>.json of any run, also a complete one; returns its path.
-
-    Raises:
-        UserError: the disk is full or the run folder is read-only.
-    """
-    path = _inside(run.path, f"{layout.ANALYSIS}/{name}.json")
-    with storage.disk_errors(f"{path.name} of run {run.name}", "make room or permissions there, and analyse again"):
-        path.parent.mkdir(exist_ok=True)
-        storage.write_atomic(path, lambda file: _write_text(file, storage.json_text(data)))
-    return path
-
-
-def _inside(run: Path, name: str) -> Path:
-    assert not Path(name).is_absolute() and ".." not in Path(name).parts, f"{name} is not inside the run folder"
-    return run / name
-
-
 def _new_folder(root: Path, name: str) -> Path:
-    number = 1
+    path, number = root / name, 1
     while True:
-        path = root / (name if number == 1 else f"{name}-{number}")
         try:
             path.mkdir()
+            return path
         except FileExistsError:
             number += 1
-        else:
-            return path
-
-
-def _ends_whole(path: Path) -> bool:
-    data = path.read_bytes() if path.exists() else b""
-    return not data or data.endswith(b"\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+            path = root / f"{name}-{number}"
