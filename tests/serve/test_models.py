@@ -59,8 +59,8 @@ def test_what_is_held_is_what_is_counted(model: Model) -> None:
 def held_bytes(prefixes: PrefixCache) -> int:
     """Bytes that tensors and rows keep alive, each storage once."""
     known = list(prefixes._known.values())
-    storages = [tensor.untyped_storage() for one in known for tensor, _ in one.prefix.cache._kept.values()]
-    rows = {id(row): row.log_probs_V for one in known for row in one.places}
+    storages = [tensor.untyped_storage() for prefix, _ in known for tensor, _ in prefix.cache._kept.values()]
+    rows = {id(row): row.log_probs_V for _, places in known for row in places}
     assert all(log_probs_V.base is None for log_probs_V in rows.values())
     tensors = {storage.data_ptr(): storage.nbytes() for storage in storages}
     return sum(tensors.values()) + sum(log_probs_V.nbytes for log_probs_V in rows.values())

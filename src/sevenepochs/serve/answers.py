@@ -1,4 +1,4 @@
-"""What a model answers to the page: a typed title token by token, and titles drawn from it.
+"""A model's answers for the page: a typed title token by token, and titles drawn from it.
 
 V vocabulary.
 """
@@ -87,7 +87,7 @@ def _expected(model: Model, log_probs_V: np.ndarray) -> dict[str, Any]:
 
 
 async def sample(
-    model: Model, worker: Worker, prompt: str, n: int, drawing: Drawing, check: Callable[[], None]
+    model: Model, worker: Worker, prompt: str, n: int, drawing: Drawing, check: Callable[[], object]
 ) -> AsyncIterator[str]:
     """Draw `n` titles, one token per job, so that typing on the page goes on in between.
 

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -28,6 +29,7 @@ from sevenepochs.serve.models import OpenModels, PrefixCache
 from sevenepochs.serve.worker import Worker
 
 _OPENED_AT_START = 2  # the two that the page shows first
+_SHOWN_LIMITS = ("text_chars", "samples", "sample_tokens", "streams", "titles")
 
 
 class _Page:
@@ -40,18 +42,18 @@ class _Page:
         self._torch = Worker("torch", limits.waiting, limits.wait_seconds)
         # loading a corpus or a model takes a second or two, and keystrokes must not wait for it
         self._files = Worker("files", limits.waiting, 4 * limits.wait_seconds)
-        self._streams = 0
+        self._streams = asyncio.Semaphore(limits.streams)
         self._titles: dict[str, dict[str, Any]] = {}
 
     def routes(self) -> list[Route]:
         return [
-            *(Route(path, _file(body, kind)) for path, body, kind in _static()),
-            Route("/api/runs", _answer(self.runs)),
-            Route("/api/curves/{name}", _answer(self.curves)),
-            Route("/api/details/{name}", _answer(self.details)),
-            Route("/api/titles/{name}", _answer(self.titles)),
-            Route("/api/predict", _answer(self.predict), methods=["POST"]),
-            Route("/api/sample", _answer(self.sample), methods=["POST"]),
+            *_static(),
+            Route("/api/runs", self.runs),
+            Route("/api/curves/{name}", self.curves),
+            Route("/api/details/{name}", self.details),
+            Route("/api/titles/{name}", self.titles),
+            Route("/api/predict", self.predict, methods=["POST"]),
+            Route("/api/sample", self.sample, methods=["POST"]),
         ]
 
     @contextlib.asynccontextmanager
@@ -67,10 +69,7 @@ class _Page:
 
     async def runs(self, request: Request) -> Response:
         overviews = await self._files.run(lambda: [self._overview(name) for name in self._models.names])
-        limits = {
-            name: getattr(self._limits, name)
-            for name in ("text_chars", "samples", "sample_tokens", "streams", "titles")
-        }
+        limits = {name: getattr(self._limits, name) for name in _SHOWN_LIMITS}
         return JSONResponse({"runs": overviews, "limits": limits})
 
     async def curves(self, request: Request) -> Response:
@@ -112,29 +111,14 @@ class _Page:
         )
         n = int(_number(body, "n", 1, limits.samples, whole=True))
 
-        def check() -> None:
-            self._models.run(name)
-
+        if self._streams.locked():
+            raise Refusal(503, f"{limits.streams} samplings are going on already; try again in a moment")
         with contextlib.ExitStack() as held:
-            held.enter_context(self._one_stream())  # before the wait for the model, in which others may ask
+            await self._streams.acquire()  # before the wait for the model, in which others may ask
+            held.callback(self._streams.release)
             model = (await self._open(name)).model
-            lines = sample(model, self._torch, prompt, n, drawing, check)
+            lines = sample(model, self._torch, prompt, n, drawing, lambda: self._models.run(name))
             return _holding(held.pop_all(), StreamingResponse(lines, media_type="application/x-ndjson"))
-
-    @contextlib.contextmanager
-    def _one_stream(self) -> Iterator[None]:
-        """One of the samplings that may go on at one time.
-
-        Raises:
-            Refusal: all of them go on already.
-        """
-        if self._streams >= self._limits.streams:
-            raise Refusal(503, f"{self._limits.streams} samplings are going on already; try again in a moment")
-        self._streams += 1
-        try:
-            yield
-        finally:
-            self._streams -= 1
 
     def _overview(self, name: str) -> dict[str, Any]:
         try:
@@ -151,8 +135,7 @@ class _Page:
             await self._open(name)
 
     async def _body(self, request: Request) -> dict[str, Any]:
-        """The request's JSON object; read no further than the limit, and not for ever."""
-        too_long = Refusal(413, f"the request is longer than {self._limits.body_bytes:,} bytes")
+        """The request's JSON object, read within the limits of size and time."""
         if not request.headers.get("content-type", "").startswith("application/json"):
             raise Refusal(422, "send JSON, with content-type application/json")
         data = bytearray()
@@ -161,7 +144,7 @@ class _Page:
                 async for chunk in request.stream():
                     data += chunk
                     if len(data) > self._limits.body_bytes:
-                        raise too_long
+                        raise Refusal(413, f"the request is longer than {self._limits.body_bytes:,} bytes")
         except TimeoutError:
             raise Refusal(408, "the request took too long to arrive") from None
         try:
@@ -177,9 +160,8 @@ class _Page:
         if not isinstance(text, str):
             raise Refusal(422, "text must be a string")
         if len(text) > self._limits.text_chars:
-            raise Refusal(
-                413, f"the headline has {len(text):,} characters; at most {self._limits.text_chars:,} are read"
-            )
+            most = self._limits.text_chars
+            raise Refusal(413, f"the headline has {len(text):,} characters; at most {most:,} are read")
         try:
             return check_text(text, "the headline")
         except UserError as error:
@@ -187,13 +169,9 @@ class _Page:
 
 
 def create_app(
-    models: OpenModels,
-    limits: Limits | None = None,
-    *,
-    hosts: Hosts,
-    corpus: CorpusConfig | None = None,
+    models: OpenModels, limits: Limits | None = None, *, hosts: Hosts, corpus: CorpusConfig | None = None
 ) -> Starlette:
-    """The application.
+    """Return the application.
 
     Args:
         hosts: names under which it may be addressed.
@@ -204,28 +182,20 @@ def create_app(
         routes=page.routes(),
         lifespan=page.lifespan,
         middleware=[Middleware(Guard, hosts=hosts)],
-        exception_handlers={404: _no_such_page},
+        exception_handlers={HTTPException: _error, UserError: _error, ClientDisconnect: _error},
     )
     app.router.redirect_slashes = False  # an address is right or wrong
     return app
 
 
-def _answer(handler: Callable[[Request], Awaitable[ASGIApp]]) -> Callable[[Request], Awaitable[ASGIApp]]:
-    """The handler, with what went wrong said as JSON."""
-
-    async def answer(request: Request) -> ASGIApp:
-        try:
-            return await handler(request)
-        except Refusal as refusal:
-            if refusal.status == 204:
-                return Response(status_code=204)
-            return JSONResponse({"error": refusal.message}, refusal.status)
-        except UserError as error:
-            return JSONResponse({"error": str(error)}, 410)
-        except ClientDisconnect:
-            return Response(status_code=499)
-
-    return answer
+async def _error(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=499)
+    if not isinstance(error, HTTPException):
+        return JSONResponse({"error": str(error)}, 410)
+    if error.status_code == 204:
+        return Response(status_code=204)
+    return JSONResponse({"error": error.detail}, error.status_code)
 
 
 def _holding(held: contextlib.ExitStack, response: ASGIApp) -> ASGIApp:
@@ -238,25 +208,14 @@ def _holding(held: contextlib.ExitStack, response: ASGIApp) -> ASGIApp:
     return respond
 
 
-def _static() -> list[tuple[str, bytes, str]]:
-    """Address, content and type of each file of static/, read once: no path ever comes from a request."""
-    found = []
-    for entry in resources.files("sevenepochs.serve").joinpath("static").iterdir():
-        kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
-        path = "/" if entry.name == "index.html" else f"/{entry.name}"
-        found.append((path, entry.read_bytes(), "text/javascript" if entry.name.endswith(".js") else kind))
-    return found
-
-
-def _file(body: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        return Response(body, media_type=kind)
-
-    return answer
-
-
-async def _no_such_page(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "there is nothing at this address"}, 404)
+def _static() -> list[Route]:
+    """The files of static/, read once: no path ever comes from a request."""
+    routes = []
+    for file in resources.files("sevenepochs.serve").joinpath("static").iterdir():
+        kind = "text/javascript" if file.name.endswith(".js") else mimetypes.guess_type(file.name)[0]
+        address = "/" if file.name == "index.html" else f"/{file.name}"
+        routes.append(Route(address, Response(file.read_bytes(), media_type=kind), methods=["GET"]))
+    return routes
 
 
 def _text(body: dict[str, Any], key: str, longest: int) -> str:

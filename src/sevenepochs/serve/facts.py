@@ -1,4 +1,4 @@
-"""A run's files as the page shows them: what it is, its curves, certificate, config, best and worst titles."""
+"""A run's files as the page shows them: overview, curves, certificate, config, best and worst titles."""
 
 from __future__ import annotations
 
@@ -27,16 +27,15 @@ def overview(run: Run) -> dict[str, Any]:
     listed: dict[str, Any] = {"name": run.name, "state": run.state}
     try:
         summary, config = run.summary or {}, run.config
+        exact = (summary.get("figures") or {}).get("exact_val_loss")
         listed |= {
             "recipe": run.recipe,
             "seed": run.seed,
             "created_utc": run.info["created_utc"],
             "corpus": run.corpus.get("name"),
             "validation_titles": (run.corpus.get("split") or {}).get("validation_titles_sha256"),
-            "exact_val_loss": (summary.get("figures") or {}).get("exact_val_loss"),
-            "exact_val_loss_text": format_metric(
-                "exact_val_loss", (summary.get("figures") or {}).get("exact_val_loss"), unit=True
-            ),
+            "exact_val_loss": exact,
+            "exact_val_loss_text": format_metric("exact_val_loss", exact, unit=True),
             "parameters_text": format_metric("parameters", summary.get("parameters")),
             "tokenizer": _tokenizer(config),
         }
@@ -48,27 +47,23 @@ def overview(run: Run) -> dict[str, Any]:
 
 
 def curves(run: Run, max_points: int) -> dict[str, Any]:
-    """Return validation loss at each evaluation, and training loss averaged to at most `max_points`, by epoch.
-
-    Raises:
-        UserError: a file is missing or damaged.
-    """
+    """Return validation loss at each evaluation, and training loss averaged to at most `max_points`, by epoch. Raises
+    UserError: a file is missing or damaged."""
     steps_per_epoch = _steps_per_epoch(run)
     rows = list(run.metrics())
     epochs = (run.config.get("training") or {}).get("epochs")
-    evaluations = [
-        {"epoch": row["step"] / steps_per_epoch, "step": row["step"], "exact_val_loss": row["exact_val_loss"]}
-        for row in rows
-        if _finite(row.get("exact_val_loss"))
-    ]
-    training = [row for row in rows if _finite(row.get("train_loss_nats_per_token"))]
+    evaluations = [row for row in rows if row.get("exact_val_loss") is not None]
+    training = [row for row in rows if row.get("train_loss_nats_per_token") is not None]
     width = max(1, math.ceil(len(training) / max_points))
     bins = [training[low : low + width] for low in range(0, len(training), width)]
     return {
         "name": run.name,
         "state": run.state,
         "epochs": epochs if isinstance(epochs, int) else 1,
-        "evaluations": evaluations,
+        "evaluations": [
+            {"epoch": row["step"] / steps_per_epoch, "step": row["step"], "exact_val_loss": row["exact_val_loss"]}
+            for row in evaluations
+        ],
         "training": [
             {
                 "epoch": sum(row["step"] for row in rows) / len(rows) / steps_per_epoch,
@@ -81,11 +76,8 @@ def curves(run: Run, max_points: int) -> dict[str, Any]:
 
 
 def details(run: Run) -> dict[str, Any]:
-    """Return figures, certificate, config and machine; folders of this machine are left out.
-
-    Raises:
-        UserError: a file is missing or damaged.
-    """
+    """Return figures, certificate, config and machine; folders of this machine are left out. Raises UserError: a file
+    is missing or damaged."""
     summary = run.summary or {}
     environment = run.environment
     config = run.config
@@ -122,8 +114,9 @@ def details(run: Run) -> dict[str, Any]:
 
 
 def extreme_titles(run: Run, n: int, corpus: CorpusConfig | None = None) -> dict[str, Any]:
-    """Return the validation titles that a finished run predicted worst and best, from the losses it stored: `worst` and
-    `best` under each of two measures, `nats_per_char` and `bits`: rows of `title`, `bits`,
+    """Return the validation titles that a finished run predicted worst and best, from the losses it stored.
+
+    There are `worst` and `best` under each of two measures, `nats_per_char` and `bits`: rows of `title`, `bits`,
     `nats_per_char`, `number` (its place among the validation titles, from 0).
 
     A title's loss is the sum over its tokens and its closing `<eos>`, which counts as 5 characters: the protocol's
@@ -157,22 +150,16 @@ def extreme_titles(run: Run, n: int, corpus: CorpusConfig | None = None) -> dict
 
 
 def _validation_titles(run: Run, corpus: CorpusConfig | None) -> tuple[str, ...]:
-    """Nothing is downloaded: a visitor's click is no consent to 426 MB, and would wait for them without a word."""
+    """Read the titles; download none: a visitor's click is no consent to 426 MB, and would wait for them in silence."""
     missing = None if corpus is not None else Experiment.from_dict(run.config).corpus.to_fetch()
     if missing is not None:
-        raise Refusal(
-            409,
-            f"the titles of run {run.name} are not on this machine: restart the page with --corpus {missing} "
-            "to fetch them",
-        )
+        fetch = f"restart the page with --corpus {missing} to fetch them"
+        raise Refusal(409, f"the titles of run {run.name} are not on this machine: {fetch}")
     try:
         return validation_titles(run, corpus)
     except (UserError, OSError) as error:
-        raise Refusal(
-            409,
-            f"the titles of run {run.name} are not at hand ({error}); restart the page with --corpus and the titles "
-            "that it was trained on",
-        ) from None
+        fix = "restart the page with --corpus and the titles that it was trained on"
+        raise Refusal(409, f"the titles of run {run.name} are not at hand ({error}); {fix}") from None
 
 
 def _steps_per_epoch(run: Run) -> int:
@@ -193,7 +180,3 @@ def _tokenizer(config: dict[str, Any]) -> str:
     name = str(slot.get("kind", "")).rpartition(":")[2]
     size = slot.get("vocab_size")
     return f"{name} {size:,}" if isinstance(size, int) else name
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)

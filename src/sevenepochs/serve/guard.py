@@ -1,5 +1,4 @@
-"""What the server refuses: requests that cost too much, and those of other sites' pages. Every answer carries strict
-headers.
+"""The server's limits, and its guard against other sites' pages. Every answer carries strict headers.
 
 A page of another site can make a browser send requests to 127.0.0.1, and DNS rebinding can make it read the answers,
 because the browser then takes both for one site. The name in the Host header is what gives such a page away.
@@ -9,71 +8,55 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class Refusal(Exception):
-    """What the server says instead of an answer: becomes `{"error": message}` with the status.
+class Refusal(HTTPException):
+    """An answer that is refused: `{"error": message}` with the status.
 
     404 unknown, 408 too slow, 409 a run without a model, 410 a run that vanished or is damaged, 413 too long, 422 not
-    understood, 503 too busy. 204, superseded by a newer keystroke, says nothing: nobody reads it.
+    understood, 503 too busy. 204, superseded by a newer keystroke, has no message: nobody reads it.
     """
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(status, message)
         self.status = status
         self.message = message
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one request, and of all together, in time, memory and concurrency. Those that a visitor can meet are
-    stated on the page. The defaults suit one person on a laptop, and fifty in a class room.
-
-    Attributes:
-        text_chars: of the typed headline; real ones have at most some 100.
-        body_bytes: of a request; JSON may write a character as 12 bytes.
-        head_bytes: of a request before its body.
-        idle_seconds: a connection is closed on which no request follows an answer within these.
-        body_seconds: a request must have arrived whole these after its head.
-        waiting: jobs in line before new ones are refused.
-        wait_seconds: a job that has not been answered by then is refused.
-        streams: samplings at one time.
-        samples: titles per sampling.
-        sample_tokens: of one sampled title.
-        open_models: kept in memory; the one that was not asked for the longest is closed first.
-        prefix_bytes: remembered distributions and attention states of typed prefixes, per model.
-        titles: listed on either end, best and worst.
-        curve_points: of a training loss curve.
-        connections: open at one time.
+    """Bounds of one request, and of all together, in time, memory and concurrency. The page states those that a visitor
+    can meet. The defaults suit one person on a laptop, and fifty in a class room.
     """
 
-    text_chars: int = 300
-    body_bytes: int = 16_384
-    head_bytes: int = 16_384
-    idle_seconds: int = 10
-    body_seconds: float = 5.0
-    waiting: int = 128
-    wait_seconds: float = 15.0
-    streams: int = 8
-    samples: int = 10
-    sample_tokens: int = 48
-    open_models: int = 4
-    prefix_bytes: int = 192 * 1024 * 1024
-    titles: int = 100
-    curve_points: int = 240
-    connections: int = 256
+    text_chars: int = 300  # of the typed headline; real ones have at most some 100
+    body_bytes: int = 16_384  # of a request; JSON may write a character as 12 bytes
+    head_bytes: int = 16_384  # of a request before its body
+    idle_seconds: int = 10  # after an answer; a connection without a next request is then closed
+    body_seconds: float = 5.0  # from a request's head to its end
+    waiting: int = 128  # jobs in line before new ones are refused
+    wait_seconds: float = 15.0  # of a job before it is refused
+    streams: int = 8  # samplings at one time
+    samples: int = 10  # titles per sampling
+    sample_tokens: int = 48  # of one sampled title
+    open_models: int = 4  # in memory; the one that was not asked for the longest is closed first
+    prefix_bytes: int = 192 * 1024 * 1024  # distributions and attention states of typed prefixes, per model
+    titles: int = 100  # listed on either end, best and worst
+    curve_points: int = 240  # of a training loss curve
+    connections: int = 256  # open at one time
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """What the Host header may say, without its port.
+    """Allowed names in the Host header, without its port.
 
     Attributes:
         names: names and addresses in small letters.
@@ -93,7 +76,7 @@ class Hosts:
 
     def allow_origin(self, origin: str, host: str) -> bool:
         """Return whether a page of `origin` may send requests that arrive with `host` in their Host header."""
-        return _netloc(origin) == host or name_of(origin) in self.proxied
+        return _split(origin).netloc == host or name_of(origin) in self.proxied
 
 
 _HEADERS = {
@@ -134,34 +117,26 @@ class Guard:
         await self._app(scope, receive, send_guarded)
 
     def _problem(self, headers: Headers) -> str | None:
-        host = headers.get("host", "")
+        start = "start it with: sevenepochs serve --allow-host NAME (the name in the browser's address)"
+        host, origin = headers.get("host", ""), headers.get("origin")
         if not self._hosts.allow(name_of(f"//{host}")):
-            return (
-                "this server answers under its own address only; open the address that it printed, or, behind a "
-                "proxy, start it with: sevenepochs serve --allow-host NAME (the name in the browser's address)"
-            )
-        origin = headers.get("origin")
+            own = "this server answers under its own address only; open the address that it printed"
+            return f"{own}, or, behind a proxy, {start}"
         if origin is not None and not self._hosts.allow_origin(origin, host):
-            return (
-                "requests from another site are refused; behind a proxy, start the server with: "
-                "sevenepochs serve --allow-host NAME (the name in the browser's address)"
-            )
+            return f"the server refuses requests from another site; behind a proxy, {start}"
         return None
 
 
 def name_of(url: str) -> str:
     """Return the name or address in a URL in small letters; empty where there is none."""
+    return _split(url).hostname or ""
+
+
+def _split(url: str) -> SplitResult:
     try:
-        return urlsplit(url).hostname or ""
+        return urlsplit(url)
     except ValueError:  # e.g. an unclosed bracket
-        return ""
-
-
-def _netloc(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return ""
+        return urlsplit("")
 
 
 def _is_address(host: str) -> bool:

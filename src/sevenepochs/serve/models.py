@@ -1,4 +1,4 @@
-"""The runs that the page offers and their models in memory, each with what it said after typed prefixes.
+"""The runs that the page offers and their models in memory, each with its answers after typed prefixes.
 
 A request names a run by the name that the server gave out, never by a path, so nothing outside can be reached.
 
@@ -34,21 +34,8 @@ class Place:
     shown: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class _Read:
-    """One context that was read, and a place for each of its beginnings."""
-
-    prefix: Prefix
-    places: list[Place]
-
-    @property
-    def ids(self) -> np.ndarray:
-        ids_T: np.ndarray = self.prefix.ids_BT[0]
-        return ids_T
-
-
 class PrefixCache:
-    """A model, and what it said after every beginning of a typed title, so that a keystroke costs its own tokens only.
+    """A model with its answers after every beginning of a typed title, so that a keystroke costs its own tokens only.
 
     A next text shares all but its last token or two with the one before, and going back shares everything. The longest
     known beginning among all titles is taken, whoever typed it. Used from one thread.
@@ -57,48 +44,43 @@ class PrefixCache:
     def __init__(self, model: Model, max_bytes: int) -> None:
         self.model = model
         self._max_bytes = max_bytes
-        self._known: OrderedDict[bytes, _Read] = OrderedDict()
+        # contexts that were read, each with a place per beginning
+        self._known: OrderedDict[bytes, tuple[Prefix, list[Place]]] = OrderedDict()
 
     def places(self, context: np.ndarray) -> list[Place]:
-        """Return what the model says after each beginning of the context: T places.
-
-        Raises:
-            UserError: the context is longer than the model's block.
-        """
+        """Return the model's answer after each beginning of the context: T places. Raises UserError: the context is
+        longer than the model's block."""
         longest = self.model.block_size
         if len(context) > longest:
             raise UserError(f"the headline has {len(context) - 1:,} tokens; this model reads {longest - 1:,} at most")
-        n_shared, known = max(
-            ((_n_shared(context, known.ids), known) for known in self._known.values()),
-            key=lambda found: found[0],
-            default=(0, None),
+        prefix, places = max(
+            self._known.values(),
+            key=lambda known: _n_shared(context, known[0].ids_BT[0]),
+            default=(self.model.new_prefix(), []),
         )
-        prefix = self.model.new_prefix() if known is None else known.prefix.first(n_shared)
-        places = [] if known is None else known.places[:n_shared]
+        n_shared = _n_shared(context, prefix.ids_BT[0]) if places else 0
+        if places:
+            prefix, places = prefix.first(n_shared), places[:n_shared]
         if n_shared < len(context):
             log_probs_TV, prefix = self.model.read_on(prefix, context[n_shared:])
             # each row by itself, so that one that is kept does not keep all
             places = places + [Place(log_probs_V.copy()) for log_probs_V in log_probs_TV]
-        self._keep(_Read(prefix.compact(), places))
-        return places
-
-    def _keep(self, read: _Read) -> None:
-        key = read.ids.tobytes()
-        self._known[key] = read
+        key = context.tobytes()
+        self._known[key] = prefix.compact(), places
         self._known.move_to_end(key)
         while len(self._known) > 1 and self.n_bytes > self._max_bytes:
             self._known.popitem(last=False)
+        return places
 
     @property
     def n_bytes(self) -> int:
         """Memory of all that is kept; places that several titles share count once."""
-        places = {id(place): place.log_probs_V.nbytes for known in self._known.values() for place in known.places}
-        return sum(places.values()) + sum(known.prefix.n_bytes for known in self._known.values())
+        places = {id(place): place.log_probs_V.nbytes for _, known in self._known.values() for place in known}
+        return sum(places.values()) + sum(prefix.n_bytes for prefix, _ in self._known.values())
 
 
 class OpenModels:
-    """Offered runs, found by name only; their models are closed when they vanish. `open` is called from one thread;
-    `opened` and `run` from any."""
+    """Offered runs, found by name only; the models of runs that vanish are closed. Call `open` from one thread only."""
 
     def __init__(self, runs: Sequence[Run], limits: Limits) -> None:
         """Raises UserError when two runs have the same folder name."""
@@ -112,15 +94,11 @@ class OpenModels:
 
     @property
     def names(self) -> list[str]:
-        """In the order in which they were given."""
+        """The runs' names, in the order in which they were given."""
         return list(self._runs)
 
     def run(self, name: str) -> Run:
-        """Return a fresh view of the run.
-
-        Raises:
-            Refusal: not offered, or gone since.
-        """
+        """Return a fresh view of the run. Raises Refusal: not offered, or gone since."""
         known = self._runs.get(name)
         if known is None:
             raise Refusal(404, f"there is no run {name[:80]!r} on this page")
@@ -128,21 +106,15 @@ class OpenModels:
             return Run(known.path)  # anew, because a Run remembers some of what it has read
         except (UserError, OSError):
             self._opened.pop(name, None)
-            raise Refusal(
-                410, f"run {name} is gone: its folder was moved or deleted; put it back, or restart"
-            ) from None
+            gone = f"run {name} is gone: its folder was moved or deleted; put it back, or restart"
+            raise Refusal(410, gone) from None
 
     def opened(self, name: str) -> PrefixCache | None:
-        """Return the model if it is in memory and its file is still the one it was read from.
-
-        Raises:
-            Refusal: see `run`.
-        """
-        run = self.run(name)
-        stamp, found = self._opened.get(name, (None, None))
-        if found is None:
-            return None
-        if stamp != _stamp(run):
+        """Return the model if it is in memory and its file is still the one it was read from. Raises Refusal: see
+        `run`."""
+        stamp = _stamp(self.run(name))
+        known, found = self._opened.get(name, (None, None))
+        if found is None or known != stamp:
             self._opened.pop(name, None)
             return None
         with contextlib.suppress(KeyError):  # another thread may have put it out of memory just now
@@ -150,11 +122,8 @@ class OpenModels:
         return found
 
     def open(self, name: str) -> PrefixCache:
-        """Return the model, read from disk where it is not in memory yet.
-
-        Raises:
-            Refusal: not offered, gone, incomplete, or damaged; the message says which.
-        """
+        """Return the model, read from disk where it is not in memory yet. Raises Refusal: not offered, gone,
+        incomplete, or damaged; the message says which."""
         if found := self.opened(name):
             return found
         run = self.run(name)
@@ -175,7 +144,7 @@ class OpenModels:
 
 
 def _stamp(run: Run) -> _Stamp | None:
-    """What changes with the run's weights file."""
+    """A value that changes with the run's weights file."""
     try:
         stat = (run.path / layout.MODEL).stat()
     except OSError:
@@ -184,7 +153,6 @@ def _stamp(run: Run) -> _Stamp | None:
 
 
 def _n_shared(a: np.ndarray, b: np.ndarray) -> int:
-    """How many ids two contexts share from the start."""
     n = min(len(a), len(b))
     differs = np.flatnonzero(a[:n] != b[:n])
     return int(differs[0]) if len(differs) else n

@@ -1,7 +1,8 @@
-"""Which runs are offered, the socket, and a clean end. Everything a user can get wrong is one line."""
+"""The choice of runs, the socket, and a clean end. Every mistake of a user is one line."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -20,11 +21,8 @@ _GOODBYE_SECONDS = 2  # for answers under way at Ctrl-C
 
 
 def choose_runs(names: Sequence[str], folder: Path) -> list[Run]:
-    """The named runs, or the newest complete ones, newest first.
-
-    Raises:
-        UserError: no such run, or no complete one; says what to do.
-    """
+    """Return the named runs, or the newest complete ones, newest first. Raises UserError: no such run, or no complete
+    one; says what to do."""
     if names:
         found = [find_run(name, folder) for name in names]
         return list({run.path.resolve(): run for run in found}.values())
@@ -38,11 +36,8 @@ def choose_runs(names: Sequence[str], folder: Path) -> list[Run]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one.
-
-    Raises:
-        UserError: the port is taken or no port, or the address is not ours.
-    """
+    """Return a bound socket; port 0 takes a free one. Raises UserError: the port is taken or no port, or the address is
+    not ours."""
     if not 0 <= port <= 65535:  # the system would take it modulo 65,536
         raise UserError(f"--port {port}: ports are 0 to 65535; 0 takes any free one")
     try:
@@ -66,7 +61,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def allowed_hosts(host: str, listener: socket.socket, proxies: Sequence[str] = ()) -> Hosts:
-    """Under which names requests are answered: what the user called it, the address that this came to, and the loopback
+    """Return the names under which requests are answered: the user's name for the server, its address, and the loopback
     address, which a tunnel's visitor sees. Bound to all addresses: any of them, and this machine's own name.
 
     Args:
@@ -81,11 +76,8 @@ def allowed_hosts(host: str, listener: socket.socket, proxies: Sequence[str] = (
 
 
 def proxy_name(text: str) -> str:
-    """Return the name in what `--allow-host` was given: a name, also with a port, or a whole URL.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Return the name in what `--allow-host` was given: a name, also with a port, or a whole URL. Raises UserError:
+    there is none."""
     name = name_of(text if "//" in text else f"//{text}")
     if not name or "*" in name:
         raise UserError(f"--allow-host {text}: give the name in the browser's address, e.g. hub.example.org")
@@ -93,7 +85,7 @@ def proxy_name(text: str) -> str:
 
 
 def address_of(listener: socket.socket) -> str:
-    """The URL to open on this machine."""
+    """Return the URL to open on this machine."""
     bound = _bound(listener)
     if not bound.is_unspecified:
         return _url(str(bound), listener)
@@ -101,7 +93,7 @@ def address_of(listener: socket.socket) -> str:
 
 
 def address_for_others(listener: socket.socket) -> str | None:
-    """The URL to open on another machine; None where none can reach it."""
+    """Return the URL to open on another machine; None where none can reach it."""
     bound = _bound(listener)
     if bound.is_loopback:
         return None
@@ -118,7 +110,7 @@ def _url(host: str, listener: socket.socket) -> str:
 
 
 def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
-    """What answers; it has no socket yet."""
+    """Return the server; it has no socket yet."""
     config = uvicorn.Config(
         app,
         http="h11",
@@ -137,9 +129,5 @@ def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
 
 def serve_until_stopped(app: Starlette, listener: socket.socket, limits: Limits) -> None:
     """Answer until Ctrl-C or SIGTERM, then let go of the socket."""
-    try:
+    with listener, contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn when it has shut down
         server_of(app, limits).run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn has shut down by then, and says how it was asked to
-        pass
-    finally:
-        listener.close()

@@ -31,12 +31,7 @@ class Worker:
     """Used from one event loop."""
 
     def __init__(self, name: str, waiting: int, wait_seconds: float) -> None:
-        """
-        Args:
-            name: of the thread.
-            waiting: longest queue.
-            wait_seconds: before a job is given up.
-        """
+        """Start the thread `name`. The queue holds `waiting` jobs; one is given up after `wait_seconds`."""
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._queue: deque[_Job] = deque()
         self._by_client: dict[str, _Job] = {}
@@ -81,8 +76,7 @@ class Worker:
     def _next(self) -> None:
         while self._queue and not self._busy:
             job = self._queue.popleft()
-            for client in [client for client, waiting in self._by_client.items() if waiting is job]:
-                del self._by_client[client]
+            self._by_client = {client: waiting for client, waiting in self._by_client.items() if waiting is not job}
             if job.future.done():  # given up by timeout or by a browser that went away
                 continue
             self._busy = True
@@ -91,12 +85,10 @@ class Worker:
 
     def _finish(self, job: _Job, done: asyncio.Future[Any]) -> None:
         self._busy = False
-        error = None if done.cancelled() else done.exception()
-        if not job.future.done():
-            if done.cancelled():
-                job.future.cancel()
-            elif error is not None:
-                job.future.set_exception(error)
-            else:
-                job.future.set_result(done.result())
+        if done.cancelled():
+            job.future.cancel()
+        elif (error := done.exception()) is None and not job.future.done():
+            job.future.set_result(done.result())
+        elif error is not None and not job.future.done():
+            job.future.set_exception(error)
         self._next()
