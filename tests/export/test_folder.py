@@ -61,7 +61,5 @@ def test_files_in_the_way(tmp_path: Path) -> None:
 
 def test_a_missing_package_names_the_command() -> None:
     require("json")
-    with pytest.raises(
-        UserError, match=r'^this export needs no_such_package: pip install -e "\.\[export\]" in the checkout$'
-    ):
+    with pytest.raises(UserError, match=r'no_such_package: pip install -e "\.\[export\]"'):
         require("json", "no_such_package")

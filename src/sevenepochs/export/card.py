@@ -1,4 +1,4 @@
-"""The model card: what the model is, its figures, its licence, and how it is loaded."""
+"""The model card: the model, its figures, its licence, and how to load it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sevenepochs.store.results import result_of
 
 
 def model_card(model: Model, exported: Exported, usage: str, library: str = "transformers") -> str:
-    """README.md of an export, with the front matter that model hubs read.
+    """Return README.md of an export, with the front matter that model hubs read.
 
     Args:
         usage: how it is loaded, Markdown.
@@ -67,12 +67,10 @@ def _figures(figures: dict[str, float | None]) -> str:
 
 
 def _front_matter(corpus: dict[str, object], library: str) -> str:
-    licences = {HUB_LICENCE: "cc-by-nc-sa-4.0", "MIT": "mit"}
-    lines = ["---", f"library_name: {library}", "pipeline_tag: text-generation", "language: en"]
-    lines.append(f"license: {licences.get(str(corpus.get('licence')), 'other')}")
-    if corpus.get("licence") == HUB_LICENCE:
-        lines += ["datasets:", f"- {DATASET}"]
-    return "\n".join([*lines, "---"])
+    licence = {HUB_LICENCE: "cc-by-nc-sa-4.0", "MIT": "mit"}.get(str(corpus.get("licence")), "other")
+    dataset = f"datasets:\n- {DATASET}\n" if corpus.get("licence") == HUB_LICENCE else ""
+    head = f"library_name: {library}\npipeline_tag: text-generation\nlanguage: en\nlicense: {licence}\n"
+    return f"---\n{head}{dataset}---"
 
 
 def _version(corpus: dict[str, object]) -> str:

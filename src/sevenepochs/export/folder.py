@@ -1,13 +1,15 @@
-"""What every export shares before torch is loaded: the packages it needs, an output folder that appears whole or not at
-all (filled beside its place, then renamed), and what it hands back."""
+"""Parts that every export shares and that need no torch: its packages, an output folder that appears whole or not at
+all (filled beside its place, then renamed), silence, and the facts that it returns."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ _ADVICE = "choose another folder with --out"
 
 @dataclass(frozen=True)
 class Exported:
-    """`target`: what it is, for people. `logit_difference`: the largest against the run's own model, fp32, probe.py."""
+    """`target`: the format, for people. `logit_difference`: the largest against the run's own model, fp32, probe.py."""
 
     path: Path
     target: str
@@ -36,40 +38,41 @@ def require(*names: str) -> None:
 def check_free(out: Path) -> None:
     """Raise a UserError when `out` holds something: an export never overwrites."""
     with disk_errors(str(out), _ADVICE):
-        taken = out.is_dir() and any(out.iterdir())
-        is_file = out.exists() and not out.is_dir()
-    if is_file:
-        raise UserError(f"--out {out} is a file; name a new folder")
-    if taken:
-        raise UserError(f"--out {out} is not empty; name a new folder or empty it first")
+        if out.exists() and not out.is_dir():
+            raise UserError(f"--out {out} is a file; name a new folder")
+        if out.is_dir() and any(out.iterdir()):
+            raise UserError(f"--out {out} is not empty; name a new folder or empty it first")
 
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; it becomes `out` when the block ends without an error, else it is removed.
-
-    Raises:
-        UserError: `out` is taken, or cannot be written.
-    """
+    """Give an empty folder to fill; it becomes `out` when the block ends without an error, else it is removed. Raises
+    UserError: `out` is taken, or cannot be written."""
     check_free(out)
     target = out.resolve()
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    made: list[Path] = []
+    missing = [parent for parent in partial.parents if not parent.exists()]  # innermost first
     with disk_errors(str(out), _ADVICE):
         try:
-            made = _make_parents(partial)
+            partial.mkdir(parents=True)
             yield partial
             os.replace(partial, target)  # an empty folder may be replaced; one that was filled meanwhile may not
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
-            for folder in reversed(made):
-                if not any(folder.iterdir()):
+            for folder in missing:
+                with suppress(OSError):  # not empty, or never made
                     folder.rmdir()
             raise
 
 
-def _make_parents(folder: Path) -> list[Path]:
-    """Make `folder` and what is missing above it; the missing ones, outermost first."""
-    missing = [parent for parent in folder.parents if not parent.exists()][::-1]
-    folder.mkdir(parents=True)
-    return missing
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries from logging, warning and printing while they write."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from sevenepochs.ask.model import Model
 from sevenepochs.data.tokenizer.base import PAD, UNK, Tokenizer
 from sevenepochs.errors import UserError
 from sevenepochs.export.card import model_card
-from sevenepochs.export.folder import Exported, check_free, new_folder, require
+from sevenepochs.export.folder import Exported, new_folder, quiet, require
 from sevenepochs.export.probe import check_logits
 from sevenepochs.model.attention import Causal
 from sevenepochs.model.gpt import GPT
@@ -70,17 +69,22 @@ def export_hf(model: Model, out: Path) -> Exported:
     if other:
         raise UserError(f"--to hf writes GPT-2, which has no such {', '.join(other)} as this model; use --to onnx")
     require("transformers")
-    check_free(out)
-    with _quiet(), new_folder(out) as folder:
+    from transformers import GenerationConfig
+
+    with _no_bars(), quiet(), new_folder(out) as folder:
         exported = to_gpt2(model)
-        exported.generation_config = _generation_config(model)
+        # sampled: the likeliest continuation of a headline says little about the model
+        ids, most = _special_ids(model.tokenizer), model.block_size
+        exported.generation_config = GenerationConfig(do_sample=True, max_length=most, **ids)
         exported.save_pretrained(folder)
         (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)  # it comes readable by us alone
         (folder / "tokenizer.json").write_bytes(model.tokenizer.json.encode())
         config = json.dumps(_tokenizer_config(model), indent=2)
         (folder / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
-        logits = _logits_of(type(exported), folder)
-        difference = check_logits(model.network, model.eos_id, logits, "the transformers folder")
+        loaded: Any = type(exported).from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+        difference = check_logits(
+            model.network, model.eos_id, lambda x_BT: loaded(input_ids=x_BT).logits, "the transformers folder"
+        )
         facts = Exported(out, "transformers, GPT-2", difference)
         (folder / "README.md").write_text(model_card(model, facts, _USAGE), encoding="utf-8")
     return facts
@@ -151,19 +155,8 @@ def _layout(ours: str, array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.T if is_product else array))
 
 
-def _logits_of(model_class: Any, folder: Path) -> Callable[[Tensor], Tensor]:
-    """The model as a user gets it: read from the folder."""
-    loaded = model_class.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
-
-    def logits(x_BT: Tensor) -> Tensor:
-        result: Tensor = loaded(input_ids=x_BT).logits
-        return result
-
-    return logits
-
-
 def _tokenizer_config(model: Model) -> dict[str, Any]:
-    """tokenizer_config.json; the class is transformers' generic one, which takes tokenizer.json as it stands."""
+    """tokenizer_config.json, with transformers' generic class, which takes tokenizer.json as it stands."""
     special = _special(model.tokenizer)
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -174,15 +167,7 @@ def _tokenizer_config(model: Model) -> dict[str, Any]:
     }
 
 
-def _generation_config(model: Model) -> Any:
-    from transformers import GenerationConfig
-
-    # sampled: the likeliest continuation of a headline says little about the model
-    return GenerationConfig(do_sample=True, max_length=model.block_size, **_special_ids(model.tokenizer))
-
-
 def _special_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """bos_token_id, eos_token_id and, where there is one, pad_token_id."""
     special = _special(tokenizer)
     return {f"{role}_id": special[token] for role, token in _ROLES.items() if token in special and token != UNK}
 
@@ -192,17 +177,13 @@ def _special(tokenizer: Tokenizer) -> dict[str, int]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars or advice from transformers while a verb of ours prints."""
+def _no_bars() -> Iterator[None]:
     from transformers.utils import logging as hf_logging
 
-    level = hf_logging.get_verbosity()
     bars = hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity(logging.ERROR)
     hf_logging.disable_progress_bar()
     try:
         yield
     finally:
-        hf_logging.set_verbosity(level)
         if bars:
             hf_logging.enable_progress_bar()

@@ -5,10 +5,7 @@ B batch, T position in the row, V vocabulary.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from torch import Tensor, nn
 
 from sevenepochs.ask.model import Model
 from sevenepochs.export.card import model_card
-from sevenepochs.export.folder import Exported, check_free, new_folder, require
+from sevenepochs.export.folder import Exported, new_folder, quiet, require
 from sevenepochs.export.probe import check_logits
 from sevenepochs.model.gpt import GPTModel
 
@@ -37,7 +34,7 @@ print(tokenizer.decode([int(logits[0, -1].argmax())]))
 
 
 class Logits(nn.Module):
-    """Ids to logits in one call, as the graph has it."""
+    """Ids to logits in one call, as in the graph."""
 
     def __init__(self, network: GPTModel) -> None:
         super().__init__()
@@ -54,7 +51,6 @@ def export_onnx(model: Model, out: Path) -> Exported:
         UserError: a package is missing, `out` is taken or cannot be written, or the exported logits differ from ours.
     """
     require("onnx", "onnxscript", "onnxruntime")
-    check_free(out)
     with new_folder(out) as folder:
         _write_graph(model.network, folder / MODEL)
         (folder / "tokenizer.json").write_bytes(model.tokenizer.json.encode())
@@ -67,7 +63,7 @@ def export_onnx(model: Model, out: Path) -> Exported:
 def _write_graph(network: GPTModel, path: Path) -> None:
     example_BT = torch.zeros(2, min(5, network.block_size), dtype=torch.int64)
     length = torch.export.Dim("length", max=network.block_size)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             Logits(network).eval(),
             (example_BT,),
@@ -83,14 +79,11 @@ def _write_graph(network: GPTModel, path: Path) -> None:
 
 
 def _forget_where(proto: Any) -> None:
-    """The exporter notes at each node the lines of source that it comes from, folders of this machine and all."""
-    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.functions):
+    """Delete the exporter's notes: at each node the lines of source that it comes from, with this machine's folders."""
+    nodes = (node for function in proto.functions for node in function.node)
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.functions, *nodes):
         del part.metadata_props[:]
         part.doc_string = ""
-    for function in proto.functions:
-        for node in function.node:
-            del node.metadata_props[:]
-            node.doc_string = ""
 
 
 def _runtime(path: Path) -> Callable[[Tensor], Tensor]:
@@ -103,19 +96,3 @@ def _runtime(path: Path) -> Callable[[Tensor], Tensor]:
         return torch.from_numpy(logits_BTV)
 
     return logits
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter prints its progress and warns of its own deprecations."""
-    loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -19,8 +19,8 @@ _EOS_SHARE = 0.15
 
 
 def probe_rows(vocab_size: int, block_size: int, eos_id: int) -> list[Tensor]:
-    """Rows of random ids: one token, a few, an odd number, the longest; batches of 1, 2 and 3. Then others, cut into
-    titles by `<eos>`, at the beginning and twice in a row among the places: masks and positions depend on it."""
+    """Return rows of random ids: one token, a few, an odd number, the longest; batches of 1, 2 and 3. Then others with
+    `<eos>`, also at the beginning and twice in a row: masks and positions depend on it."""
     generator = torch.Generator().manual_seed(0)
     lengths = sorted({1, 2, min(_ODD_LENGTH, block_size), block_size})
     found = []
@@ -35,7 +35,7 @@ def probe_rows(vocab_size: int, block_size: int, eos_id: int) -> list[Tensor]:
 
 @torch.no_grad()
 def check_logits(network: GPTModel, eos_id: int, logits_of: Callable[[Tensor], Tensor], what: str) -> float:
-    """The largest difference between the model's logits and `logits_of`(x_BT) over the probe.
+    """Return the largest difference between the model's logits and `logits_of`(x_BT) over the probe.
 
     Args:
         network: on the CPU, fp32, in eval mode.
