@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from sevenepochs.cli import console
-from sevenepochs.cli.analyze import progress_of_analyses
 from sevenepochs.cli.main import main
 from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.store.run import Run
@@ -110,9 +109,9 @@ def test_corpus_shows_words_in_columns(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_bar_starts_again_with_each_slow_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80)
     monkeypatch.setattr(console, "errors", terminal)
-    with progress_of_analyses() as progress:
+    with console.analysis_progress() as progress:
         for done, total in ((1, 3), (3, 3), (2, 10), (10, 10)):
             progress(done, total)
     assert "10/10" in terminal.file.getvalue() and "10/3" not in terminal.file.getvalue()  # type: ignore[attr-defined]
-    with progress_of_analyses():
+    with console.analysis_progress():
         pass  # nothing slow: no bar

@@ -172,7 +172,7 @@ MISTAKES = {
     "one run to compare": (["compare", "last"], ""),
     "column without corpus": (["eval", "last", "--column", "title"], "--corpus"),
     **{
-        f"column without corpus, {verb[0]}": ([*verb, "--column", "title"], "--column belongs to --corpus")
+        f"column without corpus, {verb[0]}": ([*verb, "--column", "title"], "--corpus")
         for verb in (
             ["predict", "last", "--text", "a"],
             ["sample", "last"],
@@ -184,7 +184,7 @@ MISTAKES = {
         )
     },
     "figure that is no SVG": (["predict", "last", "--text", "a", "--figure", "x.png"], "name it x.svg"),
-    "one seed": (["noise", "adamw", "--train", "1"], "a deviation needs two seeds"),
+    "one seed": (["noise", "adamw", "--train", "1"], "--train 1"),
     "bad revision": (["train", "adamw", "--revision", "2022"], "2023"),
 }
 

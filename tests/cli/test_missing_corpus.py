@@ -65,8 +65,8 @@ def test_a_path_relative_to_another_folder_is_told_and_the_advice_works(
 ) -> None:
     assert main(arguments) == 2
     message = said(capsys)
-    assert "titles/a b.csv, relative to the folder it was started in" in message
-    typed = shlex.split(message.partition("the same command with ")[2])
+    assert "titles/a b.csv" in message
+    typed = shlex.split(message[message.index("--corpus") :])
     assert typed == ["--corpus", "../project/titles/a b.csv", "--column", "headline", "--encoding", "cp1252"]
     assert main([*arguments, *typed]) == 0
     for result in Path("results").glob("*/result.json"):  # publish: the command that repeats the run
@@ -79,7 +79,7 @@ def test_a_corpus_that_is_nowhere_is_told(
 ) -> None:
     shutil.rmtree(tmp_path / "project" / "titles")
     assert main(arguments) == 2
-    assert "the same command with --corpus PATH --column headline --encoding cp1252" in said(capsys)
+    assert "--corpus PATH --column headline --encoding cp1252" in said(capsys)
     assert main([*arguments, "--corpus", "none.csv"]) == 2  # nor does what is named then lead nowhere in silence
     assert "--corpus none.csv does not exist" in said(capsys)
 

@@ -1,2 +1,2 @@
 """Several runs as one job: the ladder of recipes, seeds for the seed noise, the search. Each goes on where it was
-stopped: what is done is found in the run folders and in results/, and nothing is trained twice."""
+stopped: finished runs are found in the run folders and in results/, and nothing is trained twice."""

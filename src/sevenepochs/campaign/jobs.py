@@ -1,9 +1,9 @@
-"""Jobs: a recipe with a seed that is to be run, and what of it is there already.
+"""Jobs: a recipe with a seed that is to be run, and the run or result that exists of it.
 
 A job is done when a complete run or a published result has its name, configuration, seed and titles. The configuration
-is compared as the present package reads it, so that a field which came later counts with its default; device,
-compilation and micro-batches are how a machine executes it and do not count. The precision counts as it was asked for
-("auto" is one on all machines): a run that was begun in one is not gone on with in another.
+is compared as the present package reads it, so that a field which came later counts with its default. Device,
+compilation and micro-batches do not count. The precision counts as it was asked for ("auto" is one on all machines): a
+run that was begun in one precision is not resumed in another.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ State = Literal["done", "resume", "running", "failed", "to do"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run to have. `name` is what its folder is called after; `settings` (KEY=VALUE) were added to the recipe."""
+    """A run to have. `name`: the recipe's, for its folder; `settings`: KEY=VALUE that were added to the recipe."""
 
     name: str
     experiment: Experiment
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job with its state. `result` where it is done; `run` where a folder of it exists that is not complete."""
+    """A job with its state. `result`: where it is done; `run`: its folder where that is not complete."""
 
     job: Job
     state: State
@@ -63,7 +63,7 @@ class Planned:
 def jobs_for(
     name: str, experiment: Experiment, n_seeds: int, settings: tuple[str, ...] = (), *, proxy: bool
 ) -> list[Job]:
-    """The jobs of one recipe: the official seed and those that follow it.
+    """Return the jobs of one recipe: the official seed and those that follow it.
 
     Args:
         name: a recipe's, or `path/file.py:function`; runs are called after the last part.
@@ -81,7 +81,7 @@ def jobs_for(
 
 
 def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path, *, may_download: bool = True) -> list[Planned]:
-    """What is there of each job: the newest run decides among several, a complete one always.
+    """Return each job's state: a complete run decides, else the newest of several.
 
     Args:
         may_download: whether a hub corpus that is not cached may be fetched, to know its titles; otherwise its jobs
@@ -117,43 +117,39 @@ def execute(
     watcher: Watcher,
     announce: Callable[[int, Planned], None] = lambda index, one: None,
 ) -> list[Planned]:
-    """Run what is not done, in order; returns the same jobs with what has become of them.
+    """Run what is not done, in order; return the same jobs with their new states.
 
-    Each is looked for again when its turn comes: another process may have begun or finished it; it is locked from then
-    on, since a run has no folder until its data is read. A run whose loss is not
-    finite, or that does not fit into the GPU, is left as failed and the next one starts; a run that another process
-    writes is left alone.
+    Each job is looked for again when its turn comes, because another process may have begun or finished it. It is
+    locked from then on: a run has no folder until its data is read. A run whose loss is not finite, or that does not
+    fit into the GPU, is left as failed and the next one starts. A run that another process writes is left alone.
 
     Args:
-        announce: told before each run which of `planned` it is.
+        announce: called before each run with its index in `planned`.
 
     Raises:
         UserError: bad corpus, settings or folder.
         Interrupted: as in `run_training`; the same call goes on from there.
     """
-    finished = []
-    for index, one in enumerate(planned):
+    finished = list(planned)
+    for index, one in enumerate(finished):
         if one.state not in ("to do", "resume"):
-            finished.append(one)
             continue
         try:
             lock = _lock(one.job, runs_root)
         except BlockingIOError:
-            finished.append(replace(one, state="running"))
+            finished[index] = replace(one, state="running")
             continue
-        try:
+        with lock:
             one = _planned(one.job, list_runs(runs_root), finished_runs(runs_root))
             if one.state in ("to do", "resume"):
                 announce(index, one)
                 one = _run(one, runs_root, watcher)
-            finished.append(one)
-        finally:
-            lock.release()
+            finished[index] = one
     return finished
 
 
 def _lock(job: Job, runs_root: Path) -> Lock:
-    """One for all that would make the same run."""
+    """A lock that is shared by all processes that would make the same run."""
     key = [job.name, job.seed, titles_of(job.experiment.corpus), config_key(job.experiment)]
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = runs_root / _LOCKS
@@ -187,22 +183,19 @@ def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
             return Planned(job, "done", result=result)
     for run in reversed(runs):
         try:
-            is_named = (run.recipe, run.seed) == (job.name, job.seed) and run.state != "complete"
-            if not is_named or run.corpus.get("split") != titles or _key_of(run.config) != key:
+            is_named = (run.recipe, run.seed) == (job.name, job.seed)
+            state = run.state
+            if not is_named or state == "complete" or run.corpus.get("split") != titles or _key_of(run.config) != key:
                 continue
         except UserError:
             continue  # damaged, or killed before its first files were written: nothing to go on from
-        if run.state == "running":
-            return Planned(job, "running", run=run)
-        if run.state == "failed":
-            return Planned(job, "failed", run=run)
-        return Planned(job, "resume", run=run)
+        return Planned(job, "resume" if state == "interrupted" else state, run=run)
     return Planned(job, "to do")
 
 
 def config_key(experiment: Experiment) -> dict[str, Any]:
-    """An experiment's configuration but for its corpus (titles are compared instead) and how a machine carries
-    it out."""
+    """Return an experiment's configuration without its corpus (titles are compared instead) and without how a machine
+    executes it."""
     config = experiment.to_dict()
     del config["corpus"]
     for name in EXECUTION_FIELDS:
@@ -212,7 +205,7 @@ def config_key(experiment: Experiment) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4)
 def titles_of(corpus: CorpusConfig) -> dict[str, Any]:
-    """Fingerprint of the split of a corpus, which is read once for all jobs."""
+    """Return the fingerprint of a corpus's split; the corpus is read once for all jobs."""
     return fingerprint(corpus.load().split())
 
 

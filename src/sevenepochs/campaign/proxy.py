@@ -6,8 +6,8 @@
     batch     a quarter of the rows, so that a run has about as many steps as at full size (8/9 of them)
 
 Everything else stays, learning rates too: a quarter of the batch asks AdamW for half the rate (square root), half the
-width for twice the rate, and the two cancel. Whether the proxy ranks recipes as full size does is not a matter of
-argument: `sevenepochs ladder --check-proxy` counts the pairs on which they agree (docs/choosing.md).
+width for twice the rate, and the two cancel. Whether the proxy ranks recipes as full size does is counted, not argued:
+`sevenepochs ladder --check-proxy` shows the pairs on which they agree (docs/choosing.md).
 """
 
 from __future__ import annotations
@@ -22,11 +22,7 @@ from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 
 def at_proxy_scale(experiment: Experiment) -> Experiment:
-    """The experiment at proxy scale.
-
-    Raises:
-        UserError: it is at proxy scale already.
-    """
+    """Return the experiment at proxy scale. Raises UserError: it is at proxy scale already."""
     if isinstance(experiment.corpus, Development):
         raise UserError("the experiment is at proxy scale already")
     sizes = proxy_sizes(experiment.model.d_model, experiment.model.n_head, experiment.batches.batch_size)
@@ -35,5 +31,5 @@ def at_proxy_scale(experiment: Experiment) -> Experiment:
 
 
 def proxy_name(recipe: str) -> str:
-    """What runs of a recipe are called at proxy scale, so that they are never taken for full ones."""
+    """Return the name of a recipe's runs at proxy scale, so that they are never taken for full ones."""
     return recipe + PROXY_SUFFIX

@@ -2,22 +2,23 @@
 
 Optuna's tree-structured Parzen estimator, multivariate (Watanabe 2023, arXiv:2304.11127), proposes; a trial is an
 ordinary run in a folder of the search. The study is a journal file beside the runs: the same command goes on with it,
-and a run that was stopped is resumed, not begun again. No trial is cut short: under a decaying learning rate, who leads
-early says little about who wins.
+and a run that was stopped is resumed. No trial is cut short: under a decaying learning rate, an early lead says little
+about the end.
 """
 
 from __future__ import annotations
 
 import json
+import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
-from sevenepochs.campaign.space import Dimension, apply, changes
+from sevenepochs.campaign.space import Dimension, changes
 from sevenepochs.config.old_configs import present_form
 from sevenepochs.errors import UserError, install
 from sevenepochs.experiment import Experiment
@@ -38,8 +39,8 @@ _NO_RESULTS = "no published results"  # a trial is looked for in the search's ow
 
 @dataclass(frozen=True)
 class Trial:
-    """A finished trial: the values by dimension, the settings that they mean (dotted paths), and the exact loss on the
-    development titles, nats per character; None where training failed."""
+    """A finished trial: the values by dimension, their settings (dotted paths), and the exact loss on the development
+    titles, nats per character; None where training failed."""
 
     number: int
     values: dict[str, float]
@@ -64,11 +65,8 @@ class Search:
     settings: tuple[str, ...] = ()
 
     def open(self) -> optuna.Study:
-        """The study, new or as it was left.
-
-        Raises:
-            UserError: optuna is missing, the folder cannot be written, or holds a search of something else.
-        """
+        """Return the study, new or as it was left. Raises UserError: optuna is missing, the folder cannot be written,
+        or holds a search of something else."""
         optuna = _optuna()
         facts = {
             "recipe": self.recipe,
@@ -102,7 +100,8 @@ class Search:
 
     @staticmethod
     def kept_space(folder: Path) -> tuple[Dimension, ...]:
-        """What the search in that folder varies; nothing where there is none, or it is damaged, which `open` tells."""
+        """Return the dimensions of the search in a folder; none where there is none, or where `open` would refuse it as
+        damaged."""
         try:
             space = json.loads((folder / _SPACE).read_text(encoding="utf-8"))["space"]
             return tuple(
@@ -130,76 +129,65 @@ class Search:
             raise UserError(
                 f"the search in {self.folder} is {error}; wait for it, or name another folder with --study"
             ) from None
-        try:
-            self._go_on(study, n_trials, watcher, announce)
-        finally:
-            lock.release()
+        with lock:
+            for left_open in study.trials:
+                if left_open.state.name == "RUNNING":  # of a stopped session: proposed again, so that its run goes on
+                    study.enqueue_trial(left_open.params)
+                    _fail(study, left_open.number)
+            if not study.trials:
+                study.enqueue_trial(self.start())  # the recipe, or what is nearest: what every proposal has to beat
+            while sum(map(_is_over, study.trials)) < n_trials:
+                self._try(study, study.ask(), watcher, announce)
 
-    def _go_on(
+    def _try(
         self,
         study: optuna.Study,
-        n_trials: int,
+        trial: optuna.Trial,
         watcher: Watcher,
         announce: Callable[[int, dict[str, float | int]], None],
     ) -> None:
-        optuna = _optuna()
-        self._requeue(study)
-        if not study.trials:
-            study.enqueue_trial(self.start())  # the recipe, or what is nearest: what every proposal has to beat
-        while sum(map(_is_over, study.trials)) < n_trials:
-            trial = study.ask()
-            values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
-            try:
-                experiment = apply(self.experiment, self.dimensions, values)
-            except UserError as error:
-                trial.set_user_attr(_ERROR, str(error))  # values that do not fit together
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                continue
-            changed = changes(self.experiment, self.dimensions, values)
-            announce(trial.number, changed)
-            settings = (*self.settings, *(f"{key}={value}" for key, value in changed.items()))
-            job = Job(proxy_name(self.recipe), at_proxy_scale(experiment), settings)
-            [done] = execute(plan([job], self.folder, Path(_NO_RESULTS)), self.folder, watcher)
-            if done.result is None:
-                trial.set_user_attr(_ERROR, f"the run is {done.state}")
-                study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                continue
-            trial.set_user_attr("run", done.result.facts.run)
-            study.tell(trial, done.result.exact)
+        values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
+        changed = changes(self.experiment, self.dimensions, values)
+        try:
+            experiment = self.experiment.replace_all(changed)
+        except UserError as error:  # values that do not fit together
+            trial.set_user_attr(_ERROR, str(error))
+            _fail(study, trial.number)
+            return
+        announce(trial.number, changed)
+        settings = (*self.settings, *(f"{key}={value}" for key, value in changed.items()))
+        job = Job(proxy_name(self.recipe), at_proxy_scale(experiment), settings)
+        [done] = execute(plan([job], self.folder, Path(_NO_RESULTS)), self.folder, watcher)
+        if done.result is None:
+            trial.set_user_attr(_ERROR, f"the run is {done.state}")
+            _fail(study, trial.number)
+            return
+        trial.set_user_attr("run", done.result.facts.run)
+        study.tell(trial, done.result.exact)
 
     def trials(self, study: optuna.Study) -> list[Trial]:
-        """Finished trials, best first; failed ones last."""
-        found = [
-            Trial(
-                trial.number,
-                dict(trial.params),
-                changes(self.experiment, self.dimensions, trial.params),
-                trial.value,
-                trial.user_attrs.get("run"),
-            )
-            for trial in study.trials
-            if _is_over(trial)
-        ]
-        return sorted(found, key=lambda t: (t.loss is None, t.loss if t.loss is not None else 0.0, t.number))
+        """Return the finished trials, best first; failed ones last."""
+        found = []
+        for one in filter(_is_over, study.trials):
+            settings = changes(self.experiment, self.dimensions, one.params)
+            found.append(Trial(one.number, dict(one.params), settings, one.value, one.user_attrs.get("run")))
+        return sorted(found, key=lambda t: (t.loss is None, t.loss or 0.0, t.number))
 
     def importances(self, study: optuna.Study) -> dict[str, float]:
-        """Share of each dimension in what separates the good trials (PED-ANOVA, Watanabe et al. 2023,
+        """Return each dimension's share in what separates the good trials (PED-ANOVA, Watanabe et al. 2023,
         arXiv:2304.10255); empty where there are too few trials to tell."""
         optuna = _optuna()
-        complete = [t for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE]
+        complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
         if len(complete) < max(4, 2 * len(self.dimensions)) or len({t.value for t in complete}) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
     def start(self) -> dict[str, Any]:
-        """The recipe's own values, put into the ranges; settings that share a value take the first one's."""
+        """Return the recipe's own values, put into the ranges; settings that share a value take the first one's."""
         values: dict[str, Any] = {}
-        config: Any = self.experiment
         for dimension in self.dimensions:
-            value: Any = config
-            for name in dimension.paths[0].split("."):
-                value = getattr(value, name)
+            value: Any = operator.attrgetter(dimension.paths[0])(self.experiment)
             if dimension.choices:
                 value = min(dimension.choices, key=lambda choice: abs(choice - value))
             else:
@@ -208,13 +196,9 @@ class Search:
             values[dimension.name] = value
         return values
 
-    def _requeue(self, study: optuna.Study) -> None:
-        """Trials that a stopped session left open are proposed again, first of all: their runs go on."""
-        optuna = _optuna()
-        for trial in study.trials:
-            if trial.state == optuna.trial.TrialState.RUNNING:
-                study.enqueue_trial(trial.params)
-                study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+def _fail(study: optuna.Study, number: int) -> None:
+    study.tell(number, state=_optuna().trial.TrialState.FAIL)
 
 
 def _is_over(trial: optuna.trial.FrozenTrial) -> bool:
@@ -239,8 +223,3 @@ def _optuna() -> Any:
     # `multivariate` and the journal are marked experimental; the version is pinned below the next major one
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     return optuna
-
-
-def survivors(trials: Sequence[Trial], n: int) -> list[Trial]:
-    """The best `n` trials that have a loss: what is worth a full run."""
-    return [trial for trial in trials if trial.loss is not None][:n]

@@ -1,4 +1,4 @@
-"""What a search varies: ranges on dotted paths of an experiment's configuration, and the ranges to begin with.
+"""The space of a search: ranges on dotted paths of an experiment's configuration, and the default ranges.
 
 A range is written KEY=LOW..HIGH, with :log behind it for a logarithmic scale or :STEP for a grid, or KEY=A,B,C for a
 choice. KEY may hold `*`: every numeric field whose path it matches then takes the same value, so `*dropout=0..0.3` is
@@ -7,11 +7,11 @@ one dimension.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sevenepochs.config import Config
 from sevenepochs.errors import UserError
@@ -47,8 +47,8 @@ class Dimension:
 
 
 def default_space(experiment: Experiment) -> list[Dimension]:
-    """Width, the dropout rates that it uses together, the objective's weight, decays and learning rates: what of these
-    it has."""
+    """Return ranges for width, the dropout rates together, the objective's weight, decays and learning rates, as far as
+    the recipe has them."""
     fields = variable_fields(experiment)
     texts = [f"model.n_head={','.join(str(n) for n in _heads(experiment.model.n_head))}"]
     for path, value in fields.items():
@@ -60,16 +60,16 @@ def default_space(experiment: Experiment) -> list[Dimension]:
             texts.append(_around(path, value, _FACTOR_DECAY) if value else f"{path}=0..{_DECAY}")
         elif name == "lr" and path.startswith("optimizer"):
             texts.append(_around(path, value, _FACTOR_LR))
-    found = [dimension for text in texts for dimension in [_parse_or_none(text, experiment)] if dimension is not None]
+    found = []
+    for text in texts:
+        with contextlib.suppress(UserError):  # where the recipe leaves nothing to vary: a single number of heads
+            found.append(parse_dimension(text, experiment))
     return [*found, *_dropout(fields)]
 
 
 def parse_space(texts: Sequence[str], experiment: Experiment) -> list[Dimension]:
-    """Ranges in the user's words.
-
-    Raises:
-        UserError: one is malformed, names no setting that can be varied, or two name the same one.
-    """
+    """Ranges in the user's words. Raises UserError: one is malformed, names no setting that can be varied, or two name
+    the same one."""
     found: list[Dimension] = []
     for text in texts:
         dimension = parse_dimension(text, experiment)
@@ -81,11 +81,7 @@ def parse_space(texts: Sequence[str], experiment: Experiment) -> list[Dimension]
 
 
 def parse_dimension(text: str, experiment: Experiment) -> Dimension:
-    """One range in the user's words.
-
-    Raises:
-        UserError: malformed, or no setting that can be varied has such a path.
-    """
+    """One range in the user's words. Raises UserError: malformed, or no setting that can be varied has such a path."""
     key, equals, values = text.partition("=")
     example = "write KEY=LOW..HIGH[:log|:STEP] or KEY=A,B,C, e.g. optimizer.lr=1e-4..1e-2:log"
     if not equals or not key or not values:
@@ -119,15 +115,10 @@ def _check_whole(text: str, whole: bool, numbers: Iterable[float]) -> None:
         raise UserError(f"--vary {text!r}: the setting is a whole number, so its range and step are too")
 
 
-def apply(experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]) -> Experiment:
-    """The experiment with the chosen values; more heads of the same size make it wider."""
-    return experiment.replace_all(changes(experiment, dimensions, values))
-
-
 def changes(
     experiment: Experiment, dimensions: Sequence[Dimension], values: Mapping[str, float]
 ) -> dict[str, float | int]:
-    """Dotted paths with their new values, as `--set` takes them."""
+    """Return dotted paths with their new values, as `replace_all` takes them; more heads widen the model."""
     new: dict[str, float | int] = {}
     for dimension in dimensions:
         value = values[dimension.name]
@@ -142,15 +133,16 @@ def changes(
 
 
 def variable_fields(experiment: Experiment) -> dict[str, int | float]:
-    """Every number that trials may differ in and still be compared: not the titles, the seed or the budget."""
+    """Return every number in which comparable trials may differ: not the titles, the seed or the budget."""
     fields = numeric_fields(experiment)
     return {path: value for path, value in fields.items() if not path.startswith(_THE_SAME_FOR_ALL)}
 
 
 def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:
-    """Every number in a configuration by its dotted path, in the configuration's order."""
+    """Return every number in a configuration by its dotted path, in the configuration's order."""
     found: dict[str, int | float] = {}
-    for name, value in _fields(config):
+    for name in config.to_dict():
+        value = getattr(config, name, None)  # None: "kind" is no field
         if isinstance(value, Config):
             found |= numeric_fields(value, f"{prefix}{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
@@ -158,21 +150,17 @@ def numeric_fields(config: Config, prefix: str = "") -> dict[str, int | float]:
     return found
 
 
-def _fields(config: Config) -> list[tuple[str, Any]]:
-    return [(name, getattr(config, name)) for name in config.to_dict() if name != "kind"]
-
-
 def _three_digits(value: float, dimension: Dimension) -> float:
-    """More mean nothing. They are counted from the value's first, or the range's where that is narrow: between 0.99 and
-    0.9999 to the fifth place."""
+    """The value to three digits: more mean nothing. They are counted from the value's first, or from the range's where
+    that is narrow: between 0.99 and 0.9999 to the fifth place."""
     scale = min(dimension.high - dimension.low, abs(value) or math.inf)
     rounded = round(value, 2 - math.floor(math.log10(scale)))
     return min(max(rounded, dimension.low), dimension.high)
 
 
 def _dropout(fields: Mapping[str, int | float]) -> list[Dimension]:
-    """One dimension of the places where the recipe has dropout: a place without it is a choice, and dropout on the
-    attention weights costs the fused kernels besides. All places where it has none at all."""
+    """One dimension for the places where the recipe has dropout: a place without it is a choice, and dropout on the
+    attention weights costs the fused kernels. Where there is none at all, one for all places."""
     places = [path for path in fields if path.endswith("dropout")]
     used = [path for path in places if fields[path] > 0]
     return [Dimension("dropout", tuple(used or places), *_DROPOUT)] if places else []
@@ -185,14 +173,6 @@ def _heads(n_head: int) -> list[int]:
 
 def _around(path: str, value: float, factor: float) -> str:
     return f"{path}={value / factor:.3g}..{value * factor:.3g}:log"
-
-
-def _parse_or_none(text: str, experiment: Experiment) -> Dimension | None:
-    """None where the recipe leaves nothing to vary, such as a single number of heads."""
-    try:
-        return parse_dimension(text, experiment)
-    except UserError:
-        return None
 
 
 def _number(text: str) -> float:

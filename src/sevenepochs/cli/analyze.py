@@ -1,29 +1,33 @@
-"""`analyze`."""
+"""`analyze`, `data` and `publish`: questions to a run answered, shown and published."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import tyro
+from tyro.conf import arg
 
-from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Positional, RunName, Runs, Titles
-
-if TYPE_CHECKING:
-    from sevenepochs.ask.predictions import Progress
-    from sevenepochs.data.corpus.base import CorpusConfig
-    from sevenepochs.store.run import Run
-
-_Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")]
+from sevenepochs.cli.console import analysis_progress, console, note, print_json
+from sevenepochs.cli.options import Json, OptionalFolder, Positional, ResultsFolder, RunName, Runs, Titles
+from sevenepochs.comparison.title_losses import write as write_title_losses
+from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.of_run import check_at_hand
+from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.tokenizer.base import Tokenizer
+from sevenepochs.data.tokenizer.trained import BPE
+from sevenepochs.errors import UserError
+from sevenepochs.protocol.budget import Split
+from sevenepochs.questions import data as data_question
+from sevenepochs.questions.registry import QUESTIONS, check_names
+from sevenepochs.questions.registry import analyze as answer
+from sevenepochs.store.publishing import publish as write_result
+from sevenepochs.store.results import result_of
+from sevenepochs.store.run import layout, storage
 
 
 def analyze(
     run: Positional[RunName],
-    only: _Names = (),
+    only: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = (),
     again: bool = False,
     figures: bool = True,
     *,
@@ -37,18 +41,21 @@ def analyze(
     model on two cores) and written to the run's analysis/ folder as JSON, with an SVG beside it for every figure.
 
     Args:
-        only: Some of: data token_frequency next_token where_loss extreme_titles memorisation collapse calibration
-            samples layers.
-        again: Compute also what is there already.
+        only: Answer these questions only. Some of: data token_frequency next_token where_loss extreme_titles
+            memorisation collapse calibration samples layers.
+        again: Compute again what is there already.
         figures: Draw the figures (needs matplotlib).
         json: Print the JSON of the analyses instead of the views.
     """
-    from sevenepochs.cli.console import console, errors
-    from sevenepochs.questions.registry import QUESTIONS
-
-    titles_from = titles.config()
+    corpus = titles.config()
     found = runs.find(run)
-    contents = _contents(found, only, again, titles_from)
+    check_names(only)
+    result_of(found)  # an incomplete run is refused before any work
+    names = only or tuple(QUESTIONS)
+    if again or not set(names) <= set(found.analysis_names()):
+        with analysis_progress() as progress:
+            answer(found, corpus, note, only=names, again=again, progress=progress)
+    contents = {name: found.analysis(name) for name in names}
     if json:
         print_json(contents)
     for name, content in {} if json else contents.items():
@@ -56,73 +63,84 @@ def analyze(
             console.print()
             console.print(view(content))
     if figures:
-        n_files = _draw(found, contents)
-        errors.print(f"{n_files} figures and their JSON are in {found.path / 'analysis'}", style="dim", soft_wrap=True)
+        drawn: dict[str, str] = {}
+        for name, content in contents.items():
+            drawn |= QUESTIONS[name].figures(content, found.recipe)
+        folder = found.path / layout.ANALYSIS
+        _write_figures(drawn, folder, "make room or permissions there, and analyse again")
+        note(f"{len(drawn)} figures and their JSON are in {folder}")
 
 
-def _contents(run: Run, only: tuple[str, ...], again: bool, corpus: CorpusConfig | None) -> dict[str, Any]:
-    """Return the answers by name, computed where they are missing; torch is imported only then."""
-    from sevenepochs.cli.console import errors
-    from sevenepochs.questions.registry import QUESTIONS, check_names
-    from sevenepochs.store.results import result_of
+def data(
+    run: Positional[Annotated[str | None, arg(metavar="RUN")]] = None,
+    *,
+    titles: Titles,
+    runs: Runs,
+    figures: OptionalFolder = None,
+    json: Json = False,
+) -> None:
+    """Show what a model reads: frequent words and tokens, lengths, kinds of titles, the share of `<eos>`.
 
-    check_names(only)
-    result_of(run)  # an incomplete run is refused before any work
-    names = only or tuple(QUESTIONS)
-    if again or not set(names) <= set(run.analysis_names()):
-        from sevenepochs.questions.registry import analyze as compute
+    Only training titles are counted. Without a RUN the titles are cut by the stock tokenizer, with one by its own.
+    Without a RUN and --corpus they are the embedded sample's.
 
-        with progress_of_analyses() as progress:
-            compute(
-                run, corpus, lambda text: errors.print(text, style="dim"), only=names, again=again, progress=progress
-            )
-    return {name: run.analysis(name) for name in names}
+    Args:
+        run: A run folder, its name's beginning or end, a recipe, or `last`; its tokenizer and, unless --corpus says
+            otherwise, its titles.
+        figures: Also write the figures to this folder (needs matplotlib).
+    """
+    split, tokenizer = _read(run, titles.config(), runs)
+    content = data_question.analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
+    if json:
+        print_json(content)
+    else:
+        console.print(data_question.view(content))
+    if figures is not None:
+        _write_figures(data_question.DATA.figures(content), figures, "name another folder")
+        note(f"figures are in {figures}")
 
 
-def _draw(run: Run, contents: dict[str, Any]) -> int:
-    """Write the figures beside the JSON; how many."""
-    from sevenepochs.questions.registry import QUESTIONS
-    from sevenepochs.store.run import layout, storage
+def publish(
+    names: Positional[Annotated[tuple[str, ...], arg(metavar="RUN [RUN ...]")]],
+    *,
+    titles: Titles,
+    runs: Runs,
+    results: ResultsFolder = Path("results"),
+    analyses: bool = True,
+) -> None:
+    """Write the small, committable part of finished runs to results/, their standard analyses included.
 
-    write = functools.partial(Path.write_text, encoding="utf-8", newline="\n")
-    drawn: dict[str, str] = {}
-    for name, content in contents.items():
-        drawn |= QUESTIONS[name].figures(content, run.recipe)
-    with storage.disk_errors(f"figures of run {run.name}", "make room or permissions there, and analyse again"):
+    A run at proxy scale keeps its losses by title, for comparisons, and no other analysis.
+
+    Args:
+        names: Run folders, how their names begin or end, recipes, or `last`.
+        analyses: Make the standard analyses first, minutes on a CPU; without, those that are there go along.
+    """
+    if not names:
+        raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
+    corpus = titles.config()
+    # an incomplete one among them is refused before any work
+    found = {run.path: (run, result_of(run).is_proxy) for run in map(runs.find, names)}
+    for run, is_proxy in found.values():
+        if analyses and not is_proxy:
+            with analysis_progress() as progress:
+                answer(run, corpus, note, progress=progress)
+        write_title_losses(run, corpus, note)
+        console.print(f"published to {write_result(run, results)}; commit it")
+
+
+def _read(run: str | None, named: CorpusConfig | None, runs: Runs) -> tuple[Split, Tokenizer]:
+    if run is None:
+        split = (named or SampleCorpus()).load().split()
+        return split, BPE().build(split)
+    found = runs.find(run)
+    config = named or CorpusConfig.from_dict(found.config["corpus"])
+    check_at_hand(found, config)
+    return config.load().split(), Tokenizer(found.read_text(layout.TOKENIZER))
+
+
+def _write_figures(drawn: dict[str, Any], folder: Path, advice: str) -> None:
+    with storage.disk_errors(f"figures to {folder}", advice):
+        folder.mkdir(parents=True, exist_ok=True)
         for file, svg in drawn.items():
-            storage.write_atomic(run.path / layout.ANALYSIS / file, functools.partial(write, data=svg))
-    return len(drawn)
-
-
-@contextmanager
-def progress_of_analyses() -> Iterator[Progress]:
-    """A bar on the error stream, where that is a terminal; it appears with the first step of an analysis that takes its
-    time, and starts again with the next one's."""
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-    from sevenepochs.cli.console import errors
-
-    bar = Progress(
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    )
-    task: list[TaskID] = []
-    before = 0
-
-    def progress(done: int, total: int) -> None:
-        nonlocal before
-        if not task:
-            bar.start()
-            task.append(bar.add_task("analysis", total=total))
-        elif done < before:
-            bar.reset(task[0], total=total)
-        bar.update(task[0], completed=done, total=total)
-        before = done
-
-    try:
-        yield progress
-    finally:
-        bar.stop()
+            storage.write_text(folder / file, svg)

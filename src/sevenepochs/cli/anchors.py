@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Json, Positional, Proxy, Recipe, ResultsFolder, Settings, Titles
+from sevenepochs.cli.console import console, errors, print_json
+from sevenepochs.cli.options import (
+    Json,
+    Positional,
+    Proxy,
+    Recipe,
+    ResultsFolder,
+    Settings,
+    Titles,
+    experiment_from,
+)
+from sevenepochs.comparison.anchors import measure, store
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions.terminal import table
 from sevenepochs.recipes import RECORD_RECIPE
 
 
@@ -24,13 +36,7 @@ def anchors(
     Counting is a Kneser-Ney model of 2 to 5 tokens, cut by the recipe's tokenizer; compressing is xz after the training
     titles. Both are scored as models are: nats per character of all validation titles.
     """
-    from rich.table import Table
-
     from sevenepochs.campaign.proxy import at_proxy_scale
-    from sevenepochs.cli.console import console, errors
-    from sevenepochs.cli.options import experiment_from
-    from sevenepochs.comparison.anchors import measure, store
-    from sevenepochs.metrics import format_metric
 
     experiment = experiment_from(recipe, titles, settings)
     if proxy:
@@ -45,11 +51,9 @@ def anchors(
     if json:
         print_json(asdict(measured))
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("counting")
-    table.add_column("exact", justify="right")
-    for n, loss in measured.kneser_ney.items():
-        table.add_row(f"Kneser-Ney, {n} tokens ({measured.tokenizer})", format_metric("exact_val_loss", loss))
-    table.add_row("xz -9e after the training titles", format_metric("exact_val_loss", measured.xz))
-    console.print(table)
+    counted = f"tokens ({measured.tokenizer})"
+    losses = {f"Kneser-Ney, {n} {counted}": loss for n, loss in measured.kneser_ney.items()}
+    losses["xz -9e after the training titles"] = measured.xz
+    rows = [(name, format_metric("exact_val_loss", loss)) for name, loss in losses.items()]
+    console.print(table(("counting", ">exact (nats/char)"), rows))
     console.print(f"kept in {file}")

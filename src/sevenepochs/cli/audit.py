@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from sevenepochs.cli.json_output import print_json
+from sevenepochs.cli.console import print_json
 from sevenepochs.cli.options import File, Json, OptionalFolder, Positional, RunsFolder, Titles
 from sevenepochs.errors import UserError
 

@@ -1,23 +1,30 @@
-"""What people see: tables of figures, and the progress of a run."""
+"""Output of the command line: tables of figures, JSON, notes, and the progress of a run or of an analysis."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.rule import Rule
 from rich.table import Table
 
+from sevenepochs.ask.predictions import Progress as AnalysisProgress
 from sevenepochs.metrics import METRICS, format_metric
+from sevenepochs.questions.terminal import table
+from sevenepochs.store.run import storage
 from sevenepochs.training import hooks
 
 _PLAIN_SECONDS = 15.0  # between progress lines where there is no terminal
 _BAR_COLUMNS = 24
-_TEXT_COLUMNS = 96  # what stands beside the bar at most; a narrower terminal goes without the bar itself
+_TEXT_COLUMNS = 96  # the widest text beside the bar; a narrower terminal goes without the bar
 _PIPE_COLUMNS = 500
 _RULE_COLUMNS = 80
 
@@ -27,37 +34,96 @@ console = Console(highlight=False, width=None if _is_terminal or "COLUMNS" in os
 errors = Console(stderr=True, highlight=False)
 
 
+def note(text: str) -> None:
+    """Print a dim line to the error stream, beside the output."""
+    errors.print(text, style="dim", markup=False, soft_wrap=True)
+
+
+def print_json(data: Any) -> None:
+    """Print strict JSON, NaN and infinities as null. Letters that the output's encoding lacks are escaped."""
+    text = storage.json_text(data)
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = json.dumps(json.loads(text), indent=2) + "\n"
+    sys.stdout.write(text)
+
+
+def write_figure(svg: str, file: Path) -> None:
+    """Write the figure that `--figure` asks for. Raises UserError: the file cannot be written."""
+    with storage.disk_errors(str(file), "name another file"):
+        storage.write_text(file, svg)
+    note(f"the figure is in {file}")
+
+
 def heading(text: str, out: Console = console) -> None:
-    """A line across the page with the text in it."""
+    """Print a line across the page with the text in it."""
     out.print(Rule(text), width=min(out.width, _RULE_COLUMNS))
 
 
 def duration(seconds: float) -> str:
-    """1:02:03 or 2:03."""
+    """Return 1:02:03 or 2:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def figures_table(columns: Mapping[str, Mapping[str, float | None]]) -> Table:
-    """One row a figure, one column for each named set of figures."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("figure")
-    for name in columns:
-        table.add_column(name, justify="right")
-    table.add_column("unit")
+    """Return a table with a row per figure and a column per named set of figures."""
+    made = table(("figure", *(f">{name}" for name in columns), "unit"))
     for name, metric in METRICS.items():
         if any(name in figures for figures in columns.values()):
-            style = "bold" if name == "exact_val_loss" else None
             cells = [format_metric(name, figures.get(name)) for figures in columns.values()]
-            table.add_row(name, *cells, metric.unit, style=style)
-    return table
+            made.add_row(name, *cells, metric.unit, style="bold" if name == "exact_val_loss" else None)
+    return made
+
+
+@contextmanager
+def analysis_progress() -> Iterator[AnalysisProgress]:
+    """Show a bar on a terminal's error stream. It appears with the first step of a slow analysis and starts again with
+    the next one's."""
+    columns = BarColumn(bar_width=_BAR_COLUMNS), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()
+    bar = Progress(*columns, console=errors, disable=not errors.is_terminal)
+    before = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal before
+        if not bar.tasks:
+            bar.start()
+            bar.add_task("analysis", total=total)
+        elif done < before:
+            bar.reset(bar.tasks[0].id, total=total)
+        bar.update(bar.tasks[0].id, completed=done, total=total)
+        before = done
+
+    try:
+        yield progress
+    finally:
+        bar.stop()
+
+
+def watcher_here(progress: bool | None) -> hooks.Watcher | None:
+    """Return what prints a run's progress: a bar in a terminal, a line per minute in a notebook, which keeps them all.
+
+    Args:
+        progress: None for a watcher in terminals and notebooks only, True for one everywhere, False for none.
+    """
+    if progress is False:
+        return None
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if hasattr(shell, "kernel"):  # IPython in a terminal has none
+        # ipykernel asks programs for colours, and rich would draw HTML
+        plain = Console(highlight=False, force_terminal=False, force_jupyter=False, width=_PIPE_COLUMNS)
+        return ConsoleWatcher(60.0, plain)
+    return ConsoleWatcher() if progress or (sys.stdout is not None and sys.stdout.isatty()) else None
 
 
 class ConsoleWatcher(hooks.Watcher):
-    """A live bar on a terminal, a line now and then elsewhere."""
+    """A live bar on a terminal, elsewhere a line every `seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = _PLAIN_SECONDS, out: Console | None = None) -> None:
+        self.seconds = seconds
+        self._out = console if out is None else out
         self._plan: hooks.Plan | None = None
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -65,21 +131,16 @@ class ConsoleWatcher(hooks.Watcher):
         self._last_line = 0.0
 
     def message(self, text: str) -> None:
-        console.print(text, style="dim")
+        self._out.print(text, style="dim")
 
     def started(self, plan: hooks.Plan) -> None:
         self._plan = plan
-        console.print(
-            f"{plan.run_path}: {format_metric('parameters', plan.parameters)} parameters, {plan.n_steps:,} steps"
-        )
-        if console.is_terminal:
-            bar = [BarColumn(bar_width=_BAR_COLUMNS)] if console.width >= _BAR_COLUMNS + _TEXT_COLUMNS else []
-            self._bar = Progress(
-                TextColumn("epoch {task.fields[epoch]}"),
-                *bar,
-                TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
-                console=console,
-            )
+        parameters = format_metric("parameters", plan.parameters)
+        self._out.print(f"{plan.run_path}: {parameters} parameters, {plan.n_steps:,} steps")
+        if self._out.is_terminal:
+            bar = [BarColumn(bar_width=_BAR_COLUMNS)] if self._out.width >= _BAR_COLUMNS + _TEXT_COLUMNS else []
+            text = TextColumn("{task.completed}/{task.total} {task.fields[text]}")
+            self._bar = Progress(TextColumn("epoch {task.fields[epoch]}"), *bar, text, console=self._out)
             self._task = self._bar.add_task(
                 "training", total=plan.n_steps, completed=plan.first_step - 1, epoch="1/?", text="first step ..."
             )
@@ -90,10 +151,9 @@ class ConsoleWatcher(hooks.Watcher):
         plan = self._plan
         epochs = plan.n_steps // plan.steps_per_epoch
         epoch = f"{(progress.step - 1) // plan.steps_per_epoch + 1}/{epochs}"
-        # 80 columns hold it without the last unit, which stands in the line that each evaluation prints
-        loss = format_metric("train_loss_nats_per_token", progress.train_loss_nats_per_token, unit=True)
-        text = loss
-        if progress.step > plan.first_step:  # the first one compiles, and says nothing of the others' speed
+        # 80 columns hold it without the last unit, which is in the line of each evaluation
+        text = format_metric("train_loss_nats_per_token", progress.train_loss_nats_per_token, unit=True)
+        if progress.step > plan.first_step:  # the first one compiles: its speed says nothing about the others'
             speed = format_metric("tokens_per_second", progress.tokens_per_second, unit=True)
             remaining = (plan.n_steps - progress.step) * plan.targets_per_step / progress.tokens_per_second
             text += f" {speed} {duration(remaining)} left"
@@ -101,14 +161,14 @@ class ConsoleWatcher(hooks.Watcher):
             text += f" exact {format_metric('exact_val_loss', self._exact)}"
         if self._bar is not None:
             self._bar.update(self._task, completed=progress.step, epoch=epoch, text=text)
-        elif time.monotonic() - self._last_line > _PLAIN_SECONDS:
+        elif time.monotonic() - self._last_line > self.seconds:
             self._last_line = time.monotonic()
-            console.print(f"epoch {epoch} step {progress.step}/{plan.n_steps} {text}", soft_wrap=True)
+            self._out.print(f"epoch {epoch} step {progress.step}/{plan.n_steps} {text}", soft_wrap=True)
 
     def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
         self._exact = figures["exact_val_loss"]
         shown = "  ".join(f"{METRICS[name].label} {format_metric(name, value)}" for name, value in figures.items())
-        console.print(f"[dim]step {step:>5}[/dim]  {shown}  [dim]nats/char[/dim]", soft_wrap=True)
+        self._out.print(f"[dim]step {step:>5}[/dim]  {shown}  [dim]nats/char[/dim]", soft_wrap=True)
 
     def finished(self) -> None:
         if self._bar is not None:

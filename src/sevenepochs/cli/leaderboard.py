@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sevenepochs.cli.audit import Reference, Targets
-from sevenepochs.cli.json_output import print_json
+from sevenepochs.cli.console import print_json
 from sevenepochs.cli.options import Json, RunsFolder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import importlib
 import os
@@ -29,17 +30,24 @@ GROUPS = {
     "audit": ("audit", "leaderboard"),
 }
 VERBS = [verb for verbs in GROUPS.values() for verb in verbs]
-# (module of cli/, function) of a verb; the others have modules and functions of their names
+# verb -> (module of cli/, function) where these have other names
 _PLACES = {
     "demo": ("train", "demo"),
+    "predict": ("look", "predict"),
+    "sample": ("look", "sample"),
+    "inside": ("look", "inside"),
+    "noise": ("ladder", "noise"),
     "resume": ("train", "resume"),
-    "list": ("list", "list_recipes"),
-    "eval": ("eval", "evaluate"),
+    "list": ("recipes", "list_recipes"),
+    "show": ("recipes", "show"),
+    "eval": ("runs", "evaluate"),
+    "data": ("analyze", "data"),
+    "publish": ("analyze", "publish"),
 }
 _MOST_COLUMNS = 120
 # torchrun ends all processes when one ends: the others wait until the first one has printed the mistake
 _PRINTED_SECONDS = 5.0
-# (verb, old option) -> the option's name now; understood, with a line, until version 0.2
+# (verb, old option) -> its present name; the old one works, with a line, until version 0.2
 RENAMED = {
     ("compare", "--folder"): "--runs",
     ("runs", "--folder"): "--runs",
@@ -52,7 +60,7 @@ _TRAINING_VERBS = ("demo", "train", "resume", "ladder", "noise", "search")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code (2 for a user's mistake, 130 after an interrupt)."""
+    """Run the command line; return the exit code: 2 for a user's mistake, 130 after an interrupt."""
     return guarded(lambda: _call_verb(sys.argv[1:] if argv is None else argv))
 
 
@@ -68,31 +76,34 @@ def _call_verb(arguments: list[str]) -> None:
     import tyro
 
     verb, *rest = _with_new_names(arguments)
-    tyro.cli(_function(verb), prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
-
-
-def _function(verb: str) -> Callable[..., None]:
-    """Return the verb's function; no other verb's module is imported."""
     module, function = _PLACES.get(verb, (verb, verb))
-    return getattr(importlib.import_module(f"sevenepochs.cli.{module}"), function)
+    called = getattr(importlib.import_module(f"sevenepochs.cli.{module}"), function)
+    tyro.cli(called, prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
 
 
 def _overview() -> str:
-    """What this is, the next steps (which `make` prints as well), and the verbs by group."""
+    """The program, the next steps (which `make` prints too), and the verbs by group."""
     steps = Path(__file__).with_name("next_steps.txt").read_text("utf-8")
     parts = [_DESCRIPTION, "Next steps:\n" + steps.replace("sevenepochs", program()).rstrip()]
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     for group, verbs in GROUPS.items():
         lines = [group]
         for verb in verbs:
-            summary = (_function(verb).__doc__ or "").partition("\n")[0]
-            lines += textwrap.wrap(f"    {verb:13}{summary}", columns, subsequent_indent=" " * 17)
+            lines += textwrap.wrap(f"    {verb:13}{_summary(verb)}", columns, subsequent_indent=" " * 17)
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
+def _summary(verb: str) -> str:
+    """The first line of a verb's docstring, read as text: the overview imports no verb."""
+    module, function = _PLACES.get(verb, (verb, verb))
+    source = ast.parse(Path(__file__).with_name(f"{module}.py").read_text("utf-8"))
+    found = next(node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == function)
+    return (ast.get_docstring(found) or "").partition("\n")[0]
+
+
 def _with_new_names(arguments: list[str]) -> list[str]:
-    """The arguments with renamed options under their new names; each is told on the error stream."""
+    """The arguments with renamed options under their present names; prints each renaming."""
     renamed = []
     for word in arguments:
         option, equals, value = word.partition("=")
@@ -104,46 +115,44 @@ def _with_new_names(arguments: list[str]) -> list[str]:
 
 
 def guarded(action: Callable[[], Any]) -> int:
-    """Do it; a user's mistake becomes one line. Returns the exit code."""
+    """Call `action`; a user's mistake becomes one line. Returns the exit code."""
     from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved
 
     try:
         action()
         if sys.stdout is not None:
-            sys.stdout.flush()  # here, where an error can still be told
+            sys.stdout.flush()  # here, where an error can still be printed
     except UserError as error:
-        if is_first_process():
-            print(f"error: {error}", file=sys.stderr)
-        else:
+        if not is_first_process():
             time.sleep(_PRINTED_SECONDS)
-        return 2
+        return _say(f"error: {error}", 2)
     except Interrupted as stop:
-        if is_first_process():
-            print(f"interrupted; resume with: {program()} resume {shlex.quote(str(stop.run_path))}", file=sys.stderr)
-        return 130
+        return _say(f"interrupted; {_resume_with(stop.run_path)}", 130)
     except StoppedUnsaved as stop:
-        if is_first_process():
-            saved = f"step {stop.saved_step} is saved" if stop.saved_step else "nothing is saved yet"
-            way_on = f"{program()} resume {shlex.quote(str(stop.run_path))}"
-            print(f"interrupted; {saved}; resume with: {way_on}", file=sys.stderr)
-        return 130
+        saved = f"step {stop.saved_step} is saved" if stop.saved_step else "nothing is saved yet"
+        return _say(f"interrupted; {saved}; {_resume_with(stop.run_path)}", 130)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _say("interrupted", 130)
     except BrokenPipeError:
         # the reader (head, less) went away; keep the interpreter from complaining when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:  # of the surroundings: a folder, a disk, a limit
-        print(f"error: {_in_words(error)}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        limit = " (the limit on file sizes, `ulimit -f`)" if error.errno == errno.EFBIG else ""
+        reason = f"{where}{error.strerror or error}{limit}"
+        print(f"error: {reason}; check permissions, room and limits there", file=sys.stderr)  # of any process
         return 2
     return 0
 
 
-def _in_words(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename is not None else ""
-    limit = " (the limit on file sizes, `ulimit -f`)" if error.errno == errno.EFBIG else ""
-    return f"{where}{error.strerror or error}{limit}; check permissions, room and limits there"
+def _say(line: str, code: int) -> int:
+    if is_first_process():
+        print(line, file=sys.stderr)
+    return code
+
+
+def _resume_with(run: Path) -> str:
+    return f"resume with: {program()} resume {shlex.quote(str(run))}"
 
 
 def entry() -> None:

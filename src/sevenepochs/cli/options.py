@@ -10,75 +10,63 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import tyro
 from tyro.conf import Positional as Positional
+from tyro.conf import UseAppendAction, arg
 
+from sevenepochs.data.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
+from sevenepochs.recipes.catalog import import_file, load_recipe
+from sevenepochs.store.run import Run, find_run
 
 if TYPE_CHECKING:
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
-    from sevenepochs.store.run import Run
 
-Corpus = Annotated[str | None, tyro.conf.arg(metavar="hub|sample|PATH")]
-Column = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
-Encoding = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
-Revision = Annotated[str | None, tyro.conf.arg(metavar="2023|2026|SHA")]
-Number = Annotated[int | None, tyro.conf.arg(metavar="N")]
-Folder = Annotated[Path, tyro.conf.arg(metavar="DIR")]
-OptionalFolder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
-File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-SvgFile = File
-Recipe = Annotated[
-    str, tyro.conf.arg(metavar="RECIPE", help="A name from `sevenepochs list`, or path/file.py:function.")
-]
-RunName = Annotated[
-    str, tyro.conf.arg(metavar="RUN", help="A run folder, its name's beginning or end, a recipe, or `last`.")
-]
-RunsFolder = Annotated[Path, tyro.conf.arg(name="runs", metavar="DIR", help="Where run folders are and go.")]
+Name = Annotated[str | None, arg(metavar="NAME")]
+Revision = Annotated[str | None, arg(metavar="2023|2026|SHA")]
+Number = Annotated[int | None, arg(metavar="N")]
+Folder = Annotated[Path, arg(metavar="DIR")]
+OptionalFolder = Annotated[Path | None, arg(metavar="DIR")]
+File = Annotated[Path | None, arg(metavar="FILE")]
+Recipe = Annotated[str, arg(metavar="RECIPE", help="A name from `sevenepochs list`, or path/file.py:function.")]
+RunName = Annotated[str, arg(metavar="RUN", help="A run folder, its name's beginning or end, a recipe, or `last`.")]
+RunsFolder = Annotated[Path, arg(name="runs", metavar="DIR", help="Where run folders are and go.")]
 ResultsFolder = Annotated[
-    Path, tyro.conf.arg(metavar="DIR", help="Where published results and measured seed deviations are and go.")
+    Path, arg(metavar="DIR", help="Where published results and measured seed deviations are and go.")
 ]
 Settings = Annotated[
-    tyro.conf.UseAppendAction[tuple[str, ...]],
-    tyro.conf.arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),
+    UseAppendAction[tuple[str, ...]],
+    arg(name="set", metavar="KEY=VALUE", help="Change one setting, e.g. optimizer.lr=1e-3; may be repeated."),
 ]
 Track = Annotated[
     Literal["trackio", "wandb"] | None,
-    tyro.conf.arg(
-        metavar="trackio|wandb", help="Also mirror the metrics to a dashboard; the run folder has them in any case."
-    ),
+    arg(metavar="trackio|wandb", help="Also mirror the metrics to a dashboard; the run folder has them in any case."),
 ]
 Proxy = Annotated[
-    bool, tyro.conf.arg(help="A fifteenth of the work, on training titles alone: to choose by, never a result.")
+    bool, arg(help="Proxy scale: a fifteenth of the work, on training titles alone; to choose by, never a result.")
 ]
-Json = Annotated[bool, tyro.conf.arg(help="Print JSON.")]
+Json = Annotated[bool, arg(help="Print JSON.")]
 
 
 @dataclass(frozen=True)
 class Titles:
-    """Which titles; by default those of the recipe or run.
+    """The titles; by default the recipe's or run's own.
 
     Args:
         corpus: The hub, the embedded sample (sample:N for N titles), or a file (parquet, csv, tsv, json, jsonl, txt).
         column: The column that holds the titles.
         encoding: The text file's encoding, e.g. cp1252.
-        revision: The hub dataset's revision.
+        revision: The version of the hub's titles: 2023, 2026, or a commit's SHA.
     """
 
-    corpus: Corpus = None
-    column: Column = None
-    encoding: Encoding = None
+    corpus: Annotated[str | None, arg(metavar="hub|sample|PATH")] = None
+    column: Name = None
+    encoding: Name = None
     revision: Revision = None
 
     def config(self) -> CorpusConfig | None:
-        """Return the corpus that is named instead of a run's own; None where none is.
-
-        Raises:
-            UserError: a column, an encoding or a revision without --corpus, or as `parse_corpus`.
-        """
-        from sevenepochs.data.corpus.parse import parse_corpus
-
+        """Return the corpus that is named in place of a run's own, or None. Raises UserError: a column, an encoding or
+        a revision without --corpus, or as `parse_corpus`."""
         if self.corpus is not None:
             return parse_corpus(self.corpus, column=self.column, revision=self.revision, encoding=self.encoding)
         for option in self.words()[:1]:
@@ -122,52 +110,31 @@ class Runs:
     load: File = None
 
     def find(self, name: str) -> Run:
-        """Return the run of this name, and import the classes of --load.
-
-        Raises:
-            UserError: as `find_run` and `import_file`.
-        """
-        from sevenepochs.store.run import find_run
-
+        """Return the run of this name, and import the classes of --load. Raises as `find_run` and `import_file`."""
         self.import_classes()
         return find_run(name, self.folder)
 
     def import_classes(self) -> None:
-        """Import the file of --load.
-
-        Raises:
-            UserError: as `import_file`.
-        """
-        from sevenepochs.recipes.catalog import import_file
-
+        """Import the file of --load. Raises as `import_file`."""
         if self.load is not None:
             import_file(self.load)
 
 
 def check_svg(figure: Path | None) -> None:
-    """Raises UserError where a figure's name says that it is no SVG."""
+    """Raise a UserError where a figure's name is not an SVG's."""
     if figure is not None and figure.suffix.lower() != ".svg":
         raise UserError(f"--figure {figure}: figures are SVG; name it {figure.stem}.svg")
 
 
 def refuse_seed(settings: Iterable[str], option: str) -> None:
-    """For commands that run several seeds of their own.
-
-    Raises:
-        UserError: a setting names the seed, which would be overwritten.
-    """
+    """Raise a UserError where a setting names the seed: the command runs several seeds of its own."""
     if any(setting.partition("=")[0].strip() == "training.seed" for setting in settings):
         raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
 
 
 def experiment_from(recipe: str, titles: Titles, settings: Iterable[str], seed: int | None = None) -> Experiment:
-    """Return the recipe with the command line's changes; `--set` comes last and wins.
-
-    Raises:
-        UserError: anything that does not fit.
-    """
-    from sevenepochs.recipes.catalog import load_recipe
-
+    """Return the recipe with the command line's changes; `--set` comes last and wins. Raises UserError: no such recipe,
+    corpus or setting, or values that do not fit together."""
     experiment = load_recipe(recipe)
     if titles.corpus is not None:
         experiment = experiment.replace("corpus", titles.config())

@@ -1,4 +1,4 @@
-"""This program as a process: what it is called by, and what is set before it prints or imports anything."""
+"""This program as a process: its name, and what is set before it prints or imports anything."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sevenepochs.errors import UserError
 
 
 def program() -> str:
-    """How this program is called here, for the commands that it prints to be copied: bare where the shell finds it,
-    else the path that it was called by, quoted for a shell."""
+    """Return the program's name for printed commands: bare where the shell finds it, else the quoted path that it was
+    called by."""
     called = sys.argv[0]
     is_found = Path(called).name != "sevenepochs" or shutil.which("sevenepochs") is not None
     return "sevenepochs" if is_found else shlex.quote(called)
@@ -36,8 +36,8 @@ def prepare(*, outlives_output: bool = False) -> None:
     nowhere.
 
     Args:
-        outlives_output: whether the verb goes on, as training does, when its output cannot be written any more. Others
-            end with an error line (a reader that went away is none).
+        outlives_output: whether the verb goes on when its output cannot be written any more, as training does. Others
+            end with an error line, or silently when the reader went away.
     """
     _open_missing()
     sys.stdout = _safe(sys.stdout, is_vital=not outlives_output)
@@ -61,7 +61,7 @@ def _open_missing() -> None:
 
 
 def _safe(stream: TextIO, *, is_vital: bool) -> TextIO:
-    """The stream with letters replaced, and an `_Output` below where its file is an ordinary one."""
+    """The stream with letters replaced, on top of an `_Output` where its file is an ordinary one."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     buffer: Any = stream.buffer
@@ -101,16 +101,13 @@ class _Output(io.FileIO):
             os.close(nowhere)
             if not self._is_vital:
                 if self.fileno() == 1:
-                    self._say(f"output cannot be written any more ({error.strerror}); goes on without\n")
+                    with contextlib.suppress(OSError):
+                        line = f"output cannot be written any more ({error.strerror}); goes on without\n"
+                        os.write(2, line.encode())
                 return len(data)
             if isinstance(error, BrokenPipeError):
                 raise
             raise UserError(f"the output cannot be written ({error.strerror}); send it elsewhere") from None
-
-    @staticmethod
-    def _say(line: str) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, line.encode())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import tempfile
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
-import tyro
+from tyro.conf import arg
 
+from sevenepochs.cli.console import console
 from sevenepochs.cli.options import Folder, OptionalFolder, Positional, RunsFolder
+from sevenepochs.report.build import build_site, find_mystmd, find_node, refuse_foreign
+from sevenepochs.report.inputs import collect
+from sevenepochs.report.pages import write_sources
+from sevenepochs.report.pdf import find_chromium
+from sevenepochs.store.run import find_run
 
 
 def report(
-    inputs: Positional[Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN|RESULT ...")]] = (),
+    inputs: Positional[Annotated[tuple[Path, ...], arg(metavar="RUN|RESULT ...")]] = (),
     out: Folder = Path("build/report"),
     open: bool = False,
     pdf: bool = False,
-    base_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None,
+    base_url: Annotated[str | None, arg(metavar="URL")] = None,
     notebooks: OptionalFolder = None,
     sources: OptionalFolder = None,
     runs: RunsFolder = Path("runs"),
@@ -31,14 +39,6 @@ def report(
         notebooks: Executed notebooks to use instead of the project's own.
         sources: Leave the site's MyST sources here, a new folder: for another theme, or for pages of your own.
     """
-    import tempfile
-
-    from sevenepochs.cli.console import console
-    from sevenepochs.report.build import build_site, find_mystmd, find_node, refuse_foreign
-    from sevenepochs.report.inputs import collect
-    from sevenepochs.report.pages import write_sources
-    from sevenepochs.report.pdf import find_chromium
-
     # What is missing is said before any work.
     find_node()
     find_mystmd()
@@ -47,7 +47,9 @@ def report(
         find_chromium()
     with tempfile.TemporaryDirectory(prefix="sevenepochs-report-") as name:
         scratch = Path(name)
-        results = collect([_located(path, runs) for path in inputs or (Path("results"),)], scratch / "results")
+        # a folder as given, or the run of that name
+        folders = [path if path.exists() else find_run(str(path), runs).path for path in inputs or (Path("results"),)]
+        results = collect(folders, scratch / "results")
         project = sources or scratch / "sources"
         write_sources(results, project, notebooks=notebooks)
         build_site(project, out, base_url=base_url, pdf=pdf)
@@ -56,13 +58,4 @@ def report(
     if pdf:
         console.print(str(out.absolute() / "report.pdf"), soft_wrap=True)
     if open:
-        import webbrowser
-
         webbrowser.open(index.as_uri())
-
-
-def _located(path: Path, runs: Path) -> Path:
-    """A folder as given, or the run of that name."""
-    from sevenepochs.store.run import find_run
-
-    return path if path.exists() else find_run(str(path), runs).path

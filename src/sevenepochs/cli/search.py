@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import tyro
+from tyro.conf import UseAppendAction, arg
 
-from sevenepochs.cli.json_output import print_json
-from sevenepochs.cli.options import Changes, Json, OptionalFolder, Positional, Recipe, Titles
+from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading, print_json
+from sevenepochs.cli.options import Changes, Json, OptionalFolder, Positional, Recipe, Titles, experiment_from
 from sevenepochs.errors import UserError, command
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions.terminal import table
+from sevenepochs.store.run.writer import recipe_label
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from sevenepochs.campaign.search import Trial
 
 Vary = Annotated[
-    tyro.conf.UseAppendAction[tuple[str, ...]],
-    tyro.conf.arg(
+    UseAppendAction[tuple[str, ...]],
+    arg(
         metavar="KEY=LOW..HIGH[:log|:STEP]",
         help="What to vary, instead of width, dropout, the objective's weight, decays and learning rates; "
         "KEY may hold *, or KEY=A,B,C; may be repeated.",
@@ -42,16 +48,8 @@ def search(
         survivors: How many of the best to print as train commands.
         study: Where the study and its runs are (searches/RECIPE by default).
     """
-    import dataclasses
-
     from sevenepochs.campaign.search import Search
-    from sevenepochs.campaign.search import survivors as best_of
     from sevenepochs.campaign.space import default_space, parse_space
-    from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading
-    from sevenepochs.cli.options import experiment_from
-    from sevenepochs.store.run.writer import recipe_label
-    from sevenepochs.training.hooks import Watcher
-    from sevenepochs.training.interrupt import Interrupted
 
     experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     name = recipe_label(recipe)
@@ -74,16 +72,17 @@ def search(
     opened = found.open()
     done = found.trials(opened)
     importances = found.importances(opened)
-    commands = [_command(recipe, titles, changes, trial) for trial in best_of(done, survivors)]
+    best = [trial for trial in done if trial.loss is not None][:survivors]
+    commands = [_command(recipe, titles, changes, trial) for trial in best]
     if json:
         rows = [dataclasses.asdict(trial) for trial in done]
         print_json({"trials": rows, "importances": importances, "survivors": commands})
         return
-    _show(done, importances)
+    _print(done, importances)
+    deviation = command("noise", recipe, "--proxy", "--train", 3)
     console.print(
         "\nTo confirm in full; the best of many trials is partly luck, and two trials that differ by less than four "
-        f"times the proxy's seed deviation ({command('noise', recipe, '--proxy', '--train', 3)}) may differ by chance "
-        "alone:"
+        f"times the proxy's seed deviation ({deviation}) may differ by chance alone:"
     )
     for line in commands:
         console.print(f"  {line}", markup=False, soft_wrap=True)
@@ -95,23 +94,16 @@ def _command(recipe: str, titles: Titles, changes: Changes, trial: Trial) -> str
     return command("train", recipe, *titles.words(), *seed, *(word for each in settings for word in ("--set", each)))
 
 
-def _show(trials: list[Trial], importances: dict[str, float]) -> None:
-    from rich.table import Table
-
-    from sevenepochs.cli.console import console
-    from sevenepochs.metrics import format_metric
-
+def _print(trials: list[Trial], importances: dict[str, float]) -> None:
     if not trials:
         console.print("no trial is finished yet")
         return
-    table = Table(box=None, pad_edge=False)
     keys = list(trials[0].values)
-    for column in ("trial", "exact", *keys):
-        table.add_column(column, justify="right", overflow="fold")
+    listed = table([f">{column}" for column in ("trial", "exact", *keys)], fold=True)
     for trial in trials:
         loss = format_metric("exact_val_loss", trial.loss) if trial.loss is not None else "failed"
-        table.add_row(str(trial.number), loss, *(f"{trial.values[key]:.4g}" for key in keys))
-    console.print(table)
+        listed.add_row(str(trial.number), loss, *(f"{trial.values[key]:.4g}" for key in keys))
+    console.print(listed)
     console.print("exact: on development titles, nats/char", style="dim")
     if importances:
         console.print("\nwhat separates the good trials: " + ", ".join(f"{k} {v:.0%}" for k, v in importances.items()))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import webbrowser
 from typing import Annotated
 
-import tyro
+from tyro.conf import UseAppendAction, arg
 
+from sevenepochs.cli.console import console, note
 from sevenepochs.cli.options import Positional, Runs, Titles
 from sevenepochs.errors import UserError, install
 
-AllowedHosts = Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")]
-
 
 def serve(
-    names: Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="RUN ...")]] = (),
+    names: Positional[Annotated[tuple[str, ...], arg(metavar="RUN ...")]] = (),
     *,
     runs: Runs,
     titles: Titles,
     port: int = 8707,
     host: str = "127.0.0.1",
-    allow_host: AllowedHosts = (),
+    allow_host: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = (),
     open: bool = False,
 ) -> None:
     """Open a web page on runs: type a headline and see what they expect, sample, compare, browse titles and curves.
@@ -28,7 +28,7 @@ def serve(
 
     Args:
         names: Run folders, or how their names begin or end; none for the newest complete ones.
-        port: 0 takes any free one.
+        port: The page's port; 0 takes any free one.
         host: Another address than this machine's own opens the page to the network, without a password; 0.0.0.0 stands
             for all of this machine's addresses.
         allow_host: The name in the browser's address where a proxy stands before the page (JupyterHub, code-server,
@@ -40,43 +40,32 @@ def serve(
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise UserError(f"the page needs {error.name}; install it with: {install('serve')}") from None
-    import webbrowser
+    from sevenepochs.serve import server
 
-    from sevenepochs.cli.console import console, errors
-    from sevenepochs.serve.server import address_for_others, address_of, allowed_hosts, choose_runs, listen, proxy_name
-
-    proxies = [proxy_name(name) for name in allow_host]
-    titles_from = titles.config()
-    chosen = choose_runs(names, runs.folder)
+    proxies = [server.proxy_name(name) for name in allow_host]
+    corpus = titles.config()
+    chosen = server.choose_runs(names, runs.folder)
     runs.import_classes()
-    if titles_from is not None:
-        # read once already: what is wrong with them is said here, and a download is announced here and not begun by a
-        # click on the page
-        titles_from.load(lambda message: errors.print(message, style="dim", markup=False, soft_wrap=True))
-    listener = listen(host, port)
+    if corpus is not None:
+        corpus.load(note)  # now: mistakes end the command, and no click on the page begins a download
+    listener = server.listen(host, port)
     from sevenepochs.ask.model import one_thread
     from sevenepochs.serve.app import create_app
     from sevenepochs.serve.guard import Limits
     from sevenepochs.serve.models import OpenModels
-    from sevenepochs.serve.server import serve_until_stopped
 
     one_thread()
     limits = Limits()
-    app = create_app(
-        OpenModels(chosen, limits), limits, hosts=allowed_hosts(host, listener, proxies), corpus=titles_from
-    )
-    console.print(
-        f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {', '.join(run.name for run in chosen)}", soft_wrap=True
-    )
-    console.print(f"open {address_of(listener)}   (Ctrl-C ends it)", markup=False, soft_wrap=True)
-    if (elsewhere := address_for_others(listener)) is not None:
-        console.print(
-            f"Everybody who can reach this machine can use the page, at {elsewhere}; there is no password.",
-            style="red",
-            markup=False,  # [fd00::1] is no style
-            soft_wrap=True,
-        )
+    hosts = server.allowed_hosts(host, listener, proxies)
+    app = create_app(OpenModels(chosen, limits), limits, hosts=hosts, corpus=corpus)
+    names_of_runs = ", ".join(run.name for run in chosen)
+    console.print(f"{len(chosen)} run{'s' * (len(chosen) != 1)}: {names_of_runs}", soft_wrap=True)
+    address = server.address_of(listener)
+    console.print(f"open {address}   (Ctrl-C ends it)", markup=False, soft_wrap=True)
+    if (elsewhere := server.address_for_others(listener)) is not None:
+        warning = f"Everybody who can reach this machine can use the page, at {elsewhere}; there is no password."
+        console.print(warning, style="red", markup=False, soft_wrap=True)  # [fd00::1] is no style
     if open:
-        webbrowser.open(address_of(listener))
-    serve_until_stopped(app, listener, limits)
+        webbrowser.open(address)
+    server.serve_until_stopped(app, listener, limits)
     console.print("stopped")

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from sevenepochs.cli.options import Changes, Positional, Proxy, Recipe, RunName, Runs, RunsFolder, Titles, Track
+from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table, heading
+from sevenepochs.cli.options import (
+    Changes,
+    Positional,
+    Proxy,
+    Recipe,
+    RunName,
+    Runs,
+    RunsFolder,
+    Titles,
+    Track,
+    experiment_from,
+)
+from sevenepochs.cli.program import is_first_process, program
+from sevenepochs.data.corpus.development import moved
+from sevenepochs.metrics import format_metric
 from sevenepochs.recipes import RECORD_RECIPE
-
-if TYPE_CHECKING:
-    from sevenepochs.store.run import Run
-    from sevenepochs.training.hooks import Watcher
-
-_DEMO = ("demo_sgd", "demo_adamw")
+from sevenepochs.recipes.catalog import load_recipe
+from sevenepochs.store.run import Run
+from sevenepochs.training.hooks import Watcher
+from sevenepochs.training.trackers import Mirror
 
 
 def demo(runs: RunsFolder = Path("runs")) -> None:
     """Train two small recipes on the embedded corpus and compare them with its floor (some minutes)."""
-    from sevenepochs.cli.console import ConsoleWatcher, console, figures_table, heading
-    from sevenepochs.cli.program import program
-    from sevenepochs.metrics import format_metric
-    from sevenepochs.recipes.catalog import load_recipe
     from sevenepochs.training.trainer import run_training
 
-    figures = {}
-    for recipe in _DEMO:
+    figures: dict[str, Any] = {}
+    for recipe in ("demo_sgd", "demo_adamw"):
         experiment = load_recipe(recipe)
         heading(f"{recipe}: {type(experiment.optimizer).__name__}, lr {experiment.optimizer.lr:g}")  # type: ignore[attr-defined]
         run = run_training(experiment, recipe, runs, ConsoleWatcher())
@@ -33,13 +42,10 @@ def demo(runs: RunsFolder = Path("runs")) -> None:
         figures[recipe] = run.summary["figures"]
     heading("both, on the same validation titles")
     console.print(figures_table(figures))
-    last = figures[_DEMO[-1]]
+    excess = format_metric("excess_val_loss", figures["demo_adamw"]["excess_val_loss"], unit=True)
     console.print(
         "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known"
-        " too: the floor."
-        f"\n{_DEMO[-1]} is {format_metric('excess_val_loss', last['excess_val_loss'], unit=True)} above it."
-        " No model that predicts fairly gets below it."
-        "\n\nNext:",
+        f" too: the floor.\ndemo_adamw is {excess} above it. No model that predicts fairly gets below it.\n\nNext:",
         markup=False,
     )
     where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
@@ -65,52 +71,37 @@ def train(
     Several GPUs share each batch with: torchrun --standalone --nproc-per-node N -m sevenepochs train RECIPE
     """
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
-    from sevenepochs.cli.console import ConsoleWatcher
-    from sevenepochs.cli.options import experiment_from
     from sevenepochs.training.trainer import run_training
 
-    watcher = _mirrored(ConsoleWatcher(), track)
+    watcher = _watcher(track)
     experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
-    _report(run_training(experiment, recipe, runs, watcher, changes.settings))
+    _print_figures(run_training(experiment, recipe, runs, watcher, changes.settings))
 
 
-def resume(
-    run: Positional[RunName],
-    *,
-    titles: Titles,
-    runs: Runs,
-    track: Track = None,
-) -> None:
+def resume(run: Positional[RunName], *, titles: Titles, runs: Runs, track: Track = None) -> None:
     """Go on with an interrupted run from its last checkpoint, under torchrun if it began so (see `train`).
 
     --corpus says where the run's titles are now, if they moved.
     """
-    from sevenepochs.cli.console import ConsoleWatcher
-    from sevenepochs.data.corpus.development import moved
     from sevenepochs.experiment import Experiment
     from sevenepochs.training.trainer import resume_training
 
-    titles_from = titles.config()
+    corpus = titles.config()
     found = runs.find(run)
     experiment = Experiment.from_dict(found.config)
-    if titles_from is not None:
-        experiment = experiment.replace("corpus", moved(experiment.corpus, titles_from))
-    _report(resume_training(found, experiment, _mirrored(ConsoleWatcher(), track)))
+    if corpus is not None:
+        experiment = experiment.replace("corpus", moved(experiment.corpus, corpus))
+    _print_figures(resume_training(found, experiment, _watcher(track)))
 
 
-def _mirrored(watcher: Watcher, track: Track) -> Watcher:
-    """The watcher, with a dashboard behind it where one is asked for; one that is not installed is said at once."""
-    from sevenepochs.training.trackers import Mirror
-
-    return watcher if track is None else Mirror(watcher, track)
+def _watcher(track: Track) -> Watcher:
+    """The console's, with a dashboard behind it where one is asked for. Raises at once where that is not installed."""
+    return ConsoleWatcher() if track is None else Mirror(ConsoleWatcher(), track)
 
 
-def _report(run: Run) -> None:
-    from sevenepochs.cli.console import console, duration, figures_table
-    from sevenepochs.cli.program import is_first_process, program
-
+def _print_figures(run: Run) -> None:
     if not is_first_process():
         return
     summary, certificate = run.summary, run.certificate
@@ -118,14 +109,10 @@ def _report(run: Run) -> None:
     console.print(figures_table({"fp32": summary["figures"], "as trained": summary["figures_run_precision"]}))
     if certificate["clean"]:
         console.print("certificate: clean, every rule of the protocol held")
-    else:
-        for rule in certificate["rules"]:
-            if not rule["ok"]:
-                console.print(f"certificate: rule broken: {rule['rule']} ({rule['detail']})", style="red")
-    console.print(
-        f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps; all of it is in {run.path}"
-    )
-    name = run.name if run.path.parent == Path("runs") else run.path
-    console.print(
-        f"look inside: {program()} analyze {shlex.quote(str(name))}", style="dim", markup=False, soft_wrap=True
-    )
+    for rule in certificate["rules"]:
+        if not rule["ok"]:
+            console.print(f"certificate: rule broken: {rule['rule']} ({rule['detail']})", style="red")
+    took = f"{duration(summary['elapsed_seconds'])} for {summary['n_steps']:,} steps"
+    console.print(f"{took}; all of it is in {run.path}")
+    name = shlex.quote(str(run.name if run.path.parent == Path("runs") else run.path))
+    console.print(f"look inside: {program()} analyze {name}", style="dim", markup=False, soft_wrap=True)

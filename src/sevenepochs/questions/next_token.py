@@ -80,10 +80,10 @@ def place_figure(place: Content, run: str | None = None) -> str:
             place of the validation window.
     """
     top, truth = place["top"], place.get("truth")
-    outside = truth and truth["id"] not in [row.get("id") for row in top]
+    outside = truth is not None and truth["id"] not in [row.get("id") for row in top]
     rows = [*top, truth] if outside else top
     labels = [style.token_label(row["token"]) for row in rows]
-    if outside:
+    if truth and outside:
         labels[-1] += f" (rank {truth['rank']:,})"
     colours = [style.ORANGE if truth and row.get("id") == truth["id"] else style.BLUE for row in rows]
     context = " ".join(place["context"].split())

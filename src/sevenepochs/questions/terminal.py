@@ -49,15 +49,20 @@ def surprise_style(bits: float) -> str:
     return next((style for low, style in _SURPRISE if bits >= low), "green")
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], **look: Any) -> Table:
-    """Return a table without borders; `look` goes to rich's Table."""
+def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]] = (), *, fold: bool = False, **look: Any) -> Table:
+    """Return a table without borders; `look` goes to rich's Table.
+
+    Args:
+        fold: whether cells that are too wide go on in the next line; else they are cut.
+    """
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, **look)
     for column in columns:
         if isinstance(column, str):
             column = {"header": column.removeprefix(">"), "justify": "right" if column.startswith(">") else "left"}
-        made.add_column(**{**column, "header": text(column.get("header", ""))})
+        overflow = "fold" if fold else "ellipsis"
+        made.add_column(**{"overflow": overflow, **column, "header": text(column.get("header", ""))})
     for row in rows:
         made.add_row(*map(text, row))
     return made
