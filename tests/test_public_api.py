@@ -7,14 +7,16 @@ import pkgutil
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbclient
 import nbformat
 import pytest
 
 import sevenepochs
-from sevenepochs import api
 from sevenepochs.campaign.proxy import at_proxy_scale
+from sevenepochs.cli.console import watcher_here
+from sevenepochs.recipes.catalog import settings_of
 from sevenepochs.store.results import result_of
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
@@ -48,10 +50,10 @@ def test_the_settings_of_a_run_from_python_make_its_experiment_again():
     experiment = sevenepochs.load_recipe("baseline").replace_all(
         {"optimizer": "optim.adamw:AdamW", "optimizer.lr": 0.5, "model.n_layer": 1, "training.precision": "fp32"}
     )
-    settings = api._settings(experiment)
+    settings = settings_of(experiment)
     again = sevenepochs.load_recipe("baseline").replace_all(dict(s.split("=", 1) for s in settings))
     assert again == experiment and "model.n_layer=1" in settings
-    assert api._settings(sevenepochs.load_recipe("letters")) == []
+    assert settings_of(sevenepochs.load_recipe("letters")) == []
 
 
 def test_an_experiment_at_proxy_scale_is_not_called_like_a_full_one():
@@ -79,18 +81,19 @@ def test_resume_goes_on_by_run_by_folder_and_by_last(tiny, tmp_path):
 @pytest.mark.parametrize(
     ("is_terminal", "is_notebook", "progress", "expected"),
     [
-        (True, False, None, "ConsoleWatcher"),
-        (False, True, None, "_Lines"),
-        (False, False, None, "NoneType"),
-        (False, False, True, "ConsoleWatcher"),
-        (True, False, False, "NoneType"),
-        (False, True, False, "NoneType"),
+        (True, False, None, 15),
+        (False, True, None, 60),
+        (False, False, None, None),
+        (False, False, True, 15),
+        (True, False, False, None),
+        (False, True, False, None),
     ],
 )
 def test_progress_goes_to_terminals_and_notebooks(monkeypatch, is_terminal, is_notebook, progress, expected):
     monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal, raising=False)
-    monkeypatch.setattr(api, "_is_notebook", lambda: is_notebook)
-    assert type(api._watcher(progress)).__name__ == expected
+    shell = SimpleNamespace(**({"kernel": None} if is_notebook else {}))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert getattr(watcher_here(progress), "seconds", None) == expected
 
 
 def test_train_prints_progress_in_a_notebook(tmp_path, monkeypatch):

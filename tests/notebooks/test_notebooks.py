@@ -11,7 +11,6 @@ import jupytext
 import pytest
 
 import sevenepochs
-from sevenepochs import api
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.recipes import configs
@@ -46,7 +45,7 @@ def test_a_notebook_runs_on_a_run_folder_and_shows_what_the_site_would(
 ) -> None:
     target = tmp_path / f"{source.stem}.ipynb"
     execute(source, target, run=str(finished_run.path))
-    story = api.open_story(finished_run.path, SUBJECTS[source.stem])
+    story = sevenepochs.open_story(finished_run.path, SUBJECTS[source.stem])
     drawn = 0
     for cell in cells_of(target):
         label = label_of(cell) if cell["cell_type"] == "code" else None
@@ -97,9 +96,9 @@ def test_a_failing_cell_is_named(tmp_path: Path) -> None:
 def test_train_trains_what_is_missing_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shrink: Callable[[Experiment], Experiment]
 ) -> None:
-    real = api.load_recipe
-    monkeypatch.setattr(api, "load_recipe", lambda name: shrink(real(name)).replace("training.epochs", 1))
-    small = {name: plain_config(api.load_recipe(name).to_dict()) for name in ("demo_sgd", "demo_adamw")}
+    real = sevenepochs.load_recipe
+    monkeypatch.setattr(sevenepochs, "load_recipe", lambda name: shrink(real(name)).replace("training.epochs", 1))
+    small = {name: plain_config(sevenepochs.load_recipe(name).to_dict()) for name in ("demo_sgd", "demo_adamw")}
     monkeypatch.setattr(configs, "_recipes", lambda: small)
     story = sevenepochs.open_story("train demo", "one", runs=tmp_path)
     trained = {run.recipe: run for run in list_runs(tmp_path)}

@@ -8,11 +8,12 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.recipes.configs import changes
 from sevenepochs.recipes.listing import list_recipes
 
 if TYPE_CHECKING:
@@ -45,6 +46,30 @@ def load_recipe(name: str) -> Experiment:
     if not isinstance(experiment, Experiment):
         raise UserError(f"recipe {name!r} returned {type(experiment).__name__}; it must return an Experiment")
     return dataclasses.replace(experiment, recipe=name)
+
+
+def settings_of(experiment: Experiment) -> list[str] | None:
+    """Return the KEY=VALUE that make an experiment of its recipe, as `--set` takes them; None where text cannot."""
+    if experiment.recipe is None:
+        return None
+    try:
+        recipe = load_recipe(experiment.recipe).replace("corpus", experiment.corpus)
+        settings = dict(_as_text(changes(recipe.to_dict(), experiment.to_dict())))
+        is_made = recipe.replace_all(settings) == experiment
+    except UserError:  # at proxy scale, or with a class that another program cannot find by its name
+        return None
+    return [f"{path}={text}" for path, text in settings.items()] if is_made else None
+
+
+def _as_text(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield prefix + key, str(value["kind"])
+            yield from _as_text({k: v for k, v in value.items() if k != "kind"}, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield prefix + key, ",".join(map(str, value))
+        else:
+            yield prefix + key, str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def import_file(path: Path) -> object:
