@@ -81,6 +81,7 @@ What {name} shows.
 def _page() -> str:
     figures = "\n".join(_FIGURE.format(label=label, name=label.replace("_", "-")) for label in LABELS)
     mentions = ", ".join(f"[](#fig-{label.replace('_', '-')})" for label in LABELS)
+    shades = " ".join(f"{{span .nats-{shade}}}`` `Ring` {shade}.5 ``" for shade in range(7))
     return f"""---
 title: Steps
 description: What each step showed
@@ -106,6 +107,18 @@ def rule(step: int) -> float:
 | a | b |
 |:--|--:|
 | one | 2 |
+:::
+
+:::{{div}}
+:class: headlines
+
+Surprise: {shades}
+
+|  | `Ring Doorbell` | nats |
+|---|---|---|
+| `baseline` | {shades} | 9.5 |
+| `a_recipe_of_a_long_name` | {{span .missing}}`missing: not run yet` | - |
+
 :::
 
 A formula, $L = -\\frac1N \\sum \\ln p$ [@efron1979].

@@ -18,8 +18,10 @@ _ELEMENTS = {
     "emphasis": ("em", ""),
     "strong": ("strong", ""),
     "break": ("br", ""),
+    "span": ("span", ""),
     "paragraph": ("p", "\n"),
     "blockquote": ("blockquote", "\n"),
+    "div": ("div", "\n"),
     "thematicBreak": ("hr", "\n"),
     "definitionList": ("dl", "\n"),
     "definitionTerm": ("dt", ""),
@@ -197,14 +199,15 @@ class Renderer:
             parts["thead" if in_head else "tbody"] += tag("tr", "".join(cells))
         head = tag("thead", parts["thead"]) if parts["thead"] else ""
         table = tag("table", head + tag("tbody", parts["tbody"]), id=self._id(node.get("html_id")))
-        # Wide tables scroll in their own box; a box that scrolls must be reachable from the keyboard.
-        return tag("div", table, class_="table-box", tabindex=0, role="region", aria_label="Table") + "\n"
+        # Wide tables scroll in their own box; a box that scrolls must be reachable by keyboard. It is no region: those
+        # are landmarks, which need names of their own.
+        return tag("div", table, class_="table-box", tabindex=0, role="group", aria_label="Table") + "\n"
 
     def _cell(self, cell: Node, scope: str) -> str:
         style = f"align-{cell['align']}" if cell.get("align") else None
-        if not cell.get("header"):
-            return tag("td", self._children(cell), class_=style)
-        return tag("th", self._children(cell), scope=scope if text_of(cell).strip() else None, class_=style)
+        if cell.get("header") and text_of(cell).strip():  # an empty cell heads nothing
+            return tag("th", self._children(cell), scope=scope, class_=style)
+        return tag("td", self._children(cell), class_=style)
 
     # Figures and notebooks
 
