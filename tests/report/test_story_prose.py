@@ -97,13 +97,18 @@ def test_a_config_diff_holds_what_changed_and_nothing_about_the_machine() -> Non
 
 
 def test_negative_results_are_read_from_the_log() -> None:
-    entry = (
-        "### {0}        2026-11-01, r\n\nAsked: is\nit {0}?\n\nExpected: up.\n\nSaw: 1.\n\nSo: `no`.\n\nVerdict: {1}\n"
-    )
-    verdicts = {"A": "loss", "B": "gain", "C": "none", "D": "not run", "E": "level"}
-    found = negatives(["\n## Day\n\n".join(entry.format(*pair) for pair in verdicts.items())])
-    assert [paragraph[:5] for paragraph in found] == ["**A**", "**E**"]
-    assert found[0] == "**A** (2026-11-01, r). Is it A? *Expected:* up. *Measured:* 1. `no`."
+    head = "### {0}        2026-11-01, r{2}"
+    entry = "\n\n".join([head, "Asked: is\nit {0}?", "Expected: up.", "Saw: 1.", "So: `no`.", "Verdict: {1}\n"])
+    entries = [
+        ("A", "loss", ", proxy, seed 1"),
+        ("B", "gain", ""),
+        ("C", "none", ""),
+        ("D", "not run", ", full"),
+        ("E", "level", ", proxy size"),
+    ]
+    found = negatives(["\n## Day\n\n".join(entry.format(*told) for told in entries)])
+    assert found["runs"] == ["**A** (2026-11-01, r, proxy, seed 1). Is it A? *Expected:* up. *Measured:* 1. `no`."]
+    assert [paragraph[:5] for paragraph in found["rest"]] == ["**E**"]
 
 
 def test_every_entry_of_the_log_has_its_parts() -> None:
@@ -117,4 +122,4 @@ def test_every_entry_of_the_log_has_its_parts() -> None:
             assert {"Asked", "Saw", "So"} < set(labels), head
             assert re.fullmatch("Verdict: (gain|level|loss|not run|none)", paragraphs[-1]), head
     told = negatives(log_months().values())
-    assert told and "](" not in "".join(told), "a link of docs/ leads nowhere on the site"
+    assert all(told.values()) and "](" not in str(told), "a link of docs/ leads nowhere on the site"
