@@ -78,6 +78,7 @@ _ALL = [
     Metric("probability", "probability", "%", "of one token under a model", ".2%"),
     Metric("share", "share", "%", "part of a whole", ".1%"),
     Metric("surprisal_bits", "surprisal", "bits", "-log2 of the probability that the truth was given", ".1f"),
+    Metric("surprisal_nats", "surprise", "nats", "-ln of the probability that the truth was given", ".1f"),
     Metric("bits_per_token", "bits/token", "bits/token", "a mean over the tokens of the validation text", ".2f"),
     Metric("nats_per_token", "nats/token", "nats/token", "the same in nats, without dropout", ".2f"),
     Metric("gained_bits", "gained", "bits", "bits that a second run needs less for the same text", "+.1f"),

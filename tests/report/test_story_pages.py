@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
-from sevenepochs.report.pages import PAGES, write_sources
+from sevenepochs.report.pages import write_sources
 from sevenepochs.report.story import Story
 from sevenepochs.report.write_docs import headline, table
 from sevenepochs.store.results import list_results
 from sevenepochs.store.run import Run, RunWriter
 
 ROOT = Path(__file__).parents[2]
+PAGES = [page.stem for page in (ROOT / "site").glob("[!_]*.md")]
 
 
 Copy = Callable[..., Path]
@@ -73,9 +75,73 @@ def test_a_missing_step_says_so_and_how_to_run_it(
     assert "Not run yet" in pages["rope-step"] and "sevenepochs train rope --corpus sample:100" in pages["rope-step"]
     assert "Not run yet" in pages["index"] and "Not run yet" not in pages["optimizer-step"]
     assert "def rope()" in pages["rope-step"], "the code is shown all the same"
+    for page, recipe in {"small-steps": "plateau", "letters": "laptop_letters", "size": "letters"}.items():
+        assert f"sevenepochs train {recipe} --corpus sample:100" in pages[page], page
+    assert "def orthogonalised(" in pages["small-steps"]
     copy_as(story_results / "demo_sgd_sample-100_s1337", story_results, "rope", exact=1.9)
     pages = sources(story_results, tmp_path / "again")
-    assert not any("Not run yet" in text for text in pages.values())
+    assert "Not run yet" not in pages["rope-step"] and "Not run yet" in pages["words"]
+
+
+def test_a_chapter_is_made_of_the_two_runs_that_its_page_names(
+    sources: Sources, published_tiny: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    root = tmp_path / "results"
+    for recipe, exact in {"adamw": 1.6, "laptop": 1.54321, "laptop_words": 1.43211}.items():
+        copy_as(published_tiny, root, recipe, exact=exact)
+    before = sources(root, tmp_path / "before")
+    for text in ("1.5432", "1.4321", "+ model.embedding = word_parts", "falls by 0.1111 nats/char"):
+        assert text in before["words"]
+    assert before["words"].count("| 10 |") == 2, "the ten most probable tokens at two places"
+    assert (tmp_path / "before" / "figures" / "loss-laptop-laptop_words.svg").is_file()
+    assert "| `laptop` | 1.5432 |" in before["title-rows"], "a rung of the table"
+    file = root / "laptop_words_sample-100_s1337" / "result.json"
+    data = json.loads(file.read_text())
+    data["figures"]["exact_val_loss"] = 1.33333
+    file.write_text(json.dumps(data))
+    after = sources(root, tmp_path / "after")
+    assert {"index", "words", "ladder"} <= {page for page in PAGES if before[page] != after[page]}
+    assert "1.3333" in after["words"] and not any("1.4321" in text for text in after.values())
+
+
+def test_a_page_that_names_no_recipe_stops_the_build(story_results: Path, tmp_path: Path) -> None:
+    story = Story.of(collect([story_results], tmp_path / "scratch"))
+    assert story.run("laptop") is None and story.run("one") is not None
+    with pytest.raises(UserError, match="'laptpo'"):
+        story.run("laptpo")
+
+
+def test_five_headlines_are_cut_into_tokens_and_add_up(
+    sources: Sources, story_results: Path, tmp_path: Path, finished_run: Run
+) -> None:
+    page = sources(story_results, tmp_path / "site")["five-headlines"]
+    blocks = page.split("\n|  | ")[1:]
+    assert 0 < len(blocks) <= 5
+    for block, nats in zip(blocks, of_run(finished_run).nats, strict=False):
+        head, _, one, *_ = block.splitlines()
+        pieces = re.findall(r"( ?)\{span \.nats-(\d)\}`+ `(.+?)` +([\d.]+) `+", one)
+        written = "".join(space + text.replace("·", "") for space, _, text, _ in pieces)  # a lone space is a dot
+        assert written.strip() == f"{head.split('`')[1]} <eos>"
+        total = one.rstrip(" |").rpartition("| ")[2]
+        assert one.startswith("| `demo_sgd` |") and float(total) == pytest.approx(nats, abs=0.06)
+        assert {shade for _, shade, _, value in pieces if 4.1 < float(value) < 5.9} <= {"4"}
+
+
+def test_a_headline_of_a_missing_step_says_so(sources: Sources, story_results: Path, tmp_path: Path) -> None:
+    (story_results / "demo_adamw_sample-100_s1337" / "token_losses.npz").unlink()
+    page = sources(story_results, tmp_path / "site")["five-headlines"]
+    table = page.split("\n|  | ")[1].splitlines()
+    assert "missing: losses by token not published" in next(line for line in table if "`demo_adamw`" in line)
+    assert "missing: not run yet" in next(line for line in table if "`laptop`" in line)
+    assert "missing" not in next(line for line in table if "`demo_sgd`" in line)
+
+
+def test_the_ladder_page_has_one_row_per_recipe(
+    sources: Sources, story_results: Path, tmp_path: Path, copy_as: Copy
+) -> None:
+    copy_as(story_results / "demo_sgd_sample-100_s1337", story_results, "demo_sgd", exact=3.41091, seed=1338)
+    ladder = sources(story_results, tmp_path / "site")["ladder"]
+    assert ladder.count("| `demo_sgd` |") == 1 and "| `demo_sgd` | 2 | 3.3109 | 1.0000 |" in ladder
 
 
 def test_a_lone_result_is_a_site_too(sources: Sources, published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:

@@ -7,7 +7,7 @@ get it, so that a notebook runs to its end either way.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
 
@@ -83,12 +83,7 @@ class Chapter:
     @_of_its_run
     def curve(self, run: Published, metric: str = "exact_val_loss") -> Shown:
         """A metric over the steps, with the run before; "train_loss_nats_per_token" for the training loss."""
-        runs = self._beside(run)
-        floor = run.result.figures.floor_val_loss if metric == "exact_val_loss" else None
-        lines = {"floor": floor} if floor is not None else None
-        svg = curves.figure({_called(p): p.curve for p in runs}, metric, lines=lines)
-        last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
-        return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)
+        return loss_curves(self._beside(run), metric)
 
     @_of_its_run
     def ask(self, run: Published, question: str, part: str = "", *, before: bool = False) -> Shown:
@@ -135,7 +130,7 @@ class Chapters:
         parts, before = story.parts, None
         chapters: dict[str, Chapter] = {}
         for part in PARTS:
-            missing = f"{part.title}: not run yet. To run it: {command_for(part, story)}"
+            missing = f"{part.title}: not run yet. To run it: {command_for(part.key, story)}"
             chapters[part.key] = Chapter(part.title, parts[part.key], before, missing)
             before = parts[part.key] or before
         none = "no run of the single track has a clean certificate yet."
@@ -161,7 +156,7 @@ class Chapters:
         return Shown(aligned(rows))
 
     def ladder(self) -> Shown:
-        """What each technique of the ladder gave over the one before it, at the scale at which most were run."""
+        """The ladder: the effect of each technique over the one before it, at the scale at which most were run."""
         rungs = longest(self.story.ladders)
         if not rungs:
             return Shown("No two recipes of the ladder were run on these titles: sevenepochs ladder --dry-run")
@@ -176,13 +171,22 @@ class Chapters:
         return Shown(aligned(where_loss.text(analysed, breakdown)), svg)
 
 
+def loss_curves(runs: Sequence[Published], metric: str = "exact_val_loss") -> Shown:
+    """A metric over the steps of runs, above the floor where their titles have one."""
+    floor = runs[-1].result.figures.floor_val_loss if metric == "exact_val_loss" else None
+    lines = {"floor": floor} if floor is not None else None
+    svg = curves.figure({_called(p): p.curve for p in runs}, metric, lines=lines)
+    last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
+    return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)
+
+
 def cast(story: Story) -> list[Published]:
     """The runs that play a part, each once, in the order of the story."""
     return list({p.result.name: p for p in story.parts.values() if p is not None}.values())
 
 
 def inputs_line(story: Story, origin: str) -> str:
-    """Which results something was made from; the report reads it back to tell whether a notebook is up to date."""
+    """Name the results that something was made from. The report sees by it whether a notebook is stale."""
     named = [f"{key}={f'{p.result.name}@{p.digest}' if p else 'missing'}" for key, p in story.parts.items()]
     return f"inputs ({origin}): {' '.join(named)} all={story.digest}"
 

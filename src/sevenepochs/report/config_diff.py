@@ -1,4 +1,4 @@
-"""The change between two recipes as a reader would write it: the settings that differ, one a line. No torch."""
+"""The change between two recipes as a reader would write it: the settings that differ, one per line. No torch."""
 
 from __future__ import annotations
 

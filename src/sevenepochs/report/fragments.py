@@ -1,8 +1,9 @@
 """Every value that a page may quote, as text. Templates get nothing else, so a number in prose cannot be typed: it is
-looked up here, and a name that does not exist stops the build. Formatting is metrics.py's."""
+looked up here, and a name that does not exist stops the build. metrics.py formats."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sevenepochs.metrics import METRICS, format_metric
@@ -11,7 +12,7 @@ from sevenepochs.questions.figures.style import token_label
 from sevenepochs.questions.next_token import STORY_PLACES
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.story import Part, Story
+from sevenepochs.report.story import Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
 from sevenepochs.store.results import Result
 
@@ -36,13 +37,10 @@ def corpus(story: Story) -> dict[str, str]:
     corpus = story.any.result.corpus
     split = corpus.split
     return {
-        "name": corpus.name,
         "called": _corpus_called(story),
         "n_train": f"{split.n_train:,}",
         "n_validation": f"{split.n_validation:,}",
         "val_chars": f"{split.validation_chars:,}",
-        "train_chars": f"{split.train_chars:,}",
-        "sha256": split.validation_titles_sha256[:12],
     }
 
 
@@ -60,11 +58,6 @@ def run(published: Published) -> dict[str, Any]:
         "minutes": minutes(result),
         "machine": result.machine.words,
         "commit": result.commit_words,
-        "rows": str(facts.rows),
-        "track": str(facts.track),
-        "clean": result.is_clean,
-        "broken": ", ".join(result.broken),
-        "created": result.created_utc[:10],
         "val_loss_step_1": format_metric("exact_val_loss", published.evaluations[0]["exact_val_loss"], unit=True),
         "has_floor": "floor_val_loss" in numbers,
         **numbers,
@@ -81,18 +74,13 @@ def minutes(result: Result) -> str:
     return format_metric("elapsed_minutes", result.facts.elapsed_seconds / 60, unit=True)
 
 
-def change(before: Published, after: Published) -> dict[str, str]:
-    """From one run to another, in exact loss."""
-    old, new = before.result.exact, after.result.exact
-    return {
-        "difference": format_metric("val_loss_difference", new - old, unit=True),
-        "ratio": format_metric("val_loss_ratio", new / old),
-        "word": "lower" if new < old else "higher",
-    }
+def ratio(before: Published, after: Published) -> str:
+    """The exact loss of one run over that of another."""
+    return format_metric("val_loss_ratio", after.result.exact / before.result.exact)
 
 
 def _place_at(published: Published, row: int, position: int) -> dict[str, str] | None:
-    """What a model predicts at one place of the validation stream; None where it was not analysed."""
+    """The prediction at one place of the validation stream; None where it was not analysed."""
     places = published.analyses.get("next_token", {}).get("places", [])
     data = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
     if data is None:
@@ -130,20 +118,11 @@ def tail_drop(story: Story) -> dict[str, Any] | None:
     }
 
 
-def recipe_for(part: Part, story: Story) -> str:
-    """The recipe that plays a part, or that could on the story's titles."""
-    played = story.parts[part.key]
-    if played is not None:
-        return called(played.result)
-    return part.recipes[0] if not story.is_sample else part.recipes[-1]
-
-
-def command_for(part: Part, story: Story) -> str:
-    """What to type for a part that has no run yet, on the story's titles."""
-    recipe = part.recipes[0] if not story.is_sample else part.recipes[-1]
+def command_for(name: str, story: Story) -> str:
+    """The commands for a part or recipe that has no run on the story's titles yet."""
     told = story.any.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
-    return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
+    return f"sevenepochs train {story.recipe(name)} --corpus {source} && sevenepochs publish last"
 
 
 def token(text: str) -> str:
@@ -154,13 +133,13 @@ def token(text: str) -> str:
 def code(text: str) -> str:
     """Text as inline code that survives Markdown: line breaks shown, backticks fenced."""
     shown = text.replace("\n", "\\n").replace("\t", "\\t")
-    fence = "`" * (1 + max((len(run) for run in _backticks(shown)), default=0))
     pad = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
-    return f"{fence}{pad}{shown}{pad}{fence}"
+    return f"{fence(shown)}{pad}{shown}{pad}{fence(shown)}"
 
 
-def _backticks(text: str) -> list[str]:
-    return [run for run in "".join(c if c == "`" else " " for c in text).split()]
+def fence(text: str) -> str:
+    """More backticks than stand in a row anywhere in the text."""
+    return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
 
 
 def _tail(context: str) -> str:

@@ -18,6 +18,8 @@ from sevenepochs.store.publishing import publish
 from sevenepochs.store.results import Result, is_result, list_results
 from sevenepochs.store.run import Run, layout, storage
 from sevenepochs.store.title_losses import TitleLosses
+from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
+from sevenepochs.store.token_losses import TokenLosses
 
 
 def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
@@ -96,6 +98,17 @@ class Published:
     def title_losses(self) -> TitleLosses | None:
         """Losses by title as `Result.title_losses` reads them; None where they were not published."""
         return self.result.title_losses()
+
+    @cached_property
+    def token_losses(self) -> TokenLosses | None:
+        """Losses token by token; None where they were not published.
+
+        Raises:
+            UserError: they are damaged.
+        """
+        assert self.result.path is not None, "read asks for one"
+        file = self.result.path / TOKEN_LOSSES
+        return TokenLosses.read(file) if file.is_file() else None
 
     @cached_property
     def evaluations(self) -> list[dict[str, Any]]:

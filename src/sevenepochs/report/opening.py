@@ -20,25 +20,24 @@ from sevenepochs.store.run import Run
 def open_chapters(
     run: Path | str, subject: str, runs: Path, train: Callable[[str], Run], analyze: Callable[[Run], object]
 ) -> Chapters:
-    """What `sevenepochs.open_story` returns; arguments and errors as there.
+    """Return what `sevenepochs.open_story` does; arguments and errors as there.
 
     Args:
         train: trains a recipe by name into `runs`.
         analyze: leaves the standard analyses in a run's folder.
     """
-    text, cast = str(run), dict[str, str]()
+    text, cast, origin = str(run), dict[str, str](), "train"
     if text in ("train", "train demo"):
-        found = [_newest(recipe, runs) or train(recipe) for recipe in recipes_up_to(subject, demo=text == "train demo")]
-        origin = "train"
+        found = [_newest(recipe, runs) or train(recipe) for recipe in _up_to(subject, is_demo=text == "train demo")]
     elif (Path(run) / "run.json").is_file():
         found, cast = _with_siblings(Run(Path(run)), subject)
         origin = "run"
     else:
-        return chapters_of_results(find_results(text))
+        return _chapters([_results_folder(text)], cast, "results")
     for one in found:
         if "next_token" not in one.analysis_names():
             analyze(one)
-    return chapters_of_runs(found, cast, origin)
+    return _chapters([one.path for one in found], cast, origin)
 
 
 def _newest(recipe: str, runs: Path) -> Run | None:
@@ -51,20 +50,15 @@ def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
     """The run, and the complete runs beside it whose recipes the story knows; what the run plays."""
     own = result_of(run)
     found = {own.name: run}
+    recipes = {recipe for part in PARTS for recipe in part.recipes} - {called(own)}
     for other in finished_runs(run.path.resolve().parent):
-        is_sibling = called(other) in _story_recipes() and called(other) != called(own)
-        if is_sibling and other.titles == own.titles and other.run:
+        if called(other) in recipes and other.titles == own.titles and other.run:
             found[other.name] = other.run
     return list(found.values()), {subject: own.name}
 
 
-def find_results(text: str) -> Path:
-    """A folder of results, or of one: a path; "results" is also looked for one folder up and in the repository that
-    the package was installed from.
-
-    Raises:
-        UserError: there is none.
-    """
+def _results_folder(text: str) -> Path:
+    """A folder as named; "results" is also looked for one folder up and in the package's repository."""
     places = [Path(text)]
     if text == "results":
         places += [Path("..") / text, Path(__file__).parents[3] / text]
@@ -76,54 +70,17 @@ def find_results(text: str) -> Path:
     )
 
 
-def _story_recipes() -> tuple[str, ...]:
-    """Every recipe that plays a part."""
-    return tuple(recipe for part in PARTS for recipe in part.recipes)
-
-
-def recipes_up_to(subject: str, *, demo: bool) -> tuple[str, ...]:
-    """What has to be trained for a chapter: the recipes of the story up to it.
-
-    Raises:
-        UserError: no such chapter.
-    """
+def _up_to(subject: str, *, is_demo: bool) -> list[str]:
+    """The recipes to train for a chapter: those of the story up to it."""
     keys = [part.key for part in PARTS]
     if subject not in (*keys, "best"):
         raise UserError(f"the story has no chapter {subject!r}; it has {', '.join([*keys, 'best'])}")
-    if demo:
-        return tuple(p.recipes[1] for p in PARTS if len(p.recipes) > 1 and _comes_by(p.key, subject, keys))
-    if subject == "best":
-        return (PARTS[0].recipes[0], RECORD_RECIPE)
-    return tuple(p.recipes[0] for p in PARTS if _comes_by(p.key, subject, keys))
+    parts = PARTS if subject == "best" else PARTS[: keys.index(subject) + 1]
+    if is_demo:
+        return [part.recipes[1] for part in parts if part.recipes[1:]]
+    return [PARTS[0].recipes[0], RECORD_RECIPE] if subject == "best" else [part.recipes[0] for part in parts]
 
 
-def chapters_of_results(path: Path) -> Chapters:
-    """The story of published results (or of a folder of them).
-
-    Raises:
-        UserError: there is none, or one is damaged.
-    """
-    with _scratch() as scratch:
-        return Chapters(Story.of(collect([path], Path(scratch))), "results")
-
-
-def chapters_of_runs(runs: Sequence[Run], cast: Mapping[str, str], origin: str) -> Chapters:
-    """The story of complete runs.
-
-    Args:
-        cast: see `Story.of`.
-        origin: "run" or "train".
-
-    Raises:
-        UserError: a run is incomplete or damaged.
-    """
-    with _scratch() as scratch:
-        return Chapters(Story.of(collect([run.path for run in runs], Path(scratch)), cast), origin)
-
-
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="sevenepochs-")
-
-
-def _comes_by(key: str, subject: str, keys: list[str]) -> bool:
-    return subject == "best" or keys.index(key) <= keys.index(subject)
+def _chapters(paths: Sequence[Path], cast: Mapping[str, str], origin: str) -> Chapters:
+    with tempfile.TemporaryDirectory(prefix="sevenepochs-") as scratch:
+        return Chapters(Story.of(collect(paths, Path(scratch)), cast), origin)

@@ -7,9 +7,9 @@ Prose is in the repository's site/ as Jinja templates. What they may say of a ru
 from __future__ import annotations
 
 import json
-import shutil
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,44 +18,22 @@ from sevenepochs.recipes.configs import unchanged
 from sevenepochs.report import fragments, tables
 from sevenepochs.report.bibliography import bibliography
 from sevenepochs.report.cells import CELLS
-from sevenepochs.report.chapter import Chapters
+from sevenepochs.report.chapter import Chapters, loss_curves
 from sevenepochs.report.config_diff import config_diff, n_changes
 from sevenepochs.report.excerpt import excerpt
+from sevenepochs.report.headlines import headlines
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words
+from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words, recipes_table, steps_table
 from sevenepochs.report.negatives import log_months, negatives
 from sevenepochs.report.notebooks import Notebook, read_notebooks, shipped_folder
-from sevenepochs.report.story import PARTS, Story
+from sevenepochs.report.story import Story
 from sevenepochs.report.tail_drop import windows
 from sevenepochs.report.verdict import verdict
 from sevenepochs.report.where_loss import kinds_tables, sentences
 from sevenepochs.store.results import Result
 
-_TITLE = "Seven epochs of headlines"
-_DESCRIPTION = "How low can a small GPT's validation loss go on Hacker News headlines in seven epochs, and why?"
 # The scoring source whose causality check did not see a model that reads its own target (docs/log, 27 November 2026).
 _BLIND_TO_ITS_TARGET = "3c199e90dc1dc9167163262e9343033bd8d7e85ed0d6004ab82e6a73359795dd"
-_FILE_MEANING = {
-    "result.json": "the figures, the resolved config, the machine, the commit and the command",
-    "config.json": "the config alone",
-    "curve.csv": "every evaluation, and some 200 points of the training loss",
-    "certificate.json": "the rules and what was observed",
-    "mainrun.log": "the run in the challenge's own log format",
-}
-PAGES = (
-    "index",
-    "initial-run",
-    "optimizer-step",
-    "rope-step",
-    "ladder",
-    "where-the-loss-is",
-    "what-did-not-work",
-    "metric",
-    "conclusion",
-    "documents",
-    "glossary",
-    "references",
-)
 
 
 def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Path | None = None) -> None:
@@ -78,19 +56,17 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     downloads = {f"downloads/log/{month}.md.txt": text for month, text in log.items()}
     for published in (*story.everything, *story.proxies, *story.elsewhere):
         downloads |= _downloads(published)
-    texts = {f"{page}.md": page_text for page, page_text in _render(templates, story, found, log).items()}
-    texts["myst.yml"] = _myst_yml(story, found)
+    texts = _render(templates, story, found, log)
     texts["references.bib"] = (templates / "references.bib").read_text(encoding="utf-8")
     texts |= {f"notebooks/{notebook.name}.ipynb": notebook.text for notebook in found}
     for name, text in {**texts, **downloads}.items():
         file = target_dir / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="\n")
-    if (templates / "images").is_dir():
-        shutil.copytree(templates / "images", target_dir / "images")
 
 
 def _render(templates: Path, story: Story, notebooks: list[Notebook], log: dict[str, str]) -> dict[str, str]:
+    """The pages, the project file with their order, and the figures that pages ask for, by file."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -102,91 +78,105 @@ def _render(templates: Path, story: Story, notebooks: list[Notebook], log: dict[
         autoescape=False,
     )
     references = (templates / "references.bib").read_text(encoding="utf-8")
-    environment.globals.update(_values(story, notebooks, log, references))
-    rendered = {}
-    for page in PAGES:
+    files: dict[str, str] = {}
+    environment.globals.update(_values(story, notebooks, log, references), **_functions(story, notebooks, files))
+    for template in (*sorted(templates.glob("[!_]*.md")), templates / "myst.yml"):
         try:
-            rendered[page] = environment.get_template(f"{page}.md").render()
+            files[template.name] = environment.get_template(template.name).render()
         except jinja2.TemplateError as error:
-            raise UserError(f"site/{page}.md cannot be filled in: {error}") from None
-    return rendered
+            raise UserError(f"site/{template.name} cannot be filled in: {error}") from None
+    return files
 
 
-def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], references: str) -> dict[str, Any]:
-    """All that templates see: text, tables, and the functions that make directives."""
-    labels = {label: notebook for notebook in notebooks for label in notebook.labels}
+def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -> dict[str, Callable[..., Any]]:
+    """Functions for templates. A run is named by its part or its recipe; figures that are drawn go to `files`."""
+    labels = {label for notebook in notebooks for label in notebook.labels}
+
+    def of(function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function with names where it takes runs."""
+        return lambda *names: function(*(story.run(name) if isinstance(name, str) else name for name in names))
 
     def figure(label: str, caption: str) -> str:
         if label not in labels:
             raise UserError(f"a page embeds the cell {label}, which no notebook has")
-        name = f"fig-{label.replace('_', '-')}"
-        return f":::{{figure}} #{label}\n:label: {name}\n:alt: {CELLS[label].alt}\n\n{caption}\n:::"
+        return _figure(f"#{label}", label, CELLS[label].alt, caption)
+
+    def curve(*names: str, caption: str) -> str:
+        """Loss curves of the runs that there are, where there is one."""
+        runs = {story.recipe(name): run for name in names if (run := story.run(name))}
+        if not runs:
+            return ""
+        file, shown = f"figures/loss-{'-'.join(runs)}.svg", loss_curves(list(runs.values()))
+        files[file] = str(shown.svg)
+        sources = ", ".join(f"[{name}](downloads/{run.result.name}/curve.csv)" for name, run in runs.items())
+        return _figure(file, Path(file).stem, f"Line chart: {shown.text}", f"{caption}\n\nSource: curves of {sources}")
 
     def listing(marker: str, caption: str) -> str:
         return f"```{{code-block}} python\n:caption: {caption}\n\n{excerpt(marker)}\n```"
 
-    def diff(before: str, after: str) -> str:
-        old, new = (story.parts[key] for key in (before, after))
-        assert old is not None and new is not None, "templates ask first"
-        return f"```diff\n{config_diff(old.result.config, new.result.config)}\n```"
-
-    def of(function: Any) -> Any:
-        """A table function that takes keys of parts where it takes runs."""
-        return lambda *keys: function(*(story.parts[key] if isinstance(key, str) else key for key in keys))
+    def rungs(first: str, last: str) -> str:
+        """The ladder between two recipes, where it was run in full."""
+        own = story.ladders.get(story.any.result.titles, [])
+        others = [some for titles, some in story.ladders.items() if titles != story.any.result.titles]
+        return steps_table(own, others, first, last) if longest({"": own}) else ""
 
     return {
-        "rules": fragments.rules(),
-        "corpus": fragments.corpus(story),
-        "is_sample": story.is_sample,
-        **{key: None if p is None else fragments.run(p) for key, p in story.parts.items()},
-        "part": {
-            p.key: {
-                "title": p.title,
-                "recipe": fragments.recipe_for(p, story),
-                "stock": p.recipes[0],
-                "command": fragments.command_for(p, story),
-            }
-            for p in PARTS
-        },
-        "change": lambda a, b: fragments.change(*_both(story, a, b)),
-        "n_changes": lambda a, b: str(n_changes(*(p.result.config for p in _both(story, a, b)))),
+        "run": of(lambda run: fragments.run(run) if run else None),
+        "recipe": story.recipe,
+        "command": lambda name: fragments.command_for(name, story),
         "figure": figure,
+        "curve": curve,
         "listing": listing,
-        "diff": diff,
+        "rungs": rungs,
+        "headlines": lambda *names: headlines(story, names),
+        "ratio": of(fragments.ratio),
+        "diff": of(lambda old, new: f"```diff\n{config_diff(old.result.config, new.result.config)}\n```"),
+        "n_changes": of(lambda old, new: str(n_changes(old.result.config, new.result.config))),
         "figures_table": of(tables.figures),
         "side_by_side": of(tables.side_by_side),
         "top_tokens": of(tables.top_tokens),
         "rules_table": of(tables.rules),
+        "verdict": of(partial(verdict, story)),
+    }
+
+
+def _figure(source: str, name: str, alt: str, caption: str) -> str:
+    return f":::{{figure}} {source}\n:label: fig-{name.replace('_', '-')}\n:alt: {alt}\n\n{caption}\n:::"
+
+
+def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], references: str) -> dict[str, Any]:
+    """Text and tables for templates."""
+    here = [p.result for p in story.everything]
+    published = (*story.everything, *story.proxies, *story.elsewhere)
+    return {
+        "rules": fragments.rules(),
+        "corpus": fragments.corpus(story),
+        "is_sample": story.is_sample,
+        "is_demo": story.is_demo,
+        "repository": _repository(),
+        **{key: None if p is None else fragments.run(p) for key, p in story.parts.items()},
         "tail": fragments.tail_drop(story),
         "tail_table": tables.tail_drop(windows(story.shown)),
-        "verdict": lambda a, b: verdict(story, *_both(story, a, b)),
         "where": sentences(story),
         "loss_tables": kinds_tables(story),
         "certificate_of": story.shown.result.name,
         "certificate_table": tables.rules(story.shown),
         "certificate_is_earlier": (story.shown.certificate.get("scoring") or {}).get("sha256") == _BLIND_TO_ITS_TARGET,
         "references_list": bibliography(references),
-        "file_meaning": _FILE_MEANING,
-        "ladder_table": tables.runs_table(story.everything),
+        "recipes_table": recipes_table(here),
         "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
-        "proxy_words": proxy_words(unchanged(p.result for p in (*story.everything, *story.proxies))),
-        "n_runs": str(len(story.everything)),
-        "elsewhere_table": tables.runs_table(story.elsewhere) if story.elsewhere else "",
+        "proxy_words": proxy_words(unchanged([*here, *(p.result for p in story.proxies)])),
+        "n_runs": str(len(here)),
+        "elsewhere_table": recipes_table(p.result for p in story.elsewhere) if story.elsewhere else "",
         "metrics_table": tables.metrics(),
         "negatives": negatives(log.values()),
         "log_months": list(log),
         "notebooks": [{"name": n.name, "title": n.title, "redrawn": n.redrawn} for n in notebooks],
         "downloads": [
             {"result": p.result.name, "files": sorted(name.rpartition("/")[2] for name in _downloads(p))}
-            for p in (*story.everything, *story.proxies, *story.elsewhere)
+            for p in published
         ],
     }
-
-
-def _both(story: Story, before: str, after: str) -> tuple[Published, Published]:
-    old, new = story.parts[before], story.parts[after]
-    assert old is not None and new is not None, "templates ask first"
-    return old, new
 
 
 def _downloads(published: Published) -> dict[str, str]:
@@ -200,44 +190,10 @@ def _downloads(published: Published) -> dict[str, str]:
     return {**texts, f"{root}/config.json": config}
 
 
-def _myst_yml(story: Story, notebooks: list[Notebook]) -> str:
-    """The project file. The table of contents is the pages' order, the notebooks under one heading."""
-    lines = [
-        "version: 1",
-        "project:",
-        f"  title: {_TITLE}",
-        f"  description: {_DESCRIPTION}",
-        "  license: MIT",
-        "  bibliography:",
-        "    - references.bib",
-        "  numbering:",
-        "    headings: false",
-    ]
-    if repository := repository_url():
-        lines.append(f"  github: {repository}")
-    lines.append("  toc:")
-    for page in PAGES:
-        if page == "documents" and notebooks:
-            lines += ["    - title: Notebooks", "      children:"]
-            lines += [f"        - file: notebooks/{notebook.name}.ipynb" for notebook in notebooks]
-        lines.append(f"    - file: {page}.md")
-    return "\n".join([*lines, "site:", "  title: sevenepochs", ""])
-
-
-def repository_url() -> str | None:
-    """`project.urls.Repository` of the package, or of the pyproject.toml beside it; None until it is published."""
-    from importlib import metadata
-
+def _repository() -> str | None:
+    """The address in the package's metadata; None until there is one."""
     try:
         told = metadata.metadata("sevenepochs").get_all("Project-URL") or []
     except metadata.PackageNotFoundError:
-        told = []
-    for line in told:
-        name, _, url = line.partition(",")
-        if name.strip().lower() == "repository":
-            return url.strip()
-    pyproject = Path(__file__).parents[3] / "pyproject.toml"
-    if pyproject.is_file():
-        urls = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"].get("urls", {})
-        return urls.get("Repository")
-    return None
+        return None
+    return dict(line.split(", ", 1) for line in told).get("Repository")

@@ -1,7 +1,7 @@
-"""Which result plays which part: the stock run, the optimizer step, the RoPE step, and the best one.
+"""The results by their parts in the story (stock run, optimizer step, RoPE step, best run) and by their recipes.
 
-All parts stand on the same validation titles; results on other titles are kept apart and never compared with them,
-those of the same corpus at proxy scale included.
+All of them stand on the same validation titles. Results on other titles are kept apart and never compared with these;
+so are results of the same corpus at proxy scale.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sevenepochs.comparison.noise import SeedNoise, read_noises
 from sevenepochs.comparison.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
-from sevenepochs.recipes.listing import LADDER
+from sevenepochs.recipes.listing import LADDER, list_recipes
 from sevenepochs.report.inputs import Published
 from sevenepochs.store.choosing import official_first, record
 from sevenepochs.store.results import Result
@@ -43,6 +43,7 @@ PARTS = (
     Part("one", "Step one", ("adamw", "demo_adamw")),
     Part("two", "Step two", ("rope",)),
 )
+_REAL, _DEMO = ({part.recipes[i] for part in PARTS if part.recipes[1:]} for i in (0, 1))
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,14 @@ class Story:
         published = sorted((Published.read(result) for result in results), key=lambda p: p.result.name)
         by_titles: dict[str, list[Published]] = {}
         for one in published:
-            by_titles.setdefault(titles_sha256(one), []).append(one)
+            by_titles.setdefault(one.result.titles, []).append(one)
         chosen = min(by_titles.values(), key=_told_last)
         given = {key: p for key, name in (cast or {}).items() for p in published if p.result.name == name}
         if given:
-            chosen = by_titles[titles_sha256(next(iter(given.values())))]
+            chosen = by_titles[next(iter(given.values())).result.titles]
         parts = _cast(chosen)
         falling = sorted(chosen, key=lambda p: (-p.result.exact, p.result.name))
-        others = [p for p in published if titles_sha256(p) != titles_sha256(chosen[0])]
+        others = [p for p in published if p.result.titles != chosen[0].result.titles]
         corpus = full_corpus(chosen[0].result)
         proxies = tuple(p for p in others if p.result.is_proxy and full_corpus(p.result) == corpus)
         return cls(
@@ -102,6 +103,29 @@ class Story:
             proxies,
             tuple(p for p in others if p not in proxies),
         )
+
+    def run(self, name: str) -> Published | None:
+        """Return the run of a part, or of a recipe (the official seed's before others); None where it is missing."""
+        return self.parts[name] if name in self.parts else _of_recipe(self.recipe(name), self.everything)
+
+    def recipe(self, name: str) -> str:
+        """Return the recipe of a part, which is the demo's in a story of the demo, or the recipe of that name.
+
+        Raises:
+            UserError: there is neither such a part nor such a recipe.
+        """
+        for part in PARTS:
+            if part.key == name:
+                return part.recipes[-1 if self.is_demo else 0]
+        if name not in {recipe.name for recipe in list_recipes()}:
+            raise UserError(f"a page names {name!r}, which is neither a part of the story nor a recipe")
+        return name
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the demo's recipes play: they do where their runs are, and on generated titles without others."""
+        played = {called(p.result) for p in self.parts.values() if p is not None}
+        return not played & _REAL and (bool(played & _DEMO) or self.is_sample)
 
     @property
     def any(self) -> Published:
@@ -132,7 +156,7 @@ class Story:
 
     @cached_property
     def digest(self) -> str:
-        """What tells two stories with the same parts apart, 12 hex digits: of what `ladders` and `everything` hold."""
+        """12 hex digits that tell stories with the same parts apart: a hash of what `ladders` and `everything` hold."""
         named = [f"{p.result.name}@{p.digest}" for p in (*self.everything, *self.proxies)]
         return hashlib.sha256("\n".join([*named, *map(repr, self.noises)]).encode()).hexdigest()[:12]
 
@@ -149,37 +173,26 @@ class Story:
         return self.any.result.corpus.kind == "sample"
 
 
-def titles_sha256(published: Published) -> str:
-    """What must agree for two losses to be comparable."""
-    return published.result.titles
-
-
 def _cast(group: list[Published]) -> dict[str, Published | None]:
     """Who plays each part: a run of one of its recipes, with that recipe's configuration. The demo's runs play only
     where no real one does, because a step is told as the change from the run before it."""
-    real = {recipe for part in PARTS for recipe in part.recipes[:1] if len(part.recipes) > 1}
-    is_demo = not any(called(p.result) in real for p in group)
+    is_demo = not any(called(p.result) in _REAL for p in group)
     return {part.key: _of_recipe(part.recipes[-1] if is_demo else part.recipes[0], group) for part in PARTS}
 
 
-def _of_recipe(recipe: str, group: list[Published]) -> Published | None:
-    seeds = [p.result for p in group if called(p.result) == recipe]
-    return _published(group, official_first(seeds)[0]) if seeds else None
+def _of_recipe(recipe: str, group: Sequence[Published]) -> Published | None:
+    return _first_of(official_first(p.result for p in group if called(p.result) == recipe), group)
 
 
 def _told_last(group: list[Published]) -> tuple[int, bool, int, str]:
     """Sorts groups of results on the same titles, the story's own first; proxies are it only where nothing else is."""
-    return -_n_parts(group), group[0].result.is_proxy, -len(group), group[0].result.name
-
-
-def _n_parts(group: list[Published]) -> int:
-    return sum(published is not None for published in _cast(group).values())
+    n_parts = sum(published is not None for published in _cast(group).values())
+    return -n_parts, group[0].result.is_proxy, -len(group), group[0].result.name
 
 
 def _best(group: list[Published]) -> Published | None:
-    seeds = record(p.result for p in group)
-    return _published(group, seeds[0]) if seeds else None
+    return _first_of(record(p.result for p in group), group)
 
 
-def _published(group: list[Published], result: Result) -> Published:
-    return next(p for p in group if p.result is result)
+def _first_of(results: list[Result], group: Sequence[Published]) -> Published | None:
+    return next((p for p in group if p.result is results[0]), None) if results else None

@@ -6,7 +6,7 @@ import re
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
-from sevenepochs.report.fragments import minutes, token
+from sevenepochs.report.fragments import token
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.tail_drop import Window
 
@@ -43,28 +43,6 @@ def side_by_side(before: Published, after: Published) -> str:
         if all(name in one for one in values)
     ]
     return table(["", *(f"`{called(result)}`" for result in results)], rows)
-
-
-def runs_table(published: tuple[Published, ...]) -> str:
-    """Return one row per run in the order given, each with its difference from the run above it."""
-    results = [one.result for one in published]
-    rows = [
-        [
-            f"`{called(result)}`",
-            str(result.seed),
-            format_metric("exact_val_loss", result.exact),
-            "" if above is None else format_metric("val_loss_difference", result.exact - above.exact),
-            format_metric("val_loss_ratio", result.exact / results[0].exact),
-            format_metric("official_val_loss", result.figures.official_val_loss),
-            format_metric("parameters", result.facts.parameters),
-            minutes(result),
-            str(result.facts.track),
-            "clean" if result.is_clean else f"broken: {', '.join(result.broken)}",
-        ]
-        for above, result in zip([None, *results], results, strict=False)
-    ]
-    head = ["recipe", "seed", "exact", "from the row above", "of the first row", "official 64x128", "parameters"]
-    return table([*head, "time", "track", "certificate"], rows)
 
 
 def top_tokens(before: Published | None, after: Published, row: int, position: int) -> str:

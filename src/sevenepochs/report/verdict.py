@@ -1,4 +1,4 @@
-"""What a comparison of two recipes is worth, in words: paired title by title and seed by seed where that was published,
+"""A comparison of two recipes in words: paired title by title and seed by seed where that was published,
 and never more certain than the runs allow. No torch."""
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ def verdict(story: Story, before: Published, after: Published) -> str:
     groups = {recipe_key(g.results[0]): g for g in groups_to_compare(with_losses)}
     first, second = (groups[recipe_key(p.result)] for p in (before, after))
     pair = pair_groups(first, second, story.losses_of, story.noises)
-    return f"{moved} {_drawn_again(pair.own_rows)} In one line: {pair.verdict.words}."
+    stock = ""
+    if pair.stock_rows and not pair.own_are_stock:
+        difference = format_metric("val_loss_difference", pair.stock_rows.value)
+        stock = f" With the titles cut into the stock rows for both, the difference is {difference}."
+    return f"{moved} {_drawn_again(pair.own_rows)}{stock} In one line: {pair.verdict.words}."
 
 
 def _drawn_again(difference: PairedDifference) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called
 from sevenepochs.report import tables
@@ -17,8 +15,8 @@ _RARE = ("times_0", "times_1_to_9", "times_10_to_99")  # kinds of analysis.where
 
 
 def sentences(story: Story) -> dict[str, str] | None:
-    """What stands beside the figures: `runs` that they show, and a sentence each on `position` and `frequency` for the
-    last run of the story; None where no run was published with the analysis."""
+    """Return the text beside the figures: `runs` that they show, and a sentence each on `position` and `frequency` for
+    the last run of the story; None where no run was published with the analysis."""
     analysed = [p for p in cast(story) if "where_loss" in p.analyses]
     if not analysed:
         return None
@@ -27,11 +25,12 @@ def sentences(story: Story) -> dict[str, str] | None:
     first, others = by_place[0], by_place[1:]
     rare = [p for p in by_count if p["name"] in _RARE]
     name = f"`{called(last.result)}`"
+    later = sum(p["nats"] for p in others) / sum(p["n_tokens"] for p in others)
     return {
         "runs": f"Runs: {', '.join(called(p.result) for p in analysed)}.",
         "position": (
-            f"For {name}, the first token of a title costs {_nats(first)} and makes up {_share([first])} of the whole"
-            f" loss; all later ones cost {_mean(others)} on average."
+            f"For {name}, the first token of a title costs {_nats(first['nats_per_token'])} and makes up"
+            f" {_share([first])} of the whole loss; all later ones cost {_nats(later)} on average."
         ),
         "frequency": (
             f"Tokens that occur fewer than 100 times in training are {_share(rare, 'n_tokens', by_count)} of the tokens"
@@ -59,7 +58,7 @@ def kinds_tables(story: Story) -> str:
             if inside.any():
                 share = format_metric("share", float(first.n_chars[inside].sum() / first.n_chars.sum()))
                 cells = [
-                    format_metric("exact_val_loss", _ratio(losses.nats, losses.n_chars, inside))
+                    format_metric("exact_val_loss", losses.nats[inside].sum() / losses.n_chars[inside].sum())
                     if name in losses.groupings
                     else "-"
                     for _, losses in runs
@@ -74,19 +73,10 @@ def _parts(published: Published, breakdown: str) -> list[dict[str, Any]]:
     return list(next(b for b in content["tokens"] if b["name"] == breakdown)["parts"])
 
 
-def _nats(part: dict[str, Any]) -> str:
-    return format_metric("nats_per_token", part["nats_per_token"], unit=True)
-
-
-def _mean(parts: list[dict[str, Any]]) -> str:
-    mean = sum(p["nats"] for p in parts) / sum(p["n_tokens"] for p in parts)
-    return format_metric("nats_per_token", mean, unit=True)
+def _nats(per_token: float) -> str:
+    return format_metric("nats_per_token", per_token, unit=True)
 
 
 def _share(parts: list[dict[str, Any]], key: str = "share", of: list[dict[str, Any]] | None = None) -> str:
     total = sum(p[key] for p in of) if of is not None else 1.0
     return format_metric("share", sum(p[key] for p in parts) / total)
-
-
-def _ratio(nats: np.ndarray, n_chars: np.ndarray, inside: np.ndarray) -> float:
-    return float(nats[inside].sum() / n_chars[inside].sum())

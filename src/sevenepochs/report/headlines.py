@@ -1,0 +1,98 @@
+"""Five headlines through the story: the first validation titles, each token shaded by its surprise, a row per step.
+
+A result keeps the loss of every validation token (`store/token_losses.py`) and how many bytes each token stands for.
+The titles themselves are read from the story's two places, whose context begins with the first titles. No torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect
+from collections.abc import Sequence
+
+import numpy as np
+
+from sevenepochs.metrics import format_metric
+from sevenepochs.protocol.budget import EOS
+from sevenepochs.questions.terminal import visible
+from sevenepochs.report.fragments import code, fence
+from sevenepochs.report.inputs import Published
+from sevenepochs.report.story import Story
+from sevenepochs.report.tables import table
+from sevenepochs.store.token_losses import TokenLosses
+
+_N_TITLES = 5
+_SHADES = (0.5, 1, 2, 4, 6, 8)  # nats at which a darker shade begins; site.css has one class more: nats-0 to nats-6
+
+
+def headlines(story: Story, names: Sequence[str]) -> str:
+    """A table per title and in it a row per part or recipe, one that is missing included; "" without titles.
+
+    Raises:
+        UserError: published losses by token are damaged, or a name is none of the story's.
+    """
+    titles = _titles(story)
+    if not titles:
+        return ""
+    steps = {name: story.run(name) for name in names}
+    tokens = {name: _tokens(run, titles) if run else None for name, run in steps.items()}
+    bounds = [f"{low:g} to {high:g}" for low, high in itertools.pairwise((0, *_SHADES))]
+    legend = " ".join(_shaded(bound, shade) for shade, bound in enumerate([*bounds, f"{_SHADES[-1]:g} and more"]))
+    blocks = [f"Surprise of a token in nats: {legend}"]
+    for number, title in enumerate(titles):
+        rows = []
+        for name, run in steps.items():
+            cut, total = "", "-"
+            if run is None or (found := tokens[name]) is None:
+                cut = f"{{span .missing}}`missing: {'not run yet' if run is None else 'losses by token not published'}`"
+            else:
+                cut = "".join(itertools.starmap(_token, found[number]))
+                total = format_metric("surprisal_nats", sum(nats for _, nats in found[number]))
+            rows.append([f"`{story.recipe(name)}`", cut, total])
+        blocks.append(table(["", code(title.strip()), "nats"], rows))
+    return "\n\n".join([":::{div}\n:class: headlines", *blocks, ":::"])
+
+
+def _titles(story: Story) -> list[str]:
+    """The first validation titles as the tokenizers see them, with the space before each."""
+    contexts = [place["context"] for p in story.everything for place in _places(p)]
+    return max(contexts, key=len, default="").split(EOS)[:-1][:_N_TITLES]  # the last one is cut off
+
+
+def _places(published: Published) -> list[dict[str, str]]:
+    places: list[dict[str, str]] = published.analyses.get("next_token", {}).get("places", [])
+    return places
+
+
+def _tokens(published: Published, titles: Sequence[str]) -> list[list[tuple[str, float]]] | None:
+    """Each title's tokens with their surprise in nats, the closing `<eos>` included; None where the result has no
+    losses by token, or its tokens' bytes are not the titles' (a tokenizer that changes text)."""
+    losses = published.token_losses
+    if losses is None:
+        return None
+    ends = np.flatnonzero(losses.n_bytes == 0)[: len(titles)]
+    starts = [0, *(ends[:-1] + 1)]
+    found = [_cut(losses, title, start, end) for title, start, end in zip(titles, starts, ends, strict=True)]
+    return found if all(found) else None
+
+
+def _cut(losses: TokenLosses, title: str, start: int, end: int) -> list[tuple[str, float]]:
+    """One title's tokens, which stand at `start` to `end` of the stream; none where their bytes are not its bytes."""
+    text = title.encode()
+    places = [0, *np.cumsum(losses.n_bytes[start:end]).tolist()]
+    if places[-1] != len(text):
+        return []
+    pieces = [text[a:b].decode(errors="backslashreplace") for a, b in itertools.pairwise(places)]
+    return list(zip([*pieces, EOS], (-losses.log_probs[start : end + 1]).tolist(), strict=True))
+
+
+def _token(text: str, nats: float) -> str:
+    space = " " if text.startswith(" ") or text == EOS else ""
+    told = f"{code(visible(text.strip(' ') or text))} {format_metric('surprisal_nats', nats)}"
+    return space + _shaded(told, bisect(_SHADES, nats))
+
+
+def _shaded(content: str, shade: int) -> str:
+    marks = fence(content)
+    pad = " " if content.startswith("`") else ""
+    return f"{{span .nats-{shade}}}{marks}{pad}{content}{pad}{marks}"
