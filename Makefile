@@ -20,7 +20,7 @@ help: ## this list
 	@echo 'Next, once `make demo` has installed everything:'
 	@sed 's|^  sevenepochs|  $(BIN)/sevenepochs|' src/sevenepochs/cli/next_steps.txt
 
-demo: $(STAMP) ## train two recipes for seven epochs on the embedded corpus and compare them (3 to 14 minutes)
+demo: $(STAMP) ## train three small models on the embedded corpus and show how low they get (some minutes)
 	@$(BIN)/sevenepochs demo
 
 download: $(STAMP) ## the challenge's titles, 426 MB from the Hugging Face hub
@@ -29,7 +29,7 @@ download: $(STAMP) ## the challenge's titles, 426 MB from the Hugging Face hub
 train: $(STAMP) ## the record recipe under the rules, on the challenge's titles (ARGS="rope --seed 3" for another)
 	@$(BIN)/python train.py $(ARGS)
 
-test: $(STAMP) ## the tests, under 10 minutes
+test: $(STAMP) ## the tests, some minutes
 	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal
 
 # The load test comes last and by itself: it prints times, which others would disturb and a worker process would hide.

@@ -1,6 +1,9 @@
 """The oracle of the whole pipeline: on titles whose distribution is known, training comes close to the floor, and no
 trained model gets below it by more than chance."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sevenepochs.data.corpus.sample import SampleCorpus
@@ -29,8 +32,10 @@ def test_a_model_that_learns_the_tiny_grammar_stops_at_its_floor(tiny, tmp_path)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("recipe", ["demo_sgd", "demo_adamw"])
-def test_the_demos_models_stay_above_the_floor(recipe, tmp_path):
+@pytest.mark.parametrize("recipe", ["demo_sgd", "demo_adamw", "demo_record"])
+def test_the_demos_models_stay_above_the_floor_and_end_where_the_readme_says(recipe, tmp_path):
     experiment = load_recipe(recipe)
     excess, error = excess_and_standard_error(run_training(experiment, recipe, tmp_path), experiment)
     assert -4 * error < excess
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert excess == pytest.approx(float(re.search(rf"^{recipe} .* ([0-9.]+)$", readme, re.MULTILINE)[1]), rel=0.1)

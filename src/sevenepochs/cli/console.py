@@ -119,11 +119,14 @@ def watcher_here(progress: bool | None) -> hooks.Watcher | None:
 
 
 class ConsoleWatcher(hooks.Watcher):
-    """A live bar on a terminal, elsewhere a line every `seconds`."""
+    """A live bar on a terminal, elsewhere a line every `seconds`; a line per evaluation unless told otherwise."""
 
-    def __init__(self, seconds: float = _PLAIN_SECONDS, out: Console | None = None) -> None:
+    def __init__(
+        self, seconds: float = _PLAIN_SECONDS, out: Console | None = None, *, lists_evaluations: bool = True
+    ) -> None:
         self.seconds = seconds
         self._out = console if out is None else out
+        self._lists_evaluations = lists_evaluations
         self._plan: hooks.Plan | None = None
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -167,6 +170,8 @@ class ConsoleWatcher(hooks.Watcher):
 
     def evaluated(self, step: int, figures: dict[str, float | None]) -> None:
         self._exact = figures["exact_val_loss"]
+        if not self._lists_evaluations:
+            return
         shown = "  ".join(f"{METRICS[name].label} {format_metric(name, value)}" for name, value in figures.items())
         self._out.print(f"[dim]step {step:>5}[/dim]  {shown}  [dim]nats/char[/dim]", soft_wrap=True)
 

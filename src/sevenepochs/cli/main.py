@@ -32,7 +32,6 @@ GROUPS = {
 VERBS = [verb for verbs in GROUPS.values() for verb in verbs]
 # verb -> (module of cli/, function) where these have other names
 _PLACES = {
-    "demo": ("train", "demo"),
     "predict": ("look", "predict"),
     "sample": ("look", "sample"),
     "inside": ("look", "inside"),

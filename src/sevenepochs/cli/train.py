@@ -1,12 +1,11 @@
-"""`demo`, `train` and `resume`."""
+"""`train` and `resume`."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
 
-from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table, heading
+from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table
 from sevenepochs.cli.options import (
     Changes,
     Positional,
@@ -21,40 +20,10 @@ from sevenepochs.cli.options import (
 )
 from sevenepochs.cli.program import is_first_process, program
 from sevenepochs.data.corpus.development import moved
-from sevenepochs.metrics import format_metric
 from sevenepochs.recipes import RECORD_RECIPE
-from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trackers import Mirror
-
-
-def demo(runs: RunsFolder = Path("runs")) -> None:
-    """Train two small recipes on the embedded corpus and compare them with its floor (some minutes)."""
-    from sevenepochs.training.trainer import run_training
-
-    figures: dict[str, Any] = {}
-    for recipe in ("demo_sgd", "demo_adamw"):
-        experiment = load_recipe(recipe)
-        heading(f"{recipe}: {type(experiment.optimizer).__name__}, lr {experiment.optimizer.lr:g}")  # type: ignore[attr-defined]
-        run = run_training(experiment, recipe, runs, ConsoleWatcher())
-        assert run.summary is not None, "training returns complete runs only"
-        figures[recipe] = run.summary["figures"]
-    heading("both, on the same validation titles")
-    console.print(figures_table(figures))
-    excess = format_metric("excess_val_loss", figures["demo_adamw"]["excess_val_loss"], unit=True)
-    console.print(
-        "\nThe titles come from a grammar whose probabilities are known, so the least possible loss on them is known"
-        f" too: the floor.\ndemo_adamw is {excess} above it. No model that predicts fairly gets below it.\n\nNext:",
-        markup=False,
-    )
-    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    for what, command in (
-        ("what it expects after a beginning", f'predict last --text "Show HN: A"{where}'),
-        ("change one thing; then runs and compare", "train demo_adamw --set optimizer.lr=4e-3"),
-        ("what a full-size run takes here", "show adamw --corpus sample"),
-    ):
-        console.print(f"  {what}\n    {program()} {command}", markup=False, soft_wrap=True)
 
 
 def train(
