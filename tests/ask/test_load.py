@@ -55,7 +55,7 @@ def test_an_incomplete_run_has_no_weights_yet(tmp_path):
         from sevenepochs.store.run import Run
 
         incomplete = Run(writer.path)
-        with pytest.raises(UserError, match=r"\(running\) no weights.*wait"):
+        with pytest.raises(UserError, match=r"\(running\).*no weights.*wait"):
             Model.load(incomplete)
     with pytest.raises(UserError, match=rf"has no weights yet; resume it: sevenepochs resume {incomplete.path}"):
         Model.load(incomplete)

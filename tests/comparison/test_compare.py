@@ -10,10 +10,9 @@ import pytest
 from scipy import stats
 
 from sevenepochs.comparison.compare import Group, by_recipe, groups_to_compare, pair_groups
-from sevenepochs.comparison.ladder import ladder, mean_losses
+from sevenepochs.comparison.ladder import ladder, mean_losses, proxy_check
 from sevenepochs.comparison.noise import SeedNoise, noise_for, read_noises, seed_noise, store
 from sevenepochs.comparison.paired_parts import by_kind
-from sevenepochs.comparison.proxy_check import proxy_check
 from sevenepochs.errors import UserError
 from sevenepochs.report.ladder_table import log_entries, rows
 from sevenepochs.store.facts import ResultFacts

@@ -20,13 +20,11 @@ def case(finished_run: Run) -> Case:
 
 
 def test_every_breakdown_adds_up_to_the_exact_loss(case: Case) -> None:
-    found = where_loss.analyze(
-        case.log_probs_N, case.where, case.rows, case.data.tokenizer, case.train_counts_V, case.breakdowns
-    )
+    found = where_loss.compute(case)
     assert case.run.summary is not None
     exact = case.run.summary["figures"]["exact_val_loss"]
     assert found["exact_val_loss"] == pytest.approx(exact, rel=1e-12)
-    assert len(found["tokens"]) == 4 and len(found["titles"]) == len(case.breakdowns)
+    assert len(found["tokens"]) == 4 and len(found["titles"]) == 7
     for breakdown in found["tokens"] + found["titles"]:
         parts = breakdown["parts"]
         assert sum(part["contribution"] for part in parts) == pytest.approx(exact, rel=1e-6), breakdown["name"]

@@ -72,7 +72,6 @@ class Prefix:
 
     @property
     def n_bytes(self) -> int:
-        """Memory of the keys and values."""
         return self.cache.n_bytes
 
     def first(self, n_tokens: int) -> Prefix:
@@ -119,7 +118,6 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The run's."""
         return self.run.name
 
     @property
@@ -262,9 +260,8 @@ class Model:
         for context in contexts:
             self.check_fits(context)
         rows = [self._row(context)[0] for context in contexts]
-        x_RT = self._padded(rows)
         with torch.inference_mode():
-            trace = self.network.trace(x_RT)
+            trace = self.network.trace(self._padded(rows))
         found = []
         for r, ids_T in enumerate(rows):
             T = len(ids_T)

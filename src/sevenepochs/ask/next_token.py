@@ -1,8 +1,7 @@
 """The most probable next tokens: after any text, at every token of a title, or at a place of the validation text; and
 one title under two runs.
 
-The story's chart is a place (B, T): row B of the first stock validation window 64x128, context tokens 0..T inclusive,
-prediction of token T+1. The stock model answers `<eos>` everywhere, which its loss alone does not tell.
+A place is (B, T): row B of the first stock validation window 64x128, context tokens 0..T inclusive, prediction of T+1.
 
 T position in the context, V vocabulary.
 """

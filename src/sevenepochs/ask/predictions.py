@@ -1,7 +1,6 @@
 """A model's predictions along the validation stream, each reduced to five numbers. No torch.
 
-The collapse check and the calibration need whole distributions, 16,000 numbers per token, which nobody keeps. One pass
-reads the very rows that the exact metric was computed with.
+The collapse check and the calibration need whole distributions, which are too large to keep (16,000 numbers per token).
 
 R rows, T positions in a row, N targets of the stream, V vocabulary. Bits, not nats.
 """

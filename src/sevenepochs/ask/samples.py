@@ -22,7 +22,6 @@ from sevenepochs.errors import UserError
 
 MAX_SAMPLES = 1000
 _ROWS_AT_ONCE = 50
-_MOST_TOKENS = 100  # headlines have at most some 80 characters
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Drawing:
     temperature: float = 0.8
     top_k: int | None = 40
     seed: int = 1
-    max_tokens: int = _MOST_TOKENS
+    max_tokens: int = 100  # headlines have at most some 80 characters
 
     def __post_init__(self) -> None:
         check_range("temperature", self.temperature, 0.0, 10.0)

@@ -15,9 +15,8 @@ from sevenepochs.cli.options import Folders, Json, Positional, Proxy, Settings, 
 from sevenepochs.comparison import noise as seed_noises
 from sevenepochs.comparison.compare import by_recipe
 from sevenepochs.comparison.find import finished_runs, published_results, select
+from sevenepochs.comparison.ladder import ProxyCheck, plain_name, proxy_checks
 from sevenepochs.comparison.ladder import ladder as line_up
-from sevenepochs.comparison.ladder import plain_name
-from sevenepochs.comparison.proxy_check import ProxyCheck, proxy_checks
 from sevenepochs.comparison.title_losses import title_losses
 from sevenepochs.errors import UserError, nearest
 from sevenepochs.metrics import format_metric

@@ -1,7 +1,11 @@
-"""Runs side by side, and recipes paired on the same validation titles (docs/comparing.md). No torch.
+"""Runs side by side, recipes paired on the same validation titles, and whether a difference counts. No torch.
 
 Only runs on the same validation titles are ranked against each other. Runs of one recipe with one configuration are
 one group, its seeds; each group is paired with the first one, seed by seed.
+
+The rule (docs/comparing.md): a difference counts when at least three pairs of seeds give an interval over titles and
+seeds that excludes 0; of fewer pairs, when the interval over titles excludes 0 and the difference is larger than four
+times the seed deviation, measured on at least three seeds. All else is no claim, and the sentence says what is missing.
 """
 
 from __future__ import annotations
@@ -9,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sevenepochs.comparison.noise import SeedNoise, noise_for
+from sevenepochs.comparison.noise import SEEDS_TO_CLAIM, SeedNoise, noise_for
 from sevenepochs.comparison.paired import PairedDifference, paired_difference
-from sevenepochs.comparison.verdict import Verdict, verdict
 from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes.configs import called
 from sevenepochs.store.choosing import by_titles, recipe_key
 from sevenepochs.store.results import Result
 from sevenepochs.store.title_losses import TitleLosses
+
+DEVIATIONS_TO_CLAIM = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,18 @@ class Group:
     @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(result.seed for result in self.results)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`winner`: the better recipe where the difference counts, else None. `words`: one line for people."""
+
+    winner: str | None
+    words: str
+
+    @property
+    def counts(self) -> bool:
+        return self.winner is not None
 
 
 @dataclass(frozen=True)
@@ -187,3 +205,41 @@ def pair_groups(
 def _under_stock_rows(losses: list[TitleLosses]) -> list[TitleLosses]:
     """Losses under stock rows, of those that were scored so."""
     return [TitleLosses(one.nats_stock_rows, one.n_chars) for one in losses if one.nats_stock_rows is not None]
+
+
+def verdict(first: str, second: str, difference: PairedDifference, noise: SeedNoise | None) -> Verdict:
+    """Return the claim that may be made about `second` against `first`."""
+    if difference.identical:
+        return Verdict(None, f"{second} and {first} are identical, title by title")
+    is_seeded = difference.n_pairs >= SEEDS_TO_CLAIM
+    # two pairs say next to nothing about seeds (t with one degree of freedom); their deviation is measured elsewhere
+    interval = difference.widest if is_seeded else difference.over_titles
+    if interval is None:
+        return Verdict(None, "no difference can be claimed: one title says nothing about others")
+    better, worse = (second, first) if difference.value < 0 else (first, second)
+    size = format_metric("val_loss_half_width", abs(difference.value))
+    half_width = format_metric("val_loss_half_width", interval.half_width, unit=True)
+    amount = f"by {size} ± {half_width}"
+    note = _seeds_note(difference, noise)
+    if not interval.excludes_zero:
+        return Verdict(None, f"no difference can be claimed: {better} is lower {amount}{note}")
+    change = abs(difference.value)
+    is_large = noise is not None and noise.n >= SEEDS_TO_CLAIM and change > DEVIATIONS_TO_CLAIM * noise.sd > 0
+    if is_seeded or is_large:
+        return Verdict(better, f"{better} is better than {worse} {amount}{note}")
+    return Verdict(None, f"no claim yet: {better} is lower {amount}{note}")
+
+
+def _seeds_note(difference: PairedDifference, noise: SeedNoise | None) -> str:
+    """The uncertainty that the interval leaves out when fewer than three seeds were paired."""
+    if difference.n_pairs >= SEEDS_TO_CLAIM:
+        return f" ({difference.n_pairs} seeds)"
+    if difference.n_pairs == 1:
+        covers = "one seed each: the interval covers titles, not seeds"
+    else:
+        covers = f"{difference.n_pairs} seeds, of which {SEEDS_TO_CLAIM} are needed: the interval covers titles alone"
+    if noise is None:
+        return f"; {covers}, and how far seeds move it is not measured (sevenepochs noise)"
+    deviation = format_metric("seed_deviation", noise.sd)
+    times = f", the difference is {abs(difference.value) / noise.sd:.1f} times that" if noise.sd > 0 else ""
+    return f"; {covers}; seeds move the loss by {deviation} (sd of {noise.n} seeds of {noise.recipe}){times}"

@@ -53,7 +53,7 @@ def by_kind(first: Sequence[TitleLosses], second: Sequence[TitleLosses]) -> list
     """
     groupings, chars_n = first[0].groupings or second[0].groupings, first[0].n_chars
     nats_n = np.mean([b.nats - a.nats for a, b in zip(first, second, strict=True)], axis=0)
-    level = _simultaneous(sum(len(grouping.kinds) for grouping in groupings.values()))
+    level = 1 - (1 - LEVEL) / max(1, sum(len(grouping.kinds) for grouping in groupings.values()))
     parts = []
     for grouping in groupings.values():
         for index, kind in enumerate(grouping.kinds):
@@ -85,7 +85,7 @@ def by_place(pair: Pair, titles: Sequence[str]) -> list[Part]:
             raise UserError("losses by token are in run folders only; name runs, not published results")
         sums.append(_by_place(b.run, titles) - _by_place(a.run, titles))
     nats_nP = np.mean(sums, axis=0)
-    intervals = linear_intervals(nats_nP, chars_n, _simultaneous(len(labels)))
+    intervals = linear_intervals(nats_nP, chars_n, 1 - (1 - LEVEL) / len(labels))
     n_titles = [int((chars_n - len(EOS) > edge).sum()) for edge in edges]
     values_P = nats_nP.sum(axis=0) / chars_n.sum()
     return [
@@ -116,10 +116,6 @@ def _by_place(run: Run, titles: Sequence[str]) -> np.ndarray:
         )
     flat = np.bincount(owner_N * n_places + place_N, weights=-log_probs_N, minlength=len(titles) * n_places)
     return flat.reshape(len(titles), n_places)
-
-
-def _simultaneous(n_parts: int) -> float:
-    return 1 - (1 - LEVEL) / max(n_parts, 1)
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> float | None:

@@ -66,9 +66,9 @@ def figure(content: Content, run: str | None = None) -> str:
         high = [max(0.0, row["interval"][1] - row["accuracy"]) for row in bins]
         look = {"color": BLUE, "marker": "o", "capsize": 3, "linewidth": 1.4}
         axes.errorbar(confidence, right, yerr=[low, high], label="best token right (95 % interval)", **look)
-        axes.set(ylim=(0, 1.03), ylabel="share right")  # a whole marker at 1
         axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
-        axes.set_title("Calibration of the best token" + (f": {run}" if run else ""))
+        title = "Calibration of the best token" + (f": {run}" if run else "")
+        axes.set(ylim=(0, 1.03), ylabel="share right", title=title)  # a whole marker at 1
         lows, ns = ([row[key] for row in content["bins"]] for key in ("low", "n"))
         width = content["bins"][0]["high"] - content["bins"][0]["low"]
         counts.bar(lows, ns, width * 0.94, align="edge", color=SKY)
@@ -78,9 +78,8 @@ def figure(content: Content, run: str | None = None) -> str:
         counts.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         counts.minorticks_off()
         counts.set(ylabel="tokens", xlabel="probability of the best token", xlim=(0, 1))
-        error, accuracy, sure = (
-            percent(content[key]) for key in ("expected_calibration_error", "accuracy", "confidence")
-        )
+        keys = ("expected_calibration_error", "accuracy", "confidence")
+        error, accuracy, sure = (percent(content[key]) for key in keys)
         over = f"over {len(content['bins'])} bins; right {accuracy}, sure {sure} on average"
         note(counts, f"expected calibration error {error} {over}")
 

@@ -11,7 +11,6 @@ import numpy as np
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.predictions import Predictions, Progress, predict_stream
 from sevenepochs.data.corpus.base import CorpusConfig
-from sevenepochs.data.titles import Breakdown, break_down
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data
 from sevenepochs.protocol.rows import Rows
@@ -65,16 +64,6 @@ class Case:
     def where(self) -> Targets:
         """The title that each target belongs to."""
         return targets(self.ids_N, self.model.eos_id, self.data.split.validation)
-
-    @cached_property
-    def breakdowns(self) -> tuple[Breakdown, ...]:
-        """Kinds of the validation titles."""
-        return break_down(self.data.split.validation, self.data.split.train)
-
-    @cached_property
-    def train_counts_V(self) -> np.ndarray:
-        """How often each token occurs in the training stream."""
-        return np.bincount(self.data.train_ids, minlength=self.model.vocab_size)
 
     @cached_property
     def pairs(self) -> PairTable:

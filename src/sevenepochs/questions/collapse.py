@@ -51,7 +51,6 @@ VERDICTS = {
     "uses_context": "uses its context",
 }
 FLAGGED = frozenset({"frequency_alone", "same_everywhere", "no_gain"})
-N_TOKENS_SHOWN = 20
 
 
 def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenize
     verdict = judge(figures)
     top, top_counts = np.unique(observed.top_N, return_counts=True)
     most = np.lexsort((top, -top_counts))[:5]
-    shown = np.argsort(-frequencies_V, kind="stable")[:N_TOKENS_SHOWN]
+    shown = np.argsort(-frequencies_V, kind="stable")[:20]
     validation_V = np.bincount(ids_N, minlength=len(frequencies_V)) / len(ids_N)
     of_tokens = {"frequency": frequencies_V, "mean_probability": mean_V, "validation_share": validation_V}
 

@@ -112,9 +112,8 @@ def _words_figure(content: Content) -> str:
         axes.set_title(f"The {len(words)} most frequent words of the training titles")
         axes.set_xlabel("occurrences, upper and lower case together")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        style.note(
-            axes, f"{content['n_titles']:,} titles; <eos> is {style.percent(content['eos_share'])} of the tokens"
-        )
+        eos = style.percent(content["eos_share"])
+        style.note(axes, f"{content['n_titles']:,} titles; <eos> is {eos} of the tokens")
 
     return style.draw(build, 1.4 + style.ROW_IN * len(words), f"Bar chart of the {len(words)} most frequent words")
 

@@ -16,24 +16,13 @@ from sevenepochs.questions.question import Content
 
 _SHADES = " ░▒▓█"
 _PANEL_COLUMNS = 4
-_MOST_TOKEN_COLUMNS = 12
 
 
 def attention_figure(found: Content, shown: Sequence[tuple[int, int]]) -> str:
     """Return the SVG of `attention_maps`. `shown`: the (layer, head) pairs to draw, from 1."""
     heads = {f"layer {layer}, head {head}": found["weights"][layer - 1][head - 1] for layer, head in shown}
-    return heads_figure(found["tokens"], heads, f"Attention: {found['run']}")
-
-
-def heads_figure(tokens: Sequence[str], heads: Mapping[str, Any], title: str = "Attention") -> str:
-    """Return the SVG of attention weights.
-
-    Args:
-        tokens: the T tokens of the context, first to last.
-        heads: by label, e.g. "layer 3, head 1": weights (T, T), row t over the positions that position t may look at;
-            the rest is left blank.
-    """
-    labels = [token_label(token, 14) for token in tokens]
+    title = f"Attention: {found['run']}"
+    labels = [token_label(token, 14) for token in found["tokens"]]
     columns = min(_PANEL_COLUMNS, len(heads))
     rows = -(-len(heads) // columns)
     several = len(heads) > 1
@@ -182,7 +171,7 @@ def time_figure(found: Content) -> str:
 
 def time_view(found: Content) -> terminal.View:
     """Return a row per snapshot: the title's bits and, where they fit, each token's by surprise; else a bar."""
-    tokens = found["tokens"] if len(found["tokens"]) <= _MOST_TOKEN_COLUMNS else []
+    tokens = found["tokens"] if len(found["tokens"]) <= 12 else []
     highest = max(row["surprisal_bits"] for row in found["steps"]) or 1.0
 
     def cells(row: Content) -> list[terminal.Cell]:

@@ -97,7 +97,12 @@ def figure(content: Content, run: str | None = None) -> str:
 
     def build(figure: style.Figure) -> None:
         lens, shares, distances = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.4, 1))
-        _losses(lens, [row["nats_per_token"] for row in content["lens"]])
+        losses = [row["nats_per_token"] for row in content["lens"]]
+        lens.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
+        for place in enumerate(losses):
+            style.label(lens, format_metric("nats_per_token", place[1]), place, 0, 6, ha="center", va="baseline")
+        lens.set(ylim=(0, 1.18 * max(losses)), ylabel="loss (nats/token)", title="What the answer of each layer loses")
+        lens.legend(**_BESIDE)
         for key, name, colour, marker, shift in _SHARES:
             percents = [[100 * share for share in row] for row in heads[key]]
             _heads(shares, percents, shift, color=colour, marker=marker, label=name)
@@ -120,14 +125,6 @@ def figure(content: Content, run: str | None = None) -> str:
         )
 
     return style.draw(build, 7.4, "Loss of the logit lens after each layer, and where and how far back each head looks")
-
-
-def _losses(axes: style.Axes, losses: Sequence[float]) -> None:
-    axes.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
-    for layer, loss in enumerate(losses):
-        style.label(axes, format_metric("nats_per_token", loss), (layer, loss), 0, 6, ha="center", va="baseline")
-    axes.set(ylim=(0, 1.18 * max(losses)), ylabel="loss (nats/token)", title="What the answer of each layer loses")
-    axes.legend(**_BESIDE)
 
 
 def _heads(axes: style.Axes, values_LH: Sequence[Sequence[float]], shift: float, **look: Any) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sevenepochs.questions.case import Case
 
 STORY_PLACES = ((0, 10), (0, 80))
-_FILE = f"{layout.ANALYSIS}/next_token.json"
 
 
 def compute(case: Case) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def published_places(folder: Path) -> list[tuple[int, int, int]]:
 
 
 def _places(folder: Path) -> list[dict[str, Any]]:
-    file = folder / _FILE
+    file = folder / layout.ANALYSIS / "next_token.json"
     if not file.is_file():
         return []
     with storage.damage(file, "analyse or publish the run again"):
@@ -80,11 +79,11 @@ def place_figure(place: Content, run: str | None = None) -> str:
             place of the validation window.
     """
     top, truth = place["top"], place.get("truth")
-    outside = truth is not None and truth["id"] not in [row.get("id") for row in top]
-    rows = [*top, truth] if outside else top
+    rows = [*top, truth] if truth and truth["id"] not in [row.get("id") for row in top] else top
+    outside = len(rows) > len(top)
     labels = [style.token_label(row["token"]) for row in rows]
-    if truth and outside:
-        labels[-1] += f" (rank {truth['rank']:,})"
+    if outside:
+        labels[-1] += f" (rank {rows[-1]['rank']:,})"
     colours = [style.ORANGE if truth and row.get("id") == truth["id"] else style.BLUE for row in rows]
     context = " ".join(place["context"].split())
     context = context if len(context) <= _CONTEXT_CHARS else "…" + context[-_CONTEXT_CHARS + 1 :]
@@ -236,11 +235,7 @@ def title_view(found: Content) -> terminal.View:
 
 def two_runs_view(found: Content) -> terminal.View:
     """Return a row per stretch of text, the bits of both runs, and what the second one gained; then the totals."""
-    first, second = found["runs"]
     largest = max(abs(row["gained_bits"]) for row in found["segments"]) or 1.0
-
-    def number(name: str, footer: str) -> terminal.Column:
-        return {"header": name, "justify": "right", "footer": footer}
 
     def cells(row: Content) -> list[terminal.Cell]:
         bits = [format_metric("surprisal_bits", bits) for bits in row["bits"]]
@@ -248,15 +243,15 @@ def two_runs_view(found: Content) -> terminal.View:
         gained = format_metric("gained_bits", row["gained_bits"])
         return [terminal.visible(row["text"]), *bits, gained, (bar, "green" if row["gained_bits"] > 0 else "red")]
 
-    gained = first["surprisal_bits"] - second["surprisal_bits"]
-    columns: list[terminal.Column] = [
-        {"header": "text", "footer": "in all"},
-        number("run 1 bits", format_metric("surprisal_bits", first["surprisal_bits"])),
-        number("run 2 bits", format_metric("surprisal_bits", second["surprisal_bits"])),
-        number("run 2 gained", format_metric("gained_bits", gained, unit=True)),
-        "",
-    ]
-    names = terminal.text(f"run 1: {first['run']}\nrun 2: {second['run']}")
+    first, second = (run["surprisal_bits"] for run in found["runs"])
+    totals = {
+        "run 1 bits": format_metric("surprisal_bits", first),
+        "run 2 bits": format_metric("surprisal_bits", second),
+        "run 2 gained": format_metric("gained_bits", first - second, unit=True),
+    }
+    numbers = ({"header": name, "justify": "right", "footer": total} for name, total in totals.items())
+    columns: list[terminal.Column] = [{"header": "text", "footer": "in all"}, *numbers, ""]
+    names = terminal.text("\n".join(f"run {number}: {run['run']}" for number, run in enumerate(found["runs"], start=1)))
     rows = map(cells, found["segments"])
     return terminal.table(columns, rows, show_footer=True, title=names, title_justify="left")
 

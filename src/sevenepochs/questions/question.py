@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from sevenepochs.questions.case import Case
 
-Content = Mapping[str, Any]
-"""An answer, as analysis/<name>.json holds it."""
+Content = Mapping[str, Any]  # an answer, as analysis/<name>.json holds it
 
 
 @dataclass(frozen=True)

@@ -7,37 +7,30 @@ from collections.abc import Callable, Iterable, Sequence
 from sevenepochs.ask.predictions import Progress
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError, nearest
-from sevenepochs.questions.calibration import CALIBRATION
-from sevenepochs.questions.collapse import COLLAPSE
-from sevenepochs.questions.data import DATA, TOKEN_FREQUENCY
-from sevenepochs.questions.layers import LAYERS
-from sevenepochs.questions.memorisation import MEMORISATION
-from sevenepochs.questions.next_token import NEXT_TOKEN
+from sevenepochs.questions import calibration, collapse, data, layers, memorisation, next_token, samples, where_loss
 from sevenepochs.questions.question import Question
-from sevenepochs.questions.samples import SAMPLES
-from sevenepochs.questions.where_loss import EXTREME_TITLES, WHERE_LOSS
 from sevenepochs.store.run import Run, write_analysis
 
 QUESTIONS: dict[str, Question] = {
     question.name: question
     for question in (
-        DATA,
-        TOKEN_FREQUENCY,
-        NEXT_TOKEN,
-        WHERE_LOSS,
-        EXTREME_TITLES,
-        MEMORISATION,
-        COLLAPSE,
-        CALIBRATION,
-        SAMPLES,
-        LAYERS,
+        data.DATA,
+        data.TOKEN_FREQUENCY,
+        next_token.NEXT_TOKEN,
+        where_loss.WHERE_LOSS,
+        where_loss.EXTREME_TITLES,
+        memorisation.MEMORISATION,
+        collapse.COLLAPSE,
+        calibration.CALIBRATION,
+        samples.SAMPLES,
+        layers.LAYERS,
     )
 }
 """In the order in which they are answered and shown."""
 
 
-def register(question: Question) -> Question:
-    """Add a question, so that `analyze`, `publish`, the report and the notebooks ask it too; return it.
+def register(question: Question) -> None:
+    """Add a question, so that `analyze`, `publish`, the report and the notebooks ask it too.
 
     Raises:
         UserError: another question has its name.
@@ -45,7 +38,6 @@ def register(question: Question) -> Question:
     if question.name in QUESTIONS:
         raise UserError(f"there is a question {question.name!r} already; choose another name")
     QUESTIONS[question.name] = question
-    return question
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -85,23 +85,18 @@ def figure(content: Content, run: str | None = None) -> str:
 
     def build(figure: style.Figure) -> None:
         copied, lengths = figure.subplots(1, 2)
-        model, people = content["copied"], content["copied_by_people"]
-        _dots(
-            copied,
-            [f"{model['n_titles']:,} drawn", f"{people['n_titles']:,} validation\ntitles"],
-            [100 * row["share"] for row in (model, people)],
-            [[100 * end for end in row["interval"]] for row in (model, people)],
-            [f"{row['n']:,}: {style.percent(row['share'])}" for row in (model, people)],
-        )
+
+        def share(of: Content, who: str) -> tuple[str, float, Sequence[float], str]:
+            text = f"{of['n']:,}: {style.percent(of['share'])}"
+            return f"{of['n_titles']:,} {who}", 100 * of["share"], [100 * end for end in of["interval"]], text
+
+        _dots(copied, [share(content["copied"], "drawn"), share(content["copied_by_people"], "validation\ntitles")])
         copied.set(title="Training titles word for word", xlabel="share of titles (%)")
-        means = [content["mean_chars"], content["training_mean_chars"]]
-        _dots(
-            lengths,
-            [drawn, f"{content['n_training_titles']:,} training\ntitles"],
-            means,
-            [content["mean_chars_interval"], [means[1], means[1]]],
-            [format_metric("chars_per_title", mean) for mean in means],
-        )
+        mean, training = content["mean_chars"], content["training_mean_chars"]
+        texts = [format_metric("chars_per_title", value) for value in (mean, training)]
+        of_training = f"{content['n_training_titles']:,} training\ntitles"
+        rows = [(drawn, mean, content["mean_chars_interval"]), (of_training, training, (training, training))]
+        _dots(lengths, [(*row, text) for row, text in zip(rows, texts, strict=True)])
         lengths.set(title="Mean length", xlabel="characters a title")
         style.heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
         style.note(
@@ -113,24 +108,18 @@ def figure(content: Content, run: str | None = None) -> str:
     return style.draw(build, 3.4, f"Share of {drawn} titles that are training titles, and their mean length")
 
 
-def _dots(
-    axes: style.Axes,
-    labels: Sequence[str],
-    values: Sequence[float],
-    intervals: Sequence[Sequence[float]],
-    texts: Sequence[str],
-) -> None:
-    """Draw the model's value above that of people, with intervals; markers differ as colours do."""
+def _dots(axes: style.Axes, rows: Sequence[tuple[str, float, Sequence[float], str]]) -> None:
+    """Draw the model's value above that of people: name, value, interval and text. Markers differ as colours do."""
     looks = ((style.BLUE, "o", "this model"), (style.ORANGE, "s", "people"))
-    for place, ((colour, marker, who), value, (low, high)) in enumerate(zip(looks, values, intervals, strict=True)):
+    for place, ((colour, marker, who), (_, value, (low, high), text)) in enumerate(zip(looks, rows, strict=True)):
         # rounding may leave an end of the interval on the wrong side of the value
         error = [[max(0.0, value - low)], [max(0.0, high - value)]]
         axes.errorbar(value, place, xerr=error, color=colour, marker=marker, capsize=3, linestyle="none", label=who)
-        style.label(axes, texts[place], (max(value, high), place), 6)
-    style.name_rows(axes, labels)
-    axes.set_ylim(len(labels) - 0.3, -0.6)
-    widest = max(high for _, high in intervals)
-    axes.set_xlim(-0.03 * widest, 1.6 * widest)  # a whole marker at 0, and room for the numbers
+        style.label(axes, text, (max(value, high), place), 6)
+    style.name_rows(axes, [name for name, *_ in rows])
+    widest = max(interval[1] for _, _, interval, _ in rows)
+    # a whole marker at 0, and room for the numbers
+    axes.set(ylim=(len(rows) - 0.3, -0.6), xlim=(-0.03 * widest, 1.6 * widest))
 
 
 def view(content: Content) -> terminal.View:

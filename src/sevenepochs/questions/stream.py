@@ -52,16 +52,6 @@ def targets(ids_N: np.ndarray, eos_id: int, titles: Sequence[str]) -> Targets:
     return Targets(ids_N, title_N, np.arange(len(ids_N)) - first_of_title[title_N] + 1, titles)
 
 
-def frequencies(train_ids: np.ndarray, vocab_size: int) -> np.ndarray:
-    """Probability of each token by its training count, half a count added to every token: fp64 (V,), none is 0.
-
-    The half is Jeffreys' prior; with a million training tokens it moves nothing but the tokens never seen.
-    """
-    counts_V = np.bincount(train_ids, minlength=vocab_size) + 0.5
-    frequencies_V: np.ndarray = counts_V / counts_V.sum()
-    return frequencies_V
-
-
 @dataclass(frozen=True)
 class PairTable:
     """Token pairs of the training stream, smoothed with the frequencies as Witten and Bell do (1991, "The
@@ -70,7 +60,8 @@ class PairTable:
 
         p(b | a) = (n(ab) + t(a) f(b)) / (n(a) + t(a)).
 
-    No parameter is tuned. `keys` are the sorted pairs, a times V plus b.
+    No parameter is tuned. `keys` are the sorted pairs, a times V plus b. `frequencies_V` are the training counts, half
+    a count added to every token so that none is 0 (Jeffreys' prior).
     """
 
     frequencies_V: np.ndarray
@@ -83,9 +74,10 @@ class PairTable:
     def count(cls, train_ids: np.ndarray, vocab_size: int, eos_id: int) -> PairTable:
         """Count a stream that is taken to follow one `<eos>`."""
         before_N = _before(train_ids, eos_id)
+        counts_V = np.bincount(train_ids, minlength=vocab_size) + 0.5
         keys, counts = np.unique(before_N * vocab_size + train_ids, return_counts=True)
         return cls(
-            frequencies(train_ids, vocab_size),
+            counts_V / counts_V.sum(),
             keys,
             counts,
             np.bincount(before_N, minlength=vocab_size),

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.data.titles import Breakdown, Kind
+from sevenepochs.data.titles import Kind, break_down
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.protocol.budget import char_count
@@ -24,27 +24,18 @@ from sevenepochs.questions.figures.style import PALETTE, Figure, draw, heading, 
 from sevenepochs.questions.question import Content, Question
 from sevenepochs.questions.stream import Targets
 
+if TYPE_CHECKING:
+    from sevenepochs.questions.case import Case
+
 N_EXTREMES = 10  # titles on either end that are published, by number
 N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
 _POSITION_EDGES = (2, 3, 4, 5, 6, 8, 11, 16)  # first position (from 1) of each part but the first
 _COUNT_EDGES = (1, 10, 100, 1_000, 10_000)
 _CONTEXT_EDGES = (2, 4, 8, 16, 32, 64, 128)
-_EXTREMES_SHOWN = 5
 
 
-def analyze(
-    log_probs_N: np.ndarray,
-    where: Targets,
-    rows: Rows,
-    tokenizer: Tokenizer,
-    train_counts_V: np.ndarray,
-    breakdowns: Sequence[Breakdown],
-) -> dict[str, Any]:
+def compute(case: Case) -> dict[str, Any]:
     """Return the exact loss, and each breakdown with its parts.
-
-    Args:
-        log_probs_N: ln p of each target, as the exact metric has them.
-        breakdowns: of the validation titles, from `data.titles.break_down`.
 
     Returns:
         `exact_val_loss`, `n_tokens`, `n_titles`, `n_chars`; `tokens` and `titles`: breakdowns (`name`, `label`,
@@ -53,7 +44,7 @@ def analyze(
         `n_titles`, `n_chars`, `nats_per_char` (over the part's own characters). `worst` and `best`: indices of titles
         with their loss.
     """
-    nats_N = -log_probs_N
+    data, where, nats_N = case.data, case.where, -case.log_probs_N
     n_chars = char_count(where.titles)
     total = math.fsum(nats_N)
 
@@ -69,11 +60,12 @@ def analyze(
                 part |= {"n_titles": int((of_title == i).sum()), "n_chars": chars, "nats_per_char": nats / chars}
             yield part
 
-    part_N = parts_of_tokens(tokenizer)[where.ids_N]
+    part_N = parts_of_tokens(data.tokenizer)[where.ids_N]
+    train_counts_V = np.bincount(data.train_ids, minlength=data.tokenizer.vocab_size)
     count_N = np.searchsorted(_COUNT_EDGES, train_counts_V[where.ids_N], side="right")
-    count_N[where.ids_N == tokenizer.eos_id] = len(_COUNT_EDGES) + 1
+    count_N[where.ids_N == data.tokenizer.eos_id] = len(_COUNT_EDGES) + 1
     position_N = np.searchsorted(_POSITION_EDGES, where.position_N, side="right")
-    context_N = np.searchsorted(_CONTEXT_EDGES, _context_lengths(rows, len(nats_N)), side="right")
+    context_N = np.searchsorted(_CONTEXT_EDGES, _context_lengths(case.rows, len(nats_N)), side="right")
     count_kinds = (*_ranges(_COUNT_EDGES, "times", first=0), Kind("eos", "<eos>"))
     tokens = (
         ("position", "place of the token in its title", _ranges(_POSITION_EDGES, "token", first=1), position_N),
@@ -91,9 +83,9 @@ def analyze(
         ],
         "titles": [
             {"name": b.name, "label": b.label, "parts": list(parts(b.kinds, b.of_title[where.title_N], b.of_title))}
-            for b in breakdowns
+            for b in break_down(where.titles, data.split.train)
         ],
-        **extremes(log_probs_N, where, N_EXTREMES),
+        **extremes(case.log_probs_N, where, N_EXTREMES),
     }
 
 
@@ -194,16 +186,17 @@ def figure(content: Content, run: str | None, part: str) -> str:
                 ground = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}  # the dotted line ends at it
                 label(axes, format_metric(metric, kind[key]), (kind[key], place), 3, fontsize=8.5, bbox=ground)
             shares.barh(places, [100 * kind["share"] for kind in kinds], **look)
-            mean = runs[name]["exact_val_loss"]
+            of_run, mean = runs[name], runs[name]["exact_val_loss"]
             if key == "nats_per_token":
-                mean *= runs[name]["n_chars"] / runs[name]["n_tokens"]
+                mean = mean * of_run["n_chars"] / of_run["n_tokens"]
             axes.axvline(mean, color=look["color"], linewidth=1, linestyle=":")
         name_rows(axes, labels)
         shares.grid(visible=False, axis="y")
-        axes.set_xlim(0, 1.17 * max(kind[key] for b in breakdowns.values() for kind in b["parts"]))
         for panel in (axes, shares):
             panel.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"loss (nats per {'character' if key == 'nats_per_char' else 'token'})")
+        most = max(kind[key] for b in breakdowns.values() for kind in b["parts"])
+        unit = "nats per character" if key == "nats_per_char" else "nats per token"
+        axes.set(xlim=(0, 1.17 * most), xlabel=f"loss ({unit})")
         shares.set_xlabel("share of all nats (%)")
         # over the whole width: long labels leave the axes little
         heading(figure, f"Loss by {what}" + (f": {run}" if run else ""), axes if len(breakdowns) > 1 else None)
@@ -269,7 +262,7 @@ def extremes_view(content: Content) -> terminal.View:
     rows = (
         (end, format_metric("title_loss", row["nats_per_char"]), str(row["index"]), terminal.plain(row["text"]))
         for end in ("worst", "best")
-        for row in content[end][:_EXTREMES_SHOWN]
+        for row in content[end][:5]
     )
     table = terminal.table(("", ">nats/char", ">number", "title"), rows)
     return terminal.stack("Worst and best validation titles (this list is never published)", table)
@@ -278,9 +271,7 @@ def extremes_view(content: Content) -> terminal.View:
 WHERE_LOSS = Question(
     "where_loss",
     "the loss by place, token and kind of title",
-    lambda case: analyze(
-        case.log_probs_N, case.where, case.rows, case.data.tokenizer, case.train_counts_V, case.breakdowns
-    ),
+    compute,
     view,
     figure,
     parts=lambda content: [b["name"] for b in (*content["tokens"], *content["titles"])],

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sevenepochs.comparison.ladder import Rung
-from sevenepochs.comparison.proxy_check import ProxyCheck, proxy_checks
+from sevenepochs.comparison.ladder import ProxyCheck, Rung, proxy_checks
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.figures import ladder as plot
 from sevenepochs.recipes.configs import called

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sevenepochs.comparison.ladder import Rung, ladders
+from sevenepochs.comparison.ladder import Rung, full_corpus, ladders
 from sevenepochs.comparison.noise import SeedNoise, read_noises
-from sevenepochs.comparison.proxy_check import full_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.recipes.listing import LADDER, list_recipes

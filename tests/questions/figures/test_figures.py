@@ -40,7 +40,7 @@ RUNGS = [
     {"label": "adamw", "exact_val_loss": 1.15, "difference": -0.65, "low": -0.66, "high": -0.64},
     {"label": "rope", "exact_val_loss": 1.14, "difference": -0.01, "low": None, "high": None},
 ]
-HEADS = {f"layer 1, head {h}": [[1.0, 0.0], [0.5, 0.5]] for h in range(1, 6)}
+ATTENTION = {"run": "a run", "tokens": ["<eos>", " A $5"], "weights": [[[[1.0, 0.0], [0.5, 0.5]]] * 5]}
 STEPS = [
     {"name": "ours", "tokens_per_second": 900.0, "low": 800.0, "high": 950.0},
     {"name": "other", "tokens_per_second": 500.0, "low": 500.0, "high": 500.0},
@@ -58,7 +58,7 @@ DRAWN: dict[str, Callable[[], str]] = {
     "steps": lambda: performance.steps(STEPS, "a CPU, $2 threads"),
     "sizes": lambda: performance.sizes(SIZES, "a CPU"),
     "preparation": lambda: performance.preparation(STAGES, "a CPU"),
-    "attention": lambda: inside.heads_figure(["<eos>", " A $5"], HEADS),
+    "attention": lambda: inside.attention_figure(ATTENTION, [(1, head) for head in range(1, 6)]),
 }
 
 
@@ -92,7 +92,7 @@ HOSTILE = "".join(map(chr, range(0x20))) + "\x7f\x9f\ufffe\uffff<&>"
     "drawn",
     [
         lambda: next_token.place_figure({**PLACE, "context": f"{HOSTILE} a\x00b\x1b[31m"}, HOSTILE),
-        lambda: inside.heads_figure([HOSTILE, "a"], {HOSTILE: [[1.0, 0.0], [0.5, 0.5]]}, HOSTILE),
+        lambda: inside.attention_figure({**ATTENTION, "run": HOSTILE, "tokens": [HOSTILE, "a"]}, [(1, 1)]),
         lambda: next_token.title_figure({"run": HOSTILE, "text": HOSTILE, "tokens": [SURPRISE], **SURPRISE}),
     ],
     ids=["next token", "attention", "title"],

@@ -34,8 +34,6 @@ _FORMATS = (  # UTF-32's mark before UTF-16's, with which it begins
 )
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 _OWN_ENCODING = "name the file's own encoding with --encoding, or leave it out for UTF-8"
-_HEAD_BYTES = 8
-_BEGINNING_BYTES = 4096
 # Western text has a few bytes above 0x7f per line; where they are the most of it, it is another alphabet's
 _WESTERN_SHARE = 1 / 3
 
@@ -103,7 +101,7 @@ class TextFile:
         """
         with self._open() as stream:
             try:
-                data = stream.read(_BEGINNING_BYTES)
+                data = stream.read(4096)
             except _DAMAGED as error:
                 raise self._damaged(1, error) from None
         return codecs.getincrementaldecoder(self._encoding)("replace").decode(data).lstrip("\ufeff \t\r\n")
@@ -113,7 +111,7 @@ class TextFile:
         return cast(IO[bytes], gzip.open(self._path, "rb")) if is_gzip else self._path.open("rb")
 
     def _decoded(self, number: int, line: bytes) -> str:
-        self._head = self._head or line[:_HEAD_BYTES]
+        self._head = self._head or line[:8]
         where = f"{self._path.name}, line {number:,}"
         if b"\0" in line:
             advice = self._other_format() or _utf16_without_mark(line)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, slug, to_stderr
-from sevenepochs.data.corpus.fingerprint import LICENCES, file_sha256, recognise
+from sevenepochs.data.corpus.fingerprint import HUB_LICENCE, file_sha256, recognise
 from sevenepochs.errors import UserError, nearest
 
 _TEXT_KINDS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "txt": "txt"}
@@ -60,7 +60,7 @@ class FileCorpus(CorpusConfig, kind="file"):
             "column": column,
             "n_rows": len(rows),
             "revision": None,
-            "licence": LICENCES.get(recognised or ""),
+            "licence": HUB_LICENCE if recognised in ("2023", "2026") else None,
             "recognised": recognised,
             "warnings": warnings,
         }

@@ -51,8 +51,6 @@ KNOWN_VERSIONS = (
     ),
     KnownVersion("2026", "d210f96ddcc592f324c3108dd1d7b7edc03ca788", (828_133, 828_133), (), (562_970, 562_970)),
 )
-# What a recognised version is licensed under, also when it comes as a file.
-LICENCES = {known.name: HUB_LICENCE for known in KNOWN_VERSIONS}
 
 
 def titles_sha256(titles: Iterable[str]) -> str:
@@ -92,9 +90,7 @@ def fingerprint(split: Split) -> dict[str, Any]:
 def check_same_titles(run: Run, split_facts: dict[str, Any]) -> None:
     """Raise a UserError unless the `fingerprint` is that of the split that the run was started on."""
     if split_facts != run.corpus.get("split"):
-        raise UserError(
-            f"run {run.name} was started on other titles than this corpus gives; pass its own with --corpus"
-        )
+        raise UserError(f"run {run.name} has other titles than this corpus gives; pass its own with --corpus")
 
 
 def mismatches(known: KnownVersion, rows: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from sevenepochs.data.corpus.base import MAX_TITLE_CHARS, check_title
 from sevenepochs.errors import UserError, nearest
@@ -23,14 +23,9 @@ class ArrowTitles(Sequence[str]):
     def __len__(self) -> int:
         return len(self._array)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return self._array[index].as_py()
+    def __getitem__(self, index: Any) -> Any:
+        found = self._array[index]
+        return found.to_pylist() if isinstance(index, slice) else found.as_py()
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _ITERATION_ROWS):
@@ -54,8 +49,7 @@ def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
 
     chunks = [chunk for path in paths for chunk in _read_column(path, column)]
     # large_string: the offsets of plain strings overflow at 2 GiB of text.
-    joined = pa.chunked_array(chunks, type=pa.large_string()).combine_chunks()
-    array = joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+    array = pa.chunked_array(chunks, type=pa.large_string()).combine_chunks()
     where = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
     for suspects in (pc.greater(pc.utf8_length(array), MAX_TITLE_CHARS), pc.match_substring(array, "\0")):
         row = pc.index(suspects, True).as_py()
@@ -76,8 +70,6 @@ def _read_column(path: Path, column: str) -> list[Any]:
             if names.count(column) > 1:
                 raise UserError(f"{path.name} has {names.count(column)} columns {column!r}; rename all but one")
             values = file.read(columns=[column])[column]
-    except UserError:
-        raise
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0][:120]
         raise UserError(
@@ -90,7 +82,5 @@ def _read_column(path: Path, column: str) -> list[Any]:
         text = values.cast(kind).cast(pa.large_string())
         text.validate(full=True)  # Arrow trusts a file that its text is UTF-8 until asked
     except pa.ArrowException:
-        raise UserError(
-            f"{path.name}: column {column!r} is not UTF-8 throughout; write the file again as UTF-8"
-        ) from None
+        raise UserError(f"{path.name}: column {column!r} is not UTF-8 throughout; write it again as UTF-8") from None
     return text.fill_null("").chunks

@@ -154,9 +154,9 @@ def _compile(body: Mapping[str, float] | Sequence[str]) -> tuple[Alternative, ..
     weights = body if isinstance(body, Mapping) else {}
     weighted = [(text, weights.get(text, 1 / (rank + 4))) for rank, text in enumerate(body)]
     total = math.fsum(weight for _, weight in weighted)
-    return tuple(Alternative(weight / total, _symbols(text)) for text, weight in weighted)
-
-
-def _symbols(text: str) -> tuple[str | Ref, ...]:
-    parts = _REFERENCE.split(text)  # literal, name, literal, name, ..., literal
-    return tuple(Ref(part) if i % 2 else part for i, part in enumerate(parts) if part)
+    alternatives = []
+    for text, weight in weighted:
+        parts = _REFERENCE.split(text)  # literal, name, literal, name, ..., literal
+        symbols = tuple(Ref(part) if i % 2 else part for i, part in enumerate(parts) if part)
+        alternatives.append(Alternative(weight / total, symbols))
+    return tuple(alternatives)

@@ -1,6 +1,6 @@
 """Titles of text files (txt, csv, tsv, jsonl, json, each also gzipped), lines read a bounded length at a time.
 
-Every complaint names the file, the line and the remedy: these files are made by hand, and by hand they are mended.
+Messages name the file, the line and the remedy, because people make and mend these files by hand.
 
 An empty title is a title in every format: an empty field, a null, an empty line of a txt file. So the same titles in
 two formats are the same corpus. Only a line without a record is left out: a blank one of a jsonl file, or of a csv file
@@ -23,7 +23,6 @@ from sevenepochs.data.corpus.encoding import TextFile
 from sevenepochs.errors import UserError, nearest
 
 _BLANK = object()  # a line without a record
-_MAX_NAMES_SHOWN = 20
 _DELIMITERS = (",", ";", "\t", "|")
 _JSON_ADVICE = (
     'give one array of objects, or one object per line, each with one title (pandas writes them with orient="records")'
@@ -164,4 +163,4 @@ def _cut(header: str, delimiter: str) -> list[str]:
 
 
 def _nearest(column: str, names: list[str]) -> str:
-    return nearest(column, [name[:40] for name in names[:_MAX_NAMES_SHOWN]])
+    return nearest(column, [name[:40] for name in names[:20]])

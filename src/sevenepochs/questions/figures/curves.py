@@ -38,8 +38,8 @@ def figure(
         for (run, found), (colour, marker, line) in zip(points.items(), series(), strict=False):
             steps, values = zip(*found, strict=True)
             name = f"{run}: {format_metric(metric, values[-1])} at the end"
-            few = len(found) <= 40
-            axes.plot(steps, values, color=colour, linestyle=line, marker=marker if few else None, label=name)
+            look = {"color": colour, "linestyle": line, "marker": marker if len(found) <= 40 else None}
+            axes.plot(steps, values, label=name, **look)
         for name, level in (lines or {}).items():
             axes.axhline(level, color=FAINT, linewidth=1.0, linestyle=(0, (6, 3)))
             text = f"{name} {format_metric(metric, level)}"

@@ -52,7 +52,11 @@ def sizes(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         left, right = figure.subplots(1, 2, sharey=True)  # what little the block size costs is to look little
         _over(left, by_width, rate, "d_model", f"block size {most['block_size']}")
         _over(right, by_block, rate, "block_size", f"d_model {most['d_model']}")
-        _decimal_ticks(left)
+        # 1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text
+        low, high = left.get_ylim()
+        ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        left.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         left.set(ylabel="seconds a step", title="Over the model's width")
         right.set_title("Over the block size")
         style.note(left, f"dashed: the arithmetic at the stock shape's rate; {machine}")
@@ -80,9 +84,8 @@ def preparation(rows: Sequence[Mapping[str, Any]], machine: str) -> str:
         axes.legend(loc="upper left")
         style.note(axes, machine)
 
-    return style.draw(
-        build, 3.8, "Seconds of reading titles, training a tokenizer and encoding over the number of titles"
-    )
+    described = "Seconds of reading titles, training a tokenizer and encoding over the number of titles"
+    return style.draw(build, 3.8, described)
 
 
 def _over(axes: style.Axes, rows: Sequence[Mapping[str, Any]], rate: float, key: str, fixed: str) -> None:
@@ -99,11 +102,3 @@ def _over(axes: style.Axes, rows: Sequence[Mapping[str, Any]], rate: float, key:
     axes.minorticks_off()
     axes.margins(x=0.3, y=0.15)
     axes.set_xlabel(f"{key.replace('_', ' ') if key != 'd_model' else key} ({fixed})")
-
-
-def _decimal_ticks(axes: style.Axes) -> None:
-    """Put ticks at 1, 2 and 5 times powers of ten, written out: matplotlib's formulas are not our text."""
-    low, high = axes.get_ylim()
-    ticks = [digit * 10.0**power for power in range(-6, 4) for digit in (1, 2, 5)]
-    ticks = [tick for tick in ticks if low <= tick <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -32,7 +32,6 @@ BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK = PALETTE
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 INK, FAINT = "#222222", "#666666"  # text and lesser text; both pass WCAG AA on white
-WIDTH_IN = 7.2
 ROW_IN = 0.26  # a bar with its label
 _LEGEND_COLUMNS = 4
 
@@ -78,7 +77,7 @@ _FORBIDDEN = {
 }
 
 
-def draw(build: Callable[[Figure], None], height_in: float, description: str, width_in: float = WIDTH_IN) -> str:
+def draw(build: Callable[[Figure], None], height_in: float, description: str, width_in: float = 7.2) -> str:
     """Return the SVG of what `build` puts into an empty figure.
 
     Args:
