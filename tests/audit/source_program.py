@@ -1,5 +1,10 @@
 """A training program of our own writing with the roles of the challenge's: the base that the source tests edit."""
 
+from pathlib import Path
+
+from sevenepochs.audit.folder import read_folder
+from sevenepochs.audit.source import audit
+
 SETTINGS = """
 @dataclass
 class Settings:
@@ -153,3 +158,7 @@ def edited(*pairs: tuple[str, str], base: str = BASE) -> str:
         assert old in base, old
         base = base.replace(old, new)
     return base
+
+
+def audit_source(path: Path, template: Path | None = None) -> audit.SourceAudit:
+    return audit.audit_source(read_folder(path), template)

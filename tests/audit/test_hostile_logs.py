@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sevenepochs.audit.leaderboard import boards_as_dicts, boards_as_text, leaderboard
-from sevenepochs.audit.render import as_markdown, as_text
-from sevenepochs.audit.siblings import read_reference
+from sevenepochs.audit.report import as_markdown, as_text, boards_as_dicts, boards_as_text, leaderboard
 from sevenepochs.audit.target import audit_target
+from sevenepochs.audit.verdict import read_reference
 from sevenepochs.errors import UserError
 
 _SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck)}

@@ -24,7 +24,7 @@ def test_a_whole_run(logs):
     assert (run.count("block_size"), run.count("tokens_per_epoch"), run.max_steps) == (128, 1_102_455, 60)
     assert run.training.n == run.training.last_step == 60 and run.training.n_missing == 0
     assert sorted(run.evaluations) == [1, 20, 40, 60]
-    assert log.notes.not_json == 0 and not log.notes.truncated_last_line
+    assert log.not_json == 0 and not log.truncated_last_line
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -48,7 +48,7 @@ def test_a_truncated_last_line_is_left_out_and_said(logs):
     whole = read_log(file)
     file.write_text(file.read_text()[:-30])
     cut = read_log(file)
-    assert cut.notes.truncated_last_line and cut.notes.not_json == 0
+    assert cut.truncated_last_line and cut.not_json == 0
     assert len(cut.runs[0].evaluations) == len(whole.runs[0].evaluations) - 1
     (audit,) = audit_log(cut)
     assert {"truncated", "no-final-evaluation"} <= rules(audit)
@@ -58,7 +58,7 @@ def test_a_missing_last_line_end_loses_nothing(logs):
     file = logs.write(logs.events())
     file.write_text(file.read_text().rstrip("\n"))
     log = read_log(file)
-    assert not log.notes.truncated_last_line and 60 in log.runs[0].evaluations
+    assert not log.truncated_last_line and 60 in log.runs[0].evaluations
 
 
 def test_a_truncated_gz_gives_what_it_holds(logs):
@@ -79,7 +79,7 @@ def test_unknown_events_extra_fields_and_other_lines(logs):
     file = logs.write(events)
     file.write_text("Training ...\n" + file.read_text() + "[1, 2]\n\n{}\nnull\n")
     log = read_log(file)
-    assert log.notes.not_json == 4  # the empty line is none
+    assert log.not_json == 4  # the empty line is none
     (audit,) = audit_log(log)
     assert {"other-lines", "unknown-events"} <= rules(audit)
     assert audit.coverage.windows.value == 14
@@ -89,7 +89,7 @@ def test_several_runs_in_one_file(logs):
     first, second = logs.events(final_loss=1.75), logs.events(final_loss=1.3, fall=0.07)
     aborted = logs.events()[:4]
     audits = audit_log(read_log(logs.write([*first, *aborted, *second])))
-    assert [round(audit.losses.reported, 4) for audit in audits] == [1.75, 1.3]
+    assert [round(audit.losses.last, 4) for audit in audits] == [1.75, 1.3]
     assert audits[0].name.endswith("(run 1 of 2)")
 
 
@@ -130,7 +130,7 @@ def test_overlong_lines_are_skipped_without_being_held(logs, monkeypatch):
     events = logs.events()
     events.insert(6, {"event": "dump", "blob": "x" * 5_000})
     log = read_log(logs.write(events))
-    assert log.notes.overlong == 1 and log.runs[0].training.n == 60
+    assert log.overlong == 1 and log.runs[0].training.n == 60
 
 
 def test_reading_stops_at_the_limit_and_says_so(logs, monkeypatch):

@@ -8,10 +8,9 @@ import pytest
 from sevenepochs.audit.datasets import KNOWN_DATASETS
 from sevenepochs.audit.finding import Interval
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.render import as_text
-from sevenepochs.audit.siblings import read_reference
+from sevenepochs.audit.report import as_text
 from sevenepochs.audit.target import audit_target
-from sevenepochs.audit.verdict import audit_log, stock_corrected
+from sevenepochs.audit.verdict import audit_log, read_reference
 from sevenepochs.audit.windows import tail_uncertainty
 from sevenepochs.errors import UserError
 
@@ -40,7 +39,7 @@ def test_the_stock_runs(audit_events, name, tokens, chars, val_tokens, printed, 
     assert audit.ratio_to_stock.value == pytest.approx(1, abs=1e-4)
     assert not audit.marks
     known = next(known for known in KNOWN_DATASETS if known.name == name)
-    assert stock_corrected(known).value == pytest.approx(expected, abs=0.001)
+    assert known.stock_corrected == pytest.approx(expected, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_the_first_evaluation_chooses_where_the_tokens_cannot(audit_events):
         audit = audit_events(tokens_per_epoch=tokens, val_tokens=val_tokens, vocab_size=15_000)
         assert (audit.dataset.name, audit.dataset.confidence) == ("2023", "likely")
         assert audit.coverage.windows == (windows,) * 3 and "chooses" in audit.coverage.why
-        truth = val_tokens / (windows * 8192) * audit.losses.reported
+        truth = val_tokens / (windows * 8192) * audit.losses.last
         assert audit.corrected.low < truth < audit.corrected.high
 
 
@@ -135,7 +134,7 @@ def test_a_new_log_that_fits_two_versions_stays_unknown(audit_events):
         fall=0.02,
     )
     assert audit.dataset.name is None and "2026" in audit.dataset.how
-    assert audit.group is None and audit.ratio_to_stock is None
+    assert audit.ratio_to_stock is None
     assert "dataset-unknown" in rules(audit) and audit.corrected is not None
 
 
@@ -198,10 +197,10 @@ def test_a_reference_without_tokens_is_refused(logs):
 
 
 def test_the_multiplier_spans_every_token_count_in_the_range():
-    from sevenepochs.audit.windows import _multiplier
+    from sevenepochs.audit.windows import multiplier_of
 
     for low, high, span in [(1000, 1020, 101), (950, 1300, 101), (205, 205, 101), (101, 400, 101), (1010, 1110, 101)]:
-        found = _multiplier(Interval((low + high) // 2, low, high), span)
+        found = multiplier_of(Interval((low + high) // 2, low, high), span)
         all_of_them = [n / (n // span * (span - 1)) for n in range(low, high + 1)]
         assert found.low == pytest.approx(min(all_of_them), rel=1e-9)
         assert found.high == pytest.approx(max(all_of_them), rel=1e-9)

@@ -7,15 +7,14 @@ from dataclasses import replace
 import pytest
 
 from sevenepochs.audit.finding import Finding, Interval
-from sevenepochs.audit.leaderboard import boards_as_dicts, boards_as_text, leaderboard
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.ours import reference_of_run
+from sevenepochs.audit.report import boards_as_dicts, boards_as_text, leaderboard
 from sevenepochs.audit.target import audit_target
-from sevenepochs.audit.verdict import audit_log
+from sevenepochs.audit.verdict import audit_log, read_reference
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.errors import UserError
 from sevenepochs.store.publishing import publish
-from sevenepochs.store.run import Run, layout
+from sevenepochs.store.run import layout
 from sevenepochs.training.trainer import run_training
 
 
@@ -28,10 +27,10 @@ def test_a_run_folder_is_exact(finished_run):
     audit = only(finished_run.path)
     figures = finished_run.summary["figures"]
     assert audit.is_exact and audit.corrected == Interval.exact(figures["exact_val_loss"])
-    assert audit.losses.reported == figures["official_val_loss_own_geometry"]
+    assert audit.losses.last == figures["official_val_loss_own_geometry"]
     assert audit.coverage.fraction.value == pytest.approx(figures["val_scored_fraction"])
     assert audit.track == "single" and not audit.marks
-    assert audit.group.startswith("sample-100 ")
+    assert audit.dataset.name.startswith("sample-100 ")
 
 
 def test_a_run_with_padding_trained_on_what_its_certificate_says(tiny, tmp_path):
@@ -47,9 +46,9 @@ def test_a_run_with_padding_trained_on_what_its_certificate_says(tiny, tmp_path)
 
 def test_its_result_says_the_same(finished_run, tmp_path):
     run, result = only(finished_run.path), only(publish(finished_run, tmp_path))
-    for field in ("corrected", "group", "track", "marks", "is_exact"):
+    for field in ("corrected", "track", "marks", "is_exact"):
         assert getattr(run, field) == getattr(result, field), field
-    assert run.losses.reported == result.losses.reported
+    assert (run.losses.last, run.dataset.name) == (result.losses.last, result.dataset.name)
     assert only(tmp_path).corrected == run.corrected  # results/ itself
 
 
@@ -71,21 +70,27 @@ def test_an_incomplete_run_is_audited_by_its_log(finished_run, tmp_path):
     shutil.copytree(finished_run.path, folder)
     (folder / layout.SUMMARY).unlink()
     audit = only(folder)
-    assert not audit.is_exact and audit.group == only(finished_run.path).group
+    assert not audit.is_exact and audit.dataset.name == only(finished_run.path).dataset.name
     with pytest.raises(UserError, match="complete"):
-        reference_of_run(Run(folder))
+        read_reference(folder)
 
 
 def test_our_run_as_a_reference_gives_the_windows(finished_run, tmp_path):
     log = tmp_path / "copy.log"
     shutil.copy(finished_run.path / layout.MAINRUN_LOG, log)
-    audit = only(log, reference_of_run(finished_run))
+    audit = only(log, read_reference(finished_run.path))
     assert audit.coverage.val_tokens.low == audit.coverage.val_tokens.high
     fraction = finished_run.summary["figures"]["val_scored_fraction"]
     assert audit.coverage.fraction.value == pytest.approx(fraction)
 
 
-@pytest.mark.parametrize("name", [layout.CORPUS, layout.CERTIFICATE, layout.SUMMARY, layout.MAINRUN_LOG, layout.RUN])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(layout.CORPUS, layout.CERTIFICATE, layout.SUMMARY, layout.MAINRUN_LOG, layout.RUN),
+        *(layout.CONFIG, layout.ENVIRONMENT),
+    ],
+)
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"figures": 3}', '{"split": 4, "schema_version": 1}'])
 def test_a_damaged_run_folder_is_one_line(finished_run, tmp_path, name, content):
     folder = tmp_path / "run"
@@ -106,6 +111,8 @@ def entry(logs):
     (base,) = audit_log(read_log(logs.write(logs.events())))
 
     def make(name, low, high, **changes):
+        if "dataset" in changes:
+            changes["dataset"] = replace(base.dataset, name=changes["dataset"])
         return replace(base, name=name, corrected=Interval((low + high) / 2, low, high), **changes)
 
     return make
@@ -129,9 +136,9 @@ def test_equal_exact_losses_are_a_tie(entry):
 def test_never_across_versions_or_tracks(entry):
     audits = [
         entry("old", 1.2, 1.2),
-        entry("new", 1.1, 1.1, group="2026"),
+        entry("new", 1.1, 1.1, dataset="2026"),
         entry("many", 1.0, 1.0, track="ensemble"),
-        entry("nowhere", 0.9, 0.9, group=None),
+        entry("nowhere", 0.9, 0.9, dataset=None),
     ]
     boards = leaderboard(audits)
     assert [(b.dataset, b.track, ranks(b)) for b in boards] == [
@@ -158,7 +165,7 @@ def test_lossy_rule_breaking_and_unfinished_entries_do_not_compete(entry):
 
 
 def test_an_entry_without_a_number_comes_last(entry):
-    void = replace(entry("void", 1, 1), corrected=None, ratio_to_stock=None)
+    void = replace(entry("void", 1, 1), corrected=None)
     (board,) = leaderboard([void, entry("a", 1.2, 1.2)])
     assert list(ranks(board).items()) == [("a", "1"), ("void", "-")]
     assert boards_as_text([board])
@@ -168,4 +175,4 @@ def test_logs_results_and_runs_together(logs, finished_run, tmp_path):
     published = publish(finished_run, tmp_path / "results")
     runs = [*audit_target(published).runs, *audit_target(logs.write(logs.events())).runs]
     boards = leaderboard(runs)
-    assert [board.dataset for board in boards] == ["2023", only(finished_run.path).group]
+    assert [board.dataset for board in boards] == ["2023", only(finished_run.path).dataset.name]

@@ -10,7 +10,7 @@ import pytest
 
 from sevenepochs.audit.datasets import is_challenge_log
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.render import as_markdown, as_text
+from sevenepochs.audit.report import as_markdown, as_text
 from sevenepochs.audit.target import audit_target
 from sevenepochs.errors import UserError
 
@@ -64,7 +64,7 @@ def test_lines_that_only_name_losses_are_read_from_notebooks_alone(logs, tmp_pat
     (run,) = read_log(notebook(tmp_path, text)).runs
     assert run.evaluations == {1: 2.10, 900: 1.4210} and run.training.n == 2
     (audit,) = audit_target(tmp_path / "run.ipynb").runs
-    assert audit.losses.reported == 1.4210 and audit.corrected is None
+    assert audit.losses.last == 1.4210 and audit.corrected is None
     (tmp_path / "run.log").write_text(text)
     with pytest.raises(UserError):
         read_log(tmp_path / "run.log")
@@ -129,7 +129,7 @@ def test_a_sibling_proves_the_dataset_that_a_poisoned_first_step_hides(logs, tmp
     assert (rdrop.name, rdrop.confidence, plain.confidence) == ("2023", "likely", "likely")
     assert "plain.log" in rdrop.how and "sibling" in rdrop.how
     assert (rdrop.r, rdrop.validation_chars) == (plain.r, plain.validation_chars)
-    assert found["rdrop.log"].corrected is not None and found["rdrop.log"].group == "2023"
+    assert found["rdrop.log"].corrected is not None and found["rdrop.log"].ratio_to_stock is not None
 
 
 @pytest.mark.parametrize(

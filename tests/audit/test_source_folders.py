@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from sevenepochs.audit.source.audit import SourceAudit, audit_source
-from sevenepochs.audit.source.tree import MAX_FILE_BYTES
+from sevenepochs.audit.source.audit import SourceAudit
+from sevenepochs.audit.source.program import MAX_FILE_BYTES
 from sevenepochs.errors import UserError
 
 _spec = importlib.util.spec_from_file_location("source_program", Path(__file__).with_name("source_program.py"))
 assert _spec and _spec.loader
 program = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(program)
+audit_source = program.audit_source
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from sevenepochs.audit.log import read_log
-from sevenepochs.audit.ours import reference_of_run
-from sevenepochs.audit.verdict import audit_log
+from sevenepochs.audit.verdict import audit_log, read_reference
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.learning.optim import SGD, AdamW
 from sevenepochs.learning.schedule import Cosine, ScheduleConfig
@@ -61,7 +60,7 @@ def _small(tiny, vocab_size, batch_size, block_size, optimizer):
 @pytest.fixture(scope="module")
 def reference(tiny, tmp_path_factory):
     experiment = _small(tiny, 400, 16, 64, "SGD")
-    return reference_of_run(run_training(experiment, "reference", tmp_path_factory.mktemp("reference")))
+    return read_reference(run_training(experiment, "reference", tmp_path_factory.mktemp("reference")).path)
 
 
 def _check(tiny, tmp_path, reference, vocab_size, batch_size, block_size, optimizer):
@@ -84,7 +83,7 @@ def _check(tiny, tmp_path, reference, vocab_size, batch_size, block_size, optimi
     assert audit.coverage.agree, audit.coverage.why
     (alone,) = audit_log(read_log(lone_log))  # without a reference: wider, and never wrong
     assert alone.coverage.windows.low <= n_windows <= alone.coverage.windows.high
-    assert np.isclose(audit.losses.reported, run.summary["figures"]["official_val_loss_own_geometry"])
+    assert np.isclose(audit.losses.last, run.summary["figures"]["official_val_loss_own_geometry"])
     return audit.corrected.low <= truth <= audit.corrected.high, alone.corrected, truth, audit
 
 

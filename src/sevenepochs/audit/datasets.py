@@ -8,18 +8,20 @@ Under another tokenizer, another run on the same data tells, or what fits the fi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sevenepochs.audit.finding import Interval
+from sevenepochs.audit.finding import Confidence, Interval
 from sevenepochs.audit.geometry import FirstStep, Geometry
-from sevenepochs.protocol.budget import NUM_TITLES
+from sevenepochs.protocol.budget import NUM_TITLES, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 
 # The refresh was seen between 14:10 and 16:00 UTC; a log that began before 14:00 cannot be on the new data.
 REFRESH_UNIX = 1782396000  # 2026-06-25 14:00 UTC
+STOCK_WINDOW = STOCK_BATCH_SIZE * STOCK_BLOCK_SIZE
 # Spread of validation/training tokens over tokenizers on one split of 100,000 titles, as the public runs show it.
-R_SPREAD = 0.0003
+_R_SPREAD = 0.0003
 _TOKENS_PER_TITLE_CV = 0.4  # standard deviation of a title's tokens over their mean; 0.35 on real headlines
+_CHALLENGE_LOSS = 1.753258931249836  # the last of the challenge's own baseline.log
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class KnownDataset:
         r: validation tokens / training tokens, under stock BPE-16k.
         validation_chars: of the joined validation text, `<eos>` included.
         stock_val_loss: the stock program's last loss as it prints it, nats/char, 15 or 14 windows of 64x128 scored.
+        best_known_corrected: the best lossless public result over the full text, nats/char.
     """
 
     name: str
@@ -41,25 +44,43 @@ class KnownDataset:
     stock_source: str
     best_known_corrected: float | None = None
 
+    def dataset(self, confidence: Confidence, how: str) -> Dataset:
+        r = self.r if confidence == "certain" else Interval.around(self.r.value, _R_SPREAD)
+        return Dataset(self.name, confidence, how, r, self.validation_chars, self)
+
+    def corrected(self, loss: float, window_tokens: float) -> Interval | None:
+        """Return a loss in whole windows under stock BPE-16k over the full text; None where no window fits."""
+        tokens = self.r.times(self.tokens_per_epoch)
+        windows = math.floor(tokens.value / (window_tokens + 1)) if window_tokens >= 1 else 0
+        return tokens.times(loss / (windows * window_tokens)) if windows else None
+
     @property
-    def r_of_other_tokenizer(self) -> Interval:
-        return Interval.around(self.r.value, max(self.r.half_width, R_SPREAD))
+    def stock_corrected(self) -> float:
+        """The stock program's corrected loss, nats/char, from what it prints and what it scores."""
+        stock = self.corrected(self.stock_val_loss, STOCK_WINDOW)
+        assert stock is not None
+        return stock.value
 
 
-_CHALLENGE_LOSS = 1.753258931249836  # the last of the challenge's own baseline.log
-_2023 = (1_102_455, Interval.around(0.1101, R_SPREAD), Interval.around(533_000, 2_000))
-_2026 = (1_168_720, Interval.around(0.1109, R_SPREAD), Interval.exact(562_970))
-_STAND_IN = (1_155_158, Interval.exact(128_103 / 1_155_158), Interval.exact(557_661))
 KNOWN_DATASETS = (
-    KnownDataset("2023", *_2023, 1.7533, "the challenge's own log", 1.175),
-    KnownDataset("2026", *_2026, 1.7518, "a public run of the stock program (dungTnguyen05)", 1.138),
-    KnownDataset("stand-in", *_STAND_IN, 1.7461285843908754, "the stock program run on the stand-in"),
-)
+    KnownDataset(
+        "2023", 1_102_455, Interval.around(0.1101, _R_SPREAD), Interval.around(533_000, 2_000),
+        1.7533, "the challenge's own log", 1.175,
+    ),
+    KnownDataset(
+        "2026", 1_168_720, Interval.around(0.1109, _R_SPREAD), Interval.exact(562_970),
+        1.7518, "a public run of the stock program (dungTnguyen05)", 1.138,
+    ),
+    KnownDataset(
+        "stand-in", 1_155_158, Interval.exact(128_103 / 1_155_158), Interval.exact(557_661),
+        1.7461285843908754, "the stock program run on the stand-in",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a run was trained and validated on.
+    """The data that a run was trained and validated on.
 
     Attributes:
         name: "2023", "2026", "stand-in", a corpus of our own runs, or None.
@@ -77,21 +98,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Reference:
-    """What another run on the same data teaches: `--reference`, or a sibling log.
+    """Another run on the same data, and what it proves about them.
 
     Attributes:
-        kind: "the reference", or what else the run is.
-        confidence: how sure its dataset's name is, "likely" at most.
+        name: "the reference NAME" for `--reference`, "its sibling log NAME" for a log of the same repository.
+        dataset: its data, "likely" at most.
     """
 
     name: str
-    dataset_name: str | None
     tokens_per_epoch: int
-    n_train_titles: int
-    r: Interval
-    validation_chars: Interval | None
-    kind: str = "the reference"
-    confidence: Literal["likely", "possible"] = "likely"
+    dataset: Dataset
 
 
 def dataset_named(name: str | None) -> KnownDataset | None:
@@ -106,66 +122,56 @@ def is_challenge_log(evaluations: dict[int, float | None]) -> bool:
 def recognise(
     geometry: Geometry, first: FirstStep | None, started_unix: float | None, reference: Reference | None
 ) -> Dataset:
-    """The dataset of a run, with the ratio of validation to training tokens and the validation characters."""
+    """Return the dataset of a run, with the ratio of validation to training tokens and the validation characters."""
     known = next((known for known in KNOWN_DATASETS if known.tokens_per_epoch == geometry.tokens_per_epoch), None)
-    if known is not None:
-        r, chars = known.r, known.validation_chars
-        if reference is not None and reference.tokens_per_epoch == known.tokens_per_epoch:
-            r, chars = reference.r, reference.validation_chars or chars
-        how = f"{known.tokens_per_epoch:,} training tokens per epoch are those of stock BPE-16k on it"
-        return Dataset(known.name, "certain", how, r, chars, known)
-    if reference is not None:
-        return _as_reference(geometry, reference)
-    # validation titles over training titles, within three standard errors of the ratio of their tokens
     n_train, n_val = geometry.n_train_titles, geometry.n_val_titles
+    if known is not None:
+        how = f"{known.tokens_per_epoch:,} training tokens per epoch are those of stock BPE-16k on it"
+        dataset = known.dataset("certain", how)
+        if reference is None or reference.tokens_per_epoch != known.tokens_per_epoch:
+            return dataset
+        chars = reference.dataset.validation_chars or known.validation_chars
+        return replace(dataset, r=reference.dataset.r, validation_chars=chars)
+    if reference is not None:
+        r, how = reference.dataset.r, f"taken to be that of {reference.name}"
+        if geometry.tokens_per_epoch != reference.tokens_per_epoch:
+            spread = _R_SPREAD * math.sqrt(NUM_TITLES / (n_train + n_val))
+            r = Interval(r.value, r.low - spread, r.high + spread)
+            how += ", under another tokenizer"
+        return replace(reference.dataset, r=r, how=how)
+    # validation titles over training titles, within three standard errors of the ratio of their tokens
     relative = 3 * _TOKENS_PER_TITLE_CV * math.sqrt(1 / n_train + 1 / n_val)
     ratio = Interval.around(n_val / n_train, min(relative, 0.9) * n_val / n_train)
     if n_train + n_val != NUM_TITLES:
         return Dataset(None, "unknown", "not the challenge's 100,000 titles", ratio, None)
-    return _by_fit(geometry, first, started_unix, ratio)
+    return _by_fit(geometry, first, started_unix is not None and started_unix < REFRESH_UNIX, ratio)
 
 
-def _as_reference(geometry: Geometry, reference: Reference) -> Dataset:
-    r = reference.r
-    how = f"taken to be that of {reference.kind} {reference.name}"
-    if geometry.tokens_per_epoch != reference.tokens_per_epoch:
-        n_titles = geometry.n_train_titles + geometry.n_val_titles
-        spread = R_SPREAD * math.sqrt(NUM_TITLES / n_titles)
-        r = Interval(r.value, r.low - spread, r.high + spread)
-        how += ", under another tokenizer"
-    known = dataset_named(reference.dataset_name)
-    return Dataset(reference.dataset_name, reference.confidence, how, r, reference.validation_chars, known)
-
-
-def _by_fit(geometry: Geometry, first: FirstStep | None, started_unix: float | None, ratio: Interval) -> Dataset:
+def _by_fit(geometry: Geometry, first: FirstStep | None, is_old_log: bool, ratio: Interval) -> Dataset:
     """Another tokenizer: the versions whose characters and windows agree with the first evaluation, and the date."""
     other = "another tokenizer than stock BPE-16k"
-    is_old_log = started_unix is not None and started_unix < REFRESH_UNIX
-    fitting = [known for known in KNOWN_DATASETS if _fits(known, geometry, first)]
-    fitting = [known for known in fitting if known.name == "2023" or not is_old_log]
-    if len(fitting) == 1:
-        (known,) = fitting
-        how = f"{other}; the first evaluation fits this version alone"
-        how += ", and the log began before the data were refreshed on 2026-06-25" if is_old_log else ""
-        confidence: Literal["likely", "possible"] = "likely" if is_old_log else "possible"
-        return Dataset(known.name, confidence, how, known.r_of_other_tokenizer, known.validation_chars, known)
-    if fitting:
-        rs = [known.r_of_other_tokenizer for known in fitting]
-        r = Interval(sum(r.value for r in rs) / len(rs), min(r.low for r in rs), max(r.high for r in rs))
-        names = " and ".join(known.name for known in fitting)
-        how = f"{other}; the log fits {names} (a --reference on the same data would tell)"
-        return Dataset(None, "unknown", how, r, None)
-    if first is None or not first.is_valid:
+    if first is None or first.doubt is not None:
         return Dataset(None, "unknown", f"{other}, and no usable first evaluation to tell by", ratio, None)
-    return Dataset(None, "unknown", f"{other}, and no known version fits the first evaluation", ratio, None)
+    before = ", and the log began before the data were refreshed on 2026-06-25" if is_old_log else ""
+    how = f"{other}; the first evaluation fits this version alone{before}"
+    versions = KNOWN_DATASETS[:1] if is_old_log else KNOWN_DATASETS
+    fitting = [known for known in versions if _fits(known, geometry, first)]
+    datasets = [known.dataset("likely" if is_old_log else "possible", how) for known in fitting]
+    if not datasets:
+        return Dataset(None, "unknown", f"{other}, and no known version fits the first evaluation", ratio, None)
+    if len(datasets) == 1:
+        return datasets[0]
+    values, lows, highs = zip(*(dataset.r for dataset in datasets), strict=True)
+    names = " and ".join(known.name for known in fitting)
+    how = f"{other}; the log fits {names} (a --reference on the same data would tell)"
+    return Dataset(None, "unknown", how, Interval(sum(values) / len(values), min(lows), max(highs)), None)
 
 
-def _fits(known: KnownDataset, geometry: Geometry, first: FirstStep | None) -> bool:
-    if first is None or not first.is_valid or not geometry.tokens_per_epoch or not geometry.window_tokens:
+def _fits(known: KnownDataset, geometry: Geometry, first: FirstStep) -> bool:
+    """Whether what the first evaluation scored is what whole windows of this version hold, rounded down and up."""
+    if not geometry.tokens_per_epoch or not geometry.window_tokens:
         return False
-    tokens = known.r_of_other_tokenizer.times(geometry.tokens_per_epoch)
     window = geometry.window_tokens
-    least, most = (int(n // (window + 1)) * window for n in (tokens.low, tokens.high))
-    tolerance = first.tolerance + known.validation_chars.relative
-    scored = first.scored_per_char * known.validation_chars.value
-    return least * (1 - tolerance) <= scored <= most * (1 + tolerance)
+    tokens = Interval.around(known.r.value, _R_SPREAD).times(geometry.tokens_per_epoch)
+    scored = known.validation_chars.times(first.scored_per_char).widened(first.tolerance)
+    return Interval(*(bound // (window + 1) * window for bound in tokens)).overlaps(scored)

@@ -1,10 +1,10 @@
-"""What an audit says: a number known up to bounds, and one thing that was seen. Stdlib only."""
+"""Interval: a number known up to bounds. Finding: one thing that an audit saw. Both go into JSON."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "note"]
 Confidence = Literal["certain", "likely", "possible"]
@@ -12,7 +12,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 
 class Interval(NamedTuple):
-    """`low <= value <= high`; all three equal where the number is exact."""
+    """`low <= value <= high`; all three are equal where the number is exact."""
 
     value: float
     low: float
@@ -26,21 +26,16 @@ class Interval(NamedTuple):
     def around(cls, value: float, half_width: float) -> Interval:
         return cls(value, value - half_width, value + half_width)
 
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
-    @property
-    def relative(self) -> float:
-        """Half the width over the value."""
-        return self.half_width / self.value if self.value else math.inf
-
     def times(self, factor: float) -> Interval:
-        """Every bound times a factor >= 0."""
+        """Multiply all by a factor >= 0."""
         return Interval(self.value * factor, self.low * factor, self.high * factor)
 
+    def inverse(self) -> Interval:
+        """Return the interval of 1/x; all x are above 0."""
+        return Interval(1 / self.value, 1 / self.high, 1 / self.low)
+
     def widened(self, relative: float) -> Interval:
-        """Both bounds moved outwards by a share of themselves."""
+        """Move both bounds outwards by a share of themselves."""
         return Interval(self.value, self.low * (1 - relative), self.high * (1 + relative))
 
     def overlaps(self, other: Interval) -> bool:
@@ -49,7 +44,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """What was seen, and how sure that is.
+    """Something that was seen, and how sure that is.
 
     Attributes:
         severity: error: a rule is broken or the number means something else; warning: the number is flattered or hard
@@ -66,3 +61,14 @@ class Finding:
     evidence: str | None = None
     effect: str | None = None
     confidence: Confidence = "certain"
+
+
+def plain(value: Any) -> Any:
+    """Return strict JSON values: dataclasses and intervals as objects, numbers that are not finite as null."""
+    if isinstance(value, Interval):
+        return {key: plain(bound) for key, bound in value._asdict().items()}
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

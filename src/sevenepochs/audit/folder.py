@@ -1,4 +1,4 @@
-"""What somebody points at: a folder's files, our runs and results wherever they lie in it, and notebooks' cells."""
+"""A folder's files, our runs and results wherever they lie in it, and notebooks' cells."""
 
 from __future__ import annotations
 
@@ -8,39 +8,64 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sevenepochs.errors import UserError
 from sevenepochs.store.run import layout
 
-MAX_ENTRIES = 50_000
+_MAX_ENTRIES = 50_000
 _MAX_DEPTH = 8
 _MAX_NOTEBOOK_BYTES = 40_000_000
 _MAX_CELLS = 2_000
 _PYTHON_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")
-_SKIPPED = frozenset({
-    "venv", "env", "site-packages", "node_modules", "__pycache__", "wandb", "mlruns",
-})  # fmt: skip
+_SKIPPED = frozenset({"venv", "env", "site-packages", "node_modules", "__pycache__", "wandb", "mlruns"})
 
 
 @dataclass
 class Folder:
-    """What a folder holds, nearest to its top first. Links, hidden folders and installed packages are left out.
+    """The files of a folder, nearest to its top first. Links, hidden folders and installed packages are left out.
 
     Attributes:
         files: all that belongs to no run or result of ours.
         own: run folders and results.
-        is_cut: there was more than `MAX_ENTRIES`.
     """
 
     root: Path
     files: list[Path] = field(default_factory=list)
     own: list[Path] = field(default_factory=list)
-    is_cut: bool = False
 
     def name(self, path: Path) -> str:
-        """A file's path relative to the folder."""
+        """Return a file's path relative to the folder."""
         return path.relative_to(self.root).as_posix() if path != self.root else path.name
 
 
-def is_own(names: set[str]) -> bool:
+def read_folder(root: Path) -> Folder:
+    """List a folder, or one file.
+
+    Raises:
+        UserError: there is neither.
+    """
+    if not root.exists():
+        raise UserError(f"{root}: no such folder; give the folder of a training program's source")
+    if root.is_file():
+        return Folder(root, [root])
+    folder, n_seen = Folder(root), 0
+    for parent, folders, names in os.walk(root, followlinks=False):
+        here = Path(parent)
+        if _is_own(set(names)):
+            folder.own.append(here)
+            folders.clear()
+            continue
+        is_deep = len(here.parts) - len(root.parts) >= _MAX_DEPTH
+        folders[:] = sorted(name for name in folders if not (is_deep or name in _SKIPPED or name.startswith(".")))
+        n_seen += len(names)
+        if n_seen > _MAX_ENTRIES:
+            break
+        folder.files += [here / name for name in names if not (here / name).is_symlink() and (here / name).is_file()]
+    folder.files.sort(key=lambda path: (len(path.parts), path))
+    folder.own.sort()
+    return folder
+
+
+def _is_own(names: set[str]) -> bool:
     """Whether a folder with these names in it is a run folder of ours or a published result.
 
     One file's name alone may be anybody's, unless nothing stands beside it.
@@ -49,39 +74,7 @@ def is_own(names: set[str]) -> bool:
     return is_run or ("result.json" in names and bool(names & {layout.CERTIFICATE, "curve.csv"}))
 
 
-def read_folder(root: Path) -> Folder:
-    """List a folder, or one file."""
-    folder = Folder(root)
-    if root.is_file():
-        folder.files.append(root)
-        return folder
-    n_seen = 0
-    for parent, folders, names in os.walk(root, followlinks=False):
-        here = Path(parent)
-        depth = len(here.parts) - len(root.parts)
-        if is_own(set(names)):
-            folder.own.append(here)
-            folders.clear()
-            continue
-        folders[:] = sorted(
-            name for name in folders if depth < _MAX_DEPTH and name not in _SKIPPED and not name.startswith(".")
-        )
-        n_seen += len(names)
-        if n_seen > MAX_ENTRIES:
-            folder.is_cut = True
-            break
-        folder.files += [here / name for name in names if not (here / name).is_symlink() and (here / name).is_file()]
-    folder.files.sort(key=lambda path: (len(path.parts), path))
-    folder.own.sort()
-    return folder
-
-
-def code_cells(path: Path) -> list[dict[str, Any]]:
-    """The code cells of a notebook.
-
-    Raises:
-        OSError, ValueError, RecursionError: it cannot be read, or is no notebook.
-    """
+def _code_cells(path: Path) -> list[dict[str, Any]]:
     if path.stat().st_size > _MAX_NOTEBOOK_BYTES:
         raise ValueError(f"more than {_MAX_NOTEBOOK_BYTES:,} bytes")
     notebook = json.loads(path.read_text(encoding="utf-8", errors="replace"))
@@ -91,32 +84,39 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
     return [cell for cell in cells if cell.get("cell_type") == "code"]
 
 
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+def code_of(path: Path) -> list[list[str]]:
+    """Return the lines of each code cell of a notebook as Python: magics, shell and other languages do nothing.
 
-
-def code_lines(cell: dict[str, Any]) -> list[str]:
-    """The lines of a cell as Python: magics and shell commands do nothing, cells in other languages neither."""
-    lines = _joined(cell.get("source")).splitlines() or [""]
-    is_foreign = lines[0].startswith("%%") and not lines[0].startswith(_PYTHON_MAGICS)
-    python = []
-    for line in lines:
-        is_magic = is_foreign or line.lstrip().startswith(("%", "!", "?"))
-        indent = "" if is_foreign else line[: len(line) - len(line.lstrip())]
-        python.append(f"{indent}pass" if is_magic and line.strip() else line)
-    return python
+    Raises:
+        OSError, ValueError, RecursionError: it cannot be read, or is no notebook.
+    """
+    cells = []
+    for cell in _code_cells(path):
+        lines = _joined(cell.get("source")).splitlines() or [""]
+        is_foreign = lines[0].startswith("%%") and not lines[0].startswith(_PYTHON_MAGICS)
+        for number, line in enumerate(lines):
+            code = line.lstrip()
+            if code and (is_foreign or code.startswith(("%", "!", "?"))):
+                lines[number] = "pass" if is_foreign else line.replace(code, "pass")
+        cells.append(lines)
+    return cells
 
 
 def printed(path: Path) -> str:
-    """What the cells of a notebook printed, in their order.
+    """Return what the cells of a notebook printed, in their order.
 
     Raises:
-        OSError, ValueError, RecursionError: as `code_cells`.
+        OSError, ValueError, RecursionError: it cannot be read, or is no notebook.
     """
-    outputs = [output for cell in code_cells(path) for output in _dicts(cell.get("outputs"))]
-    plain = [_dicts([output.get("data")]) for output in outputs]
-    shown = [data[0].get("text/plain") if data else None for data in plain]
-    return "\n".join(_joined(output.get("text") or text) for output, text in zip(outputs, shown, strict=True))
+    texts = []
+    for output in (output for cell in _code_cells(path) for output in _dicts(cell.get("outputs"))):
+        data = output.get("data")
+        texts.append(output.get("text") or (data.get("text/plain") if isinstance(data, dict) else None))
+    return "\n".join(map(_joined, texts))
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
 
 
 def _joined(text: Any) -> str:

@@ -1,11 +1,9 @@
-"""What a log's opening events and first steps tell: the sizes of the evaluation windows, and the share that they score.
+"""Sizes of the evaluation windows, and the share of the text that the first evaluation scored (estimate (b)).
 
 An untrained model costs the same everywhere, so (validation loss per character) / (loss per token) at the start is
-scored tokens / validation characters: estimate (b) of the audit. The stock log gives two losses per token to divide
-by. The training loss of step 1 is measured before the first update and the validation loss of step 1 after it; they
-describe one model only if that update was tiny (SGD at a small rate, warm-up). The training loss of step 2 is measured
-after it as well, on other titles, and serves where the update was not tiny: AdamW at 5e-4 without warm-up makes the
-first quotient up to one whole window of 14 too small.
+scored tokens / validation characters. The validation loss of step 1 is measured after the first update and the training
+loss of step 1 before it: they describe one model only if that update was tiny (SGD at a small rate, warm-up). The
+training loss of step 2 is measured after it as well, on other titles, and serves instead.
 """
 
 from __future__ import annotations
@@ -48,12 +46,12 @@ class Geometry:
     n_val_titles: int
     vocab_size: int | None
     parameters: int | None
-    val_tokens: int | None = None
-    val_chars: int | None = None
+    val_tokens: int | None
+    val_chars: int | None
 
 
 def geometry_of(run: LoggedRun) -> Geometry:
-    """The sizes of a logged run."""
+    """Return the sizes of a logged run."""
     batch, block = _side(run, "batch_size"), _side(run, "block_size", "context_length", "seq_len")
     eval_batch = _side(run, "eval_batch_size", "val_batch_size") or batch
     eval_block = _side(run, "eval_block_size", "val_block_size") or block
@@ -61,11 +59,12 @@ def geometry_of(run: LoggedRun) -> Geometry:
     tokens, batches = run.count("tokens_per_epoch"), run.count("batches_per_epoch")
     training_tokens = training_batch * block if training_batch and block else None
     window_tokens = eval_batch * eval_block if eval_batch and eval_block else None
-    is_inferred = window_tokens is None and tokens is not None and batches is not None
+    is_inferred = False
     if tokens is not None and batches is not None and window_tokens is None:
         # the only power of two that gives this many batches from this many tokens
         fitting = [2**n for n in range(4, 25) if tokens // 2**n == batches]
-        training_tokens = window_tokens = fitting[0] if len(fitting) == 1 else None
+        is_inferred = len(fitting) == 1
+        training_tokens = window_tokens = fitting[0] if is_inferred else None
     n_titles = run.count("num_titles") or NUM_TITLES
     n_train = run.count("titles_count") or int(n_titles * (1 - VAL_FRACTION))
     if run.count("num_titles") is None:
@@ -75,7 +74,7 @@ def geometry_of(run: LoggedRun) -> Geometry:
         block_size=eval_block,
         window_tokens=window_tokens,
         training_batch_tokens=training_tokens,
-        is_inferred=is_inferred and window_tokens is not None,
+        is_inferred=is_inferred,
         tokens_per_epoch=tokens,
         batches_per_epoch=batches,
         n_train_titles=n_train,
@@ -97,28 +96,22 @@ class FirstStep:
     """Scored tokens per validation character, from the first evaluation.
 
     Attributes:
-        scored_per_char: the better quotient: by step 2's training loss where there is one.
+        scored_per_char: validation loss of step 1 / training loss of step 2; of step 1 where there is no step 2.
         tolerance: its relative uncertainty.
         by_step_1: validation loss / training loss of step 1, the textbook quotient.
         fall: share by which the training loss fell from step 1 to step 2; None without step 2.
-        is_valid: whether `scored_per_char` can be trusted within `tolerance`.
-        extra: the setting that puts more than the cross-entropy into the training loss; the quotient is too small then.
+        doubt: the reason not to trust `scored_per_char` within `tolerance`; None where it can be trusted.
     """
 
     scored_per_char: float
     tolerance: float
     by_step_1: float
     fall: float | None
-    is_valid: bool
-    extra: str | None = None
-
-    @property
-    def is_first_update_tiny(self) -> bool:
-        return self.fall is not None and abs(self.fall) <= TINY_FALL
+    doubt: str | None
 
 
 def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None:
-    """None when the log lacks the first evaluation or the first training loss."""
+    """Return None when the log lacks the first evaluation or the first training loss."""
     validation, first = run.finite_evaluations.get(1), run.training.first.get(1)
     if validation is None or first is None or first <= 0:
         return None
@@ -126,16 +119,14 @@ def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None
     if not min(validation / first, validation / (second or first)) > 0:
         return None  # a loss below or next to 0, of which the quotient is 0 as well
     if second is None or second <= 0:
-        return FirstStep(validation / first, 0.006, validation / first, None, False)
+        doubt: str | None = "the log lacks step 2, so nobody can tell whether the first update was tiny"
+        return FirstStep(validation / first, 0.006, validation / first, None, doubt)
     fall = 1 - second / first
     # One batch's mean loss strays from the mean: little at the start, when all tokens cost about ln(vocabulary), more
     # once they differ. The constants are checked by simulation (tests/audit/test_truth.py).
     tolerance = 0.004 + 0.25 * abs(fall) + (0.05 + 1.5 * abs(fall)) / math.sqrt(window_tokens or 8192)
-    extras = (
-        f"{name} {clean(str(value), 20)}"
-        for name, value in run.header.items()
-        if isinstance(value, int | float) and value > 0 and _EXTRA_TERMS.fullmatch(name)
-    )
-    extra = next(extras, None)
-    is_valid = extra is None and abs(fall) < _LARGEST_FALL
-    return FirstStep(validation / second, tolerance, validation / first, fall, is_valid, extra)
+    doubt = f"the training loss moved by {abs(fall):.0%} in one step" if abs(fall) >= _LARGEST_FALL else None
+    for name, value in reversed(run.header.items()):
+        if isinstance(value, int | float) and value > 0 and _EXTRA_TERMS.fullmatch(name):
+            doubt = f"the training loss holds more than the cross-entropy ({name} {clean(str(value), 20)})"
+    return FirstStep(validation / second, tolerance, validation / first, fall, doubt)

@@ -1,4 +1,4 @@
-"""LoggedRun: what one run wrote into the challenge's log, read in one pass with bounded memory.
+"""Reads what runs wrote into the challenge's log, in one pass with bounded memory.
 
 The events are hyperparameters_configured, dataset_info, model_info, training_step (loss: nats per token) and
 validation_step (loss: nats per character): JSON lines, plain or gz, what the challenge's program prints of them, or
@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, TextIO
 
 from sevenepochs.audit.folder import printed
 from sevenepochs.errors import UserError
@@ -43,20 +43,8 @@ _STEP = re.compile(r"(?:step|iter\w{0,10})\W{0,4}(\d{1,15})", re.IGNORECASE)
 
 
 @dataclass
-class ReadNotes:
-    """What was met on the way; complete once the events are read."""
-
-    lines: int = 0
-    not_json: int = 0
-    overlong: int = 0
-    truncated_last_line: bool = False
-    unreadable_rest: str | None = None
-    cut_at_limit: bool = False
-
-
-@dataclass
 class TrainingSteps:
-    """What is kept of the training losses (nats per token)."""
+    """Summary of the training losses (nats per token)."""
 
     n: int = 0
     first: dict[int, float] = field(default_factory=dict)  # steps 1 and 2
@@ -93,7 +81,7 @@ class TrainingSteps:
 
     @property
     def n_missing(self) -> int:
-        """Steps that are absent from a log that holds every one as a rule."""
+        """Number of absent steps in a log that holds every one as a rule."""
         is_each = not self.strides or self.strides.most_common(1)[0][0] == 1
         return sum((gap - 1) * times for gap, times in self.strides.items() if gap > 1) if is_each else 0
 
@@ -102,7 +90,6 @@ class TrainingSteps:
 class LoggedRun:
     """One run of a log file."""
 
-    path: Path
     first_line: int
     header: dict[str, Any] = field(default_factory=dict)  # scalars of all opening events, the first value of a name
     opened_by: set[str] = field(default_factory=set)
@@ -117,7 +104,7 @@ class LoggedRun:
     unknown_events: Counter[str] = field(default_factory=Counter)
 
     def count(self, *names: str) -> int | None:
-        """The first of these header fields that is a count above zero."""
+        """Return the first of these header fields that is a count."""
         return next((value for name in names if (value := whole(self.header.get(name)))), None)
 
     @property
@@ -125,11 +112,15 @@ class LoggedRun:
         return bool(self.training.n or self.evaluations)
 
     @property
+    def last_step(self) -> int:
+        return max(self.training.last_step, max(self.evaluations, default=0))
+
+    @property
     def finite_evaluations(self) -> dict[int, float]:
         return {step: loss for step, loss in self.evaluations.items() if loss is not None and math.isfinite(loss)}
 
-    def add(self, name: str, event: dict[str, Any]) -> None:
-        """Take in one event."""
+    def add(self, event: dict[str, Any]) -> None:
+        name = event["event"]
         if self.started_unix is None:
             stamp = number(event.get("timestamp"))
             self.started_unix = stamp if stamp is not None and 0 < stamp < 1e11 else None
@@ -141,7 +132,12 @@ class LoggedRun:
             elif name == "training_step":
                 self.training.add(step, loss)
             else:
-                self._evaluated(step, loss)
+                if step in self.evaluations:
+                    self.n_evaluations_repeated += 1
+                elif len(self.evaluations) >= _MAX_KEPT:
+                    self.evaluations.popitem()  # the newest is kept, for the last one is the result
+                    self.n_evaluations_dropped += 1
+                self.evaluations[step] = loss
         elif name in _HEADERS:
             self.opened_by.add(name)
             if name == "dataset_info":
@@ -153,23 +149,26 @@ class LoggedRun:
         elif len(self.unknown_events) < _MAX_NAMES or clean(name, 60) in self.unknown_events:
             self.unknown_events[clean(name, 60)] += 1
 
-    def _evaluated(self, step: int, loss: float | None) -> None:
-        if step in self.evaluations:
-            self.n_evaluations_repeated += 1
-        elif len(self.evaluations) >= _MAX_KEPT:
-            self.evaluations.popitem()  # the newest is kept, for the last one is the result
-            self.n_evaluations_dropped += 1
-        self.evaluations[step] = loss
+    def is_ended_by(self, event: dict[str, Any]) -> bool:
+        """Whether an event begins another run."""
+        if event["event"] in _HEADERS[:3]:
+            return self.has_steps or event["event"] in self.opened_by
+        return event["event"] == "training_step" and self.training.last_step > 1 and whole(event.get("step")) == 1
 
 
 @dataclass
 class Log:
-    """A log file: its runs, and what reading it met."""
+    """A log file: its runs, and what was met while it was read."""
 
     path: Path
-    runs: list[LoggedRun]
-    notes: ReadNotes
+    runs: list[LoggedRun] = field(default_factory=list)
     n_runs_left_out: int = 0
+    lines: int = 0
+    not_json: int = 0
+    overlong: int = 0
+    truncated_last_line: bool = False
+    unreadable_rest: str | None = None
+    cut_at_limit: bool = False
 
 
 def read_log(path: Path) -> Log:
@@ -178,23 +177,25 @@ def read_log(path: Path) -> Log:
     Raises:
         UserError: it cannot be read, or holds none of the challenge's events.
     """
-    notes = ReadNotes()
-    log = Log(path, [], notes)
+    log = Log(path)
     run: LoggedRun | None = None
-    for line, event in _read_events(path, notes):
-        name = event["event"]
-        if run is None or _begins_another(run, name, event):
-            previous, run = run, LoggedRun(path, line)
-            if previous is not None and name == "training_step":
-                run.header, run.is_header_inherited = dict(previous.header), True
-            if len(log.runs) < MAX_RUNS:
-                log.runs.append(run)
-            else:
-                log.n_runs_left_out += 1
-        run.add(name, event)
+    try:
+        for event in _events(log):
+            if run is None or run.is_ended_by(event):
+                previous, run = run, LoggedRun(log.lines)
+                if previous is not None and event["event"] == "training_step":
+                    run.header, run.is_header_inherited = dict(previous.header), True
+                if len(log.runs) < MAX_RUNS:
+                    log.runs.append(run)
+                else:
+                    log.n_runs_left_out += 1
+            run.add(event)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{clean(str(path))} cannot be read: {clean(reason)}") from None
     known = [run for run in log.runs if run.opened_by & set(_HEADERS[:3]) or run.has_steps]
     if not known:
-        rest = f" (reading it stopped: {clean(notes.unreadable_rest)})" if notes.unreadable_rest else ""
+        rest = f" (reading it stopped: {clean(log.unreadable_rest)})" if log.unreadable_rest else ""
         raise UserError(
             f"{clean(str(path))} holds no event of the challenge's log{rest}; "
             'expected JSON lines such as {"event": "validation_step", "step": 1, "loss": 2.1}'
@@ -204,117 +205,76 @@ def read_log(path: Path) -> Log:
     return log
 
 
-def _begins_another(run: LoggedRun, name: str, event: dict[str, Any]) -> bool:
-    if name in _HEADERS[:3]:
-        return run.has_steps or name in run.opened_by
-    return name == "training_step" and run.training.last_step > 1 and whole(event.get("step")) == 1
+def _events(log: Log) -> Iterator[dict[str, Any]]:
+    """Yield the events of a log; other lines are counted."""
+    is_notebook = log.path.suffix == ".ipynb"
+    lines = _lines(io.StringIO(printed(log.path), newline=None), log) if is_notebook else _lines_of_file(log)
+    for line in lines:
+        line = line.strip(" \t\r\n\0")
+        events = _events_in(line, is_notebook)
+        # without its line end, a line that parses is whole, and one that is no JSON is just another line
+        log.truncated_last_line &= not events and line.startswith("{") and not is_notebook
+        log.not_json += not (events or not line or log.truncated_last_line or is_notebook)
+        yield from events
 
 
-def _read_events(path: Path, notes: ReadNotes) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, event) for each line that holds an event; the rest is counted in `notes`."""
-    try:
-        if path.suffix == ".ipynb":
-            for line, text in _lines(io.StringIO(printed(path), newline=None), notes):
-                yield from ((line, event) for event in _printed(text, is_notebook=True))
-            notes.truncated_last_line = False
-            return
-        with path.open("rb") as raw:
-            yield from _events(raw, notes)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{clean(str(path))} cannot be read: {clean(getattr(error, 'strerror', None) or str(error))}"
-        ) from None
-
-
-def _events(raw: BinaryIO, notes: ReadNotes) -> Iterator[tuple[int, dict[str, Any]]]:
-    head = raw.read(4)
-    raw.seek(0)
-    binary: BinaryIO = raw
-    if head.startswith(b"\x1f\x8b"):
-        binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+def _lines_of_file(log: Log) -> Iterator[str]:
+    with log.path.open("rb") as raw:
         try:
-            head = binary.read(4)
-            binary.seek(0)
-        except (OSError, EOFError, zlib.error) as error:
-            notes.unreadable_rest = str(error)
-            return
-    encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    # newline=None reads \n, \r\n and \r alike
-    text = io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline=None)
-    for number, line in _lines(text, notes):
-        if (event := _parse(line, notes)) is not None:
-            yield number, event
-
-
-def _lines(text: TextIO, notes: ReadNotes) -> Iterator[tuple[int, str]]:
-    read_chars = 0
-    in_overlong = False
-    while True:
-        try:
-            line = text.readline(MAX_LINE_CHARS)
+            binary = gzip.GzipFile(fileobj=raw) if raw.peek(2).startswith(b"\x1f\x8b") else raw
+            is_utf16 = binary.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            encoding = "utf-16" if is_utf16 else "utf-8-sig"
+            # newline=None reads \n, \r\n and \r alike
+            yield from _lines(io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline=None), log)
         except (OSError, EOFError, zlib.error, UnicodeError) as error:
-            notes.unreadable_rest = str(error)
-            return
-        if not line:
-            return
+            log.unreadable_rest = str(error)
+
+
+def _lines(text: TextIO, log: Log) -> Iterator[str]:
+    """Yield the lines within the bounds; what is longer is skipped without being held."""
+    read_chars, in_overlong = 0, False
+    while line := text.readline(MAX_LINE_CHARS):
         read_chars += len(line)
-        if read_chars > MAX_CHARS or notes.lines >= MAX_LINES:
-            notes.cut_at_limit = True
+        if read_chars > MAX_CHARS or log.lines >= MAX_LINES:
+            log.cut_at_limit = True
             return
         is_whole = line.endswith("\n")
-        notes.truncated_last_line = False
-        if not in_overlong:
-            notes.lines += 1
-        if in_overlong or (len(line) >= MAX_LINE_CHARS and not is_whole):
-            notes.overlong += not in_overlong
-            in_overlong = not is_whole
-            continue
-        notes.truncated_last_line = not is_whole  # unless it parses: then only its line end is missing
-        yield notes.lines, line
+        log.lines += not in_overlong
+        is_overlong = in_overlong or (len(line) >= MAX_LINE_CHARS and not is_whole)
+        log.overlong += is_overlong and not in_overlong
+        in_overlong = is_overlong and not is_whole
+        log.truncated_last_line = not is_whole and not is_overlong
+        if not is_overlong:
+            yield line
 
 
-def _parse(line: str, notes: ReadNotes) -> dict[str, Any] | None:
-    line = line.strip(" \t\r\n\0")
-    if not line:
-        notes.truncated_last_line = False
-        return None
-    event = _json_event(line) or next(_printed(line), None)
-    if event is None and notes.truncated_last_line and line.startswith("{"):
-        return None
-    notes.truncated_last_line = False
-    notes.not_json += event is None
-    return event
+def _events_in(line: str, is_notebook: bool) -> list[dict[str, Any]]:
+    """Return the events of a line: JSON, whatever a launcher wrote before it, or as the challenge's program prints it.
 
-
-def _json_event(line: str) -> dict[str, Any] | None:
-    """The event of a JSON line, whatever a launcher or a collector wrote before it."""
-    if not line.startswith("{"):
-        line = _COLOUR.sub("", line) if "\x1b" in line else line
-        line = line[line.find('{"event"') :] if '{"event"' in line[:400] else ""
+    In a notebook a line that names a step and losses counts as well.
+    """
+    line = _COLOUR.sub("", line)
+    begin = 0 if line.startswith("{") else line.find('{"event"', 0, 400)
     try:
-        event = json.loads(line) if line else None
+        event = json.loads(line[begin:]) if begin >= 0 else None
     except (ValueError, RecursionError):
         event = None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
-
-
-def _printed(line: str, is_notebook: bool = False) -> Iterator[dict[str, Any]]:
-    """The events of a line as the challenge's program prints it; in a notebook also of any line that names a loss."""
-    line = _COLOUR.sub("", line[:4_000]).strip()
-    if is_notebook and (event := _json_event(line)) is not None:
-        yield event
-    elif (found := _PRINTED.search(line)) is not None:
+    if isinstance(event, dict) and isinstance(event.get("event"), str):
+        return [event]
+    line = line[:4_000]
+    if (found := _PRINTED.search(line)) is not None:
         fields = {name: value if number(value) is None else number(value) for name, value in _FIELD.findall(found[4])}
-        yield {**fields, "event": found[3], **({"step": found[1], "max_steps": found[2]} if found[1] else {})}
-    elif is_notebook and (step := _STEP.search(line)) is not None:
-        rest = _VALIDATION.sub(" ", line)
-        for name, loss in (("training_step", _TRAINING.search(rest)), ("validation_step", _VALIDATION.search(line))):
-            if loss is not None:
-                yield {"event": name, "step": step[1], "loss": loss[1]}
+        return [{**fields, "event": found[3], **({"step": found[1], "max_steps": found[2]} if found[1] else {})}]
+    step = _STEP.search(line) if is_notebook else None
+    if step is None:
+        return []
+    losses = {"training_step": _TRAINING.search(_VALIDATION.sub(" ", line))}
+    losses["validation_step"] = _VALIDATION.search(line)
+    return [{"event": name, "step": step[1], "loss": loss[1]} for name, loss in losses.items() if loss is not None]
 
 
 def number(value: Any) -> float | None:
-    """A loss as logged: NaN and infinities included, also where they are text; None where there is no number."""
+    """Return a loss as logged: NaN and infinities included, also where they are text; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, str) and len(value) > 40:
@@ -326,12 +286,12 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A count as logged; None for what cannot be one."""
+    """Return a count as logged; None for what cannot be one."""
     found = number(value)
     return int(found) if found is not None and 0 <= found <= _LARGEST and found == int(found) else None
 
 
 def clean(text: str, limit: int = 200) -> str:
-    """Text from outside, safe to print anywhere: printable characters only, not too many."""
+    """Return text from outside, safe to print anywhere: printable characters only, not too many."""
     shown = "".join(c if c.isprintable() else "?" for c in text[: limit + 1].encode("utf-8", "replace").decode())
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."

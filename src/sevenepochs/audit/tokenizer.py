@@ -8,9 +8,9 @@ tokenizer.json of the `tokenizers` library. No torch.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,14 +25,12 @@ from sevenepochs.protocol.budget import EOS, char_count, split_titles
 _MAX_BYTES = 64 * 1024 * 1024  # the largest published vocabularies take some 30 MB
 _CHUNK = 2_000  # titles encoded at once
 _TRIAL = 500  # titles on which possible decoders are compared
-_ALIGNED = 1_000  # changed titles of a split that are aligned letter by letter; more would take minutes
-_ALIGNED_CHARS = 400  # longer titles are compared by position: aligning is quadratic
 _EXAMPLES = 5
 _LOST = "\0"  # stands for one unknown piece; no title contains it
 
 
 class _Trip(NamedTuple):
-    """A title, what came back (`<unk>` as one character), how many ids it took, and how many of them are unknown."""
+    """A title, the text that came back (`<unk>` as one character), and how many ids it took, unknown ones included."""
 
     title: str
     text: str
@@ -49,17 +47,13 @@ class _Trip(NamedTuple):
         return self.text if self.title.startswith(" ") else self.text.removeprefix(" ")
 
     @property
-    def lost(self) -> int:
-        """Characters of the title that are not in what came back."""
-        title, text = self.title, self.comparable
-        if len(title) == len(text) or max(len(title), len(text)) > _ALIGNED_CHARS:
-            return len(title) - sum(a == b for a, b in zip(title, text, strict=False))
-        blocks = difflib.SequenceMatcher(None, title, text, autojunk=False).get_matching_blocks()
-        return len(title) - sum(block.size for block in blocks)
+    def n_lost(self) -> int:
+        """Characters of the title that are missing in the text, each as often as it is missing."""
+        return (Counter(self.title) - Counter(self.comparable)).total()
 
 
 def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any]:
-    """What the tokenizer does to the corpus's titles, and what that does to the loss.
+    """Return what the tokenizer does to the corpus's titles, and what that does to the loss.
 
     Returns:
         JSON values: `file`, `sha256`, `model`, `vocab_size`, `has_eos`, `corpus`, `reversible`; `train` and
@@ -69,26 +63,23 @@ def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any
     Raises:
         UserError: the file is no tokenizer.json, or the corpus cannot be read.
     """
-    source, name = _read(tokenizer_json), tokenizer_json.name
-    tokenizer, definition = _load(source, name)
+    source, definition, tokenizer = _load(tokenizer_json)
     loaded = corpus.load()
     split = split_titles(loaded.rows)
     model = definition.get("model") or {}
-    unknown = model.get("unk_token")
-    unknown_id = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
-    unknown_id = int(model["unk_id"]) if isinstance(model.get("unk_id"), int) else unknown_id
+    unknown_id, unknown = model.get("unk_id"), model.get("unk_token")
+    if not isinstance(unknown_id, int):
+        unknown_id = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
     assumed = None
     if definition.get("decoder") is None:
         assumed = _choose_decoder(tokenizer, unknown_id, split.validation[:_TRIAL])
     special = sorted({EOS, *(t.content for t in tokenizer.get_added_tokens_decoder().values() if t.special)})
-    trips = {
-        part: list(_round_trips(tokenizer, titles, unknown_id))
-        for part, titles in (("train", split.train), ("validation", split.validation))
-    }
-    splits = {part: _split_facts(some, special) for part, some in trips.items()}
-    changed = [trip for part in ("validation", "train") for trip in trips[part] if trip.changed]
+    train, validation = (
+        list(_round_trips(tokenizer, titles, unknown_id)) for titles in (split.train, split.validation)
+    )
+    changed = [trip for trip in (*validation, *train) if trip.changed]
     found: dict[str, Any] = {
-        "file": name,
+        "file": tokenizer_json.name,
         "sha256": hashlib.sha256(source).hexdigest(),
         "model": model.get("type"),
         "vocab_size": tokenizer.get_vocab_size(),
@@ -97,26 +88,27 @@ def audit_tokenizer(tokenizer_json: Path, corpus: CorpusConfig) -> dict[str, Any
         "decoder_assumed": assumed,
         "corpus": {"name": loaded.name, "recognised": loaded.source.get("recognised")},
         "reversible": not changed,
-        **splits,
-        "causes": list(_causes(tokenizer, definition, split.validation, splits["validation"])),
+        "train": _split_facts(train, special),
+        "validation": _split_facts(validation, special),
         "counterexamples": [
             {"title": trip.title, "becomes": trip.text.replace(_LOST, "\ufffd")} for trip in changed[:_EXAMPLES]
         ],
     }
-    found["sentence"] = _sentence(found)
+    found["causes"] = list(_causes(tokenizer, definition, split.validation, found["validation"]))
+    found["sentence"] = _effect(found["validation"])
     found["findings"] = [vars(finding) for finding in _findings(found)]
     return found
 
 
 def render(found: dict[str, Any]) -> list[str]:
-    """The audit as lines of text."""
+    """Return the audit as lines of text."""
     kept = "reversible: every title comes back as it was" if found["reversible"] else "LOSSY: text is changed or lost"
     lines = [f"{found['file']} ({found['model']}, {found['vocab_size']:,} tokens) on {found['corpus']['name']}: {kept}"]
     for name in ("train", "validation"):
         s = found[name]
         lines.append(
             f"{name + ' titles':<18} {s['n_titles']:,}; changed {s['n_changed']:,} ({s['share_changed']:.2%}), "
-            f"characters changed or lost {_about(s)}{1 - s['kept_share']:.2%}, <unk> {s['n_unknown_tokens']:,}, "
+            f"characters changed or lost {1 - s['kept_share']:.2%}, <unk> {s['n_unknown_tokens']:,}, "
             f"with special text {s['n_with_special_text']:,}, tokens {s['n_tokens']:,}"
         )
     lines += [f"{'because':<18} {cause}" for cause in found["causes"]]
@@ -125,34 +117,30 @@ def render(found: dict[str, Any]) -> list[str]:
     return lines + [f"{f['severity']:<18} {f['message']}" for f in found["findings"] if f["rule"] != "lossy-tokenizer"]
 
 
-def _about(split: dict[str, Any]) -> str:
-    return "about " if split["is_estimate"] else ""
-
-
-def _read(path: Path) -> bytes:
+def _load(path: Path) -> tuple[bytes, dict[str, Any], Tokenizer]:
+    """Return the file's bytes, its JSON, and the tokenizer that it describes."""
+    name = path.name
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise UserError(f"{path.name} has more than {_MAX_BYTES // 2**20} MiB; that is no tokenizer.json")
-        return path.read_bytes()
+            raise UserError(f"{name} has more than {_MAX_BYTES // 2**20} MiB; that is no tokenizer.json")
+        source = path.read_bytes()
+        definition = json.loads(source.decode())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}; give a tokenizer.json") from None
-
-
-def _load(source: bytes, name: str) -> tuple[Tokenizer, dict[str, Any]]:
-    try:
-        definition = json.loads(source.decode())
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{name} is not JSON; give the tokenizer.json that `tokenizers` saves") from None
     try:
         tokenizer = _guarded(Tokenizer.from_str, source.decode())
     except UserError as error:
         raise UserError(f"{name} is not a tokenizer.json: {error}") from None
     tokenizer.no_padding()  # a title is not longer for it, and a file may ask for a million
-    return tokenizer, definition
+    return source, definition, tokenizer
 
 
 def _guarded(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-    """The library raises bare Exception, and panics of its Rust code as BaseException."""
+    """Call the library, which raises bare Exception, and panics of its Rust code as BaseException."""
     try:
         return call(*arguments, **options)
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -168,9 +156,8 @@ def _round_trips(tokenizer: Tokenizer, titles: Sequence[str], unknown_id: int | 
         ids = [encoding.ids for encoding in _guarded(tokenizer.encode_batch, chunk, add_special_tokens=False)]
         texts = _guarded(tokenizer.decode_batch, ids, skip_special_tokens=False)
         for title, text, some in zip(chunk, texts, ids, strict=True):
-            n_unknown = some.count(unknown_id) if unknown_id is not None else 0
             # the literal text `<unk>` is read as the token itself and comes back, so it is nothing lost
-            n_unknown = max(0, n_unknown - title.count(unknown)) if unknown else n_unknown
+            n_unknown = max(0, some.count(unknown_id) - (title.count(unknown) if unknown else 0))
             yield _Trip(title, text.replace(unknown, _LOST) if n_unknown and unknown else text, len(some), n_unknown)
 
 
@@ -180,39 +167,33 @@ def _choose_decoder(tokenizer: Tokenizer, unknown_id: int | None, titles: Sequen
     Returns:
         The decoder's name; None when none does better.
     """
-    choices = {
-        None: None, "Fuse": decoders.Fuse(), "ByteLevel": decoders.ByteLevel(), "Metaspace": decoders.Metaspace()
-    }  # fmt: skip
-
-    def n_changed(name: str | None) -> int:
-        tokenizer.decoder = choices[name]
-        return sum(trip.changed for trip in _round_trips(tokenizer, titles, unknown_id))
-
-    best = min(choices, key=n_changed)
-    tokenizer.decoder = choices[best]
-    return best
+    best, fewest = None, len(titles) + 1
+    for decoder in (None, decoders.Fuse(), decoders.ByteLevel(), decoders.Metaspace()):
+        tokenizer.decoder = decoder
+        n_changed = sum(trip.changed for trip in _round_trips(tokenizer, titles, unknown_id))
+        best, fewest = (decoder, n_changed) if n_changed < fewest else (best, fewest)
+    tokenizer.decoder = best
+    return type(best).__name__ if best is not None else None
 
 
 def _split_facts(trips: Sequence[_Trip], special: Sequence[str]) -> dict[str, Any]:
-    """Counts over one split. `text_chars` is the metric's divisor, `kept_chars` those of it that come back; `<eos>`
-    counts 5 in both."""
-    changed = [trip for trip in trips if trip.changed]
-    aligned = changed[:: max(1, -(-len(changed) // _ALIGNED))]
-    aligned_chars, changed_chars = (sum(len(trip.title) for trip in some) for some in (aligned, changed))
-    lost = round(sum(trip.lost for trip in aligned) * changed_chars / aligned_chars) if aligned_chars else 0
-    text_chars = char_count([trip.title for trip in trips])
+    """Return counts over one split.
+
+    `text_chars` is the metric's divisor, `kept_chars` those of it that come back; `<eos>` counts 5 in both.
+    """
+    n_titles, n_changed = len(trips), sum(trip.changed for trip in trips)
+    text_chars, n_lost = char_count([trip.title for trip in trips]), sum(trip.n_lost for trip in trips if trip.changed)
     return {
-        "n_titles": len(trips),
-        "n_changed": len(changed),
-        "share_changed": len(changed) / len(trips) if trips else 0.0,
+        "n_titles": n_titles,
+        "n_changed": n_changed,
+        "share_changed": n_changed / n_titles if trips else 0.0,
         "n_unknown_tokens": sum(trip.n_unknown for trip in trips),
         "n_with_special_text": sum(any(token in trip.title for token in special) for trip in trips),
-        "n_tokens": sum(trip.n_tokens for trip in trips) + len(trips),
+        "n_tokens": sum(trip.n_tokens for trip in trips) + n_titles,
         "text_chars": text_chars,
-        "predicted_chars": sum(len(trip.comparable) for trip in trips) + len(EOS) * len(trips),
-        "kept_chars": text_chars - lost,
-        "kept_share": 1 - lost / text_chars if text_chars else 1.0,
-        "is_estimate": len(aligned) < len(changed),
+        "predicted_chars": sum(len(trip.comparable) for trip in trips) + len(EOS) * n_titles,
+        "kept_chars": text_chars - n_lost,
+        "kept_share": 1 - n_lost / text_chars if text_chars else 1.0,
     }
 
 
@@ -232,24 +213,24 @@ def _causes(
 
 
 def _kinds(part: Any) -> str:
-    """The types of a normaliser or pre-tokenizer, those of a sequence joined."""
+    """Return the types of a normaliser or pre-tokenizer, those of a sequence joined."""
     if not isinstance(part, dict):
         return "none"
     inner = part.get("normalizers") or part.get("pretokenizers")
     return " + ".join(map(_kinds, inner)) if isinstance(inner, list) else str(part.get("type"))
 
 
-def _sentence(found: dict[str, Any]) -> str:
-    v = found["validation"]
-    if found["reversible"]:
+def _effect(v: dict[str, Any]) -> str:
+    """Say what lost validation text does to the loss."""
+    if not v["n_changed"]:
         return f"none: the model predicts all {v['text_chars']:,} characters that the loss is divided by"
     if not v["kept_share"] > 0:
         return f"the loss divides by {v['text_chars']:,} characters, of which the model predicts none: it says nothing"
-    kept = f"{_about(v)}{v['kept_chars']:,} ({v['kept_share']:.1%})"
     return (
-        f"the loss divides by {v['text_chars']:,} characters of the original text, of which {kept} are in the text "
-        f"that the model predicts; per character that is really predicted it is {1 / v['kept_share']:.3f} times the "
-        "printed one, and nobody pays for what was thrown away, so the true loss is higher by an unknown amount"
+        f"the loss divides by {v['text_chars']:,} characters of the original text, of which {v['kept_chars']:,} "
+        f"({v['kept_share']:.1%}) are in the text that the model predicts; per character that is really predicted "
+        f"it is {1 / v['kept_share']:.3f} times the printed one, and nobody pays for what was thrown away, so the true "
+        "loss is higher by an unknown amount"
     )
 
 

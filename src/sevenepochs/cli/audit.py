@@ -38,7 +38,7 @@ def audit(
         tokenizer: Instead of a run, a tokenizer.json: does it give the titles of --corpus back?
         markdown: Also write the report to this file.
     """
-    from sevenepochs.audit.render import as_markdown, as_text
+    from sevenepochs.audit.report import as_markdown, as_text
 
     if tokenizer is not None or titles.words():
         beside = {"--reference": reference, "--template": template, "--markdown": markdown}
@@ -64,8 +64,8 @@ def audits_of(
     Raises:
         UserError: nothing was named, or something that cannot be audited.
     """
-    from sevenepochs.audit.siblings import read_reference
     from sevenepochs.audit.target import audit_target
+    from sevenepochs.audit.verdict import read_reference
 
     if not targets:
         raise UserError("name at least one log, run folder or repository")

@@ -18,8 +18,8 @@ def leaderboard(
         targets: Logs, run folders, folders of results/, repositories, or folders that hold several of these.
         reference: A log or run of ours on the same data, where the data is not the challenge's.
     """
-    from sevenepochs.audit.leaderboard import boards_as_dicts, boards_as_text
-    from sevenepochs.audit.leaderboard import leaderboard as rank
+    from sevenepochs.audit.report import boards_as_dicts, boards_as_text
+    from sevenepochs.audit.report import leaderboard as rank
     from sevenepochs.cli.audit import audits_of
 
     boards = rank([run for target in audits_of(targets, reference, runs) for run in target.entries])

@@ -1,7 +1,7 @@
-"""The normal form of code, in which names of locals, comments, type hints, docstrings and log lines do not count.
+"""Syntax trees, and the normal form of code.
 
-Two pieces of code with one normal form do the same. Only hashes of normal forms are stored, so that a program is
-recognised without its text being kept.
+In the normal form names of locals, comments, type hints, docstrings and log lines do not count, so two pieces of code
+with one normal form do the same. Only hashes of normal forms are stored: a program is recognised, its text is not kept.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _ONE_NAME = {"tokens": "ids", "data": "ids"}
 
 
 def last_name(node: ast.AST) -> str:
-    """The last part of a dotted name, of a call the called one's."""
+    """Return the last part of a dotted name, of a call the called one's."""
     node = node.func if isinstance(node, ast.Call) else node
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def dotted(node: ast.AST) -> str:
-    """`a.b.c`; what hangs on a call or an index begins with a dot."""
+    """Return `a.b.c`; what hangs on a call or an index begins with a dot."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -39,13 +39,24 @@ def dotted(node: ast.AST) -> str:
     return ".".join([node.id if isinstance(node, ast.Name) else "", *reversed(parts)])
 
 
+def calls_in(node: ast.AST) -> list[ast.Call]:
+    return [child for child in ast.walk(node) if isinstance(child, ast.Call)]
+
+
 def names_in(node: ast.AST) -> set[str]:
-    """Names and attribute names anywhere in a node."""
+    """Return names and attribute names anywhere in a node."""
     return {last_name(child) for child in ast.walk(node) if isinstance(child, ast.Name | ast.Attribute)}
 
 
+def targets(node: ast.AST) -> list[ast.expr]:
+    """Return what a statement assigns to."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign | ast.For) else []
+
+
 def stored_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names that the code binds: parameters, targets, definitions."""
+    """Return the names that the code binds: parameters, targets, definitions."""
     inner = [child for node in nodes for child in ast.walk(node)]
     found = {node.id for node in inner if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     found |= {node.arg for node in inner if isinstance(node, ast.arg)}
@@ -53,12 +64,11 @@ def stored_names(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def is_log_line(node: object) -> bool:
-    """A statement that only shows values; one that works on a validation loss while it shows it is none."""
-    if not (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _LOGGERS.fullmatch(last_name(node.value))
-    ):
+    """Whether a statement only shows values; one that works on a validation loss while it shows it does more."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not _LOGGERS.fullmatch(last_name(call)):
         return False
-    for child in (c for part in (*node.value.args, *node.value.keywords) for c in ast.walk(part)):
+    for child in (c for part in (*call.args, *call.keywords) for c in ast.walk(part)):
         if isinstance(child, ast.Call) and not _PLAIN_CALLS.fullmatch(last_name(child)):
             return False
         works = isinstance(child, ast.BinOp | ast.IfExp | ast.NamedExpr | ast.Lambda | ast.comprehension)
@@ -69,7 +79,7 @@ def is_log_line(node: object) -> bool:
 
 @dataclass
 class Scope:
-    """What a program's global names mean: imports, its own definitions, and the functions that are places."""
+    """The meaning of a program's global names: imports, its own definitions, and the functions that are places."""
 
     imports: dict[str, str] = field(default_factory=dict)
     defined: set[str] = field(default_factory=set)
@@ -88,7 +98,7 @@ class Scope:
         return scope
 
     def imported(self, node: ast.AST) -> str:
-        """A dotted name with its first part's import written out."""
+        """Return a dotted name with its first part's import written out."""
         first, _, rest = dotted(node).partition(".")
         return f"{self.imports.get(first, first)}.{rest}"
 
@@ -123,8 +133,7 @@ class _Writer:
         if isinstance(node, ast.Call) and last_name(node) == "tqdm" and node.args:
             return self.write(node.args[0])
         if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
-            to = node.targets if isinstance(node, ast.Assign) else [node.target]
-            return f"Assign({','.join(map(self.write, to))},{self.write(node.value)})"
+            return f"Assign({','.join(map(self.write, targets(node)))},{self.write(node.value)})"
         parts = []
         for name, value in ast.iter_fields(node):
             if name in _SKIPPED or name in skipped:
@@ -140,7 +149,7 @@ class _Writer:
 
 
 def _counts_not(node: object) -> bool:
-    """Docstrings, log lines, annotations without a value, pass."""
+    """Whether it is a docstring, a log line, an annotation without a value, or pass."""
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     is_bare = isinstance(node, ast.AnnAssign) and node.value is None
     return is_text or is_bare or isinstance(node, ast.Pass | ast.Global | ast.Nonlocal) or is_log_line(node)
@@ -151,13 +160,13 @@ def short_hash(text: str, digits: int) -> str:
 
 
 def hash_of(nodes: Sequence[ast.AST], scope: Scope, by_data: bool = False) -> str:
-    """The hash of the normal form of some code."""
+    """Return the hash of the normal form of some code."""
     writer = _Writer(scope, stored_names(nodes), by_data, False)
     return short_hash("\n".join(writer.write(node) for node in nodes if not _counts_not(node)), 16)
 
 
 def marks_of(node: ast.AST, scope: Scope, by_data: bool = False) -> list[tuple[int, str]]:
-    """(line, hash) of each statement in a node, a compound one by its head, where all locals are called alike."""
+    """Return (line, hash) of each statement in a node, a compound one by its head; all locals are called alike."""
     writer = _Writer(scope, stored_names([node]), by_data, True)
     marks, queue, seen = [], [node], Counter[str]()
     for one in queue:

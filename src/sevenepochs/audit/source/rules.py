@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sevenepochs.audit.finding import Confidence, Finding, Severity
-from sevenepochs.audit.source.locate import EVALUATOR, LOADERS, is_title_join
-from sevenepochs.audit.source.normal import dotted, last_name, names_in, stored_names
-from sevenepochs.audit.source.program import Program, calls_in, targets
+from sevenepochs.audit.source.normal import calls_in, dotted, last_name, names_in, stored_names, targets
+from sevenepochs.audit.source.places import EVALUATOR, LOADERS, is_title_join
+from sevenepochs.audit.source.program import Program
 from sevenepochs.protocol.budget import EOS
 
 _CHARS_PER_TITLE = 51  # of a title alone, on both versions of the data
@@ -33,11 +33,7 @@ _RULES: dict[str, tuple[Severity, Confidence, str]] = {
     "eval-best-of": ("error", "likely", "the best of several evaluations is reported"),
     "eval-changed": ("warning", "possible", "the loss is changed after it was evaluated"),
     "dropout-at-eval": ("error", "likely", "{}() drops at evaluation too, so the number is too high"),
-    "attention-unmasked": (
-        "warning",
-        "possible",
-        "attention written by hand, no mask seen",
-    ),
+    "attention-unmasked": ("warning", "possible", "attention written by hand, no mask seen"),
     "targets-leak": ("error", "likely", "the model makes {} of the targets that it is to predict"),
     "patched": ("error", "certain", "{} is replaced by the program's own"),
     "pretrained-weights": ("error", "likely", "{}() loads pre-trained weights"),
@@ -67,7 +63,7 @@ Broken = tuple[Any, str, str]  # the node, the rule, what its message names
 
 
 def rule_findings(program: Program) -> Iterator[Finding]:
-    """Everything in a program that breaks a rule, or makes its number mean something else."""
+    """Yield everything in a program that breaks a rule, or makes its number mean something else."""
     places = {"encode/decode": _encoding, "evaluate": _evaluation, "epoch loop": _reports}
     found = [broken for place, judge in places.items() for n in program.places.get(place, []) for broken in judge(n)]
     found += [broken for call in program.calls for broken in _call(call, program)]
@@ -82,7 +78,7 @@ def rule_findings(program: Program) -> Iterator[Finding]:
 
 
 def _texts(program: Program) -> Iterator[Broken]:
-    """What happens to titles on their way into the texts."""
+    """Judge what happens to titles on their way into the texts."""
     selection, assembly = (program.places.get(name, []) for name in ("title selection", "text assembly"))
     given = [(last_name(c), a) for n in (*selection, *assembly) for c in calls_in(n) for a in c.args]
     called = {function for function, argument in given if any(map(_TEXT.fullmatch, names_in(argument)))}
@@ -96,7 +92,7 @@ def _texts(program: Program) -> Iterator[Broken]:
         stored, read = set(map(last_name, targets(statement))), names_in(value)
         joins = [call for call in calls_in(value) if is_title_join(call)]
         for call in joins:
-            length = program.text_length(call.func.value) if isinstance(call.func, ast.Attribute) else None
+            length = _length(call.func.value, program) if isinstance(call.func, ast.Attribute) else None
             if length is not None and length != len(EOS):
                 times = (_CHARS_PER_TITLE + len(EOS)) / (_CHARS_PER_TITLE + length)
                 what = f"{length:,} characters instead of {len(EOS)}, which makes the number {times:.3g} times as large"
@@ -111,13 +107,24 @@ def _texts(program: Program) -> Iterator[Broken]:
             yield statement, "training-text-changed", ""
 
 
+def _length(node: Any, program: Program) -> int | None:
+    """Return the length of a text that is spelt out, also by a name or a product; None where it is not."""
+    if isinstance(node, ast.Constant):
+        return len(node.value) if isinstance(node.value, str) else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        length, count = _length(node.left, program), getattr(node.right, "value", None)
+        return length * count if length is not None and isinstance(count, int) and 0 <= count < 10**9 else None
+    values = program.assigned.get(last_name(node), [])
+    return _length(values[0], program) if len(values) == 1 and not names_in(values[0]) else None
+
+
 def _splits(names: set[str]) -> set[str]:
-    """Which of train and val these names say that they hold."""
+    """Return which of train and val these names say that they hold."""
     return {found[1].lower() for name in names if (found := _SPLIT.fullmatch(name))}
 
 
 def _changes(node: Any, is_text: bool) -> Iterator[Broken]:
-    """Text that is changed or inserted by code over titles; `is_text`: what it assigns or returns is text."""
+    """Find text that is changed or inserted by code over titles; `is_text`: what it assigns or returns is text."""
     elements: set[str] = set()
     values: list[Any] = []
     parts = list(ast.walk(node))
@@ -148,7 +155,7 @@ def _changes(node: Any, is_text: bool) -> Iterator[Broken]:
 
 
 def _encoding(node: Any) -> Iterator[Broken]:
-    """An encode() whose ids do not tell the text."""
+    """Find an encode() whose ids do not tell the text."""
     for function in (n for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n.name.startswith("encode")):
         given = {arg.arg for arg in function.args.args} - {"self", "cls"}
         counted = {id(arg) for call in calls_in(function) if last_name(call) == "len" for arg in call.args}
@@ -161,7 +168,7 @@ def _encoding(node: Any) -> Iterator[Broken]:
 
 
 def _evaluation(node: Any) -> Iterator[Broken]:
-    """What evaluate() does to its number."""
+    """Judge what evaluate() does to its number."""
     if not isinstance(node, ast.FunctionDef | ast.ClassDef):
         return
     inner: list[Any] = list(ast.walk(node))
@@ -185,7 +192,7 @@ def _evaluation(node: Any) -> Iterator[Broken]:
 
 
 def _reports(node: Any) -> Iterator[Broken]:
-    """What the loop makes of what evaluate() returns."""
+    """Judge what the loop makes of the losses that evaluate() returns."""
     for n in (n for n in ast.walk(node) if isinstance(n, ast.Call | ast.BinOp)):
         evaluated = [call for call in calls_in(n) if call is not n and EVALUATOR.search(last_name(call))]
         is_several = len(evaluated) > 1 or (evaluated and any(isinstance(c, ast.comprehension) for c in ast.walk(n)))
@@ -196,26 +203,26 @@ def _reports(node: Any) -> Iterator[Broken]:
 
 
 def _call(call: ast.Call, program: Program) -> Iterator[Broken]:
-    """What a single call does: a lossy tokenizer, dropout that evaluation does not end, data, weights."""
+    """Judge a single call: a lossy tokenizer, data, weights."""
     name, whole = last_name(call), dotted(call.func)
-    words: dict[str | None, Any] = {word.arg: word.value for word in call.keywords}
-    values = {word: getattr(value, "value", None) for word, value in words.items()}
-    given = [*values.values(), *(getattr(arg, "value", None) for arg in call.args)]
+    words = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
+    given = [*(getattr(arg, "value", None) for arg in call.args), *words.values(), None]
     lost = _LOSSY.get(name) or _LOSSY.get(".".join(whole.split(".")[-2:]))
     lost = "its matches" if name == "Split" and "removed" in given else lost
-    if lost or values.get("lowercase") is True or values.get("do_lower_case") is True:
+    if lost or words.get("lowercase") is True or words.get("do_lower_case") is True:
         function = getattr(program.scope_of(call), "name", None)
         is_option = program.is_conditional(call) or (function is not None and function not in program.called)
         yield call, f"lossy-tokenizer{':option' * is_option}", f"{name} loses {lost or 'letter case'}"
     loads_data = name in LOADERS - {"read_parquet", "load_from_disk"} and not {"revision", None} & set(words)
-    if loads_data and [*given, None][0] not in ("parquet", "csv", "json", "text"):
+    if loads_data and next(iter(words.values()), given[0]) not in ("parquet", "csv", "json", "text"):
         yield call, "data-revision", name
     elif _CACHES.fullmatch(whole):
         yield call, "cached-data", whole
     is_model = name == "from_pretrained" and "token" not in whole.lower()
     reads = whole == "torch.load" or name == "load_file"
-    fetched = reads and "download" in " ".join(map(last_name, calls_in(call)))
-    if is_model or fetched or name == "load_state_dict_from_url" or whole in ("torch.hub.load", "timm.create_model"):
+    is_model |= reads and "download" in " ".join(map(last_name, calls_in(call)))
+    is_model |= name == "load_state_dict_from_url" or whole in ("torch.hub.load", "timm.create_model")
+    if is_model:
         yield call, "pretrained-weights", whole
 
 
@@ -238,7 +245,7 @@ def _drops_always(call: ast.Call, program: Program) -> bool:
 
 
 def _attention(function: Any) -> Iterator[Broken]:
-    """Attention that nothing in sight makes causal."""
+    """Find attention that nothing in sight makes causal."""
     calls = calls_in(function)
     names = names_in(function) | {word.arg for call in calls for word in call.keywords if word.arg}
     n_products = sum(isinstance(n, ast.MatMult) for n in ast.walk(function))
@@ -249,7 +256,7 @@ def _attention(function: Any) -> Iterator[Broken]:
 
 
 def _leaks(function: Any) -> Iterator[Broken]:
-    """A forward() whose logits or hidden states depend on the targets that evaluate() hands it."""
+    """Find a forward() whose logits or hidden states depend on the targets that evaluate() hands it."""
     given = {arg.arg for arg in function.args.args if function.name == "forward" and _TARGETS.fullmatch(arg.arg)}
     for node in (n for n in ast.walk(function) if given and isinstance(n, ast.Assign | ast.AugAssign)):
         stored = {last_name(getattr(target, "value", target)) for target in targets(node)}

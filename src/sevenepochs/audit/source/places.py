@@ -5,12 +5,21 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from sevenepochs.audit.settings import settings_holder
-from sevenepochs.audit.source.normal import DEFINITIONS, is_log_line, last_name, marks_of, names_in, stored_names
-from sevenepochs.audit.source.program import Known, Nodes, Program, calls_in, targets
-from sevenepochs.audit.source.tree import SourceTree
+from sevenepochs.audit.source.normal import (
+    DEFINITIONS,
+    calls_in,
+    is_log_line,
+    last_name,
+    marks_of,
+    names_in,
+    stored_names,
+    targets,
+)
+from sevenepochs.audit.source.program import Nodes, Program, SourceTree
+from sevenepochs.audit.source.settings import settings_holder
 
 PLACES = ("settings", "dataset call", "title selection", "text assembly", "tokenizer", "encode/decode", "batches",
           "windows", "evaluate", "epoch loop")  # fmt: skip
@@ -24,30 +33,36 @@ _LOSSES = frozenset({"cross_entropy", "CrossEntropyLoss", "nll_loss", "log_softm
 _LIKE = 0.5  # share of common statements from which two functions are one place
 
 
+@dataclass(frozen=True)
+class Known:
+    """One known version of a place: hashes of its normal form and of its statements, its function's name, its lines."""
+
+    digest: str
+    statements: frozenset[str]
+    name: str | None = None
+    lines: tuple[str, ...] = ()
+
+
 def find_places(source: SourceTree, entry: str, known: dict[str, list[Known]]) -> Program:
-    """The program of an entry file, with the places found in it."""
+    """Return the program of an entry file, with the places found in it."""
     program = Program(source, entry)
     loop, places = _loop(program), program.places
-    by_doing: dict[str, Callable[[], Nodes]] = {
-        "evaluate": lambda: _evaluator(program, loop),
-        "windows": lambda: _called_from(
-            program,
-            [n.iter for e in places["evaluate"] for n in ast.walk(e) if isinstance(n, ast.For | ast.comprehension)],
-        ),
-        "batches": lambda: _called_from(
-            program, [n for one in loop for n in ast.walk(one) if any(isinstance(t, ast.Tuple) for t in targets(n))]
-        ),
-        "title selection": lambda: _around(program, lambda call: last_name(call) in LOADERS),
-        "tokenizer": lambda: _around(program, lambda call: bool(names_in(call.func) & _LEARNS)),
-        "encode/decode": lambda: (
-            [n for n in program.all(ast.ClassDef) if "encode" in stored_names(n.body)] or program.defined(["encode"])
-        ),
-    }
-    for name, find in by_doing.items():
+
+    def find(name: str, by_doing: Callable[[], Nodes]) -> None:
         versions = known.get(name, [])
         named = program.defined(version.name for version in versions if version.name)
-        places[name] = (named or _alike(program, versions) or find())[:1]
+        places[name] = (named or _alike(program, versions) or by_doing())[:1]
         program.scope.places |= {node.name: name for node in places[name] if isinstance(node, ast.FunctionDef)}
+
+    find("evaluate", lambda: _evaluator(program, loop))
+    loops = [n.iter for e in places["evaluate"] for n in ast.walk(e) if isinstance(n, ast.For | ast.comprehension)]
+    find("windows", lambda: _called_from(program, loops))
+    unpacked = [n for one in loop for n in ast.walk(one) if any(isinstance(t, ast.Tuple) for t in targets(n))]
+    find("batches", lambda: _called_from(program, unpacked))
+    find("title selection", lambda: _around(program, lambda call: last_name(call) in LOADERS))
+    find("tokenizer", lambda: _around(program, lambda call: bool(names_in(call.func) & _LEARNS)))
+    encoders = [node for node in program.all(ast.ClassDef) if "encode" in stored_names(node.body)]
+    find("encode/decode", lambda: encoders or program.defined(["encode"]))
     learners = {node.name for node in places["tokenizer"] if isinstance(node, DEFINITIONS)}
     places["tokenizer"] += program.statements_with(lambda call: last_name(call) in learners)[:1]
     places["dataset call"] = program.statements_with(lambda call: last_name(call) in LOADERS)[:1]
@@ -60,7 +75,7 @@ def find_places(source: SourceTree, entry: str, known: dict[str, list[Known]]) -
 
 
 def _alike(program: Program, versions: list[Known]) -> Nodes:
-    """The function or class that shares most statements with a known version, if it shares enough."""
+    """Return the function or class that shares most statements with a known version, if it shares enough."""
     best: tuple[float, Nodes] = (_LIKE, [])
     for node in program.all(*DEFINITIONS) if versions else ():
         own = {mark for _, mark in marks_of(node, program.scope)}
@@ -72,16 +87,14 @@ def _alike(program: Program, versions: list[Known]) -> Nodes:
 
 
 def _loop(program: Program) -> Nodes:
-    """The outermost loop that trains, and the statements that set what its headers and conditions read."""
+    """Return the outermost loop that trains, and the statements that set what its headers and conditions read."""
     trainers = {n.name for n in program.all(ast.FunctionDef) if "backward" in map(last_name, calls_in(n))}
-    ranked: list[tuple[bool, bool, int, Any]] = []
-    for loop in program.all(ast.For, ast.While):
-        called = set(map(last_name, calls_in(loop)))
-        if called & (trainers | {"backward"}):
-            ranked.append(("backward" not in called, not any(map(EVALUATOR.search, called)), len(ranked), loop))
-    if not ranked:
+    called = {loop: set(map(last_name, calls_in(loop))) for loop in program.all(ast.For, ast.While)}
+    training = [loop for loop, names in called.items() if names & (trainers | {"backward"})]
+    if not training:
         return []
-    loop = min(ranked, key=lambda item: item[:3])[-1]
+    # best one that goes backward itself, and evaluates; of equals the outermost, which comes first
+    loop = min(training, key=lambda n: ("backward" not in called[n], not any(map(EVALUATOR.search, called[n]))))
     heads = [h for n in ast.walk(loop) for h in (getattr(n, "iter", None), getattr(n, "test", None)) if h is not None]
     names = [n for head in heads for n in ast.walk(head) if isinstance(n, ast.Name)]
     read = {n.id for n in names if not isinstance(program.parents[n], ast.Attribute)} - stored_names([loop])
@@ -90,7 +103,7 @@ def _loop(program: Program) -> Nodes:
 
 
 def _statements(body: Nodes, inside: Any = None) -> Iterator[Any]:
-    """The statements of a block, definitions and log lines left out; one that holds the node `inside` is entered."""
+    """Yield the statements of a block but definitions and log lines; one that holds the node `inside` is entered."""
     for statement in body:
         if isinstance(statement, DEFINITIONS) or statement is inside or is_log_line(statement):
             continue
@@ -102,7 +115,7 @@ def _statements(body: Nodes, inside: Any = None) -> Iterator[Any]:
 
 
 def _evaluator(program: Program, loop: Nodes) -> Nodes:
-    """What the loop calls to evaluate, else what is called so and computes a loss."""
+    """Return what the loop calls to evaluate, else what is called so and computes a loss."""
     called = {name for node in loop for name in map(last_name, calls_in(node)) if EVALUATOR.search(name)}
     made = {last_name(n.value) for n in program.all(ast.Assign) if called & set(map(last_name, n.targets))}
     named = [node.name for node in program.all(*DEFINITIONS) if EVALUATOR.search(node.name)]
@@ -110,13 +123,13 @@ def _evaluator(program: Program, loop: Nodes) -> Nodes:
 
 
 def _called_from(program: Program, nodes: Nodes) -> Nodes:
-    """The first function of the program that these nodes call, other than evaluate()."""
+    """Return the functions of the program that these nodes call, other than evaluate()."""
     found = program.defined(last_name(call) for node in nodes for call in calls_in(node))
     return [n for n in found if isinstance(n, ast.FunctionDef) and n not in program.places["evaluate"]]
 
 
 def _around(program: Program, wanted: Callable[[ast.Call], bool]) -> Nodes:
-    """The innermost functions around such calls, else their statements."""
+    """Return the innermost functions around such calls, else their statements."""
     scopes = [(statement, program.scope_of(statement)) for statement in program.statements_with(wanted)]
     return [scope if isinstance(scope, ast.FunctionDef) else statement for statement, scope in scopes]
 
@@ -132,7 +145,7 @@ def is_title_join(call: ast.Call) -> bool:
 
 
 def _assembly(program: Program, loop: Nodes) -> Nodes:
-    """The statements that make texts and ids of titles: they bind or change what a join of titles reads or gives."""
+    """Return the statements that make texts and ids of titles: they bind or change what a join reads or gives."""
     returns = [n for n in program.all(ast.Return) if any(map(is_title_join, calls_in(n)))]
     helpers = [scope for n in returns if isinstance(scope := program.scope_of(n), ast.FunctionDef)]
     names = {node.name for node in helpers}
@@ -146,7 +159,7 @@ def _assembly(program: Program, loop: Nodes) -> Nodes:
 
 
 def _slice(body: Nodes, seeds: Nodes, functions: set[str]) -> Nodes:
-    """Statements of `body` that bind or change a name which the seeds read or bind, or encode what they bind."""
+    """Return statements of `body` that bind or change a name of the seeds, or encode what the seeds bind."""
     data = stored_names(seeds)
     tracked = data | ({n.id for s in seeds for n in ast.walk(s) if isinstance(n, ast.Name)} - functions)
     chosen = set(seeds)
