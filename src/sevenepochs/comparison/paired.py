@@ -14,8 +14,9 @@ and the t quantile has Satterthwaite's degrees of freedom. V_titles is the linea
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,22 +112,35 @@ def title_interval(nats_n: np.ndarray, chars_n: np.ndarray, draws: int = DRAWS) 
     """Return the percentile bootstrap of (sum of nats) / (sum of characters); None for a single title."""
     if len(nats_n) < 2:
         return None
-    return Interval(*percentiles(ratio_draws(nats_n, chars_n, np.random.default_rng(BOOTSTRAP_SEED), draws)))
+    return Interval(*percentiles(ratio_draws(nats_n, chars_n, _counts(len(nats_n), draws))))
 
 
-def ratio_draws(over_n: np.ndarray, under_n: np.ndarray, rng: np.random.Generator, draws: int = DRAWS) -> np.ndarray:
-    """Return the ratio (sum of `over_n`) / (sum of `under_n`) of every draw: (D,)."""
-    n_titles = len(over_n)
+def ratio_draws(over_n: np.ndarray, under_n: np.ndarray, counts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the ratio (sum of `over_n`) / (sum of `under_n`) of every draw: (D,).
+
+    Args:
+        counts: of `draw_counts`.
+    """
     columns = np.column_stack([under_n, over_n]).astype(np.float64)
-    ratios_D = np.empty(draws)
+    sums_D2 = np.concatenate([times_Dn.astype(np.float64) @ columns for times_Dn in counts])
+    ratios_D: np.ndarray = sums_D2[:, 1] / sums_D2[:, 0]
+    return ratios_D
+
+
+def draw_counts(n_titles: int, rng: np.random.Generator, draws: int = DRAWS) -> Iterator[np.ndarray]:
+    """Yield how often each draw takes each title, some draws at a time: (up to D, n)."""
     for start in range(0, draws, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, draws - start)
         drawn = rng.integers(0, n_titles, size=(size, n_titles), dtype=np.int64)
         drawn += n_titles * np.arange(size)[:, None]
-        times_Dn = np.bincount(drawn.ravel(), minlength=size * n_titles).reshape(size, n_titles)
-        sums = times_Dn.astype(np.float64) @ columns
-        ratios_D[start : start + size] = sums[:, 1] / sums[:, 0]
-    return ratios_D
+        yield np.bincount(drawn.ravel(), minlength=size * n_titles).reshape(size, n_titles)
+
+
+@functools.lru_cache(maxsize=1)
+def _counts(n_titles: int, draws: int) -> list[np.ndarray]:
+    """The counts of BOOTSTRAP_SEED, kept for the next pair on as many titles: 100 MB for 10,000."""
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    return [times_Dn.astype(np.uint8) for times_Dn in draw_counts(n_titles, rng, draws)]
 
 
 def percentiles(ratios_D: np.ndarray) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenepochs.comparison.paired import BOOTSTRAP_SEED, percentiles, ratio_draws
+from sevenepochs.comparison.paired import BOOTSTRAP_SEED, draw_counts, percentiles, ratio_draws
 from sevenepochs.data.titles import Kind, known, normalised, title_chars
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import format_metric
@@ -76,7 +76,7 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
     def row(kind: Kind, inside: np.ndarray) -> dict[str, Any]:
         chars, ours, pairs = int(n_chars[inside].sum()), math.fsum(nats[inside]), math.fsum(pair_nats[inside])
         if inside.sum() >= FEWEST_TITLES:
-            draws[kind.name] = ratio_draws(nats[inside], pair_nats[inside], rng)
+            draws[kind.name] = ratio_draws(nats[inside], pair_nats[inside], draw_counts(int(inside.sum()), rng))
         return {
             "name": kind.name,
             "label": kind.label,
