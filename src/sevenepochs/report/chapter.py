@@ -171,11 +171,12 @@ class Chapters:
         return Shown(aligned(where_loss.text(analysed, breakdown)), svg)
 
 
-def loss_curves(runs: Sequence[Published], metric: str = "exact_val_loss") -> Shown:
-    """A metric over the steps of runs, above the floor where their titles have one."""
+def loss_curves(runs: Sequence[Published], metric: str = "exact_val_loss", first_step: int = 0) -> Shown:
+    """A metric over the steps of runs from `first_step` on, above the floor where their titles have one."""
     floor = runs[-1].result.figures.floor_val_loss if metric == "exact_val_loss" else None
     lines = {"floor": floor} if floor is not None else None
-    svg = curves.figure({_called(p): p.curve for p in runs}, metric, lines=lines)
+    rows = {_called(p): [row for row in p.curve if row["step"] >= first_step] for p in runs}
+    svg = curves.figure(rows, metric, lines=lines)
     last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
     return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)
 

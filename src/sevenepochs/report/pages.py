@@ -102,11 +102,11 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         return _figure(f"#{label}", label, CELLS[label].alt, caption)
 
     def curve(*names: str, caption: str) -> str:
-        """Loss curves of the runs that there are, where there is one."""
+        """Loss curves of the runs that there are. The evaluation after one step would press the others together."""
         runs = {story.recipe(name): run for name in names if (run := story.run(name))}
         if not runs:
             return ""
-        file, shown = f"figures/loss-{'-'.join(runs)}.svg", loss_curves(list(runs.values()))
+        file, shown = f"figures/loss-{'-'.join(runs)}.svg", loss_curves(list(runs.values()), first_step=2)
         files[file] = str(shown.svg)
         sources = ", ".join(f"[{name}](downloads/{run.result.name}/curve.csv)" for name, run in runs.items())
         return _figure(file, Path(file).stem, f"Line chart: {shown.text}", f"{caption}\n\nSource: curves of {sources}")
