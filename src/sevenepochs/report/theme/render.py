@@ -1,4 +1,4 @@
-"""From a tree of mystmd's to HTML: one method `on_<type>` per node type, and what the methods share about their page.
+"""Renderer of mystmd's node trees: one method `on_<type>` per node type, and what the methods share about their page.
 
 Handled are plain Markdown and what our pages use. A type without a method stops the build: something that silently
 disappears from a page is worse than no page.
