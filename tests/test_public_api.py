@@ -6,6 +6,7 @@ import os
 import pkgutil
 import shutil
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
