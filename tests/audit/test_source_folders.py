@@ -181,6 +181,26 @@ def test_a_settings_file_that_names_a_lossy_tokenizer(tmp_path: Path) -> None:
     assert {str(f.evidence): f.severity for f in found if "loses text" in f.message} == {"run.yaml:1": "error"}
 
 
+ARGUMENTS = """    parser = argparse.ArgumentParser()
+    parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--seed", type=int, default=1337)
+    settings = parser.parse_args()
+"""
+SETTINGS_ELSEWHERE = {
+    "arguments beside a loop": [
+        (program.SETTINGS, "\n"), ("import json\n", "import argparse\nimport json\n"),
+        ("    settings = Settings()\n", ARGUMENTS)],
+    "a dictionary with another in it": [
+        (program.SETTINGS, '\nDEFAULTS = {}\nSETTINGS = {**DEFAULTS, "epochs": 9, "seed": 1337, "block_size": 128}\n')],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS_ELSEWHERE)
+def test_settings_are_read_wherever_they_stand(name: str, tmp_path: Path) -> None:
+    text = program.edited(*SETTINGS_ELSEWHERE[name])
+    assert "fixed-epochs" in rules(audit_source(write(tmp_path, {"train.py": text})))
+
+
 def test_a_second_program_is_a_note(tmp_path: Path) -> None:
     old = program.edited(("pre_tokenizers.ByteLevel()", "pre_tokenizers.Whitespace()"))
     audit = audit_source(write(tmp_path, {"train.py": program.BASE, "old/first_try.py": old}))

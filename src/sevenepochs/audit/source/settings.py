@@ -76,8 +76,8 @@ def settings_holder(program: Program) -> Nodes:
 def _fields(holder: Any) -> list[tuple[str, Any, Any]]:
     """Return (name, value, line's node) of what a dictionary, or the body of a class or function, sets."""
     if isinstance(holder, ast.Dict):
-        return [(str(getattr(k, "value", "")), v, k) for k, v in zip(holder.keys, holder.values, strict=True)]
-    return [(last_name(t), item.value, item) for item in holder.body for t in targets(item)]
+        return [(str(getattr(k, "value", "")), v, k or v) for k, v in zip(holder.keys, holder.values, strict=True)]
+    return [(last_name(t), getattr(item, "value", None), item) for item in holder.body for t in targets(item)]
 
 
 def _option_name(call: ast.Call) -> str:
