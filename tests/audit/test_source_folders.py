@@ -181,6 +181,27 @@ def test_a_settings_file_that_names_a_lossy_tokenizer(tmp_path: Path) -> None:
     assert {str(f.evidence): f.severity for f in found if "loses text" in f.message} == {"run.yaml:1": "error"}
 
 
+LOADS = "\n\ndef load(folder):\n    model = GPT2LMHeadModel.from_pretrained(folder)\n    return model.eval()\n"
+
+
+@pytest.mark.parametrize("by", ["training", "module", "import", "export"])
+def test_weights_count_unless_they_are_only_looked_at(by: str, tmp_path: Path) -> None:
+    """A program that also exports loads what it wrote, to look at it; that is no start for training."""
+    start = {"training": "start", "module": "weights.start"}.get(by)
+    train = program.edited(("import json\n", "import json\nimport weights\nfrom weights import start\nimport export\n"))
+    files = {
+        "train.py": train.replace("    optimizer =", f'    model = {start}("gpt2")\n    optimizer =')
+        if start
+        else train,
+        "export.py": "from weights import load\n\n\ndef check(folder):\n    return load(folder)\n",
+        "weights.py": "import transformers\n" + LOADS + "\n\ndef start(name):\n    return load(name)\n",
+    }
+    if by == "import":
+        files["weights.py"] = 'MODEL = GPT2LMHeadModel.from_pretrained("gpt2")\n' + LOADS
+    found = [one.evidence for one in audit_source(write(tmp_path, files)).findings if one.rule == "pretrained-weights"]
+    assert found == {"import": ["weights.py:1"], "export": []}.get(by, ["weights.py:5"])
+
+
 ARGUMENTS = """    parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--seed", type=int, default=1337)

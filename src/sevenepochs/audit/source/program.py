@@ -261,3 +261,22 @@ class Program:
             for target in node.targets:
                 found.setdefault(last_name(target), []).append(node.value)
         return found
+
+    @cached_property
+    def onlookers(self) -> set[Any]:
+        """Functions that put a model into evaluation mode and take no part in training.
+
+        What leads to the epoch loop takes part in training, and so does all that this calls.
+        """
+        uses: dict[str, list[str]] = {}
+        for call in self.calls:
+            if isinstance(call.func, ast.Name) or last_name(getattr(call.func, "value", call)) in self.scope.imports:
+                uses.setdefault(self._holder(call), []).append(last_name(call))
+        loops = map(self._holder, self.places.get("epoch loop", [])[-1:])
+        training = set(_closure(_closure(loops, _reversed(uses)), uses))
+        looks = {self.scope_of(call) for call in self.calls if training and last_name(call) == "eval"}
+        return {scope for scope in looks if isinstance(scope, ast.FunctionDef) and scope.name not in training}
+
+    def _holder(self, node: Any) -> str:
+        scope = self.scope_of(node)
+        return self.trees[scope] if isinstance(scope, ast.Module) else str(scope.name)

@@ -222,7 +222,8 @@ def _call(call: ast.Call, program: Program) -> Iterator[Broken]:
     reads = whole == "torch.load" or name == "load_file"
     is_model |= reads and "download" in " ".join(map(last_name, calls_in(call)))
     is_model |= name == "load_state_dict_from_url" or whole in ("torch.hub.load", "timm.create_model")
-    if is_model:
+    # what exports models or looks at them loads some as well
+    if is_model and program.scope_of(call) not in program.onlookers:
         yield call, "pretrained-weights", whole
 
 
