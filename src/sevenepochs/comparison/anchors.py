@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -98,6 +98,17 @@ def read_anchors(results_root: Path) -> list[Anchors]:
             Anchors(**{**entry, "kneser_ney": {int(n): float(loss) for n, loss in entry["kneser_ney"].items()}})
             for entry in data["anchors"]
         ]
+
+
+def lines(anchors: Iterable[Anchors], titles: str) -> dict[str, float]:
+    """Return levels to draw beside models: the best counting model and xz on the validation titles with this hash,
+    by what they are called, highest loss first. Empty where none was measured."""
+    there = [entry for entry in anchors if entry.validation_titles_sha256 == titles]
+    if not there:
+        return {}
+    best = min(there, key=lambda entry: min(entry.kneser_ney.values()))
+    n, loss = min(best.kneser_ney.items(), key=lambda item: item[1])
+    return {"compression: xz": best.xz, f"counting: Kneser-Ney, {n} tokens": loss}
 
 
 def store(anchors: Anchors, results_root: Path) -> Path:

@@ -7,7 +7,7 @@ get it, so that a notebook runs to its end either way.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec
 
@@ -171,10 +171,16 @@ class Chapters:
         return Shown(aligned(where_loss.text(analysed, breakdown)), svg)
 
 
-def loss_curves(runs: Sequence[Published], metric: str = "exact_val_loss", first_step: int = 0) -> Shown:
-    """A metric over the steps of runs from `first_step` on, above the floor where their titles have one."""
+def loss_curves(
+    runs: Sequence[Published],
+    metric: str = "exact_val_loss",
+    first_step: int = 0,
+    lines: Mapping[str, float] | None = None,
+) -> Shown:
+    """A metric over the steps of runs from `first_step` on, above the floor where their titles have one, and beside
+    other levels if given (`lines`)."""
     floor = runs[-1].result.figures.floor_val_loss if metric == "exact_val_loss" else None
-    lines = {"floor": floor} if floor is not None else None
+    lines = {**(lines or {}), **({"floor": floor} if floor is not None else {})}
     rows = {_called(p): [row for row in p.curve if row["step"] >= first_step] for p in runs}
     svg = curves.figure(rows, metric, lines=lines)
     last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)

@@ -106,7 +106,8 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         runs = {story.recipe(name): run for name in names if (run := story.run(name))}
         if not runs:
             return ""
-        file, shown = f"figures/loss-{'-'.join(runs)}.svg", loss_curves(list(runs.values()), first_step=2)
+        file = f"figures/loss-{'-'.join(runs)}.svg"
+        shown = loss_curves(list(runs.values()), first_step=2, lines=story.anchors)
         files[file] = str(shown.svg)
         sources = ", ".join(f"[{name}](downloads/{run.result.name}/curve.csv)" for name, run in runs.items())
         return _figure(file, Path(file).stem, f"Line chart: {shown.text}", f"{caption}\n\nSource: curves of {sources}")

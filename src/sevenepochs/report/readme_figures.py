@@ -7,12 +7,15 @@ with most rungs, at either scale.
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from typing import Any
 
+from sevenepochs.comparison.anchors import Anchors
+from sevenepochs.comparison.anchors import lines as anchor_lines
 from sevenepochs.comparison.ladder import Rung
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.figures import curves as curves_plot
-from sevenepochs.questions.figures.style import BLUE, GREEN, ORANGE, ROW_IN, bars, draw, heading, note
+from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, ORANGE, ROW_IN, bars, draw, heading, note
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.listing import BEST, LADDER, PUBLIC_BEST
@@ -23,13 +26,18 @@ from sevenepochs.store.choosing import mean_exact, most_recipes, official_first,
 from sevenepochs.store.results import Result
 
 HEADLINE, CURVES, LADDER_FIGURE = "headline.svg", "loss_curves.svg", "ladder.svg"
-_STEPS = {"baseline": "stock", "adamw": "optimizer step", "rope": "RoPE step", PUBLIC_BEST: "best honest public recipe"}
+_STEPS = {
+    "baseline": "stock",
+    "adamw": "optimizer step",
+    "rope": "RoPE step",
+    PUBLIC_BEST: "best rule-keeping public recipe",
+}
 # the story's and the record recipes before others, which come from the ladder's top down
 _CURVES_OF = list(dict.fromkeys(["baseline", "adamw", "rope", RECORD_RECIPE, PUBLIC_BEST, BEST, *reversed(LADDER)]))
 _MOST_CURVES = 6
 
 
-def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, str]:
+def figures(results: list[Result], rungs_of: dict[str, list[Rung]], anchors: Sequence[Anchors] = ()) -> dict[str, str]:
     """Return SVG texts by file name; without a full result there is no headline and no curves, without two rungs no
     ladder.
 
@@ -41,23 +49,26 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str,
     """
     found = {}
     if chosen := most_recipes(result for result in results if not result.is_proxy):
-        found[HEADLINE] = _headline(chosen)
+        lines = anchor_lines(anchors, chosen[0].titles)
+        found[HEADLINE] = _headline(chosen, lines)
         title = f"Exact validation loss, {chosen[0].titles_name}"
-        found[CURVES] = curves_plot.figure({called(one): read_curve(one) for one in _shown(chosen)}, title=title)
+        curves = {called(one): read_curve(one) for one in _shown(chosen)}
+        found[CURVES] = curves_plot.figure(curves, title=title, lines=lines)
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
 
 
-def _headline(results: list[Result]) -> str:
-    """Bars of the mean exact losses, from the stock recipe to the record; a recipe without a clean run is left out."""
+def _headline(results: list[Result], lines: dict[str, float]) -> str:
+    """Bars of the mean exact losses and of `lines`, highest first; a recipe without a clean run is left out."""
     clean = [result for result in results if result.is_clean]
     seeds_of = {f"{step}: {name}": [r for r in clean if called(r) == name] for name, step in _STEPS.items()}
     if best := record(results):
         seeds_of[f"record: {called(best[0])}"] = best
-    losses = {label: mean_exact(seeds) for label, seeds in seeds_of.items() if seeds}
-    texts = [_against(loss, next(iter(losses.values()))) for loss in losses.values()]
-    colours = [GREEN if name.startswith("record") else ORANGE if PUBLIC_BEST in name else BLUE for name in losses]
+    means = {label: mean_exact(seeds) for label, seeds in seeds_of.items() if seeds}
+    losses = dict(sorted({**means, **lines}.items(), key=lambda item: -item[1]))
+    texts = [_against(loss, next(iter(means.values()))) for loss in losses.values()]
+    colours = [_colour(label, lines) for label in losses]
 
     def build(figure: Any) -> None:
         axes = figure.subplots()
@@ -69,6 +80,12 @@ def _headline(results: list[Result]) -> str:
 
     told = ", ".join(f"{label} {format_metric('exact_val_loss', loss)}" for label, loss in losses.items())
     return draw(build, 1.5 + 1.35 * ROW_IN * len(losses), f"Exact validation loss, nats per character: {told}")
+
+
+def _colour(label: str, lines: Container[str]) -> str:
+    if label in lines:
+        return FAINT
+    return GREEN if label.startswith("record") else ORANGE if PUBLIC_BEST in label else BLUE
 
 
 def _against(loss: float, first: float) -> str:

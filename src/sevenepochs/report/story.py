@@ -10,7 +10,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
+from sevenepochs.comparison.anchors import lines, read_anchors
 from sevenepochs.comparison.ladder import Rung, full_corpus, ladders
 from sevenepochs.comparison.noise import SeedNoise, read_noises
 from sevenepochs.errors import UserError
@@ -162,9 +164,17 @@ class Story:
     @cached_property
     def noises(self) -> list[SeedNoise]:
         """Seed deviations that were measured beside these results."""
+        return [noise for root in self._roots for noise in read_noises(root)]
+
+    @cached_property
+    def anchors(self) -> dict[str, float]:
+        """What counting and compressing reach on the story's titles, by name, where that was measured."""
+        return lines((entry for root in self._roots for entry in read_anchors(root)), self.any.result.titles)
+
+    @property
+    def _roots(self) -> list[Path]:
         paths = [p.result.path for p in (*self.everything, *self.proxies)]
-        roots = sorted({path.parent for path in paths if path is not None})
-        return [noise for root in roots for noise in read_noises(root)]
+        return sorted({path.parent for path in paths if path is not None})
 
     @property
     def is_sample(self) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from sevenepochs.comparison.anchors import read_anchors
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
 from sevenepochs.comparison.noise import read_noises
 from sevenepochs.metrics import format_metric
@@ -65,7 +66,10 @@ def update(root: Path, *, check: bool = False) -> bool:
     rungs_of = docs_ladders(results, results_root)
     pages = {**sections(results, rungs_of), "docs/performance.md": performance.sections(results_root)}
     current = [update_page(root / page, parts, check=check) for page, parts in pages.items()]
-    figures = {**readme_figures.figures(results, rungs_of), **performance.figures(results_root)}
+    figures = {
+        **readme_figures.figures(results, rungs_of, read_anchors(results_root)),
+        **performance.figures(results_root),
+    }
     for name, svg in figures.items():
         file = root / FIGURES / name
         current.append(file.is_file() and file.read_text(encoding="utf-8") == svg)
@@ -138,17 +142,19 @@ def headline(results: list[Result]) -> str:
         public = []
     text = (
         f"The record recipe `{recipe}` reaches **{_mean(best)}** nats per character "
-        f"({f'mean of {n} seeds' if n > 1 else 'one seed'}), {_beside(best, stock)} the stock recipe ({_mean(stock)})"
+        f"({f'mean of {n} seeds' if n > 1 else 'one seed'}) on {best[0].corpus.split.n_validation:,} validation "
+        f"titles, {_beside(best, stock)} the stock recipe ({_mean(stock)})"
     )
     if public:
-        text += f" and {_beside(best, public)} the best honest public recipe ({_mean(public)})"
-    text += f" on the same {best[0].corpus.split.n_validation:,} validation titles."
-    if public:
+        gain = mean_exact(public) - mean_exact(best)
         of_record, of_public = (r.figures.exact_val_loss_stock_rows or r.exact for r in (best[0], public[0]))
         text += (
-            f" With the titles cut into the stock rows of {STOCK_BLOCK_SIZE} tokens for both, `{recipe}` differs from "
-            f"the public recipe by {format_metric('val_loss_difference', of_record - of_public)}."
+            f" and {_beside(best, public)} the best public recipe that keeps the rules ({_mean(public)}). "
+            f"Its lead over that one is {format_metric('val_loss_half_width', gain)}, and "
+            f"{format_metric('val_loss_half_width', of_public - of_record)} where both are scored in the stock "
+            f"recipe's rows of {STOCK_BLOCK_SIZE} tokens"
         )
+    text += "."
     return wrapped(text)
 
 
