@@ -103,7 +103,7 @@ def between_markers(text: str) -> str:
 
 
 def of_cells() -> Iterator[tuple[str, str]]:
-    chapters = attribute("report.opening:chapters_of_results")(Path("results"))
+    chapters = attribute("api:open_story")("results")
     for label, cell in attribute("report.cells:CELLS").items():
         yield f"cell {label}", json.dumps([cell.alt, cell.show(chapters).bundle()])
 
