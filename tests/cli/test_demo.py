@@ -21,8 +21,7 @@ def test_three_models_their_floor_and_three_commands_that_work(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    whole = catalog.load_recipe
-    monkeypatch.setattr(catalog, "load_recipe", lambda name: shrink(whole(name)))
+    monkeypatch.setattr("sevenepochs.cli.demo.load_recipe", lambda name: shrink(catalog.load_recipe(name)))
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
     printed = capsys.readouterr().out

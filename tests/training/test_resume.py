@@ -321,7 +321,7 @@ def test_a_request_to_stop_is_acknowledged_at_once(short, tmp_path):
 def test_another_corpus_is_refused(short, tmp_path):
     run = interrupted_run(short, tmp_path, Signals(2))
     other = short.replace("corpus.seed", 5)
-    with pytest.raises(UserError, match="started on other titles"):
+    with pytest.raises(UserError, match="other titles"):
         resume_training(run, other)
     assert run.state == "interrupted"
     assert resumed(run).state == "complete"  # and nothing was spoilt

@@ -75,9 +75,13 @@ def _call_verb(arguments: list[str]) -> None:
     import tyro
 
     verb, *rest = _with_new_names(arguments)
+    tyro.cli(_function(verb), prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _function(verb: str) -> Callable[..., None]:
+    """The verb's function; no other verb's module is imported."""
     module, function = _PLACES.get(verb, (verb, verb))
-    called = getattr(importlib.import_module(f"sevenepochs.cli.{module}"), function)
-    tyro.cli(called, prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
+    return getattr(importlib.import_module(f"sevenepochs.cli.{module}"), function)
 
 
 def _overview() -> str:

@@ -122,7 +122,8 @@ def command_for(name: str, story: Story) -> str:
     """The commands for a part or recipe that has no run on the story's titles yet."""
     told = story.any.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
-    return f"sevenepochs train {story.recipe(name)} --corpus {source} && sevenepochs publish last"
+    recipe = story.recipe(name)
+    return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
 
 
 def token(text: str) -> str:
