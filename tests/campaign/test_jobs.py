@@ -216,7 +216,7 @@ def test_the_ladder_the_seed_noise_and_compare_as_a_user_runs_them(
     assert main(["ladder", "baseline", "adamw", "--log", *options]) == 0
     printed = capsys.readouterr().out
     assert "2 runs: 2 done, 0 to go" in printed and len(list_runs(Path("runs"))) == 3
-    assert "Asked: SGD is what holds the stock model back" in printed and "--proxy`, seed 1337" in printed
+    assert "Asked: Baseline with AdamW" in printed and "--proxy`, seed 1337" in printed
 
     assert main(["compare", "baseline-proxy", "adamw-proxy", "--by", "kind", "--by", "place", "--json"]) == 0
     [pair] = json.loads(capsys.readouterr().out)["pairs"]
