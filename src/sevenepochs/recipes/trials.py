@@ -1,20 +1,18 @@
-"""Beside the ladder: controls, and techniques that did not make it; docs/log has their results."""
+"""Beside the ladder: controls, and techniques that did not make it; docs/log has their results.
+
+A technique that is one value of a slot needs no recipe: `train laptop_letters --proxy --set model.skip=x0` measures it.
+Such values without a result are `model.skip` x0 and u_net, `model.mlp` relu_squared, `model.head` soft_cap,
+`model.attention.value_residual` value_residual, `averaging` ema and tail, and `model.residual` stochastic_depth (with
+`--set model.residual.of=layer_scale`, which laptop_letters has).
+"""
 
 from sevenepochs.data.batches.stream import ShuffledStream
 from sevenepochs.experiment import Experiment
-from sevenepochs.learning.averaging import EMA, Tail
 from sevenepochs.learning.objective import RDrop
 from sevenepochs.learning.optim import AdamW
 from sevenepochs.learning.schedule import WarmupCosine
-from sevenepochs.model.attention import QKNorm, ValueResidual
 from sevenepochs.model.embedding.letter_parts import OthersLetterParts
-from sevenepochs.model.head import SoftCap
-from sevenepochs.model.mlp import ReluSquared, SwiGLU
-from sevenepochs.model.position import Learned
-from sevenepochs.model.residual import LayerScale, StochasticDepth
-from sevenepochs.model.skip import X0, UNet
 from sevenepochs.recipes.ladder import PUBLIC_SIZE, laptop, laptop_letters, laptop_words, laptop_words_r_drop
-from sevenepochs.recipes.records import public_best
 from sevenepochs.recipes.story import adamw
 
 
@@ -85,74 +83,6 @@ def long_warmup() -> Experiment:
             "schedule": WarmupCosine(warmup=0.18),
         }
     )
-
-
-def eos_closes() -> Experiment:
-    """public_best with each `<eos>` part of the title before it: a title's second word then does not see it."""
-    return public_best().replace("model.titles.eos", "closes")
-
-
-def restarting_positions() -> Experiment:
-    """public_best with learned positions that restart with each title in place of rotary ones."""
-    return public_best().replace_all(
-        {
-            "model.position": Learned(),
-            "model.attention.rotary": None,
-            "model.titles.restart_positions": True,
-        }
-    )
-
-
-def swiglu() -> Experiment:
-    """public_best with SwiGLU of 8/3 in place of GELU of 4 (public runs: +0.003 to -0.019)."""
-    return public_best().replace("model.mlp", SwiGLU(bias=False))
-
-
-def relu_squared() -> Experiment:
-    """public_best with relu squared in place of GELU (a public run: -0.007)."""
-    return public_best().replace("model.mlp", ReluSquared(bias=False))
-
-
-def qk_norm() -> Experiment:
-    """public_best with normalised queries and keys, which steady large models (public runs: +0.0016)."""
-    return public_best().replace("model.attention.qk_norm", QKNorm())
-
-
-def value_residual() -> Experiment:
-    """public_best with the first layer's values mixed into every layer's (public runs: -0.0023)."""
-    return public_best().replace("model.attention.value_residual", ValueResidual())
-
-
-def u_net() -> Experiment:
-    """public_best with U-Net skips from the first half of the layers to the second (public runs: -0.0016)."""
-    return public_best().replace("model.skip", UNet())
-
-
-def x0_skip() -> Experiment:
-    """public_best with the embedding mixed in before every block (public runs: 0 to -0.0013)."""
-    return public_best().replace("model.skip", X0())
-
-
-def soft_cap() -> Experiment:
-    """public_best with logits capped at 15: no token becomes arbitrarily certain (public runs: +0.0004 to +0.002)."""
-    return public_best().replace("model.head", SoftCap(cap=15.0))
-
-
-def stochastic_depth() -> Experiment:
-    """public_best with 5 % of the branches left out: another kind of noise beside dropout."""
-    return public_best().replace(
-        "model.residual", StochasticDepth(branch_dropout=0.05, of=LayerScale(dropout=0.2, initial=0.1))
-    )
-
-
-def ema() -> Experiment:
-    """public_best scored by an exponential average of its weights, decay 0.999 (public runs: -0.0007)."""
-    return public_best().replace("averaging", EMA(decay=0.999))
-
-
-def tail_average() -> Experiment:
-    """public_best scored by the mean of its weights over the last 5 % of training."""
-    return public_best().replace("averaging", Tail(last=0.05))
 
 
 def smaller_steps() -> Experiment:
