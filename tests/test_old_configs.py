@@ -13,11 +13,14 @@ import pytest
 
 from sevenepochs.ask.model import Model
 from sevenepochs.cli.main import main
-from sevenepochs.config.old_configs import _LATER, OLD_KINDS, present_form
+from sevenepochs.config.old_configs import _GONE, _LATER, OLD_KINDS, present_form
 from sevenepochs.data.corpus.file import FileCorpus
+from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.settings import Training
+from sevenepochs.model.attention import Causal
 from sevenepochs.model.position import Rope
+from sevenepochs.model.titles import Titles
 from sevenepochs.report.config_diff import n_changes
 from sevenepochs.store.choosing import NOT_OF_A_RECIPE, recipe_key
 from sevenepochs.store.publishing import publish
@@ -90,6 +93,28 @@ def test_what_a_config_says_stays() -> None:
         assert present_form(foreign) == foreign
 
 
+GONE = [
+    (Causal, "model.attention.causal:Causal", "causal", "qk_norm", {"kind": "qk_norm"}),
+    (Titles, "model.titles:Titles", "titles", "eos", "closes"),
+    (Titles, "model.titles:Titles", "titles", "mask", False),
+    (Titles, "model.titles:Titles", "titles", "restart_positions", True),
+]
+
+
+@pytest.mark.parametrize(("cls", "old", "new", "name", "other"), GONE)
+def test_a_setting_that_is_gone_is_read_where_it_did_nothing(cls, old: str, new: str, name: str, other: object) -> None:
+    plain = cls().to_dict()
+    for kind in (old, new):
+        config = {**plain, "kind": kind, **_GONE[new]}
+        assert present_form(config) == plain and cls.from_dict(config) == cls()
+        with pytest.raises(UserError, match=name):
+            cls.from_dict({**config, name: other})
+
+
+def test_every_setting_that_is_gone_was_checked() -> None:
+    assert {(new, name) for _, _, new, name, _ in GONE} == {(k, name) for k, gone in _GONE.items() for name in gone}
+
+
 def test_what_is_not_of_a_recipe_are_settings_of_training() -> None:
     assert set(NOT_OF_A_RECIPE) <= {field.name for field in dataclasses.fields(Training)}
 
@@ -122,7 +147,7 @@ def test_an_old_run_is_resumed_and_compares_with_old_ones(before: Path, capsys: 
     assert json.loads(capsys.readouterr().out)
 
 
-def test_the_conversion_changes_kinds_adds_later_settings_and_nothing_else(before: Path) -> None:
+def test_the_conversion_changes_kinds_and_settings_that_came_or_went_and_nothing_else(before: Path) -> None:
     files = sorted([*before.glob("runs/*/config.json"), *before.glob("results/*/result.json")])
     texts = {file: file.read_text(encoding="utf-8").splitlines() for file in files}
     others = {file: file.read_bytes() for file in before.rglob("*") if file.is_file() and file not in files}
@@ -133,7 +158,7 @@ def test_the_conversion_changes_kinds_adds_later_settings_and_nothing_else(befor
         now = file.read_text(encoding="utf-8")
         before_lines, now_lines = ({line.rstrip(",") for line in text} for text in (lines, now.splitlines()))
         gone, come = before_lines - now_lines, now_lines - before_lines
-        assert gone and {line.split('"')[1] for line in gone} == {"kind"}
+        assert {line.split('"')[1] for line in gone} == {"kind", "qk_norm"}
         assert {line.split('"')[1] for line in come} <= {"kind", *later}
         assert not any(f'"kind": "{kind}"' in now for kind in OLD_KINDS)
         assert now.endswith("}\n") and not now.endswith("\n\n")

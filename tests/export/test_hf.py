@@ -27,7 +27,7 @@ SHAPES = {
     "rope": ({"model.attention.rotary": Rope(base=500.0), "model.norm": RMSNorm()}, "attention, norm"),
     "no positions": ({"model.position": NoPosition()}, "position"),
     "no biases": ({"model.attention": Causal(bias=False), "model.mlp": Gelu(bias=False)}, "attention, mlp"),
-    "titles": ({"model.titles": Titles(eos="opens")}, "titles"),
+    "titles": ({"model.titles": Titles()}, "titles"),
 }
 
 

@@ -19,8 +19,7 @@ from sevenepochs.model.titles import Titles
 SHAPES = {
     "stock": {"model.n_layer": 1},
     "rope": {"model.n_layer": 1, "model.norm": RMSNorm(), "model.attention.rotary": Rope()},
-    "titles": {"model.n_layer": 1, "model.titles": Titles(eos="opens"), "model.attention.rotary": Rope()},
-    "titles that close": {"model.n_layer": 1, "model.titles": Titles(eos="closes", restart_positions=True)},
+    "titles": {"model.n_layer": 1, "model.titles": Titles(), "model.attention.rotary": Rope()},
 }
 
 

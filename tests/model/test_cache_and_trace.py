@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sevenepochs.model.attention import Causal, HeadGate, QKNorm, ValueResidual
+from sevenepochs.model.attention import Causal, HeadGate, ValueResidual
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.position import NoPosition, Rope
 from sevenepochs.model.skip import X0, UNet
@@ -14,14 +14,10 @@ MODELS = {
     "learned": GPT(n_layer=3, n_head=2, d_model=16),
     "rope": GPT(n_layer=3, n_head=2, d_model=16, position=NoPosition(), attention=Causal(rotary=Rope())),
     "none": GPT(n_layer=3, n_head=2, d_model=16, position=NoPosition()),
-    "titles open": GPT(n_layer=3, n_head=2, d_model=16, titles=Titles(restart_positions=True)),
-    "titles close": GPT(
-        n_layer=3, n_head=2, d_model=16, titles=Titles(eos="closes", restart_positions=True),
-        attention=Causal(rotary=Rope()),
-    ),
+    "titles": GPT(n_layer=3, n_head=2, d_model=16, titles=Titles()),
     "everything": GPT(
         n_layer=4, n_head=2, d_model=16, titles=Titles(), skip=UNet(initial=0.5),
-        attention=Causal(rotary=Rope(), qk_norm=QKNorm(), value_residual=ValueResidual(), gate=HeadGate()),
+        attention=Causal(rotary=Rope(), value_residual=ValueResidual(), gate=HeadGate()),
     ),
     "x0": GPT(n_layer=3, n_head=2, d_model=16, skip=X0()),
 }  # fmt: skip
@@ -112,25 +108,27 @@ def test_a_trace_ends_where_the_model_does(model, ids):
         assert (weights_BHTS.triu(1) == 0).all()
 
 
-@pytest.mark.parametrize("name", ["titles open", "titles close"])
-def test_the_traced_attention_stays_in_its_title(name, ids):
-    """Written out from the two conventions: which positions belong together when `<eos>` stands at 0, 4, 5 and 11."""
-    titles = {
-        "titles open": [0] * 4 + [1] + [2] * 6 + [3] * 9,
-        "titles close": [0] + [1] * 4 + [2] + [3] * 6 + [4] * 8,
-    }[name]
-    (weights_BHTS, *_) = MODELS[name].build(30, 24, seed=0).trace(ids).attention_BHTS
+def test_the_traced_attention_stays_in_its_title(ids):
+    """Written out: which positions belong together when `<eos>` stands at 0, 4, 5 and 11."""
+    titles = [0] * 4 + [1] + [2] * 6 + [3] * 9
+    (weights_BHTS, *_) = MODELS["titles"].build(30, 24, seed=0).trace(ids).attention_BHTS
     seen_TS = weights_BHTS[0, 0] > 0
     expected = torch.tensor([[s <= t and titles[s] == titles[t] for s in range(20)] for t in range(20)])
     assert torch.equal(seen_TS, expected)
 
 
+ROTARY = {"position": NoPosition(), "attention": Causal(rotary=Rope())}
+
+
+@pytest.mark.parametrize(
+    ("slots", "same"), [({"titles": Titles(), **ROTARY}, True), ({"titles": Titles()}, False), (ROTARY, False)]
+)
 @torch.no_grad()
-def test_restarting_positions_make_a_title_the_same_wherever_it_stands(ids):
-    """With mask and restart a row of two titles is two rows of one title each; without the restart it is not."""
+def test_with_mask_and_rope_a_title_is_the_same_wherever_it_stands(slots, same):
+    """So positions need not restart with each title."""
     together = torch.tensor([[EOS, 7, 8, 9, EOS, 10, 11]])
-    for restart, same in ((True, True), (False, False)):
-        config = GPT(n_layer=2, n_head=2, d_model=16, titles=Titles(restart_positions=restart))
-        model = config.build(30, 24, seed=0).eval()
-        model.position.weight_TD.normal_(generator=torch.Generator().manual_seed(0))
-        assert torch.allclose(model(together)[:, 4:], model(together[:, 4:]), atol=1e-5) is same
+    model = GPT(n_layer=2, n_head=2, d_model=16, **slots).build(30, 24, seed=0).eval()
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    assert torch.allclose(model(together)[:, 4:], model(together[:, 4:]), atol=1e-5) is same

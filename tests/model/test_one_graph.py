@@ -4,21 +4,21 @@ import pytest
 import torch
 
 from sevenepochs.learning.objective import RDrop
-from sevenepochs.model.attention import Causal, HeadGate, QKNorm, ValueResidual
+from sevenepochs.model.attention import Causal, HeadGate, ValueResidual
 from sevenepochs.model.dropout import begin_at, reseed, share_rows
 from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.head import SoftCap
-from sevenepochs.model.mlp import SwiGLU
+from sevenepochs.model.mlp import ReluSquared
 from sevenepochs.model.position import Rope
 from sevenepochs.model.residual import LayerScale, StochasticDepth
 from sevenepochs.model.skip import UNet
 from sevenepochs.model.titles import Titles
 
 EVERYTHING = GPT(
-    n_layer=2, n_head=2, d_model=16, titles=Titles(restart_positions=True), skip=UNet(initial=0.1),
-    attention=Causal(rotary=Rope(), qk_norm=QKNorm(), value_residual=ValueResidual(), gate=HeadGate()),
-    residual=StochasticDepth(of=LayerScale()), mlp=SwiGLU(dropout=0.1), head=SoftCap(), embedding=LetterParts(),
+    n_layer=2, n_head=2, d_model=16, titles=Titles(), skip=UNet(initial=0.1),
+    attention=Causal(rotary=Rope(), value_residual=ValueResidual(), gate=HeadGate()),
+    residual=StochasticDepth(of=LayerScale()), mlp=ReluSquared(dropout=0.1), head=SoftCap(), embedding=LetterParts(),
 )  # fmt: skip
 IDS = torch.randint(0, 30, (4, 17), generator=torch.Generator().manual_seed(0))
 

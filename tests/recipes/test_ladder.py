@@ -75,7 +75,7 @@ def test_the_public_recipe_as_published():
         n_layer=12, n_head=8, d_model=512, embedding_dropout=0.2,
         attention=Causal(dropout=0.0, bias=False, rotary=Rope(base=10_000.0), gate=HeadGate()),
         position=NoPosition(), norm=RMSNorm(eps=1e-6), mlp=Gelu(expansion=4, bias=False),
-        residual=LayerScale(dropout=0.2, initial=0.1), init=Normal(std=0.02), titles=Titles(eos="opens"),
+        residual=LayerScale(dropout=0.2, initial=0.1), init=Normal(std=0.02), titles=Titles(),
     )  # fmt: skip
     assert got.objective == RDrop(weight=2.0)
     rest = AdamW(lr=3e-4, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01)

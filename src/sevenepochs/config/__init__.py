@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from sevenepochs.config.kinds import KINDS
-from sevenepochs.config.old_configs import OLD_KINDS
+from sevenepochs.config.old_configs import present_form
 from sevenepochs.errors import UserError, nearest
 
 NOT_A_SETTING = {"setting": False}  # metadata of a field that is no part of the configuration; `replace` keeps it
@@ -140,7 +140,6 @@ def _to_plain(value: Any) -> Any:
 def _resolve(kind: str, base: type[Config], where: str) -> type[Config]:
     """The class that a kind names in a slot. Other modules than the package's must be loaded already: a config.json
     from somebody else can never make us import their code."""
-    kind = OLD_KINDS.get(kind, kind)
     if kind == base._kind:
         return base
     kinds = KINDS.get(base.__name__, {})
@@ -166,6 +165,7 @@ def _resolve(kind: str, base: type[Config], where: str) -> type[Config]:
 def _config_from_plain(base: type[Config], data: Any, where: str) -> Any:
     if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
         raise UserError(f"{where}: expected an object with a 'kind', got {str(data)[:60]!r}")
+    data = present_form(data)
     cls = _resolve(data["kind"], base, where)
     hints = _fields(cls)
     for key in data:

@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, str]] = {
     },
     "HeadConfig": {"soft_cap": "model.head:SoftCap", "tied": "model.head:Tied"},
     "InitConfig": {"normal": "model.init:Normal", "scaled_residual": "model.init:ScaledResidual"},
-    "MLPConfig": {"gelu": "model.mlp:Gelu", "relu_squared": "model.mlp:ReluSquared", "swiglu": "model.mlp:SwiGLU"},
+    "MLPConfig": {"gelu": "model.mlp:Gelu", "relu_squared": "model.mlp:ReluSquared"},
     "NormConfig": {"layer_norm": "model.norm:LayerNorm", "rms_norm": "model.norm:RMSNorm"},
     "ObjectiveConfig": {"cross_entropy": "learning.objective:CrossEntropy", "r_drop": "learning.objective:RDrop"},
     "OptimizerConfig": {

@@ -1,7 +1,7 @@
 """Configurations of earlier versions, in the present form. No torch.
 
-Until 30 November 2026 a `kind` was module:Class, and older files lack settings that came later. `present_form` is used
-wherever a config is read; `python -m sevenepochs.store.run.convert` writes it to disk.
+Until 30 November 2026 a `kind` was module:Class. Older files lack settings that came later, and have settings that are
+gone. `present_form` is used wherever a config is read; `python -m sevenepochs.store.run.convert` writes it to disk.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ _LATER: dict[str, dict[str, Any]] = {
     "experiment": {"averaging": {"kind": "last"}},
     "training": {"snapshots": False, "micro_batches": None, "checkpoint_seconds": 300.0},
     "gpt": {"embedding": {"kind": "table"}, "output_dropout": 0.0, "titles": None, "skip": None},
-    "causal": {"qk_norm": None, "value_residual": None, "gate": None},
+    "causal": {"value_residual": None, "gate": None},
     "gelu": {"dropout": 0.0},
+}
+
+# By kind: settings that are gone, with the value that means what the package does now. No other value can be read.
+_GONE: dict[str, dict[str, Any]] = {
+    "causal": {"qk_norm": None},
+    "titles": {"eos": "opens", "mask": True, "restart_positions": False},
 }
 
 # Frozen: the modules are those of 30 November 2026.
@@ -33,7 +39,6 @@ OLD_KINDS = {
     "experiment:Experiment": "experiment",
     "model.attention.causal:Causal": "causal",
     "model.attention.output_gate:HeadGate": "head_gate",
-    "model.attention.qk_norm:QKNorm": "qk_norm",
     "model.attention.value_residual:ValueResidual": "value_residual",
     "model.embedding.letter_parts:LetterParts": "letter_parts",
     "model.embedding.letter_parts:OthersLetterParts": "others_letter_parts",
@@ -46,7 +51,6 @@ OLD_KINDS = {
     "model.init:Normal": "normal",
     "model.mlp.gelu:Gelu": "gelu",
     "model.mlp.relu_squared:ReluSquared": "relu_squared",
-    "model.mlp.swiglu:SwiGLU": "swiglu",
     "model.norm.layer_norm:LayerNorm": "layer_norm",
     "model.norm.rms_norm:RMSNorm": "rms_norm",
     "model.position.learned:Learned": "learned",
@@ -75,7 +79,12 @@ OLD_KINDS = {
 def present_form(config: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a config as this version would have written it; a config in that form stays as it is."""
     kind = OLD_KINDS.get(str(config.get("kind")), config.get("kind"))
-    inner = {key: present_form(value) if isinstance(value, dict) else value for key, value in config.items()}
+    gone = _GONE.get(str(kind), {}).items()
+    inner = {
+        key: present_form(value) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if (key, value) not in gone
+    }
     if kind is not None:
         inner["kind"] = kind
     return inner | {key: value for key, value in _LATER.get(str(kind), {}).items() if key not in inner}

@@ -29,38 +29,6 @@ class AttentionConfig(Config, ABC):
 
 
 @dataclass(frozen=True)
-class QKNorm(Config, kind="qk_norm"):
-    """Slot `model.attention.qk_norm`: queries and keys of length sqrt(K), queries times a learned gain per head, so
-    that attention cannot saturate by their growth (Henry et al. 2020, arXiv:2010.04245; as RMS norm in Dehghani et al.
-    2023, arXiv:2302.05442). `gain`: the initial one.
-    """
-
-    gain: float = 1.0
-    eps: float = 1e-6
-
-    def __post_init__(self) -> None:
-        check_range("qk_norm.gain", self.gain, 1e-3, 1e3)
-        check_range("qk_norm.eps", self.eps, 1e-12, 1.0)
-
-    def build(self, n_head: int) -> nn.Module:
-        return QueryKeyNorm(n_head, self.gain, self.eps)
-
-
-class QueryKeyNorm(nn.Module):
-    def __init__(self, n_head: int, gain: float, eps: float) -> None:
-        super().__init__()
-        self.gain_H = nn.Parameter(torch.full((n_head,), gain))
-        self.eps = eps
-
-    def forward(self, q_BHTK: Tensor, k_BHTK: Tensor) -> tuple[Tensor, Tensor]:
-        return self._unit(q_BHTK) * self.gain_H.to(q_BHTK.dtype)[:, None, None], self._unit(k_BHTK)
-
-    def _unit(self, x_BHTK: Tensor) -> Tensor:
-        wide = x_BHTK.float()  # statistics in fp32 whatever the precision
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)).to(x_BHTK.dtype)
-
-
-@dataclass(frozen=True)
 class ValueResidual(Config, kind="value_residual"):
     """Slot `model.attention.value_residual`: each layer's values are mixed with the first layer's by two learned
     numbers per layer (Zhou et al. 2024, "Value residual learning", arXiv:2410.17897). `first`: the first layer's
@@ -112,14 +80,12 @@ class SigmoidHeadGate(nn.Module):
 class Causal(AttentionConfig, kind="causal"):
     """Multi-head causal self-attention over the whole row (Vaswani et al. 2017, arXiv:1706.03762), as stock.
 
-    `dropout` falls on the attention probabilities. `qk_norm` comes before `rotary`. An inner slot that is None, as
-    stock, does nothing.
+    `dropout` falls on the attention probabilities. An inner slot that is None, as stock, does nothing.
     """
 
     dropout: float = 0.1
     bias: bool = True
     rotary: Rope | None = None
-    qk_norm: QKNorm | None = None
     value_residual: ValueResidual | None = None
     gate: HeadGate | None = None
 
@@ -138,7 +104,6 @@ class CausalAttention(nn.Module):
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=c.bias)
         self.out = writes_to_stream(nn.Linear(d_model, d_model, bias=c.bias))
         self.rotation = c.rotary.build(block_size, head_dim) if c.rotary else None
-        self.qk_norm = c.qk_norm.build(n_head) if c.qk_norm else None
         self.value_residual = c.value_residual.build() if c.value_residual else None
         self.gate = c.gate.build(d_model, n_head) if c.gate else None
         self.dropout = Dropout(c.dropout)
@@ -148,8 +113,6 @@ class CausalAttention(nn.Module):
         q_BHTK, k_BHTK, v_BHTK = (
             part.view(B, T, self.n_head, -1).transpose(1, 2) for part in self.qkv(x_BTD).chunk(3, dim=-1)
         )
-        if self.qk_norm is not None:
-            q_BHTK, k_BHTK = self.qk_norm(q_BHTK, k_BHTK)
         if self.rotation is not None:
             q_BHTK, k_BHTK = self.rotation(q_BHTK, context), self.rotation(k_BHTK, context)
         if self.value_residual is not None:

@@ -1,4 +1,4 @@
-"""The context of one forward pass: positions and titles of tokens, the key/value cache, a trace for a caller.
+"""The context of one forward pass: titles of tokens, the key/value cache, a trace for a caller.
 
 Every part of the model is called with it, so a technique that spans layers stays in its own file: it leaves a tensor
 in `shared` under a name of its own and finds it there in a later layer.
@@ -90,7 +90,6 @@ class Context:
 
     Attributes:
         layer: the block that runs now.
-        positions_BT: None where tokens are counted along the row.
         title_BS: each token's title, a number that grows along the row; attention stays inside it. None: one text.
         shared: tensors by name, for later layers.
     """
@@ -98,7 +97,6 @@ class Context:
     layer: int = 0
     cache: KVCache | None = None
     trace: Trace | None = None
-    positions_BT: Tensor | None = None
     title_BS: Tensor | None = None
     shared: dict[str, Tensor] = field(default_factory=dict)
 
@@ -117,9 +115,7 @@ class Context:
         return new if self.cache is None else self.cache.extend(self.layer, name, new, dim)
 
     def at_positions(self, table_PX: Tensor, n_tokens: int) -> Tensor:
-        """Return a table's rows at this call's positions: (T, X), or (B, T, X) where positions restart."""
-        if self.positions_BT is not None:
-            return table_PX[self.positions_BT]
+        """Return a table's rows at this call's positions, of shape (n_tokens, X)."""
         return table_PX[self.start : self.start + n_tokens]
 
     def hidden_from(self, n_tokens: int, device: torch.device) -> Tensor:

@@ -165,7 +165,7 @@ class GPTModel(nn.Module):
 
     def _run(self, x_BT: Tensor, context: Context) -> Tensor:
         if self.titles is not None:
-            self.titles.enter(context.remember("ids", x_BT, dim=-1), x_BT.shape[1], context)
+            self.titles.enter(context.remember("ids", x_BT, dim=-1), context)
         h_BTD = self.dropout(self.position(self.embedding(x_BT), context))
         _note(h_BTD, context)
         for layer, block in enumerate(self.blocks):

@@ -26,13 +26,11 @@ class MLPConfig(Config, ABC):
 
 
 class TwoMatrices(nn.Module):
-    """down(dropout(activation(up(x)))). `widening`: width of the first product over that of the activation's output."""
+    """down(dropout(activation(up(x))))."""
 
-    def __init__(
-        self, d_model: int, d_hidden: int, activation: nn.Module, bias: bool, dropout: float, widening: int = 1
-    ) -> None:
+    def __init__(self, d_model: int, d_hidden: int, activation: nn.Module, bias: bool, dropout: float) -> None:
         super().__init__()
-        self.up = nn.Linear(d_model, widening * d_hidden, bias=bias)
+        self.up = nn.Linear(d_model, d_hidden, bias=bias)
         self.activation = activation
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.down = writes_to_stream(nn.Linear(d_hidden, d_model, bias=bias))
@@ -82,34 +80,3 @@ class ReluSquared(MLPConfig, kind="relu_squared"):
 class SquaredRelu(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x).square()
-
-
-@dataclass(frozen=True)
-class SwiGLU(MLPConfig, kind="swiglu"):
-    """silu(gate) * value between two matrices (Shazeer 2020, "GLU variants improve transformer", arXiv:2002.05202).
-
-    `expansion`: hidden width over d_model, rounded up to a multiple of `multiple_of`; 8/3 has as many parameters as
-    `Gelu` with 4.
-    """
-
-    expansion: float = 8 / 3
-    multiple_of: int = 64
-    bias: bool = False
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range("mlp.expansion", self.expansion, 1e-3)
-        check_range("mlp.multiple_of", self.multiple_of, 1)
-        check_rate("mlp.dropout", self.dropout)
-
-    def build(self, d_model: int) -> nn.Module:
-        d_hidden = -(-int(self.expansion * d_model) // self.multiple_of) * self.multiple_of
-        return TwoMatrices(d_model, d_hidden, GatedSilu(), self.bias, self.dropout, widening=2)
-
-
-class GatedSilu(nn.Module):
-    """The first half of the last dimension gates the second."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate, value = x.chunk(2, dim=-1)
-        return F.silu(gate) * value

@@ -89,8 +89,6 @@ class Rotation(nn.Module):
 
     def forward(self, x_BHTK: Tensor, context: Context) -> Tensor:
         cos, sin = (context.at_positions(table_TK, x_BHTK.shape[-2]) for table_TK in (self.cos_TK, self.sin_TK))
-        if cos.dim() == 3:  # positions of their own in each row: (B, T, K), one for all heads
-            cos, sin = cos[:, None], sin[:, None]
         first, second = x_BHTK.float().chunk(2, dim=-1)
         rotated = x_BHTK.float() * cos + torch.cat((-second, first), dim=-1) * sin
         return rotated.to(x_BHTK.dtype)

@@ -44,7 +44,7 @@ def demo_record() -> Experiment:
             "batches": TitleRows(batch_size=16, block_size=64),
             "model.position": NoPosition(),
             "model.attention.rotary": Rope(base=10_000.0),
-            "model.titles": Titles(eos="opens"),
+            "model.titles": Titles(),
             "optimizer": Muon(lr=0.02, rest=AdamW(lr=3e-3, beta1=0.9, beta2=0.99, weight_decay=0.01)),
             "schedule": WarmupStableDecay(warmup=0.05, decay=0.3, shape="sqrt"),
         }

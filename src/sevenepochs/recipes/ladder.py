@@ -67,7 +67,7 @@ def no_attention_dropout() -> Experiment:
 
 def title_mask() -> Experiment:
     """no_attention_dropout with attention inside the title: the titles before it have nothing to say about it."""
-    return no_attention_dropout().replace("model.titles", Titles(eos="opens"))
+    return no_attention_dropout().replace("model.titles", Titles())
 
 
 def long_rows() -> Experiment:

@@ -40,7 +40,7 @@ def letters() -> Experiment:
             mlp=Gelu(bias=False),
             residual=LayerScale(dropout=0.2, initial=0.1),
             init=ScaledResidual(std=0.02),
-            titles=Titles(eos="opens", mask=True, restart_positions=False, eos_id=1),
+            titles=Titles(eos_id=1),
         ),
         objective=RDrop(weight=2.0),
         optimizer=Muon(
@@ -75,7 +75,7 @@ def public_best() -> Experiment:
             norm=RMSNorm(eps=1e-06),
             mlp=Gelu(bias=False),
             residual=LayerScale(dropout=0.2, initial=0.1),
-            titles=Titles(eos="opens", mask=True, restart_positions=False, eos_id=1),
+            titles=Titles(eos_id=1),
         ),
         objective=RDrop(weight=2.0),
         optimizer=Muon(
