@@ -77,6 +77,7 @@ def test_resume_goes_on_by_run_by_folder_and_by_last(tiny, tmp_path):
         assert run.state == "complete" and run.path == path
     with pytest.raises(sevenepochs.UserError, match="complete"):
         sevenepochs.resume("last", runs=tmp_path / "last")
+    assert sevenepochs.evaluate("last", runs=tmp_path / "last")["run"] == run.name
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def train(
     """Train an experiment (or a recipe by name) and return the complete run.
 
     Args:
-        name: the run folder's name; by default that of the recipe that the experiment was loaded as, or "custom".
+        name: what run.json records as the run's recipe, part of its folder's name; by default the recipe that the
+            experiment was loaded as, or "custom".
         runs: the folder for run folders.
         progress: print progress to stdout. None does so in a terminal and in a notebook, and is silent elsewhere.
         watcher: receives progress instead of printing.
@@ -117,17 +118,21 @@ def resume(
     return resume_training(found, experiment, watcher or watcher_here(progress))
 
 
-def evaluate(run: Run | Path | str, corpus: str | None = None) -> dict[str, Any]:
+def evaluate(run: Run | Path | str, corpus: str | None = None, *, runs: Path | str = "runs") -> dict[str, Any]:
     """Score a finished run in fp32 on its own corpus or on another one; see `sevenepochs.ask.evaluate`.
+
+    Args:
+        run, runs: as for `resume`.
 
     Returns:
         The five figures (`figures`), causality, and what the tokenizer loses.
     """
     from sevenepochs.ask.evaluate import evaluate as score
     from sevenepochs.data.corpus.parse import parse_corpus
-    from sevenepochs.store.run import Run
+    from sevenepochs.store.run import Run, find_run
 
-    return score(run if isinstance(run, Run) else Run(Path(run)), parse_corpus(corpus) if corpus is not None else None)
+    found = run if isinstance(run, Run) else find_run(str(run), Path(runs))
+    return score(found, parse_corpus(corpus) if corpus is not None else None)
 
 
 def compare(runs: Sequence[Run | Result]) -> Comparison:
@@ -143,7 +148,7 @@ def compare(runs: Sequence[Run | Result]) -> Comparison:
 
 
 def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "runs") -> Chapters:
-    """Return the story's runs as the notebooks show them: chapters `first`, `one`, `two` and `best`.
+    """Return the story's runs as the notebooks show them: chapters `first`, `one`, `two`, `best` and `inside`.
 
     Args:
         run: "results" (the project's published ones), a folder of results or a single result; a run folder, which

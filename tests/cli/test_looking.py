@@ -134,6 +134,8 @@ def test_a_prediction_imports_what_it_needs_and_no_more(run: str) -> None:
 def test_what_a_result_cannot_answer(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in (["--at", "0,11"], ["--at", "0,10", "--top-k", "3"], ["--text", "a"], ["--title", "1"]):
         assert "--at 0,10 --top-k 2" in fails(capsys, "predict", str(published), *arguments)
+    held = ["predict", str(published), "--at", "0,10", "--top-k", "2"]
+    assert "--corpus" in fails(capsys, *held, "--corpus", "sample:50")
     (published / "analysis" / "next_token.json").write_text('{"places": [{}]}')
     assert "is damaged" in fails(capsys, "predict", str(published), "--at", "0,10")
     (published / "analysis" / "next_token.json").unlink()
@@ -269,6 +271,7 @@ MISTAKES = {
     "no head": (["inside", "{run}", "--text", "a", "--layer", "3", "--head", "1"], "layers 1 to 2"),
     "half a head": (["inside", "{run}", "--text", "a", "--layer", "1"], "--head"),
     "no neighbours": (["inside", "{run}", "--token", "a"], "--view neighbours"),
+    "a token and a text": (["inside", "{run}", "--view", "neighbours", "--token", "a", "--text", "b"], "one token"),
     "several tokens": (["inside", "{run}", "--view", "neighbours", "--token", "zebra crossing"], "tokens in this"),
     "no snapshots": (["inside", "{run}", "--view", "time", "--text", "a"], "training.snapshots"),
     "no text to predict": (["predict", "{run}", "--text", "\udcff"], "not text"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -264,6 +265,16 @@ def test_baseline_with_one_layer_is_not_told_as_the_stock_program(
     assert "`baseline with " in pages["ladder"] and "| `baseline` |" not in pages["ladder"]
     chapters = Chapters(Story.of(collect([tmp_path / "results"], tmp_path / "scratch")), "results")
     assert "baseline with " in str(chapters.overview()) and chapters.first.run is None
+
+
+def test_the_overview_shows_a_result_that_lacks_a_figure(published_tiny: Path, tmp_path: Path) -> None:
+    """result.json names a figure only where it exists (`store.facts.to_json`)."""
+    path = Path(shutil.copytree(published_tiny, tmp_path / "results" / published_tiny.name))
+    facts = json.loads((path / "result.json").read_text())
+    del facts["figures"]["official_val_loss"]
+    (path / "result.json").write_text(json.dumps(facts))
+    chapters = Chapters(Story.of(collect([tmp_path / "results"], tmp_path / "scratch")), "results")
+    assert str(chapters.overview()).splitlines()[-1].split()[-2] == "-"
 
 
 def test_a_run_that_is_given_a_part_is_told_as_what_it_is(published_tiny: Path, tmp_path: Path, copy_as: Copy) -> None:

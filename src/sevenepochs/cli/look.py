@@ -70,6 +70,8 @@ def predict(
         raise UserError("--against compares whole titles; use it with --title or --text")
     place = None if at is None else _place(at)
     if is_result(Path(run)):
+        if corpus is not None:
+            raise UserError(f"{run} holds results, which answer from what they hold; leave --corpus out")
         found = _published(Path(run), place, top_k)
     elif place is not None:
         found = _at_place(runs.find(run), place, top_k, corpus)
@@ -198,8 +200,10 @@ def inside(
     check_svg(figure)
     if token is not None and view != "neighbours":
         raise UserError("--token belongs to --view neighbours")
-    if text is None and token is None:
-        raise UserError('name the text to read with --text "Show HN: A"' + (" or --token" * (view == "neighbours")))
+    if (text is None) == (token is None):
+        raise UserError(
+            'name the text to read with --text "Show HN: A"' + (", or one token with --token" * (view == "neighbours"))
+        )
     if top_k < 1:
         raise UserError(f"--top-k {top_k}: write 1 or more")
     if (layer is not None or head is not None) and (view != "attention" or layer is None or head is None):

@@ -152,7 +152,7 @@ class Chapters:
         rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
         for published in self.story.everything:
             figures = published.result.figures.by_name()
-            rows.append([named(published.result), *(format_metric(name, figures[name]) for name in names)])
+            rows.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
         return Shown(aligned(rows))
 
     def ladder(self) -> Shown:
