@@ -42,6 +42,7 @@ def made(
         "recipe": recipe,
         "seed": seed,
         "run": f"{recipe}_run_s{seed}",
+        "schema_version": 1,
         "created_utc": "2026-01-01T00:00:00+00:00",
         "command": f"sevenepochs train {recipe} --seed {seed}",
         "corpus": {

@@ -1,14 +1,16 @@
 """Layer by layer: sums over batches are those of one title after the other, and the last lens is the model."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sevenepochs.ask.inside import attention_maps
 from sevenepochs.ask.model import Model
-from sevenepochs.questions.layers import N_TITLES, analyze
+from sevenepochs.questions.layers import N_TITLES, compute
 from sevenepochs.store.run import Run
 
 SHARES = ("eos_share", "previous_share", "self_share")
@@ -25,8 +27,14 @@ def titles(model: Model) -> tuple[str, ...]:
     return (*model.load_titles().train[:40], "", "Why", "a " * 200)
 
 
+def answer(model: Model, titles: Sequence[str], progress: Callable[..., object] = lambda *told: None) -> dict[str, Any]:
+    """What `compute` answers for a model on these validation titles."""
+    data = SimpleNamespace(split=SimpleNamespace(validation=titles))
+    return compute(SimpleNamespace(model=model, data=data, progress=progress))
+
+
 def test_the_last_lens_loses_what_the_model_loses(model: Model, titles: tuple[str, ...]) -> None:
-    found = analyze(model, titles)
+    found = answer(model, titles)
     contexts = [[*model.encode(title), model.eos_id][: model.block_size + 1] for title in titles]
     log_probs = np.concatenate(model.log_probs_of(contexts))
     assert [row["name"] for row in found["lens"]] == ["embedding", "block 1", "block 2"]
@@ -36,7 +44,7 @@ def test_the_last_lens_loses_what_the_model_loses(model: Model, titles: tuple[st
 
 
 def test_heads_are_the_mean_over_titles_of_what_each_shows(model: Model, titles: tuple[str, ...]) -> None:
-    found = analyze(model, titles[:40])
+    found = answer(model, titles[:40])
     maps = [attention_maps(model, title) for title in titles[:40]]
     n_queries = np.array([len(one["tokens"]) - 1 for one in maps])
     for name, key in zip((*SHARES, "mean_distance"), ("first_share", *SHARES[1:], "mean_distance"), strict=True):
@@ -49,7 +57,7 @@ def test_heads_are_the_mean_over_titles_of_what_each_shows(model: Model, titles:
 
 
 def test_shares_are_shares(model: Model, titles: tuple[str, ...]) -> None:
-    found = analyze(model, titles)
+    found = answer(model, titles)
     for name in SHARES:
         assert np.shape(found["heads"][name]) == (2, 2) and 0 < np.min(found["heads"][name]) < 1
     # the token before a title's first one is the <eos>; but for that the three never overlap
@@ -59,7 +67,7 @@ def test_shares_are_shares(model: Model, titles: tuple[str, ...]) -> None:
 
 def test_it_is_small_tells_how_far_it_is_and_reads_no_more_than_it_says(model: Model) -> None:
     told: list[tuple[int, int]] = []
-    found = analyze(model, ("Why",) * (N_TITLES + 9), lambda done, total: told.append((done, total)))
+    found = answer(model, ("Why",) * (N_TITLES + 9), lambda done, total: told.append((done, total)))
     assert found["n_titles"] == N_TITLES and told[-1] == (N_TITLES, N_TITLES) and len(told) > 10
     assert len(json.dumps(found, indent=1)) < 10_000
 

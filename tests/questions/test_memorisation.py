@@ -2,6 +2,7 @@
 
 import collections
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,16 @@ def beginnings(tokenizer: Tokenizer, split: Split, others: tuple[str, ...]) -> n
     return np.log(0.5 * np.exp(pairs_of(others, tokenizer, split)) + 0.5 * np.array(remembered))
 
 
+def answer(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What `compute` answers for a model with these losses by title, each put on the title's `<eos>`."""
+    ids_N = tokenizer.encode_stream(split.validation)
+    log_probs_N = np.zeros(len(ids_N))
+    log_probs_N[ids_N == tokenizer.eos_id] = -nats
+    where = targets(ids_N, tokenizer.eos_id, split.validation)
+    data = SimpleNamespace(split=split, tokenizer=tokenizer)
+    return memorisation.compute(SimpleNamespace(data=data, where=where, ids_N=ids_N, log_probs_N=log_probs_N))
+
+
 def nats_of(model: Model, titles: tuple[str, ...], split: Split, tokenizer: Tokenizer) -> np.ndarray:
     """What each validation title costs the model."""
     where = targets(tokenizer.encode_stream(split.validation), tokenizer.eos_id, split.validation)
@@ -85,7 +96,7 @@ def nats_of(model: Model, titles: tuple[str, ...], split: Split, tokenizer: Toke
 def test_a_model_that_remembers_is_found_and_no_other(
     model: Model, verdict: str, titles: tuple[str, ...], split: Split, tokenizer: Tokenizer
 ) -> None:
-    found = memorisation.analyze(nats_of(model, titles, split, tokenizer), split, tokenizer)
+    found = answer(nats_of(model, titles, split, tokenizer), split, tokenizer)
     assert found["verdict"] == verdict and found["sentence"] == memorisation.VERDICTS[verdict]
     rows = {row["name"]: row for row in found["kinds"]}
     quotient = rows["word_for_word"]["ratio_to_pairs"] / rows["new"]["ratio_to_pairs"]
@@ -97,7 +108,7 @@ def test_a_model_that_remembers_is_found_and_no_other(
 
 
 def test_the_control_has_met_none_of_the_titles(titles: tuple[str, ...], split: Split, tokenizer: Tokenizer) -> None:
-    found = memorisation.analyze(nats_of(pairs_of_others, titles, split, tokenizer), split, tokenizer)
+    found = answer(nats_of(pairs_of_others, titles, split, tokenizer), split, tokenizer)
     assert found["n_left_out_of_pairs"] == N_MET + N_NEAR
     assert [row["n_titles"] for row in found["kinds"]] == [N_MET, N_NEAR, N_NEW]
     assert [(row["name"], row["n_titles"]) for row in found["times"]] == [("1", N_MET + N_NEAR)]
@@ -113,8 +124,8 @@ def test_it_is_the_same_from_losses_as_results_keep_them(
     nats = nats_of(beginnings, titles, split, tokenizer)
     n_chars = np.array([len(title) + 5 for title in split.validation])
     kept = TitleLosses.from_json(TitleLosses(nats, n_chars).to_json(), "x.json").nats
-    exact, published = (memorisation.analyze(values, split, tokenizer) for values in (nats, kept))
-    assert memorisation.analyze(nats, split, tokenizer) == exact  # drawn from a seed
+    exact, published = (answer(values, split, tokenizer) for values in (nats, kept))
+    assert answer(nats, split, tokenizer) == exact  # drawn from a seed
     for row, other in zip(exact["kinds"], published["kinds"], strict=True):
         assert other["ratio_to_pairs"] == pytest.approx(row["ratio_to_pairs"], abs=1e-3)
         assert other["interval"] == pytest.approx(row["interval"], abs=1e-3)
@@ -122,14 +133,14 @@ def test_it_is_the_same_from_losses_as_results_keep_them(
 
 def test_too_few_titles_have_no_interval_and_no_verdict(split: Split, tokenizer: Tokenizer) -> None:
     few = Split(split.train, split.validation[:5] + split.validation[-30:])
-    found = memorisation.analyze(np.ones(35), few, tokenizer)
+    found = answer(np.ones(35), few, tokenizer)
     assert found["verdict"] == "too_few" and "cannot be told" in found["sentence"]
     assert [row["interval"] is None for row in found["kinds"]] == [True, False]
     assert found["met_to_new"]["interval"] is None and found["met_to_new"]["ratio"] > 0
 
 
 def test_where_every_training_title_is_repeated_the_control_knows_nothing(split: Split, tokenizer: Tokenizer) -> None:
-    found = memorisation.analyze(np.ones(30), Split(split.train[:30], split.train[:30]), tokenizer)
+    found = answer(np.ones(30), Split(split.train[:30], split.train[:30]), tokenizer)
     (row,) = found["kinds"]
     n_tokens = len(tokenizer.encode_stream(split.train[:30]))
     assert row["pair_nats_per_char"] * row["n_chars"] == pytest.approx(n_tokens * np.log(tokenizer.vocab_size))

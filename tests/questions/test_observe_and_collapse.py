@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,8 @@ def check(streams: tuple[np.ndarray, np.ndarray], table_VV: np.ndarray) -> dict[
     train, validation = streams
     pairs = PairTable.count(train, VOCAB, EOS_ID)
     observed = predict_stream(planted(table_VV), validation, EOS_ID, stock_rows(len(validation)), pairs.frequencies_V)
-    return collapse.analyze(observed, pairs, validation, _Shown())
+    data = SimpleNamespace(tokenizer=_Shown())
+    return collapse.compute(SimpleNamespace(observed=observed, pairs=pairs, ids_N=validation, data=data))
 
 
 def test_a_frequency_table_is_flagged(streams: tuple[np.ndarray, np.ndarray]) -> None:
@@ -155,15 +157,17 @@ def test_pair_table_by_hand() -> None:
     assert np.exp(pairs.log_probs(np.array([0, 3]), 1))[1] == pytest.approx(f[3])  # nothing ever followed 0
 
 
-def observation(confidence_N: np.ndarray, right_N: np.ndarray) -> tuple[Predictions, np.ndarray]:
+def observation(confidence_N: np.ndarray, right_N: np.ndarray) -> SimpleNamespace:
+    """A case whose best tokens have these probabilities and are right or not."""
     ids_N = np.arange(len(confidence_N))
     nothing = np.zeros(len(confidence_N))
-    return Predictions(nothing, np.where(right_N, ids_N, -1), confidence_N, nothing, nothing, nothing), ids_N
+    observed = Predictions(nothing, np.where(right_N, ids_N, -1), confidence_N, nothing, nothing, nothing)
+    return SimpleNamespace(observed=observed, ids_N=ids_N)
 
 
 def test_calibration_error_by_hand() -> None:
     confidence_N = np.array([0.1, 0.1, 0.9, 0.9, 1.0])
-    found = calibration.analyze(*observation(confidence_N, np.array([False, True, True, True, False])))
+    found = calibration.compute(observation(confidence_N, np.array([False, True, True, True, False])))
     # bins: 0.1 x 2 (half right), 0.9 x 2 (all right), 1.0 x 1 (wrong)
     assert found["expected_calibration_error"] == pytest.approx((2 * 0.4 + 2 * 0.1 + 1 * 1.0) / 5)
     assert [row["n"] for row in found["bins"] if row["n"]] == [2, 2, 1]
@@ -174,7 +178,7 @@ def test_calibration_error_by_hand() -> None:
 def test_a_calibrated_model_has_a_small_error() -> None:
     random = np.random.default_rng(1)
     confidence_N = random.random(20_000)
-    found = calibration.analyze(*observation(confidence_N, random.random(20_000) < confidence_N))
+    found = calibration.compute(observation(confidence_N, random.random(20_000) < confidence_N))
     assert found["expected_calibration_error"] < 0.02
     inside = [row["interval"][0] <= row["confidence"] <= row["interval"][1] for row in found["bins"]]
     assert sum(inside) >= 13

@@ -1,16 +1,17 @@
 """Titles drawn without a prompt: the same each time, counted rightly, and no text of the corpus among the examples."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sevenepochs.ask import samples
-from sevenepochs.ask.model import Model
 from sevenepochs.ask.samples import Drawing, Sample
 from sevenepochs.protocol.budget import Split
-from sevenepochs.questions.samples import N_TITLES, SEED, TEMPERATURE, analyze
+from sevenepochs.questions.case import Case
+from sevenepochs.questions.samples import N_TITLES, SEED, TEMPERATURE, compute
 from sevenepochs.store.run import Run
 
 WRITTEN = ["a copy"] * 3 + ["A Copy!", "under test", "", "cut", "own 1", "own 1"] + [f"own {i}" for i in range(2, 193)]
@@ -32,7 +33,8 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("planted")
 def test_titles_are_counted_and_the_corpus_own_stay_out() -> None:
     told: list[tuple[int, int]] = []
-    found = analyze(None, SPLIT, lambda done, total: told.append((done, total)))  # type: ignore[arg-type]
+    data = SimpleNamespace(split=SPLIT)
+    found = compute(SimpleNamespace(model=None, data=data, progress=lambda *step: told.append(step)))
     assert found["copied"]["n"] == 3 and found["copied"]["share"] == 3 / 200  # what was cut is no whole title
     low, high = found["copied"]["interval"]
     assert low == pytest.approx(0.0051, abs=1e-4) and high == pytest.approx(0.0431, abs=1e-4)
@@ -45,11 +47,10 @@ def test_titles_are_counted_and_the_corpus_own_stay_out() -> None:
 
 
 def test_of_a_run_it_is_the_same_each_time_and_small(finished_run: Run) -> None:
-    model = Model.load(finished_run)
-    split = model.load_titles()
     told: list[tuple[int, int]] = []
-    found = analyze(model, split, lambda done, total: told.append((done, total)))
-    assert found == analyze(model, split)
+    case = Case.open(finished_run, progress=lambda *step: told.append(step))
+    split, found = case.data.split, compute(case)
+    assert found == compute(Case.open(finished_run))
     assert told[-1] == (N_TITLES, N_TITLES) and told == sorted(told)
     low, high = found["mean_chars_interval"]
     assert low < found["mean_chars"] < high and 1 < found["n_distinct"] <= N_TITLES

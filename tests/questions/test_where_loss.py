@@ -91,7 +91,7 @@ def test_parts_of_tokens(case: Case) -> None:
 
 def test_data_by_hand(case: Case) -> None:
     titles = ("Show HN: A b", "A [pdf]")
-    found = data.analyze(titles, case.data.tokenizer, case.data.tokenizer.encode_stream(titles))
+    found = data.in_numbers(titles, case.data.tokenizer, case.data.tokenizer.encode_stream(titles))
     assert found["n_titles"] == 2 and found["words"][0] == {"word": "a", "count": 2}
     assert found["eos_share"] == pytest.approx(2 / found["n_tokens"])
     assert found["title_chars"]["min"] == 7 and found["title_chars"]["max"] == 12

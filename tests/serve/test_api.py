@@ -200,7 +200,7 @@ def test_worst_and_best_are_those_of_the_analysis_also_of_a_proxy_run(
     with client_of([finished_run, proxy_run]) as client:
         for run in (finished_run, proxy_run):
             case = Case.open(run)
-            expected = where_loss.with_text(case.log_probs_N, case.where)
+            expected = where_loss.compute_extremes(case)
             found = client.get(f"/api/titles/{run.name}").json()
             assert found["n_titles"] == len(case.data.split.validation)
             for end in ("worst", "best"):

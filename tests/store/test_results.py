@@ -159,6 +159,12 @@ def test_a_result_decides_neither_where_files_go_nor_what_a_page_is_made_of(
         Result.read(target)
 
 
+def test_facts_of_another_schema_version_are_refused(published: Path) -> None:
+    data = json.loads((published / "result.json").read_text())
+    with pytest.raises(ValueError, match="schema version 2"):
+        ResultFacts.from_json({**data, "schema_version": 2})
+
+
 @pytest.mark.parametrize("file", sorted(RESULTS.glob("*/result.json")), ids=lambda file: file.parent.name)
 def test_a_result_is_written_back_byte_for_byte(file: Path) -> None:
     text = file.read_text(encoding="utf-8")

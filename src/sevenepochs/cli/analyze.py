@@ -18,8 +18,7 @@ from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import data as data_question
-from sevenepochs.questions.registry import QUESTIONS, check_names
-from sevenepochs.questions.registry import analyze as answer
+from sevenepochs.questions import registry
 from sevenepochs.store.publishing import publish as write_result
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import layout, storage
@@ -49,23 +48,23 @@ def analyze(
     """
     corpus = titles.config()
     found = runs.find(run)
-    check_names(only)
+    registry.check_names(only)
     result_of(found)  # an incomplete run is refused before any work
-    names = only or tuple(QUESTIONS)
+    names = only or tuple(registry.QUESTIONS)
     if again or not set(names) <= set(found.analysis_names()):
         with analysis_progress() as progress:
-            answer(found, corpus, note, only=names, again=again, progress=progress)
+            registry.analyze(found, corpus, note, only=names, again=again, progress=progress)
     contents = {name: found.analysis(name) for name in names}
     if json:
         print_json(contents)
     for name, content in {} if json else contents.items():
-        if (view := QUESTIONS[name].view) is not None:
+        if (view := registry.QUESTIONS[name].view) is not None:
             console.print()
             console.print(view(content))
     if figures:
         drawn: dict[str, str] = {}
         for name, content in contents.items():
-            drawn |= QUESTIONS[name].figures(content, found.recipe)
+            drawn |= registry.QUESTIONS[name].figures(content, found.recipe)
         folder = found.path / layout.ANALYSIS
         _write_figures(drawn, folder, "make room or permissions there, and analyse again")
         note(f"{len(drawn)} figures and their JSON are in {folder}")
@@ -90,7 +89,7 @@ def data(
         figures: Also write the figures to this folder (needs matplotlib).
     """
     split, tokenizer = _read(run, titles.config(), runs)
-    content = data_question.analyze(split.train, tokenizer, tokenizer.encode_stream(split.train))
+    content = data_question.in_numbers(split.train, tokenizer, tokenizer.encode_stream(split.train))
     if json:
         print_json(content)
     else:
@@ -124,7 +123,7 @@ def publish(
     for run, is_proxy in found.values():
         if analyses and not is_proxy:
             with analysis_progress() as progress:
-                answer(run, corpus, note, progress=progress)
+                registry.analyze(run, corpus, note, progress=progress)
         write_title_losses(run, corpus, note)
         console.print(f"published to {write_result(run, results)}; commit it")
 

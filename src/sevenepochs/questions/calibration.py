@@ -8,24 +8,26 @@ between a bin's mean probability and its share of right answers.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.ask.predictions import Predictions
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, Figure, draw, note, percent
 from sevenepochs.questions.question import Content, Question
 
+if TYPE_CHECKING:
+    from sevenepochs.questions.case import Case
+
 N_BINS = 15
 
 
-def analyze(observed: Predictions, ids_N: np.ndarray) -> dict[str, Any]:
+def compute(case: Case) -> dict[str, Any]:
     """Return `bins` (each with `low`, `high`, `n`, and where n > 0 `confidence`, `accuracy` and its 95 % interval by
     Wilson), `expected_calibration_error`, mean `confidence`, `accuracy`, `n_tokens`."""
-    confidence_N = observed.top_probability_N
-    right_N = observed.top_N == ids_N
+    confidence_N = case.observed.top_probability_N
+    right_N = case.observed.top_N == case.ids_N
     bin_N = np.minimum((confidence_N * N_BINS).astype(int), N_BINS - 1)
     bins = []
     for index in range(N_BINS):
@@ -38,8 +40,8 @@ def analyze(observed: Predictions, ids_N: np.ndarray) -> dict[str, Any]:
         bins.append(row)
     gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in bins if row["n"]]
     return {
-        "n_tokens": len(ids_N),
-        "expected_calibration_error": math.fsum(gaps) / len(ids_N),
+        "n_tokens": len(case.ids_N),
+        "expected_calibration_error": math.fsum(gaps) / len(case.ids_N),
         "confidence": float(confidence_N.mean()),
         "accuracy": float(right_N.mean()),
         "bins": bins,
@@ -100,7 +102,7 @@ def view(content: Content) -> terminal.View:
 CALIBRATION = Question(
     "calibration",
     "how often it is right, by how sure it is (the same pass)",
-    lambda case: analyze(case.observed, case.ids_N),
+    compute,
     view,
     figure,
 )

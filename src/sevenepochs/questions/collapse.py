@@ -27,17 +27,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.ask.predictions import Predictions
-from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
-from sevenepochs.questions.stream import PairTable
+
+if TYPE_CHECKING:
+    from sevenepochs.questions.case import Case
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
@@ -53,12 +53,8 @@ VERDICTS = {
 FLAGGED = frozenset({"frequency_alone", "same_everywhere", "no_gain"})
 
 
-def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenizer: Tokenizer) -> dict[str, Any]:
+def compute(case: Case) -> dict[str, Any]:
     """Return distances in bits per token, shares of positions, the most usual tokens, and the verdict.
-
-    Args:
-        pairs: of the training stream; brings the frequencies.
-        ids_N: the validation stream.
 
     Returns:
         `verdict` (a key of VERDICTS), `sentence`, `flagged`; `information_bits` (I), `mean_to_frequency_bits`
@@ -68,6 +64,7 @@ def analyze(observed: Predictions, pairs: PairTable, ids_N: np.ndarray, tokenize
         `most_usual_top`; `tokens`: the most frequent ones with `frequency` (training), `mean_probability`,
         `validation_share`.
     """
+    observed, pairs, ids_N, tokenizer = case.observed, case.pairs, case.ids_N, case.data.tokenizer
     frequencies_V, mean_V = pairs.frequencies_V, observed.mean_V
     in_bits = -1 / math.log(2) / len(ids_N)
     loss = math.fsum(observed.log_probs_N) * in_bits
@@ -211,7 +208,7 @@ _COLUMNS = (
 COLLAPSE = Question(
     "collapse",
     "does the model use its context? (one pass over the validation text)",
-    lambda case: analyze(case.observed, case.pairs, case.ids_N, case.data.tokenizer),
+    compute,
     view,
     figure,
     table=table,

@@ -7,7 +7,7 @@ Only training titles are counted: the validation titles are not for looking at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,19 @@ from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
+if TYPE_CHECKING:
+    from sevenepochs.questions.case import Case
+
 _MAX_BARS = 40
 
 
-def analyze(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) -> dict[str, Any]:
-    """Return the training split in numbers.
+def compute(case: Case) -> dict[str, Any]:
+    """Return `in_numbers` of the run's training titles."""
+    return in_numbers(case.data.split.train, case.data.tokenizer, case.data.train_ids)
+
+
+def in_numbers(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) -> dict[str, Any]:
+    """Return training titles in numbers.
 
     Args:
         train_ids: the titles' stream, as `Tokenizer.encode_stream` gives it.
@@ -54,6 +62,11 @@ def analyze(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) 
         "tokens": frequent["top"],
         "kinds": [_kinds(b, len(titles)) for b in break_down(titles, ()) if b.name != "known"],
     }
+
+
+def compute_frequency(case: Case) -> dict[str, Any]:
+    """Return the run's `most_frequent` training tokens."""
+    return most_frequent(case.data.tokenizer, case.data.train_ids)
 
 
 def most_frequent(tokenizer: Tokenizer, train_ids: np.ndarray, k: int = 20) -> dict[str, Any]:
@@ -200,7 +213,7 @@ def _sparkline(counts: list[int]) -> str:
 DATA = Question(
     "data",
     "what the model reads: lengths, words, kinds of titles",
-    lambda case: analyze(case.data.split.train, case.data.tokenizer, case.data.train_ids),
+    compute,
     view,
     figure,
     parts=lambda content: ("lengths", "words"),
@@ -208,7 +221,7 @@ DATA = Question(
 TOKEN_FREQUENCY = Question(
     "token_frequency",
     "the most frequent training tokens",
-    lambda case: most_frequent(case.data.tokenizer, case.data.train_ids),
+    compute_frequency,
     view=None,  # the view of `data` shows them
     figure=frequency_figure,
     text=frequency_text,

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.ask.predictions import Progress
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
@@ -23,17 +22,15 @@ from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
     from sevenepochs.ask.model import Activations, Model
+    from sevenepochs.questions.case import Case
 
 N_TITLES = 500  # some 6,400 tokens
 _TITLES_AT_ONCE = 16  # the lens gives a number for every token of the vocabulary at every place
 
 
-def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda done, total: None) -> dict[str, Any]:
-    """Return the lens' losses and the heads' habits over the first 500 titles.
-
-    Args:
-        titles: of the validation split; a title longer than the model reads at once is cut.
-        progress: told how many titles are done, of how many.
+def compute(case: Case) -> dict[str, Any]:
+    """Return the lens' losses and the heads' habits over the first 500 validation titles; what is longer than the model
+    reads at once is cut.
 
     Returns:
         `n_titles`, `n_tokens` (predicted ones); `lens`: rows of `name` ("embedding", "block 1", ...) and
@@ -45,8 +42,9 @@ def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda don
     """
     from sevenepochs.ask.inside import HABITS, even_weights, habit_sums
 
+    model, titles = case.model, case.data.split.validation[:N_TITLES]
     # titles of like length are read together, so that little is padded
-    whole = (np.append(model.encode(title), model.eos_id) for title in titles[:N_TITLES])
+    whole = (np.append(model.encode(title), model.eos_id) for title in titles)
     streams = sorted((ids[: model.block_size + 1] for ids in whole), key=len)
     nats, habits, even = [], [], []
     for low in range(0, len(streams), _TITLES_AT_ONCE):
@@ -55,7 +53,7 @@ def analyze(model: Model, titles: Sequence[str], progress: Progress = lambda don
         nats.append(_lens_nats(model, traces, np.concatenate([ids[1:] for ids in batch])))
         habits += [habit_sums(trace.attention_LHTS.astype(np.float64)) for trace in traces]
         even += [habit_sums(even_weights(len(trace.ids_T)))[:, 0, 0] for trace in traces]
-        progress(low + len(batch), len(streams))
+        case.progress(low + len(batch), len(streams))
     n_tokens = sum(len(ids) - 1 for ids in streams)
     n_queries = max(1, n_tokens - len(streams))  # none where all titles are empty
     habits_XLH = np.sum(habits, axis=0) / n_queries
@@ -160,7 +158,7 @@ def view(content: Content) -> terminal.View:
 LAYERS = Question(
     "layers",
     "what the answer of each layer loses, and where the heads look",
-    lambda case: analyze(case.model, case.data.split.validation, case.progress),
+    compute,
     view,
     figure,
 )

@@ -17,19 +17,20 @@ import collections
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sevenepochs.comparison.paired import BOOTSTRAP_SEED, draw_counts, percentiles, ratio_draws
-from sevenepochs.data.titles import Kind, known, normalised, title_chars
-from sevenepochs.data.tokenizer.base import Tokenizer
+from sevenepochs.data.titles import Kind, known, normalised
 from sevenepochs.metrics import format_metric
-from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, Figure, draw, label, name_rows, note
 from sevenepochs.questions.question import Content, Question
-from sevenepochs.questions.stream import PairTable, targets
+from sevenepochs.questions.stream import PairTable
+
+if TYPE_CHECKING:
+    from sevenepochs.questions.case import Case
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
@@ -48,12 +49,8 @@ _TIMES = {"1": "once", "2_to_3": "2–3 times", "4_to_9": "4–9 times", "from_1
 _TIMES_KINDS = tuple(Kind(name, text) for name, text in _TIMES.items())
 
 
-def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, Any]:
-    """Return the loss on known and on new titles beside the control's, from losses by title as results/ keeps them.
-
-    Args:
-        nats: (validation titles,) each title's loss, its closing `<eos>` included.
-        tokenizer: the model's own.
+def compute(case: Case) -> dict[str, Any]:
+    """Return the loss on known and on new titles beside the control's, each title with its closing `<eos>`.
 
     Returns:
         `verdict` (a key of VERDICTS), `sentence`; `kinds` (word for word, near, new) and `times` (how often a known
@@ -63,13 +60,12 @@ def analyze(nats: np.ndarray, split: Split, tokenizer: Tokenizer) -> dict[str, A
         one of the kinds does not occur; `exact_val_loss`, `exact_val_loss_of_new` (over titles that are in training in
         no form), `n_duplicates_in_training`, `n_left_out_of_pairs` (training titles that the control has not met).
     """
+    split, tokenizer, where = case.data.split, case.data.tokenizer, case.where
     under_test = {normalised(title) for title in split.validation}
     others = [title for title in split.train if normalised(title) not in under_test]
     table = PairTable.count(tokenizer.encode_stream(others), tokenizer.vocab_size, tokenizer.eos_id)
-    ids_N = tokenizer.encode_stream(split.validation)
-    where = targets(ids_N, tokenizer.eos_id, split.validation)
-    pair_nats = where.by_title(-table.log_probs(ids_N, tokenizer.eos_id))
-    n_chars = title_chars(split.validation)
+    nats, n_chars = where.by_title(-case.log_probs_N), where.n_chars
+    pair_nats = where.by_title(-table.log_probs(case.ids_N, tokenizer.eos_id))
     rng = np.random.default_rng(BOOTSTRAP_SEED)  # one for all kinds, so that they are drawn independently
     draws: dict[str, np.ndarray] = {}  # of the ratio, by kind with enough titles: (D,)
 
@@ -205,7 +201,7 @@ _MET_SHORT = {"word_for_word": "met word for word", "near": "met nearly", "new":
 MEMORISATION = Question(
     "memorisation",
     "the loss on titles that occur in training",
-    lambda case: analyze(case.where.by_title(-case.log_probs_N), case.data.split, case.data.tokenizer),
+    compute,
     view,
     figure,
     table=table,

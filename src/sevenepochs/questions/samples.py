@@ -11,31 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sevenepochs.ask.predictions import Progress
 from sevenepochs.comparison.paired import mean_interval
 from sevenepochs.data.titles import normalised
 from sevenepochs.metrics import format_metric
-from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import terminal
 from sevenepochs.questions.calibration import wilson
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
 if TYPE_CHECKING:
-    from sevenepochs.ask.model import Model
     from sevenepochs.ask.samples import Sample
+    from sevenepochs.questions.case import Case
 
 N_TITLES = 200
 N_EXAMPLES = 10
 TEMPERATURE, SEED = 1.0, 1
 
 
-def analyze(model: Model, split: Split, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+def compute(case: Case) -> dict[str, Any]:
     """Draw 200 titles without a prompt, the same ones each time, and return what they share with training titles.
-
-    Args:
-        split: what the model was trained and validated on.
-        progress: told how many titles are whole, of how many.
 
     Returns:
         `n_titles`, `temperature`, `seed`, `max_tokens`, `n_ended` (the others were cut); `copied`: those that are a
@@ -46,10 +40,11 @@ def analyze(model: Model, split: Split, progress: Progress = lambda done, total:
     """
     from sevenepochs.ask import samples as ask
 
+    model, split = case.model, case.data.split
     drawing = ask.Drawing(temperature=TEMPERATURE, top_k=None, seed=SEED)
     samples: list[Sample] = []
     for samples in ask.draw(model, "", N_TITLES, drawing):
-        progress(sum(sample.ended or len(sample.ids) == drawing.max_tokens for sample in samples), N_TITLES)
+        case.progress(sum(sample.ended or len(sample.ids) == drawing.max_tokens for sample in samples), N_TITLES)
     titles = [ask.title(model, "", sample) for sample in samples]
     whole = [text for text, sample in zip(titles, samples, strict=True) if sample.ended]
     training = frozenset(split.train)
@@ -147,7 +142,7 @@ def view(content: Content) -> terminal.View:
 SAMPLES = Question(
     "samples",
     "what it writes when nothing is asked of it, and how much of that is copied",
-    lambda case: analyze(case.model, case.data.split, case.progress),
+    compute,
     view,
     figure,
 )

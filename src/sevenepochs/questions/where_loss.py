@@ -109,10 +109,10 @@ def worst_and_best(losses: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return order[:k], order[::-1][:k]
 
 
-def with_text(log_probs_N: np.ndarray, where: Targets) -> dict[str, Any]:
+def compute_extremes(case: Case) -> dict[str, Any]:
     """Return the worst and the best titles with their text, which is the corpus's and not ours to publish."""
-    ends = extremes(log_probs_N, where, N_EXTREMES_LOCAL)
-    return {end: [{**row, "text": where.titles[row["index"]]} for row in rows] for end, rows in ends.items()}
+    ends = extremes(case.log_probs_N, case.where, N_EXTREMES_LOCAL)
+    return {end: [{**row, "text": case.where.titles[row["index"]]} for row in rows] for end, rows in ends.items()}
 
 
 _PART_KINDS = (
@@ -279,7 +279,7 @@ WHERE_LOSS = Question(
 EXTREME_TITLES = Question(
     "extreme_titles",
     "the worst and the best titles, with their text (stays in the run folder)",
-    lambda case: with_text(case.log_probs_N, case.where),
+    compute_extremes,
     extremes_view,
     publish=False,
 )

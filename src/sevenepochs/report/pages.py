@@ -1,7 +1,7 @@
 """The report's sources: a complete MyST project, written from results. `build.py` makes the site of it.
 
-Prose is in the repository's site/ as Jinja templates. What they may say of a run comes from `fragments.py` and
-`tables.py`; a name that does not exist there stops the build. Same results, same bytes. No torch.
+Prose is in the repository's site/ as Jinja templates. What they may say is in `_values` and `_functions`; a name that
+does not exist there stops the build. Same results, same bytes. No torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""ResultFacts: a result's result.json with types. Parsed and written here; nothing else looks into the JSON.
+"""ResultFacts: a result's result.json with types. Parsed and written here; only `store.run.convert` looks into the JSON
+too, to change a config's form.
 
 Field names are the file's keys. A part keeps the object that it was read from (`written`), so that it is written back
 byte for byte: in the file's order, with its nulls, and with keys that this version does not know.
@@ -137,7 +138,9 @@ class ResultFacts:
     @classmethod
     def from_json(cls, data: Any) -> ResultFacts:
         """Parse what `json.loads` gives of result.json; a config of an earlier version takes its present form. Raises
-        ValueError: damaged, or a name in it could not stand as a folder's or on a page."""
+        ValueError: damaged, of another schema version, or a name in it could not stand as a folder's or on a page."""
+        if isinstance(data, dict) and (version := data.get("schema_version")) != SCHEMA_VERSION:
+            raise ValueError(f"it has schema version {version}, this package reads {SCHEMA_VERSION}")
         facts = _read(cls, data, "")
         for name in (facts.recipe, facts.corpus.name):
             if _NOT_IN_A_NAME.search(name) or not name:
