@@ -161,13 +161,12 @@ def open_story(run: Path | str, subject: str = "first", *, runs: Path | str = "r
     Raises:
         UserError: there is no such thing, or it is broken or incomplete.
     """
-    from sevenepochs.questions.registry import analyze
     from sevenepochs.report.opening import open_chapters
 
     def trained(recipe: str) -> Run:
         return train(recipe, runs=runs, progress=True)
 
-    return open_chapters(run, subject, Path(runs), trained, analyze)
+    return open_chapters(run, subject, Path(runs), trained)
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from sevenepochs.cli.options import File, Json, Number, Positional, RunName, Run
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
-from sevenepochs.questions import inside as drawn
+from sevenepochs.questions import inside as inside_views
 from sevenepochs.questions import next_token
 from sevenepochs.questions.terminal import plain
 from sevenepochs.store.results import is_result
@@ -212,18 +212,27 @@ def inside(
     one = None if layer is None or head is None else (layer, head)
     if one is not None:
         _check_head(found, *one)
-    views = {"attention": drawn.attention_view, "lens": drawn.lens_view, "neighbours": drawn.neighbours_view}
-    figures = {"lens": drawn.lens_figure, "neighbours": drawn.neighbours_figure, "time": drawn.time_figure}
+    views = {
+        "attention": inside_views.attention_view,
+        "lens": inside_views.lens_view,
+        "neighbours": inside_views.neighbours_view,
+        "time": inside_views.time_view,
+    }
+    figures = {
+        "lens": inside_views.lens_figure,
+        "neighbours": inside_views.neighbours_figure,
+        "time": inside_views.time_figure,
+    }
     if figure is not None:
         if view == "attention":
             shown = [one] if one is not None else [(row["layer"], row["head"]) for row in found["heads"]]
-            write_figure(drawn.attention_figure(found, shown), figure)
+            write_figure(inside_views.attention_figure(found, shown), figure)
         else:
             write_figure(figures[view](found), figure)
     if json:
         print_json(found)
     else:
-        console.print({**views, "time": drawn.time_view}[view](found) if one is None else drawn.map_view(found, *one))
+        console.print(views[view](found) if one is None else inside_views.map_view(found, *one))
 
 
 def _ask(run: Run, view: _View, text: str, token: str | None, top_k: int) -> dict[str, Any]:

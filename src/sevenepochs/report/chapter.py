@@ -6,10 +6,8 @@ get it, so that a notebook runs to its end either way.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Concatenate, ParamSpec
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions import where_loss
@@ -24,18 +22,6 @@ from sevenepochs.report.ladder_section import longest, scale_of
 from sevenepochs.report.ladder_table import HEAD, rows
 from sevenepochs.report.shown import Shown, aligned
 from sevenepochs.report.story import PARTS, Story
-
-P = ParamSpec("P")
-
-
-def _of_its_run(show: Callable[Concatenate[Chapter, Published, P], Shown]) -> Callable[Concatenate[Chapter, P], Shown]:
-    """Call the method with the chapter's run; say what is missing where there is none."""
-
-    @functools.wraps(show)
-    def shown(chapter: Chapter, *args: P.args, **kwargs: P.kwargs) -> Shown:
-        return Shown(chapter.missing) if chapter.run is None else show(chapter, chapter.run, *args, **kwargs)
-
-    return shown
 
 
 @dataclass(frozen=True)
@@ -57,36 +43,36 @@ class Chapter:
     def __repr__(self) -> str:
         return self.missing if self.run is None else f"{self.title}: {named(self.run.result)}"
 
-    @_of_its_run
-    def figures(self, run: Published) -> Shown:
+    def figures(self) -> Shown:
         """The five figures and what the run cost, beside those of the run before."""
-        runs = self._beside(run)
+        if self.run is None:
+            return Shown(self.missing)
+        runs = self._beside(self.run)
         facts = [p.result.facts for p in runs]
         figures = [f.figures.by_name() for f in facts]
-        rows = [["figure", *(_called(p) for p in runs), "unit"]]
+        lines = [["figure", *(_called(p) for p in runs), "unit"]]
         for name, metric in METRICS.items():
             if any(name in f for f in figures):
-                rows.append([metric.label, *(format_metric(name, f.get(name)) for f in figures), metric.unit])
+                lines.append([metric.label, *(format_metric(name, f.get(name)) for f in figures), metric.unit])
         for name in ("parameters", "n_steps"):
-            rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
+            lines.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
         minutes = (format_metric("elapsed_minutes", f.elapsed_seconds / 60) for f in facts)
-        return Shown(aligned([*rows, ["time", *minutes, "min"]]))
+        return Shown(aligned([*lines, ["time", *minutes, "min"]]))
 
-    @_of_its_run
-    def change(self, run: Published) -> Shown:
+    def change(self) -> Shown:
         """The settings that differ from the run before."""
+        if self.run is None:
+            return Shown(self.missing)
         if self.before is None:
             return Shown("nothing before it to compare with")
-        changed = config_diff(self.before.result.facts.config, run.result.facts.config)
+        changed = config_diff(self.before.result.facts.config, self.run.result.facts.config)
         return Shown(changed or "the two configs are the same")
 
-    @_of_its_run
-    def curve(self, run: Published, metric: str = "exact_val_loss") -> Shown:
+    def curve(self, metric: str = "exact_val_loss") -> Shown:
         """A metric over the steps, with the run before; "train_loss_nats_per_token" for the training loss."""
-        return loss_curves(self._beside(run), metric)
+        return Shown(self.missing) if self.run is None else loss_curves(self._beside(self.run), metric)
 
-    @_of_its_run
-    def ask(self, run: Published, question: str, part: str = "", *, before: bool = False) -> Shown:
+    def ask(self, question: str, part: str = "", *, before: bool = False) -> Shown:
         """The figure of a question's published answer, e.g. `ask("collapse")`, `ask("next_token", "0_10")`.
 
         Args:
@@ -94,8 +80,10 @@ class Chapter:
             part: which of its figures, where there are several.
             before: ask the run before instead.
         """
+        if self.run is None:
+            return Shown(self.missing)
         check_names([question])
-        asked = self.before if before else run
+        asked = self.before if before else self.run
         if asked is None:
             return Shown("there is no run before this one")
         known, content = QUESTIONS[question], asked.analyses.get(question)
@@ -107,10 +95,11 @@ class Chapter:
             return Shown(aligned(known.text(content, part) if part else known.text(content)), svg)
         return Shown(content.get("sentence") or f"{question} of {_called(asked)}", svg)
 
-    @_of_its_run
-    def certificate(self, run: Published) -> Shown:
+    def certificate(self) -> Shown:
         """Each rule of the protocol and whether it held."""
-        rules = run.certificate["rules"]
+        if self.run is None:
+            return Shown(self.missing)
+        rules = self.run.certificate["rules"]
         held = (f"{'held' if rule['ok'] else 'BROKEN':6}  {rule['rule']}: {rule['detail']}" for rule in rules)
         return Shown("\n".join(held))
 
@@ -135,7 +124,8 @@ class Chapters:
             before = parts[part.key] or before
         none = "no run of the single track has a clean certificate yet."
         chapters["best"] = self._after_first("Best recipe", "best", none)
-        chapters["inside"] = self._after_first("Looking inside", "inside", f"{none[:-1]} and its analyses.")
+        none = "no run of the single track has a clean certificate and its analyses yet."
+        chapters["inside"] = self._after_first("Looking inside", "inside", none)
         self.by_name = chapters
         self.first, self.one, self.two, self.best, self.inside = chapters.values()
 
@@ -149,11 +139,11 @@ class Chapters:
     def overview(self) -> Shown:
         """Every run on these titles, the highest exact loss first."""
         names = ("exact_val_loss", "official_val_loss", "val_scored_fraction")
-        rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
+        lines = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
         for published in self.story.everything:
             figures = published.result.figures.by_name()
-            rows.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
-        return Shown(aligned(rows))
+            lines.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
+        return Shown(aligned(lines))
 
     def ladder(self) -> Shown:
         """The ladder: the effect of each technique over the one before it, at the scale at which most were run."""
@@ -180,9 +170,9 @@ def loss_curves(
     """A metric over the steps of runs from `first_step` on, above the floor where their titles have one, and beside
     other levels if given (`lines`)."""
     floor = runs[-1].result.figures.floor_val_loss if metric == "exact_val_loss" else None
-    lines = {**(lines or {}), **({"floor": floor} if floor is not None else {})}
-    rows = {_called(p): [row for row in p.curve if row["step"] >= first_step] for p in runs}
-    svg = curves.figure(rows, metric, lines=lines)
+    levels = {**(lines or {}), **({"floor": floor} if floor is not None else {})}
+    curve_of = {_called(p): [row for row in p.curve if row["step"] >= first_step] for p in runs}
+    svg = curves.figure(curve_of, metric, lines=levels)
     last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
     return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)
 
@@ -194,8 +184,8 @@ def cast(story: Story) -> list[Published]:
 
 def inputs_line(story: Story, origin: str) -> str:
     """Name the results that something was made from. The report sees by it whether a notebook is stale."""
-    named = [f"{key}={f'{p.result.name}@{p.digest}' if p else 'missing'}" for key, p in story.parts.items()]
-    return f"inputs ({origin}): {' '.join(named)} all={story.digest}"
+    inputs = [f"{key}={f'{p.result.name}@{p.digest}' if p else 'missing'}" for key, p in story.parts.items()]
+    return f"inputs ({origin}): {' '.join(inputs)} all={story.digest}"
 
 
 def _called(published: Published) -> str:

@@ -34,7 +34,7 @@ def rules() -> dict[str, str]:
 
 def corpus(story: Story) -> dict[str, str]:
     """The titles that all results of the story share."""
-    corpus = story.any.result.corpus
+    corpus = story.some_run.result.corpus
     split = corpus.split
     return {
         "called": _corpus_called(story),
@@ -81,9 +81,7 @@ def ratio(before: Published, after: Published) -> str:
 
 def _place_at(published: Published, row: int, position: int) -> dict[str, str] | None:
     """The prediction at one place of the validation stream; None where it was not analysed."""
-    places = published.analyses.get("next_token", {}).get("places", [])
-    data = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
-    if data is None:
+    if (data := published.place(row, position)) is None:
         return None
     top, truth = data["top"], data["truth"]
     frequent = {t["id"] for t in published.analyses.get("token_frequency", {}).get("top", [])}
@@ -101,7 +99,7 @@ def _place_at(published: Published, row: int, position: int) -> dict[str, str] |
 
 def tail_drop(story: Story) -> dict[str, Any] | None:
     """The worked example: the best run (or any) under windows of several sizes; None where none of its own fitted."""
-    published = story.shown
+    published = story.example
     rows = windows(published)
     if not rows:
         return None
@@ -120,7 +118,7 @@ def tail_drop(story: Story) -> dict[str, Any] | None:
 
 def command_for(name: str, story: Story) -> str:
     """The commands for a part or recipe that has no run on the story's titles yet."""
-    told = story.any.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
+    told = story.some_run.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
     recipe = story.recipe(name)
     return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
@@ -149,7 +147,7 @@ def _tail(context: str) -> str:
 
 
 def _corpus_called(story: Story) -> str:
-    corpus = story.any.result.corpus
+    corpus = story.some_run.result.corpus
     if story.is_sample:
         return "the embedded corpus, whose titles a small grammar generates"
     if corpus.recognised == "stand-in":

@@ -1,7 +1,7 @@
 """Five headlines through the story: the first validation titles, each token shaded by its surprise, a row per step.
 
 A result keeps the loss of every validation token (`store/token_losses.py`) and how many bytes each token stands for.
-The titles themselves are read from the story's two places, whose context begins with the first titles. No torch.
+The titles themselves are read from the contexts of the published `next_token` answers. No torch.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def headlines(story: Story, names: Sequence[str]) -> str:
     for number, title in enumerate(titles):
         rows = []
         for name, run in steps.items():
-            cut, total = "", "-"
-            if run is None or (found := tokens[name]) is None:
+            if (found := tokens[name]) is None:
+                total = "-"
                 cut = f"{{span .missing}}`missing: {'not run yet' if run is None else 'losses by token not published'}`"
             else:
                 cut = "".join(itertools.starmap(_token, found[number]))
@@ -55,13 +55,8 @@ def headlines(story: Story, names: Sequence[str]) -> str:
 
 def _titles(story: Story) -> list[str]:
     """The first validation titles as the tokenizers see them, with the space before each."""
-    contexts = [place["context"] for p in story.everything for place in _places(p)]
+    contexts = [place["context"] for p in story.everything for place in p.places]
     return max(contexts, key=len, default="").split(EOS)[:-1][:_N_TITLES]  # the last one is cut off
-
-
-def _places(published: Published) -> list[dict[str, str]]:
-    places: list[dict[str, str]] = published.analyses.get("next_token", {}).get("places", [])
-    return places
 
 
 def _tokens(published: Published, titles: Sequence[str]) -> list[list[tuple[str, float]]] | None:

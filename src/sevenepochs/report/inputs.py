@@ -18,7 +18,6 @@ from sevenepochs.store.publishing import publish
 from sevenepochs.store.results import Result, is_result, list_results
 from sevenepochs.store.run import Run, layout, storage
 from sevenepochs.store.title_losses import TitleLosses
-from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
 from sevenepochs.store.token_losses import TokenLosses
 
 
@@ -101,14 +100,18 @@ class Published:
 
     @cached_property
     def token_losses(self) -> TokenLosses | None:
-        """Losses token by token; None where they were not published.
+        """Losses by token as `Result.token_losses` reads them; None where they were not published."""
+        return self.result.token_losses()
 
-        Raises:
-            UserError: they are damaged.
-        """
-        assert self.result.path is not None, "read asks for one"
-        file = self.result.path / TOKEN_LOSSES
-        return TokenLosses.read(file) if file.is_file() else None
+    @property
+    def places(self) -> list[dict[str, Any]]:
+        """The places that `next_token` was asked about; empty where it was not."""
+        places: list[dict[str, Any]] = self.analyses.get("next_token", {}).get("places", [])
+        return places
+
+    def place(self, row: int, position: int) -> dict[str, Any] | None:
+        """Return the prediction at one place of the validation stream; None where it was not analysed."""
+        return next((p for p in self.places if (p["row"], p["position"]) == (row, position)), None)
 
     @cached_property
     def evaluations(self) -> list[dict[str, Any]]:

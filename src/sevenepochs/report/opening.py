@@ -6,26 +6,20 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sevenepochs.comparison.find import finished_runs
 from sevenepochs.errors import UserError
+from sevenepochs.questions.registry import analyze
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.story import PARTS, Story
-from sevenepochs.store.results import result_of
+from sevenepochs.store.results import finished_runs, result_of
 from sevenepochs.store.run import Run
 
 
-def open_chapters(
-    run: Path | str, subject: str, runs: Path, train: Callable[[str], Run], analyze: Callable[[Run], object]
-) -> Chapters:
-    """Return what `sevenepochs.open_story` does; arguments and errors as there.
-
-    Args:
-        train: trains a recipe by name into `runs`.
-        analyze: leaves the standard analyses in a run's folder.
-    """
+def open_chapters(run: Path | str, subject: str, runs: Path, train: Callable[[str], Run]) -> Chapters:
+    """Return what `sevenepochs.open_story` does; arguments and errors as there. `train`: trains a recipe by name into
+    `runs`."""
     text, cast, origin = str(run), dict[str, str](), "train"
     if text in ("train", "train demo"):
         found = [_newest(recipe, runs) or train(recipe) for recipe in _up_to(subject, is_demo=text == "train demo")]

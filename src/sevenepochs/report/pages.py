@@ -53,20 +53,24 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     found = read_notebooks(notebooks or shipped_folder("notebooks"), Chapters(story, "results"))
     templates = shipped_folder("site")
     log = log_months()
-    downloads = {f"downloads/log/{month}.md.txt": text for month, text in log.items()}
-    for published in (*story.everything, *story.proxies, *story.elsewhere):
-        downloads |= _downloads(published)
-    texts = _render(templates, story, found, log)
-    texts["references.bib"] = (templates / "references.bib").read_text(encoding="utf-8")
-    texts |= {f"notebooks/{notebook.name}.ipynb": notebook.text for notebook in found}
-    for name, text in {**texts, **downloads}.items():
+    files = {f"downloads/log/{month}.md.txt": text for month, text in log.items()}
+    files |= {f"notebooks/{notebook.name}.ipynb": notebook.text for notebook in found}
+    files["references.bib"] = references = (templates / "references.bib").read_text(encoding="utf-8")
+    downloads = {p.result.name: _downloads(p) for p in (*story.everything, *story.proxies, *story.elsewhere)}
+    for result, texts in downloads.items():
+        files |= {f"downloads/{result}/{name}": text for name, text in texts.items()}
+    values = _values(story, found, log, references) | {
+        "downloads": [{"result": result, "files": sorted(texts)} for result, texts in downloads.items()]
+    }
+    files |= _render(templates, values | _functions(story, found, files))
+    for name, text in files.items():
         file = target_dir / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _render(templates: Path, story: Story, notebooks: list[Notebook], log: dict[str, str]) -> dict[str, str]:
-    """The pages, the project file with their order, and the figures that pages ask for, by file."""
+def _render(templates: Path, names: dict[str, Any]) -> dict[str, str]:
+    """The pages, and the project file with their order, by file. `names`: what templates may use."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -77,9 +81,8 @@ def _render(templates: Path, story: Story, notebooks: list[Notebook], log: dict[
         keep_trailing_newline=True,
         autoescape=False,
     )
-    references = (templates / "references.bib").read_text(encoding="utf-8")
-    files: dict[str, str] = {}
-    environment.globals.update(_values(story, notebooks, log, references), **_functions(story, notebooks, files))
+    environment.globals.update(names)
+    files = {}
     for template in (*sorted(templates.glob("[!_]*.md")), templates / "myst.yml"):
         try:
             files[template.name] = environment.get_template(template.name).render()
@@ -93,7 +96,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
     labels = {label for notebook in notebooks for label in notebook.labels}
 
     def of(function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function with names where it takes runs."""
+        """The function, which templates call with names of runs in the runs' place."""
         return lambda *names: function(*(story.run(name) if isinstance(name, str) else name for name in names))
 
     def figure(label: str, caption: str) -> str:
@@ -117,8 +120,8 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
 
     def rungs(first: str, last: str) -> str:
         """The ladder between two recipes, where it was run in full."""
-        own = story.ladders.get(story.any.result.titles, [])
-        others = [some for titles, some in story.ladders.items() if titles != story.any.result.titles]
+        own = story.ladders.get(story.some_run.result.titles, [])
+        others = [some for titles, some in story.ladders.items() if titles != story.some_run.result.titles]
         return steps_table(own, others, first, last) if longest({"": own}) else ""
 
     return {
@@ -147,8 +150,8 @@ def _figure(source: str, name: str, alt: str, caption: str) -> str:
 
 def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], references: str) -> dict[str, Any]:
     """Text and tables for templates."""
+    scoring = story.example.certificate.get("scoring") or {}
     here = [p.result for p in story.everything]
-    published = (*story.everything, *story.proxies, *story.elsewhere)
     return {
         "rules": fragments.rules(),
         "corpus": fragments.corpus(story),
@@ -157,12 +160,12 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "repository": _repository(),
         **{key: None if p is None else fragments.run(p) for key, p in story.parts.items()},
         "tail": fragments.tail_drop(story),
-        "tail_table": tables.tail_drop(windows(story.shown)),
+        "tail_table": tables.tail_drop(windows(story.example)),
         "where": sentences(story),
         "loss_tables": kinds_tables(story),
-        "certificate_of": story.shown.result.name,
-        "certificate_table": tables.rules(story.shown),
-        "certificate_is_earlier": (story.shown.certificate.get("scoring") or {}).get("sha256") == _BLIND_TO_ITS_TARGET,
+        "certificate_of": story.example.result.name,
+        "certificate_table": tables.rules(story.example),
+        "certificate_is_earlier": scoring.get("sha256") == _BLIND_TO_ITS_TARGET,
         "references_list": bibliography(references),
         "recipes_table": recipes_table(here),
         "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
@@ -173,22 +176,17 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "negatives": negatives(log.values()),
         "log_months": list(log),
         "notebooks": [{"name": n.name, "title": n.title, "redrawn": n.redrawn} for n in notebooks],
-        "downloads": [
-            {"result": p.result.name, "files": sorted(name.rpartition("/")[2] for name in _downloads(p))}
-            for p in published
-        ],
     }
 
 
 def _downloads(published: Published) -> dict[str, str]:
-    """The result's files for download, with the config on its own, as `train` can be given it."""
+    """The result's files for download by name, with the config on its own, as `train` can be given it."""
     path = published.result.path
     assert path is not None, "Published.read asks for one"
-    root = f"downloads/{published.result.name}"
     files = [path / "result.json", path / "curve.csv", path / "certificate.json", *sorted(path.glob("*.log"))]
-    texts = {f"{root}/{file.name}": file.read_text(encoding="utf-8") for file in files}
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
     config = json.dumps(published.result.config, indent=1, ensure_ascii=False) + "\n"
-    return {**texts, f"{root}/config.json": config}
+    return {**texts, "config.json": config}
 
 
 def _repository() -> str | None:

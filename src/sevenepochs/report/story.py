@@ -129,14 +129,14 @@ class Story:
         return not played & _REAL and (bool(played & _DEMO) or self.is_sample)
 
     @property
-    def any(self) -> Published:
+    def some_run(self) -> Published:
         """One of the story's results, for what is the same in all of them."""
         return next((p for p in self.parts.values() if p is not None), self.everything[0])
 
     @property
-    def shown(self) -> Published:
-        """The best run, or any: the example where one run has to serve."""
-        return self.parts["best"] or self.any
+    def example(self) -> Published:
+        """The best run, or some run: where one has to serve."""
+        return self.parts["best"] or self.some_run
 
     @cached_property
     def ladders(self) -> dict[str, list[Rung]]:
@@ -179,7 +179,7 @@ class Story:
     @property
     def is_sample(self) -> bool:
         """Whether the titles come from the embedded grammar."""
-        return self.any.result.corpus.kind == "sample"
+        return self.some_run.result.corpus.kind == "sample"
 
 
 def _cast(group: list[Published]) -> dict[str, Published | None]:

@@ -51,9 +51,7 @@ def top_tokens(before: Published | None, after: Published, row: int, position: i
     head, columns = [""], []
     for published in (before, after):
         if published is not None:
-            places = published.analyses.get("next_token", {}).get("places", [])
-            place = next((p for p in places if (p["row"], p["position"]) == (row, position)), None)
-            if place is None:
+            if (place := published.place(row, position)) is None:
                 return ""
             head += [f"`{called(published.result)}`", "probability"]
             columns.append([token(guess["token"]) for guess in place["top"][:10]])

@@ -146,13 +146,11 @@ def headline(results: list[Result]) -> str:
         f"titles, {_beside(best, stock)} the stock recipe ({_mean(stock)})"
     )
     if public:
-        gain = mean_exact(public) - mean_exact(best)
         of_record, of_public = (r.figures.exact_val_loss_stock_rows or r.exact for r in (best[0], public[0]))
         text += (
-            f" and {_beside(best, public)} the best public recipe that keeps the rules ({_mean(public)}). "
-            f"Its lead over that one is {format_metric('val_loss_half_width', gain)}, and "
-            f"{format_metric('val_loss_half_width', of_public - of_record)} where both are scored in the stock "
-            f"recipe's rows of {STOCK_BLOCK_SIZE} tokens"
+            f" and {_beside(best, public)} the best public recipe that keeps the rules ({_mean(public)}). That is "
+            f"{_lower(mean_exact(best), mean_exact(public))}, and {_lower(of_record, of_public)} where both are scored "
+            f"in the stock recipe's rows of {STOCK_BLOCK_SIZE} tokens"
         )
     text += "."
     return wrapped(text)
@@ -194,6 +192,11 @@ def _seeds(results: Iterable[Result], name: str) -> list[Result]:
 def _beside(seeds: Sequence[Result], others: Sequence[Result]) -> str:
     ratio = mean_exact(seeds) / mean_exact(others)
     return f"{format_metric('loss_reduction', abs(1 - ratio))} {'below' if ratio <= 1 else 'above'}"
+
+
+def _lower(loss: float, other: float) -> str:
+    size = format_metric("val_loss_half_width", abs(loss - other))
+    return f"{size} {'lower' if loss <= other else 'higher'}"
 
 
 def _minutes_on(device: str, seeds: Iterable[Result]) -> str:
