@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from sevenepochs.config import NOT_A_SETTING, Config
 from sevenepochs.data.batches import BatchesConfig, TrainingBatches
 from sevenepochs.data.batches.stream import Stream
-from sevenepochs.data.corpus.base import Corpus, CorpusConfig
+from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig
 from sevenepochs.data.corpus.describe import doubts
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
@@ -58,9 +58,7 @@ class Experiment(Config, kind="experiment"):
     training: Training = field(default_factory=Training)
     recipe: str | None = field(default=None, compare=False, repr=False, kw_only=True, metadata=NOT_A_SETTING)
 
-    def load_data(
-        self, announce: Callable[[str], None] = lambda message: None, tokenizer: Tokenizer | None = None
-    ) -> Data:
+    def load_data(self, announce: Announce = lambda message: None, tokenizer: Tokenizer | None = None) -> Data:
         """Load the corpus, split it, train the tokenizer (or take the given one) and encode both splits.
 
         Raises:

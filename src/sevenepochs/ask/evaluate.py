@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from sevenepochs.ask.model import Model
-from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.store.run import Run
 from sevenepochs.training.conclude import causality_of, final_figures
 
 
-def evaluate(
-    run: Run, corpus: CorpusConfig | None = None, announce: Callable[[str], None] = lambda message: None
-) -> dict[str, Any]:
+def evaluate(run: Run, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None) -> dict[str, Any]:
     """Return the five figures of protocol.md on the corpus's validation split, and what its tokenizer changes.
 
     Args:

@@ -11,7 +11,7 @@ natural; divide by -ln 2 for bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sevenepochs.ask.rebuild import rebuild
-from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.data.corpus.of_run import place_of
 from sevenepochs.data.tokenizer.base import Tokenizer
@@ -36,7 +36,6 @@ _ROWS_AT_ONCE = 64
 _ELEMENTS_AT_ONCE = 32 * 1024 * 1024  # of fp32 log-probabilities over the vocabulary: 128 MiB
 
 Ids = Sequence[int] | np.ndarray
-Announce = Callable[[str], None]
 
 
 def one_thread() -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
-from sevenepochs.comparison.find import finished_runs, published_results
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.errors import UserError
@@ -25,7 +24,7 @@ from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.store.choosing import EXECUTION_FIELDS
 from sevenepochs.store.facts import to_json
-from sevenepochs.store.results import Result, result_of
+from sevenepochs.store.results import Result, finished_runs, list_all, result_of
 from sevenepochs.store.run import Run, list_runs, storage
 from sevenepochs.store.run.lock import Lock
 from sevenepochs.store.run.writer import recipe_label
@@ -90,8 +89,7 @@ def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path, *, may_downlo
     jobs = list(jobs)
     if not may_download and any(job.experiment.corpus.to_fetch() is not None for job in jobs):
         return [Planned(job, "to do") for job in jobs]
-    runs = list_runs(runs_root)
-    done = [*published_results(results_root), *finished_runs(runs_root)]
+    runs, done = list_runs(runs_root), list_all(results_root, runs_root)
     return [_planned(job, runs, done) for job in jobs]
 
 

@@ -14,8 +14,8 @@ from sevenepochs.cli.console import ConsoleWatcher, console, duration, errors, h
 from sevenepochs.cli.options import Folders, Json, Positional, Proxy, Settings, Titles, experiment_from, refuse_seed
 from sevenepochs.comparison import noise as seed_noises
 from sevenepochs.comparison.compare import by_recipe
-from sevenepochs.comparison.find import finished_runs, published_results, select
-from sevenepochs.comparison.ladder import ProxyCheck, plain_name, proxy_checks
+from sevenepochs.comparison.find import select
+from sevenepochs.comparison.ladder import ProxyCheck, proxy_check, proxy_checks
 from sevenepochs.comparison.ladder import ladder as line_up
 from sevenepochs.comparison.title_losses import title_losses
 from sevenepochs.errors import UserError, nearest
@@ -24,7 +24,7 @@ from sevenepochs.questions.terminal import table
 from sevenepochs.recipes.listing import LADDER, list_recipes
 from sevenepochs.report.ladder_section import PAIR_HEAD, pair_rows
 from sevenepochs.report.ladder_table import HEAD, log_entries, rows, to_json
-from sevenepochs.store.results import Result
+from sevenepochs.store.results import Result, list_all
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.run.writer import recipe_label
 from sevenepochs.training.hooks import Watcher
@@ -72,9 +72,9 @@ def ladder(
     if check_proxy:
         if proxy or dry_run or log or seeds != 1 or titles != Titles() or settings:
             raise UserError("--check-proxy looks at all runs that are there; beside it name only recipes and folders")
-        found = [*published_results(folders.results), *finished_runs(folders.runs)]
+        found = list_all(folders.results, folders.runs)
         is_part = bool(recipes or start or stop)
-        _print_checks(proxy_checks(one for one in found if not is_part or plain_name(one) in labels), json)
+        _print_checks(proxy_checks(one for one in found if not is_part or one.plain_recipe in labels), json)
         return
     wanted = {name: experiment_from(name, titles, settings) for name in names}
     jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
@@ -187,7 +187,7 @@ def _print_checks(checks: dict[str, ProxyCheck], json: bool) -> None:
         print_json({name: {**dataclasses.asdict(check), "words": check.words} for name, check in checks.items()})
         return
     if not checks:
-        console.print("the proxy's ranking is unchecked: no two recipes have been run at both scales")
+        console.print(proxy_check({}, {}).words)
     for name, check in checks.items():
         listed = table([column if column in ("pair", "") else f">{column}" for column in PAIR_HEAD])
         for cells in pair_rows(check):
@@ -223,7 +223,7 @@ def noise(
         names = [text + PROXY_SUFFIX if proxy else text for text in recipes]
         found = [result for text in names for result in select(text, folders.runs, folders.results)]
     else:
-        found = [*published_results(folders.results), *finished_runs(folders.runs)]
+        found = list_all(folders.results, folders.runs)
     groups = [group for group in by_recipe(found) if recipes or len(group.results) > 1]
     if not groups:
         raise UserError(
@@ -243,7 +243,7 @@ def noise(
         listed.add_row(one.recipe, one.corpus, str(one.n), mean, sd, f"{low} to {high}", one.device)
     console.print(listed)
     console.print(f"kept in {file}, where `compare` and `ladder` find it")
-    if any(one.n < 3 for one in noises):
+    if any(one.n < seed_noises.SEEDS_TO_CLAIM for one in noises):
         errors.print("two seeds say little: the interval of their deviation spans a factor of 70", style="yellow")
 
 

@@ -162,7 +162,3 @@ def entry() -> None:
     """The console script."""
     prepare(outlives_output=bool(set(sys.argv[1:2]) & set(_TRAINING_VERBS)))
     sys.exit(main())
-
-
-if __name__ == "__main__":
-    entry()

@@ -127,5 +127,5 @@ def store(anchors: Anchors, results_root: Path) -> Path:
     text = json.dumps({"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "anchors": entries}, indent=1) + "\n"
     with storage.disk_errors(str(file), "choose another folder with --results"):
         results_root.mkdir(parents=True, exist_ok=True)
-        storage.write_atomic(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8", newline="\n"))
+        storage.write_text(file, text)
     return file

@@ -17,7 +17,6 @@ from sevenepochs.comparison.noise import SEEDS_TO_CLAIM, SeedNoise, noise_for
 from sevenepochs.comparison.paired import PairedDifference, paired_difference
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
-from sevenepochs.protocol.budget import OFFICIAL_SEED
 from sevenepochs.recipes.configs import called
 from sevenepochs.store.choosing import by_titles, recipe_key
 from sevenepochs.store.results import Result
@@ -143,22 +142,6 @@ def by_recipe(results: Iterable[Result]) -> list[Group]:
     return [Group(results[0].recipe, results) for results in groups]
 
 
-def by_name(results: Iterable[Result], name_of: Callable[[Result], str]) -> dict[str, Group]:
-    """Return one group per name. Where a name has several configurations, the one run with the official seed is
-    taken, and of several such the newest."""
-    found: dict[str, Group] = {}
-    for group in by_recipe(results):
-        name = name_of(group.results[0])
-        named = Group(name, group.results)
-        found[name] = max(found.get(name, named), named, key=_standing)
-    return found
-
-
-def _standing(group: Group) -> tuple[bool, str]:
-    official = [result for result in group.results if result.seed == OFFICIAL_SEED]
-    return bool(official), max(result.created_utc for result in official or group.results)
-
-
 def pair_groups(
     first: Group, second: Group, losses_of: Callable[[Result], TitleLosses], noises: Iterable[SeedNoise] = ()
 ) -> Pair:
@@ -211,21 +194,21 @@ def verdict(first: str, second: str, difference: PairedDifference, noise: SeedNo
     """Return the claim that may be made about `second` against `first`."""
     if difference.identical:
         return Verdict(None, f"{second} and {first} are identical, title by title")
-    is_seeded = difference.n_pairs >= SEEDS_TO_CLAIM
+    has_enough_seeds = difference.n_pairs >= SEEDS_TO_CLAIM
     # two pairs say next to nothing about seeds (t with one degree of freedom); their deviation is measured elsewhere
-    interval = difference.widest if is_seeded else difference.over_titles
+    interval = difference.widest if has_enough_seeds else difference.over_titles
     if interval is None:
         return Verdict(None, "no difference can be claimed: one title says nothing about others")
     better, worse = (second, first) if difference.value < 0 else (first, second)
-    size = format_metric("val_loss_half_width", abs(difference.value))
+    change = abs(difference.value)
+    size = format_metric("val_loss_half_width", change)
     half_width = format_metric("val_loss_half_width", interval.half_width, unit=True)
     amount = f"by {size} ± {half_width}"
     note = _seeds_note(difference, noise)
     if not interval.excludes_zero:
         return Verdict(None, f"no difference can be claimed: {better} is lower {amount}{note}")
-    change = abs(difference.value)
     is_large = noise is not None and noise.n >= SEEDS_TO_CLAIM and change > DEVIATIONS_TO_CLAIM * noise.sd > 0
-    if is_seeded or is_large:
+    if has_enough_seeds or is_large:
         return Verdict(better, f"{better} is better than {worse} {amount}{note}")
     return Verdict(None, f"no claim yet: {better} is lower {amount}{note}")
 

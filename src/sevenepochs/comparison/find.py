@@ -6,14 +6,13 @@ titles. Where no run folder has it, results/ is asked. A damaged folder is passe
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 from sevenepochs.comparison.compare import by_recipe
 from sevenepochs.errors import UserError
 from sevenepochs.store.choosing import recipe_key
-from sevenepochs.store.results import Result, is_result, list_results, result_of
-from sevenepochs.store.run import find_run, list_runs
+from sevenepochs.store.results import Result, finished_runs, is_result, list_results, result_of
+from sevenepochs.store.run import find_run
 
 
 def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
@@ -27,7 +26,7 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     complete = [result for result in finished_runs(runs_root) if result.recipe == text]
     if complete:
         return _group_of(complete[-1], complete)
-    published = [result for result in published_results(results_root) if text in (result.recipe, result.name)]
+    published = [result for result in list_results(results_root) if text in (result.recipe, result.name)]
     try:
         run = find_run(text, runs_root)  # an unfinished one counts: its state is what the user should hear of
     except UserError:
@@ -46,18 +45,3 @@ def _group_of(result: Result, among: list[Result]) -> list[Result]:
     """The results of `result`'s recipe, one per seed (the newest), sorted by seed."""
     [group] = by_recipe(other for other in among if recipe_key(other) == recipe_key(result))
     return list(group.results)
-
-
-def finished_runs(root: Path) -> list[Result]:
-    """Return the results of all complete runs directly below `root`, oldest first."""
-    found = []
-    for run in list_runs(root):
-        with contextlib.suppress(UserError):  # a damaged folder
-            if run.state == "complete":
-                found.append(result_of(run))
-    return found
-
-
-def published_results(root: Path) -> list[Result]:
-    """Return `store.results.list_results(root)`; none where there is no such folder."""
-    return list_results(root) if root.is_dir() else []

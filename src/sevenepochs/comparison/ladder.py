@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sevenepochs.comparison.compare import Pair, by_name, pair_groups
+from sevenepochs.comparison.compare import Group, Pair, by_recipe, pair_groups
 from sevenepochs.comparison.noise import SeedNoise
 from sevenepochs.errors import UserError
-from sevenepochs.store.choosing import by_titles, mean_exact, recipe_config
+from sevenepochs.protocol.budget import OFFICIAL_SEED
+from sevenepochs.store.choosing import by_titles, mean_exact, plain_config
 from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.title_losses import TitleLosses
@@ -63,17 +64,17 @@ def ladder(
     """Return the rungs of these recipes, from results on one set of titles.
 
     Args:
-        results: any order; those of other recipes are passed over, and so are other configurations of one of these
-            (`compare.by_name`).
+        results: any order; those of other recipes are passed over. Where one of these has several configurations, the
+            one run with the official seed is taken, and of several such the newest.
 
     Raises:
         UserError: results on several sets of titles.
     """
     noises = list(noises)
-    chosen = [result for result in results if plain_name(result) in recipes]
+    chosen = [result for result in results if result.plain_recipe in recipes]
     if len(by_titles(chosen)) > 1:
         raise UserError("a ladder needs runs on one set of titles; these are on several")
-    groups = by_name(chosen, plain_name)
+    groups = _by_name(chosen)
     there = [groups[name] for name in recipes if name in groups]
     rungs: dict[str, Rung] = {}
     for before, here in zip([None, *there], there, strict=False):
@@ -109,14 +110,25 @@ def published_losses(result: Result) -> TitleLosses:
 
 
 def mean_losses(results: Iterable[Result]) -> dict[str, float]:
-    """Return the mean exact loss over seeds by `plain_name`, nats per character; of several configurations of a recipe
-    one counts (`compare.by_name`)."""
-    return {name: mean_exact(group.results) for name, group in by_name(results, plain_name).items()}
+    """Return the mean exact loss over seeds by `Result.plain_recipe`, nats per character; of several configurations of
+    a recipe one counts, as in `ladder`."""
+    return {name: mean_exact(group.results) for name, group in _by_name(results).items()}
 
 
-def plain_name(result: Result) -> str:
-    """Return the recipe's name without the proxy's suffix."""
-    return result.recipe.removesuffix(PROXY_SUFFIX)
+def _by_name(results: Iterable[Result]) -> dict[str, Group]:
+    """One group per plain recipe name. Where a name has several configurations, the one run with the official seed is
+    taken, and of several such the newest."""
+    found: dict[str, Group] = {}
+    for group in by_recipe(results):
+        name = group.results[0].plain_recipe
+        named = Group(name, group.results)
+        found[name] = max(found.get(name, named), named, key=_standing)
+    return found
+
+
+def _standing(group: Group) -> tuple[bool, str]:
+    official = [result for result in group.results if result.seed == OFFICIAL_SEED]
+    return bool(official), max(result.created_utc for result in official or group.results)
 
 
 class RankedPair(NamedTuple):
@@ -187,15 +199,15 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
         of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
     checks = {}
     for (name, _), (full, proxies) in sorted(of_corpus.items()):
-        kept = {recipe: _settings(group.results[0]) for recipe, group in by_name(full, plain_name).items()}
-        alike = [result for result in proxies if kept.get(plain_name(result)) == _settings(result)]
+        kept = {recipe: _settings(group.results[0]) for recipe, group in _by_name(full).items()}
+        alike = [result for result in proxies if kept.get(result.plain_recipe) == _settings(result)]
         checks[name] = proxy_check(mean_losses(full), mean_losses(alike))
     return {name: check for name, check in checks.items() if check.pairs}
 
 
 def _settings(result: Result) -> dict[str, Any]:
     """The settings that a recipe's runs share at both scales."""
-    config = recipe_config(result)
+    config = plain_config(result.config)
     del config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"]  # the proxy's own
     return config
 

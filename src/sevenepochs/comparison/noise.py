@@ -22,7 +22,6 @@ from sevenepochs.errors import UserError, command
 from sevenepochs.store.choosing import recipe_key
 from sevenepochs.store.results import Result
 from sevenepochs.store.run import storage
-from sevenepochs.store.run.layout import PROXY_SUFFIX
 
 SEEDS_TO_CLAIM = 3  # of two, the deviation is too often far too small
 FILE = "noise.json"
@@ -74,10 +73,9 @@ def seed_noise(results: Sequence[Result]) -> SeedNoise:
     by_seed = dict(sorted((result.seed, result.exact) for result in results))
     first = results[0]
     if len(by_seed) < 2:
-        plain = first.recipe.removesuffix(PROXY_SUFFIX)
         raise UserError(
             f"{first.recipe} has been run with one seed only ({first.seed}); the seed deviation needs at least "
-            f"two: {command('noise', plain, *(['--proxy'] if first.is_proxy else []), '--train', 3)}"
+            f"two: {command('noise', first.plain_recipe, *(['--proxy'] if first.is_proxy else []), '--train', 3)}"
         )
     devices = sorted({f"{result.machine.device} {result.machine.precision}" for result in results})
     return SeedNoise(
@@ -143,7 +141,7 @@ def store(noise: SeedNoise, results_root: Path) -> Path:
     text = json.dumps(data, indent=1) + "\n"
     with storage.disk_errors(str(file), "choose another folder with --results"):
         results_root.mkdir(parents=True, exist_ok=True)
-        storage.write_atomic(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8", newline="\n"))
+        storage.write_text(file, text)
     return file
 
 

@@ -101,7 +101,7 @@ def _by_place(run: Run, titles: Sequence[str]) -> np.ndarray:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(run.read_text(layout.TOKENIZER))
-    log_probs_N = run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
+    log_probs_N = run.load_tensors(layout.TITLE_LOSSES)[layout.LOG_PROBS]
     n_places = len(PLACE_EDGES_CHARS) + 1
     places, owners = [], []
     for index, encoding in enumerate(tokenizer.encode_batch(list(titles))):

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
-from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.data.corpus.of_run import place_of
 from sevenepochs.data.titles import break_down, title_chars
@@ -22,8 +21,6 @@ from sevenepochs.protocol.budget import EOS, Split
 from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run, layout, write_analysis
 from sevenepochs.store.title_losses import NAME, Grouping, TitleLosses, by_title
-
-Announce = Callable[[str], None]
 
 
 def _silent(message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.predictions import Predictions, Progress, predict_stream
-from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data
 from sevenepochs.protocol.rows import Rows
@@ -32,7 +31,7 @@ class Case:
         cls,
         run: Run,
         corpus: CorpusConfig | None = None,
-        announce: Callable[[str], None] = lambda message: None,
+        announce: Announce = lambda message: None,
         progress: Progress = lambda done, total: None,
     ) -> Case:
         """Load the run's model and its titles. Arguments and errors are those of `registry.analyze`."""
@@ -47,7 +46,7 @@ class Case:
     @cached_property
     def log_probs_N(self) -> np.ndarray:
         """ln p of each target as the run's final evaluation left them: behind its exact loss, to the last bit."""
-        log_probs_N = self.run.load_tensors(layout.TITLE_LOSSES)["log_probs"]
+        log_probs_N = self.run.load_tensors(layout.TITLE_LOSSES)[layout.LOG_PROBS]
         if len(log_probs_N) != len(self.ids_N):
             raise UserError(
                 f"run {self.run.name} has losses of {len(log_probs_N):,} tokens, its corpus gives {len(self.ids_N):,}; "

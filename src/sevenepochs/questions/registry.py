@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from sevenepochs.ask.predictions import Progress
-from sevenepochs.data.corpus.base import CorpusConfig
+from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.errors import UserError, nearest
 from sevenepochs.questions import calibration, collapse, data, layers, memorisation, next_token, samples, where_loss
 from sevenepochs.questions.question import Question
@@ -50,7 +50,7 @@ def check_names(names: Iterable[str]) -> None:
 def analyze(
     run: Run,
     corpus: CorpusConfig | None = None,
-    announce: Callable[[str], None] = lambda message: None,
+    announce: Announce = lambda message: None,
     *,
     only: Sequence[str] = (),
     again: bool = False,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.store.choosing import recipe_config
+from sevenepochs.store.choosing import plain_config
 from sevenepochs.store.results import Result
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 
@@ -27,11 +27,11 @@ def recipe_changes(result: Result) -> dict[str, Any] | None:
     package. A slot with another class is one entry. A run at proxy scale is compared with the recipe at that scale.
     """
     expected = expected_config(result)
-    return None if expected is None else changes(expected, recipe_config(result))
+    return None if expected is None else changes(expected, plain_config(result.config))
 
 
 def expected_config(result: Result) -> dict[str, Any] | None:
-    """Return the configuration of a run's recipe as `recipe_config` gives it; None for a recipe outside the package."""
+    """Return the configuration of a run's recipe as `plain_config` gives it; None for a recipe outside the package."""
     name, recipes = result.recipe, _recipes()
     if name in recipes:
         return copy.deepcopy(recipes[name])
@@ -97,7 +97,7 @@ def apply(config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _recipes() -> dict[str, dict[str, Any]]:
-    """Return every recipe's configuration as `recipe_config` gives it. Do not change it: it is cached."""
+    """Return every recipe's configuration as `plain_config` gives it. Do not change it: it is cached."""
     stored = json.loads(FILE.read_text(encoding="utf-8"))
     stock = stored.pop(STOCK)
     return {STOCK: stock, **{name: apply(stock, changed) for name, changed in stored.items()}}

@@ -25,14 +25,9 @@ def by_titles(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def recipe_key(result: Result) -> str:
-    """Return a text that runs of one recipe on one corpus share: name, titles of both splits, and `recipe_config`."""
+    """Return a text that runs of one recipe on one corpus share: name, titles of both splits, and `plain_config`."""
     trained_on = result.corpus.split.train_titles_sha256
-    return json.dumps([result.recipe, trained_on, result.titles, recipe_config(result)], sort_keys=True)
-
-
-def recipe_config(result: Result) -> dict[str, Any]:
-    """Return a result's `plain_config`."""
-    return plain_config(result.config)
+    return json.dumps([result.recipe, trained_on, result.titles, plain_config(result.config)], sort_keys=True)
 
 
 def plain_config(experiment: dict[str, Any]) -> dict[str, Any]:

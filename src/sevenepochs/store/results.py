@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -12,7 +13,7 @@ from typing import Any
 from sevenepochs.errors import UserError, command
 from sevenepochs.protocol.environment import EARLIER
 from sevenepochs.store.facts import SCHEMA_VERSION, CorpusFacts, Figures, MachineFacts, ResultFacts, commit_words
-from sevenepochs.store.run import Run, storage
+from sevenepochs.store.run import Run, list_runs, storage
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.store.title_losses import TitleLosses
@@ -41,6 +42,11 @@ class Result:
     @property
     def seed(self) -> int:
         return self.facts.seed
+
+    @property
+    def plain_recipe(self) -> str:
+        """The recipe's name without the proxy's suffix."""
+        return self.recipe.removesuffix(PROXY_SUFFIX)
 
     @property
     def created_utc(self) -> str:
@@ -134,9 +140,24 @@ def is_result(path: Path) -> bool:
 
 
 def list_results(root: Path) -> list[Result]:
-    """Return all results below `root`, by name, without the half-written ones of a killed `publish`. Raises a UserError
-    for a damaged one."""
+    """Return all results below `root`, by name, without the half-written ones of a killed `publish`; none where there
+    is no such folder. Raises a UserError for a damaged one."""
     return [Result.read(file.parent) for file in sorted(root.glob("[!.]*/result.json"))]
+
+
+def finished_runs(root: Path) -> list[Result]:
+    """Return the results of all complete runs directly below `root`, oldest first. A damaged folder is passed over."""
+    found = []
+    for run in list_runs(root):
+        with contextlib.suppress(UserError):
+            if run.state == "complete":
+                found.append(result_of(run))
+    return found
+
+
+def list_all(results_root: Path, runs_root: Path) -> list[Result]:
+    """Return `list_results`, then `finished_runs`. Raises as the former."""
+    return [*list_results(results_root), *finished_runs(runs_root)]
 
 
 def result_of(run: Run) -> Result:

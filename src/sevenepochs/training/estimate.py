@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from sevenepochs.data.corpus.base import Announce
 from sevenepochs.experiment import Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
@@ -24,7 +24,7 @@ _KEYS = (
 
 
 def estimate(
-    experiment: Experiment, *, may_download: bool = False, announce: Callable[[str], None] = lambda message: None
+    experiment: Experiment, *, may_download: bool = False, announce: Announce = lambda message: None
 ) -> dict[str, Any]:
     """Estimate the parameters, steps, FLOPs and seconds of a run.
 

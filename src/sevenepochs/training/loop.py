@@ -142,7 +142,7 @@ def _failed(state: State, writer: Writer, what: str, advice: str) -> UserError:
 
 
 @contextlib.contextmanager
-def torchs_errors_fail(session: Session, state: State, writer: Writer, *, in_training: bool) -> Iterator[None]:
+def fail_on_torch_errors(session: Session, state: State, writer: Writer, *, in_training: bool) -> Iterator[None]:
     """Mark the run as failed, with one line, where torch runs out of memory or cannot compile the step or an evaluation
     (although the tiny kernel of `machine.resolve` did compile)."""
     device = session.machine.device

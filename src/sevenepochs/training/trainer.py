@@ -16,7 +16,7 @@ from sevenepochs.training.checkpoint import restore
 from sevenepochs.training.conclude import conclude
 from sevenepochs.training.hooks import Droppable, Plan, Watcher
 from sevenepochs.training.interrupt import Interrupted, StoppedUnsaved, StopRequests
-from sevenepochs.training.loop import fit, torchs_errors_fail
+from sevenepochs.training.loop import fail_on_torch_errors, fit
 from sevenepochs.training.mainrun import header_events
 from sevenepochs.training.ranks import Ranks
 from sevenepochs.training.session import Session, State, Writer, setup
@@ -116,7 +116,7 @@ def _run(session: Session, state: State, writer: Writer, watcher: Watcher) -> Ru
 
     with StopRequests(acknowledge) as stop:
         try:
-            with torchs_errors_fail(session, state, writer, in_training=True):
+            with fail_on_torch_errors(session, state, writer, in_training=True):
                 fit(session, state, writer, watcher, stop)
         except KeyboardInterrupt:
             raise StoppedUnsaved(writer.path, state.saved_step) from None
@@ -126,7 +126,7 @@ def _run(session: Session, state: State, writer: Writer, watcher: Watcher) -> Ru
         try:
             if stop.requested:
                 raise KeyboardInterrupt
-            with torchs_errors_fail(session, state, writer, in_training=False), session.average.in_place():
+            with fail_on_torch_errors(session, state, writer, in_training=False), session.average.in_place():
                 if isinstance(writer, RunWriter):
                     conclude(session, state, writer, watcher)
             session.ranks.wait()

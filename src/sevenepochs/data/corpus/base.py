@@ -61,6 +61,9 @@ class Corpus:
         return None if self.floor_of is None else self.floor_of(validation_titles)
 
 
+Announce = Callable[[str], None]  # told what is being done, where that takes time
+
+
 def to_stderr(message: str) -> None:
     """The default for `announce`: a 426 MB download should not start silently, nor disturb stdout."""
     print(message, file=sys.stderr, flush=True)
@@ -71,7 +74,7 @@ class CorpusConfig(Config, ABC):
     """Where the titles come from."""
 
     @abstractmethod
-    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+    def load(self, announce: Announce = to_stderr) -> Corpus:
         """Read all titles.
 
         Args:

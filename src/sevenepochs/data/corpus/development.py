@@ -7,9 +7,8 @@ scores the last 5,000 (docs/choosing.md); other sizes keep those shares, 2/9 and
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
-from sevenepochs.data.corpus.base import Corpus, CorpusConfig, to_stderr
+from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig, to_stderr
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
@@ -32,7 +31,7 @@ class Development(CorpusConfig, kind="development"):
     def to_fetch(self) -> str | None:
         return self.of.to_fetch()
 
-    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+    def load(self, announce: Announce = to_stderr) -> Corpus:
         """Load the inner corpus and keep a part of its training titles, in protocol order.
 
         Raises:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, slug, to_stderr
+from sevenepochs.data.corpus.base import (
+    DEFAULT_COLUMN,
+    Announce,
+    Corpus,
+    CorpusConfig,
+    refuse_constant,
+    slug,
+    to_stderr,
+)
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE, file_sha256, recognise
 from sevenepochs.errors import UserError, nearest
 
@@ -31,7 +39,7 @@ class FileCorpus(CorpusConfig, kind="file"):
     column: str | None = None
     encoding: str | None = None
 
-    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+    def load(self, announce: Announce = to_stderr) -> Corpus:
         """Read the file. Raises UserError for anything that is not a list of at least two different titles."""
         _refuse_url(self.path)
         path = Path(self.path)

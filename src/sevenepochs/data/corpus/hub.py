@@ -10,10 +10,9 @@ import dataclasses
 import logging
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
-from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Corpus, CorpusConfig, refuse_constant, to_stderr
+from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Announce, Corpus, CorpusConfig, refuse_constant, to_stderr
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE, KNOWN_VERSIONS, file_sha256, mismatches, recognise
 from sevenepochs.data.corpus.parquet import read_parquet
 from sevenepochs.errors import UserError, nearest
@@ -63,7 +62,7 @@ class HubCorpus(CorpusConfig, kind="hub"):
     def to_fetch(self) -> str | None:
         return None if self.is_cached() else f"hub --revision {shlex.quote(self.revision)}"
 
-    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+    def load(self, announce: Announce = to_stderr) -> Corpus:
         """Read the titles from the hub's cache (HF_HOME, HF_HUB_CACHE), downloading what is not there yet.
 
         Raises:
@@ -125,7 +124,7 @@ def _cache() -> Path:
     return own_cache_dir() / "hub" if constants.HF_HUB_CACHE.startswith("~") else Path(constants.HF_HUB_CACHE)
 
 
-def _download(sha: str, version: str, announce: Callable[[str], None]) -> list[Path]:
+def _download(sha: str, version: str, announce: Announce) -> list[Path]:
     """Fetch what is missing. Any failure becomes one UserError: whatever went wrong, the alternatives are the same."""
     from huggingface_hub import constants, hf_hub_download
 

@@ -11,14 +11,14 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from typing import Literal
 
 import numpy as np
 
 from sevenepochs.config import check_choice, check_range
-from sevenepochs.data.corpus.base import Corpus, CorpusConfig, Floor, to_stderr
+from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig, Floor, to_stderr
 from sevenepochs.data.corpus.rules import Grammar
 from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
@@ -47,7 +47,7 @@ class SampleCorpus(CorpusConfig, kind="sample"):
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_choice("grammar", self.grammar, _Name)
 
-    def load(self, announce: Callable[[str], None] = to_stderr) -> Corpus:
+    def load(self, announce: Announce = to_stderr) -> Corpus:
         """Draw the titles; the same on every machine."""
         grammar = load_grammar(self.grammar)
         rng = np.random.default_rng(self.seed)
