@@ -95,14 +95,13 @@ class Block(nn.Module):
 
     def __init__(self, config: GPT, block_size: int) -> None:
         super().__init__()
-        c = config
         # This order numbers the parameters in checkpoints, and sums their gradients' norm: a residual's scale is first.
-        self.attention_residual = c.residual.build(c.d_model)
-        self.attention_norm = c.norm.build(c.d_model)
-        self.attention = c.attention.build(c.d_model, c.n_head, block_size)
-        self.mlp_residual = c.residual.build(c.d_model)
-        self.mlp_norm = c.norm.build(c.d_model)
-        self.mlp = c.mlp.build(c.d_model)
+        self.attention_residual = config.residual.build(config.d_model)
+        self.attention_norm = config.norm.build(config.d_model)
+        self.attention = config.attention.build(config.d_model, config.n_head, block_size)
+        self.mlp_residual = config.residual.build(config.d_model)
+        self.mlp_norm = config.norm.build(config.d_model)
+        self.mlp = config.mlp.build(config.d_model)
 
     def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
         x_BTD = self.attention_residual(x_BTD, self.attention(self.attention_norm(x_BTD), context))
@@ -118,18 +117,17 @@ class GPTModel(nn.Module):
 
     def __init__(self, config: GPT, vocab_size: int, block_size: int, texts: Sequence[str] | None = None) -> None:
         super().__init__()
-        c = config
         self.vocab_size = vocab_size
         self.block_size = block_size
-        self.titles = c.titles
-        self.embedding = c.embedding.build(vocab_size, c.d_model, texts)
-        self.position = c.position.build(block_size, c.d_model)
-        self.dropout = Dropout(c.embedding_dropout)
-        self.blocks = nn.ModuleList(Block(c, block_size) for _ in range(c.n_layer))
-        self.norm = c.norm.build(c.d_model)
-        self.head = c.head.build(self.embedding)
-        self.skip = c.skip.build(c.n_layer, c.d_model) if c.skip else None
-        self.output_dropout = Dropout(c.output_dropout) if c.output_dropout else nn.Identity()
+        self.titles = config.titles
+        self.embedding = config.embedding.build(vocab_size, config.d_model, texts)
+        self.position = config.position.build(block_size, config.d_model)
+        self.dropout = Dropout(config.embedding_dropout)
+        self.blocks = nn.ModuleList(Block(config, block_size) for _ in range(config.n_layer))
+        self.norm = config.norm.build(config.d_model)
+        self.head = config.head.build(self.embedding)
+        self.skip = config.skip.build(config.n_layer, config.d_model) if config.skip else None
+        self.output_dropout = Dropout(config.output_dropout) if config.output_dropout else nn.Identity()
 
     def forward(self, x_BT: Tensor, cache: KVCache | None = None) -> Tensor:
         """Return the normalised hidden states h_BTD of token ids.

@@ -96,7 +96,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
     labels = {label for notebook in notebooks for label in notebook.labels}
 
     def of(function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, which templates call with names of runs in the runs' place."""
+        """Let templates name runs where the function takes them."""
         return lambda *names: function(*(story.run(name) if isinstance(name, str) else name for name in names))
 
     def figure(label: str, caption: str) -> str:
