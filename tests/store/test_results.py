@@ -276,7 +276,7 @@ def test_the_headline_names_the_record_beside_stock_and_the_best_public_recipe(m
     )
     lucky = [made("public_best", 1.01), made("public_best", 0.79, seed=1338)]  # recipes are ranked by the official seed
     assert has(headline([*stock, *seeds, *lucky]), "`a`", "6% above", "0.9000", "0.0500 higher")
-    assert "public" not in headline([*stock, made("public_best", 0.9)]), "it is the record itself"
+    assert "rules" not in headline([*stock, made("public_best", 0.9)]), "it is the record itself"
 
 
 def test_the_times_are_those_of_the_record_and_of_the_laptop_recipes_that_were_run(made: Made) -> None:
