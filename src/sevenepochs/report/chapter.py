@@ -168,10 +168,12 @@ def loss_curves(
     lines: Mapping[str, float] | None = None,
 ) -> Shown:
     """A metric over the steps of runs from `first_step` on, above the floor where their titles have one, and beside
-    other levels if given (`lines`)."""
+    other levels if given (`lines`), but for those above all curves."""
     floor = runs[-1].result.figures.floor_val_loss if metric == "exact_val_loss" else None
-    levels = {**(lines or {}), **({"floor": floor} if floor is not None else {})}
     curve_of = {_called(p): [row for row in p.curve if row["step"] >= first_step] for p in runs}
+    highest = max((row[metric] or 0.0 for rows in curve_of.values() for row in rows), default=0.0)
+    levels = {label: level for label, level in (lines or {}).items() if level < highest}
+    levels |= {"floor": floor} if floor is not None else {}
     svg = curves.figure(curve_of, metric, lines=levels)
     last = ", ".join(f"{_called(p)} {_last(p, metric)}" for p in runs)
     return Shown(f"{METRICS[metric].label} at the last step: {last}", svg)

@@ -53,9 +53,9 @@ def listing(code: str, language: str | None, html_id: str | None = None) -> str:
     from pygments.util import ClassNotFound
 
     try:
-        lexer = get_lexer_by_name(language or "text", stripnl=False, ensurenl=False)
+        lexer = get_lexer_by_name(language or "text", stripnl=False)
     except ClassNotFound:
-        lexer = get_lexer_by_name("text", stripnl=False, ensurenl=False)
+        lexer = get_lexer_by_name("text", stripnl=False)
     lines = pygments.highlight(code, lexer, HtmlFormatter(nowrap=True)).removesuffix("\n")
     return tag("div", tag("pre", tag("code", lines), tabindex=0), class_="listing", id=html_id) + "\n"
 
