@@ -225,6 +225,10 @@ def test_the_ladder_the_seed_noise_and_compare_as_a_user_runs_them(
     places = [part for part in pair["parts"] if part["breakdown"] == "characters before the token"]
     assert sum(part["value"] for part in places) == pytest.approx(pair["difference"]["value"], rel=1e-6)
 
+    assert main(["compare", "baseline-proxy", "adamw-proxy", "--by", "place"]) == 0
+    printed = capsys.readouterr().out
+    assert "all places'" in printed and "kind" not in printed and "unpaired seeds  1338" in printed
+
     [run] = [run for run in list_runs(Path("runs")) if run.recipe == "baseline-proxy"]
     assert main(["publish", run.name, "adamw-proxy_s1338", run.name]) == 0
     assert capsys.readouterr().out.count("published to") == 2

@@ -1,5 +1,6 @@
 """`predict`, `sample` and `inside` as a user meets them, on a tiny run and on a published result without torch."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import at_place
@@ -17,6 +19,7 @@ from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.experiment import Experiment
+from sevenepochs.questions.next_token import place_view
 from sevenepochs.questions.terminal import bar, plain, surprise_style, visible
 from sevenepochs.store.run import Run, layout
 from sevenepochs.training.trainer import run_training
@@ -72,7 +75,7 @@ def test_predict_after_a_text(run: str, capsys: pytest.CaptureFixture[str]) -> N
     log_probs_V = model.next_log_probs(model.encode("Show HN: A"))
     assert [row["id"] for row in found["top"]] == log_probs_V.argsort()[::-1][:4].tolist()
     printed = says(capsys, "predict", run, "--text", "Show HN: A", "--top-k", "4")
-    assert all(visible(row["token"]) in printed for row in found["top"]) and "█" in printed
+    assert all(visible(row["token"]) in printed for row in found["top"]) and "▏" in printed
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,13 @@ def test_a_published_place_needs_no_weights(published: Path, capsys: pytest.Capt
     printed = says(capsys, "predict", str(published), "--at", "0,10", "--top-k", "2")
     assert "rank 2" in printed and "·the" in printed
     assert "\x1b" not in printed and "\\x1b[31m" in printed
+
+
+def test_bars_say_how_probable_a_token_is() -> None:
+    out = io.StringIO()
+    tokens = [{"id": id, "token": "x", "probability": p} for id, p in enumerate((0.5, 0.003))]
+    Console(file=out, width=80).print(place_view({"top": tokens}))
+    assert [line.count("█") for line in out.getvalue().splitlines()] == [15, 0]
 
 
 def test_a_prediction_imports_what_it_needs_and_no_more(run: str) -> None:

@@ -62,9 +62,11 @@ def test_train_runs_compare_eval_publish_from_start_to_end(
     assert main(["train", "adamw", "--corpus", "sample:100", *SETTINGS]) == 0
     assert main(["train", "baseline", "--corpus", "sample:100", "--seed", "5", *SETTINGS]) == 0
     printed = capsys.readouterr().out
-    assert "exact_val_loss" in printed and "floor_val_loss" in printed and "certificate: clean" in printed
+    assert re.search(r"^exact +\d", printed, re.M) and re.search(r"^floor +\d", printed, re.M)
+    assert "certificate: clean" in printed and re.search(r"\b1 thread: |\b[2-9]\d* threads: ", printed)
     assert main(["runs"]) == 0
-    assert capsys.readouterr().out.count("complete") == 2
+    listed = capsys.readouterr().out
+    assert listed.count("complete") == listed.count("model.n_layer=1") == 2  # what was changed
     assert main(["compare", "baseline", "adamw", "--json"]) == 0
     compared = json.loads(capsys.readouterr().out)
     assert compared["comparable"] is True
@@ -75,7 +77,10 @@ def test_train_runs_compare_eval_publish_from_start_to_end(
     for columns, n_lines in ((40, 2), (80, 1), (200, 2)):  # a block a run, a column a run, a line a run
         monkeypatch.setattr(console, "_width", columns)
         assert main(["compare", "baseline", "adamw"]) == 0
-        table = capsys.readouterr().out.partition(" against ")[0].splitlines()
+        printed = capsys.readouterr().out
+        assert " seed 5 against 1337" in " ".join(printed.split()) and "* adamw with " in printed
+        table = printed.partition(" against ")[0].splitlines()
+        assert any("sample-100_" in line for line in table)  # names are broken behind "_"
         assert sum(any(figure in line for figure in exact) for line in table) == n_lines
         assert all(sum(figure in line for line in table) == 1 for figure in exact) and "…" not in "".join(table)
     monkeypatch.undo()

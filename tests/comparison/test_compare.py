@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sevenepochs.comparison import find
 from sevenepochs.comparison.compare import Group, by_recipe, groups_to_compare, pair_groups
 from sevenepochs.comparison.ladder import ladder, mean_losses, proxy_check
 from sevenepochs.comparison.noise import SeedNoise, noise_for, read_noises, seed_noise, store
 from sevenepochs.comparison.paired_parts import by_kind
 from sevenepochs.errors import UserError
+from sevenepochs.recipes.configs import expected_config
 from sevenepochs.report.ladder_table import log_entries, rows
 from sevenepochs.store.facts import ResultFacts
 from sevenepochs.store.results import Result
@@ -283,3 +285,20 @@ def test_of_a_seed_run_twice_the_newest_counts() -> None:
     old = made("a", 1)
     new = created("2026-02-02T00:00:00+00:00", old)
     assert by_recipe([old, new]) == by_recipe([new, old]) == [Group("a", (new,))]
+
+
+def test_a_recipes_name_means_its_newest_unchanged_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = expected_config(made("adamw", 1))
+    assert config is not None
+    longer = {**config, "training": {**config["training"], "epochs": 9}}
+    plain, changed = (
+        dataclasses.replace(result, facts=dataclasses.replace(result.facts, config=each))
+        for result, each in ((made("adamw", 1), config), (created("2026-01-02", made("adamw", 1)), longer))
+    )
+    finished = [plain, changed]
+    monkeypatch.setattr(find, "finished_runs", lambda root: finished)
+    assert find.select("adamw", tmp_path, tmp_path) == [plain]
+    with pytest.raises(UserError, match="'adamw'"):
+        find.select("adamv", tmp_path, tmp_path)
+    finished.remove(plain)
+    assert find.select("adamw", tmp_path, tmp_path) == [changed]

@@ -1,9 +1,11 @@
 """Breakdowns of the loss: complete, in agreement with the run's exact loss, and by hand on a few titles."""
 
+import io
 import math
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from sevenepochs.errors import UserError
 from sevenepochs.questions import data, where_loss
@@ -39,6 +41,12 @@ def test_every_breakdown_adds_up_to_the_exact_loss(case: Case) -> None:
         assert sum(part["n_chars"] for part in parts) == found["n_chars"]
         weighted = math.fsum(part["nats_per_char"] * part["n_chars"] for part in parts) / found["n_chars"]
         assert weighted == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_view_cuts_no_word_in_80_columns(case: Case) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(where_loss.view(where_loss.compute(case)))
+    assert "…" not in out.getvalue() and "by whether the title occurs in" in out.getvalue()
 
 
 def test_the_pass_agrees_with_the_saved_log_probabilities(case: Case) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import Annotated, Any, Literal
 
 from rich.markup import escape
@@ -22,13 +23,14 @@ from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.terminal import table
+from sevenepochs.recipes.configs import called, recipe_changes
 from sevenepochs.store.results import Result
 
 By = Annotated[
     UseAppendAction[tuple[Literal["kind", "place"], ...]],
     arg(help="Break the difference down by kind of title or by place in the title; may be repeated."),
 ]
-_NARROW = 14  # columns of a terminal for a result in the turned table: a name is folded, a number never
+_NARROW = 14  # columns of a terminal for a result in the turned table: a name is broken, a number never
 
 
 def compare(
@@ -70,14 +72,17 @@ def compare(
         print_json(data)
         return
     _print_figures(comparison)
+    for text in dict.fromkeys(called(result) for result in comparison.results if recipe_changes(result)):
+        console.print(f"* {text}", style="dim", markup=False)
     if not comparison.comparable:
         console.print("Not comparable: these runs were validated on different titles.", style="red")
     for pair, parts in pairs:
         _print_pair(pair)
         if parts:
             console.print(_parts_table(parts))
-            note = "Intervals are simultaneous: all kinds' hold together with 95 %, and so do all places'."
-            console.print(note, style="dim")
+            first, *more = dict.fromkeys(by)
+            also = "".join(f", and so do all {name}s'" for name in more)
+            console.print(f"Intervals are simultaneous: all {first}s' hold together with 95 %{also}.", style="dim")
     for line in unpaired:
         console.print(f"\nnot paired: {line}", style="yellow", markup=False)
 
@@ -144,6 +149,9 @@ def _print_figures(comparison: Comparison) -> None:
         for _ in some:
             turned.add_column(justify="right", overflow="fold", max_width=_NARROW)
         for label, *cells in zip(head, *some, strict=True):
+            if label == "run":  # a name goes on in the next line behind a "_"
+                wrapped = (textwrap.wrap(c.replace("_", "_ "), _NARROW, break_on_hyphens=False) for c in cells)
+                cells = ["\n".join(name).replace("_ ", "_") for name in wrapped]
             turned.add_row(label, *cells, style="bold" if label == "run" else None)
         console.print(turned)
 
@@ -158,14 +166,16 @@ def _figures(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         difference = "reference" if is_reference else _number(comparison.difference(result))
         ratio = "" if is_reference else format_metric("val_loss_ratio", comparison.ratio(result))
         certificate = "clean" if result.is_clean else f"broken: {', '.join(result.broken or ['?'])}"
-        lines.append([result.name, *cells, difference, ratio, str(result.facts.rows), certificate])
+        name = result.name + " *" * bool(recipe_changes(result))
+        lines.append([name, *cells, difference, ratio, str(result.facts.rows), certificate])
     return ["run", *(METRICS[name].label for name in names), "difference", "ratio", "rows", "certificate"], lines
 
 
 def _print_pair(pair: Pair) -> None:
     own = pair.own_rows
     seeds = ", ".join(str(a) if a == b else f"{a} against {b}" for a, b in own.seeds)
-    console.print(f"\n{pair.second} against {pair.first}: {own.n_titles:,} equal titles, seeds {seeds}", style="bold")
+    seeds = f"seed{'s' * (own.n_pairs != 1)} {seeds}"
+    console.print(f"\n{pair.second} against {pair.first}: {own.n_titles:,} equal titles, {seeds}", style="bold")
     console.print(f"  difference      {_number(own.value)} nats/char; lower on {own.share_better:.1%} of the titles")
     console.print(f"  over titles     {_interval(own.over_titles)} (bootstrap, {DRAWS:,} draws of titles)")
     if own.over_seeds is not None:
@@ -173,11 +183,11 @@ def _print_pair(pair: Pair) -> None:
         console.print(f"  over both       {_interval(own.over_both)}")
     if pair.stock_rows is not None and not pair.own_are_stock:
         stock = pair.stock_rows
-        console.print(f"  both in stock rows  {_number(stock.value)}, over titles {_interval(stock.over_titles)}")
+        console.print(f"  in stock rows   {_number(stock.value)}, over titles {_interval(stock.over_titles)}")
     elif pair.stock_rows is None:
-        console.print("  both in stock rows  unknown: publish the runs first, which scores them so")
+        console.print("  in stock rows   unknown: publish the runs first, which scores them so")
     if pair.left_out:
-        console.print(f"  without a partner   seeds {', '.join(map(str, pair.left_out))}")
+        console.print(f"  unpaired seeds  {', '.join(map(str, pair.left_out))}")
     console.print(f"  {pair.verdict.words}", style="green" if pair.verdict.counts else "yellow", markup=False)
 
 

@@ -62,10 +62,10 @@ def heading(text: str, out: Console = console) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Return 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    """Return 40 s, 52 min, 3.2 h, or from two days on 2 days."""
+    if seconds < 3600:
+        return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.0f} days"
 
 
 def figures_table(columns: Mapping[str, Mapping[str, float | None]]) -> Table:
@@ -74,7 +74,8 @@ def figures_table(columns: Mapping[str, Mapping[str, float | None]]) -> Table:
     for name, metric in METRICS.items():
         if any(name in figures for figures in columns.values()):
             cells = [format_metric(name, figures.get(name)) for figures in columns.values()]
-            made.add_row(name, *cells, metric.unit, style="bold" if name == "exact_val_loss" else None)
+            unit = "" if metric.unit == "%" else metric.unit  # its numbers have the sign
+            made.add_row(metric.label, *cells, unit, style="bold" if name == "exact_val_loss" else None)
     return made
 
 

@@ -23,13 +23,13 @@ def runs(runs: RunsFolder = Path("runs"), json: Json = False) -> None:
     if not rows:
         console.print(f"no runs in {runs}; start one with: sevenepochs train demo_adamw")
         return
-    listed = table(
-        ("run", "state", ">exact (nats/char)", "started"), fold=True
-    )  # a name that is cut cannot be asked for
+    columns = ("run", "state", ">exact (nats/char)", "started", "changes" * any(row["changes"] for row in rows))
+    listed = table(columns, fold=True)  # a name that is cut cannot be asked for
     for row in rows:
         seconds = row["age_seconds"]
         age = "-" if seconds is None else f"{duration(seconds)} ago" if seconds >= 0 else "- (the clock went back)"
-        listed.add_row(row["run"], row["state"], format_metric("exact_val_loss", row["exact_val_loss"]), age)
+        loss, changes = format_metric("exact_val_loss", row["exact_val_loss"]), " ".join(row["changes"])
+        listed.add_row(row["run"], row["state"], loss, age, changes)
     console.print(listed)
 
 
@@ -38,9 +38,10 @@ def _row(run: Run) -> dict[str, Any]:
         evaluations = run.evaluations()
         latest = evaluations[-1]["exact_val_loss"] if evaluations else None
         loss = run.summary["figures"]["exact_val_loss"] if run.summary else latest
-        return {"run": run.name, "state": run.state, "exact_val_loss": loss, "age_seconds": run.age_seconds}
+        told = {"state": run.state, "exact_val_loss": loss, "age_seconds": run.age_seconds, "changes": run.changes}
     except UserError as error:
-        return {"run": run.name, "state": f"damaged: {error}", "exact_val_loss": None, "age_seconds": None}
+        told = {"state": f"damaged: {error}", "exact_val_loss": None, "age_seconds": None, "changes": []}
+    return {"run": run.name, **told}
 
 
 def evaluate(run: Positional[RunName], *, titles: Titles, runs: Runs, json: Json = False) -> None:

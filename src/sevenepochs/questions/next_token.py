@@ -143,17 +143,16 @@ def view(content: Content) -> terminal.View:
 
 
 def place_view(place: Content) -> terminal.View:
-    """Return the most probable tokens with bars (the longest fills the width), the truth's own row marked; below them
+    """Return the most probable tokens with bars (100 % fills the width), the truth's own row marked; below them
     what came next, where that is known."""
     from rich.console import Group
     from rich.text import Text
 
     truth = place.get("truth")
-    highest = max(row["probability"] for row in place["top"]) or 1.0
 
     def cells(rank: int, row: Content) -> list[terminal.Cell]:
         style = "bold green" if truth and row["id"] == truth["id"] else ""
-        bar = terminal.bar(row["probability"] / highest)
+        bar = terminal.bar(row["probability"])
         probability = format_metric("probability", row["probability"])
         return [str(rank), (terminal.visible(row["token"]), style), probability, (bar, "cyan")]
 

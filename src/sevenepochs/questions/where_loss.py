@@ -115,6 +115,7 @@ def compute_extremes(case: Case) -> dict[str, Any]:
     return {end: [{**row, "text": case.where.titles[row["index"]]} for row in rows] for end, rows in ends.items()}
 
 
+_LABELS = {"known": "whether the title occurs in training"}  # behind "by", where a breakdown's own does not fit
 _PART_KINDS = (
     Kind("word", "new word, after a space"),
     Kind("continuation", "goes on without a space"),
@@ -171,7 +172,7 @@ def figure(content: Content, run: str | None, part: str) -> str:
     first_run, first = next(iter(runs.values())), next(iter(breakdowns.values()))
     key, metric = _loss_of(first)
     labels = [kind["label"] for kind in first["parts"]]
-    what = "whether the title occurs in training" if part == "known" else first["label"]
+    what = _LABELS.get(part, first["label"])
 
     def build(figure: Figure) -> None:
         axes, shares = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1.4))
@@ -240,7 +241,7 @@ def view(content: Content) -> terminal.View:
         key, metric = _loss_of(breakdown)
         what, unit = ("titles", "nats/char") if key == "nats_per_char" else ("tokens", "nats/token")
         columns: tuple[terminal.Column, ...] = (
-            {"header": f"by {breakdown['label']}", "min_width": 38, "max_width": 38, "no_wrap": True},
+            {"header": f"by {_LABELS.get(breakdown['name'], breakdown['label'])}", "min_width": 38, "max_width": 38},
             {"header": what, "justify": "right", "min_width": 8},
             {"header": unit, "justify": "right", "min_width": 10},
             ">share",

@@ -109,7 +109,8 @@ def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) ->
     ranks.check_devices(resolved.device)
     machine.prepare(resolved)
     processes = f"{ranks.count} processes, " if ranks.count > 1 else ""
-    watcher.message(f"{resolved.device}, {resolved.precision}, {processes}{resolved.threads} threads: {resolved.why}")
+    threads = f"{resolved.threads} thread{'s' * (resolved.threads != 1)}"
+    watcher.message(f"{resolved.device}, {resolved.precision}, {processes}{threads}: {resolved.why}")
     if settings.epochs != EPOCHS:
         watcher.message(f"training.epochs is {settings.epochs}: the certificate will say that it is not {EPOCHS}")
     model.to(resolved.device)

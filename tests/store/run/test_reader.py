@@ -86,6 +86,12 @@ def test_find_run(root, monkeypatch, tmp_path):
     assert find_run("adamw_s1337", root).seed == 1337
     assert find_run("adamw", root).seed == 1338  # the newest of the recipe
     assert find_run("20260101T000000Z_adamw_s1337", root).seed == 1337
+    for n, settings in enumerate((["training.snapshots=true"], ["optimizer.lr=1e-4"], ["training.epochs=3"])):
+        RunWriter.create(root, "adamw", 1340 + n, settings, now=datetime(2026, 1, 2, 1 + n, tzinfo=UTC)).close()
+    assert find_run("adamw", root).seed == 1340  # a changed recipe is another one, where there is the unchanged one
+    assert find_run("adamw_s1341", root).changes == ["optimizer.lr=1e-4"]
+    with RunWriter.create(root, "mine.py:wider", 1, now=day[1].replace(minute=1)) as writer:
+        assert find_run("mine.py:wider", root).name == find_run("mine.py-wider", root).name == writer.name
     monkeypatch.chdir(tmp_path)
     assert find_run("runs/20260101T000000Z_adamw_s1337/", root).name == "20260101T000000Z_adamw_s1337"
     with pytest.raises(UserError, match=r"could be 2 runs; .*adamw_s1337, .*baseline_s1337"):

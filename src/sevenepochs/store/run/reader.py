@@ -19,6 +19,7 @@ from sevenepochs.store.run.storage import Tensors
 
 State = Literal["complete", "running", "interrupted", "failed"]
 
+_OF_THE_MACHINE = re.compile(r"training\.(?!epochs|grad_clip)")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -68,6 +69,11 @@ class Run:
     def seed(self) -> int:
         """Seed of initialisation, dropout and training order."""
         return int(self.info["seed"])
+
+    @property
+    def changes(self) -> list[str]:
+        """KEY=VALUE that the run was given beside its recipe, as far as known; not what the machine alone concerns."""
+        return [setting for setting in self.info.get("settings", []) if not _OF_THE_MACHINE.match(setting)]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -220,7 +226,8 @@ def start_of(run: Run) -> datetime:
 
 def find_run(text: str, root: Path) -> Run:
     """Return the run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest
-    run), or the only one whose name starts or ends so. A run with a damaged run.json is found by its name only.
+    run, of those without changes where there is one), or the only one whose name starts or ends so. A run with a
+    damaged run.json is found by its name only.
 
     Raises:
         UserError: none or several; the nearest names are listed.
@@ -236,7 +243,7 @@ def find_run(text: str, root: Path) -> Run:
         return runs[-1]
     of_recipe = [run for run in runs if text in _recipe_names(run)]
     if of_recipe:
-        return of_recipe[-1]
+        return ([run for run in of_recipe if not run.changes] or of_recipe)[-1]
     found = [run for run in runs if text and (run.name.startswith(text) or run.name.endswith(text))]
     if len(found) == 1:
         return found[0]
@@ -251,7 +258,8 @@ def find_run(text: str, root: Path) -> Run:
 
 def _recipe_names(run: Run) -> tuple[str, ...]:
     try:
-        return run.recipe, f"{run.recipe}_s{run.seed}"
+        recipe = run.recipe.replace(":", "-")  # as in a folder's name
+        return run.recipe, f"{run.recipe}_s{run.seed}", recipe, f"{recipe}_s{run.seed}"
     except UserError:
         return ()
 
