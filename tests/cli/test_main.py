@@ -152,7 +152,8 @@ def test_a_recipe_from_outside_the_package(tmp_path: Path, capsys: pytest.Captur
     )
     arguments = ["train", f"{recipe}:wider", "--corpus", "sample:100", "--runs", str(tmp_path / "runs"), *SETTINGS]
     assert main(arguments) == 0
-    assert "wider" in fails(capsys, "train", f"{recipe}:widr")
+    unknown = fails(capsys, "train", f"{recipe}:widr")
+    assert "'wider'" in unknown and "adamw" not in unknown  # what the file imports is none of its recipes
     recipe.write_text("def broken(:\n")
     assert "SyntaxError" in fails(capsys, "train", f"{recipe}:broken")
     recipe.write_text("def needs(x):\n    return x\n\ndef raises():\n    raise RuntimeError('boom')\n")
@@ -190,6 +191,13 @@ MISTAKES = {
     },
     "figure that is no SVG": (["predict", "last", "--text", "a", "--figure", "x.png"], "name it x.svg"),
     "one seed": (["noise", "adamw", "--train", "1"], "--train 1"),
+    "seed that is no number": (["train", "--seed", "x"], "--seed: 'x'"),
+    "misspelt option": (["train", "--sed", "5"], "did you mean --seed or"),
+    "choice that does not exist": (["inside", "last", "--view", "map"], "'lens'"),
+    "no run": (["resume"], "RUN"),
+    "misspelt corpus": (["train", "adamw", "--corpus", "sampel"], "did you mean sample?"),
+    "no titles": (["train", "adamw", "--corpus", "sample:0"], "sample:0: '0' is not a number of titles from 10"),
+    "commas": (["analyze", "last", "--only", "collapse,where_loss"], "--only collapse where_loss"),
     "bad revision": (["train", "adamw", "--revision", "2022"], "2023"),
 }
 

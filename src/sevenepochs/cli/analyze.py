@@ -46,6 +46,8 @@ def analyze(
         figures: Draw the figures (needs matplotlib).
         json: Print the JSON of the analyses instead of the views.
     """
+    if "," in (asked := " ".join(only)):
+        raise UserError(f"--only {asked}: names are separated by spaces: --only {asked.replace(',', ' ')}")
     corpus = titles.config()
     found = runs.find(run)
     registry.check_names(only)
@@ -67,7 +69,7 @@ def analyze(
             drawn |= registry.QUESTIONS[name].figures(content, found.recipe)
         folder = found.path / layout.ANALYSIS
         _write_figures(drawn, folder, "make room or permissions there, and analyse again")
-        note(f"{len(drawn)} figures and their JSON are in {folder}")
+        note(f"the JSON and the figures ({len(drawn)}) are in {folder}")
 
 
 def data(

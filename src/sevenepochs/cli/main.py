@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
+import functools
 import importlib
+import io
 import os
+import re
 import shlex
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Callable
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +80,28 @@ def _call_verb(arguments: list[str]) -> None:
     import tyro
 
     verb, *rest = _with_new_names(arguments)
-    tyro.cli(_function(verb), prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
+    function = _function(verb)
+    # only parsing writes to the box: the verb is called behind it
+    parsed: Any = functools.wraps(function)(lambda *values, **options: functools.partial(function, *values, **options))
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as box:
+            action = tyro.cli(parsed, prog=f"sevenepochs {verb}", args=rest, config=(tyro.conf.OmitArgPrefixes,))
+    except SystemExit as leaving:
+        if leaving.code != 2:
+            raise
+        raise UserError(_one_line(box.getvalue()) + f"; {command(verb, '--help')}") from None
+    action()
+
+
+def _one_line(box: str) -> str:
+    """What tyro's box says of a wrong option, and the options that it suggests."""
+    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]]  # below the title
+    rest = dropwhile(lambda line: not re.search(r"\w", line), lines)
+    what = " ".join(takewhile(lambda line: re.search(r"\w", line), rest)).removeprefix("Error parsing ")
+    what = re.sub(r"no type matching \{None\}\|(\S+) could be instantiated from \[(.*)\]", r"\2 is no \1", what)
+    what = re.sub(r"(?:invalid|could not).*( int| float)\b.*:", r"no\1:", what)
+    near = re.findall(r"^--\w\S*", "\n".join(lines), re.M) if "Perhaps you meant:" in lines else []
+    return what.rstrip(".") + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 def _function(verb: str) -> Callable[..., None]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +113,9 @@ def _function_from_file(name: str) -> Callable[[], object]:
     module = import_file(path)
     function: Callable[[], object] | None = getattr(module, function_name, None)
     if not callable(function):
-        public = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, public)}")
+        own = [each for _, each in inspect.getmembers(module, inspect.isfunction) if each.__module__ == module.__name__]
+        recipes = [
+            each.__name__ for each in own if "Experiment" in str(each.__annotations__.get("return", "Experiment"))
+        ]
+        raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, recipes)}")
     return function

@@ -53,7 +53,7 @@ def test_parse(text: str, options: dict[str, str], expected: CorpusConfig) -> No
         ("sample:", {}, "not a number of titles"),
         ("sample:many", {}, "not a number of titles"),
         ("sample:-5", {}, "not a number of titles"),
-        ("sample:5", {}, "out of range"),
+        ("sample:5", {}, "from 10 to 10,000,000"),
         ("hub", {"revision": "2025"}, "did you mean '202"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import shlex
 from collections.abc import Sequence
@@ -119,7 +120,9 @@ def _kind(path: Path) -> str:
         return kind
     _refuse_folder(path)
     what = "has no extension that we know" if path.exists() else "is neither a file nor a known name"
-    raise UserError(f"--corpus {path.name or path} {what}; give {_KNOWN}")
+    close = difflib.get_close_matches(path.name.partition(":")[0], ("hub", "sample"), n=1)
+    hint = f"did you mean {close[0]}? Give" if close and not path.exists() else "give"
+    raise UserError(f"--corpus {path.name or path} {what}; {hint} {_KNOWN}")
 
 
 def _check_readable(path: Path) -> None:

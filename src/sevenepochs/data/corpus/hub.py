@@ -23,7 +23,7 @@ MAIN_FILE = "story.parquet"
 _KNOWN_BYTES = {KNOWN_VERSIONS[0].revision: 426_000_000}  # published; the hub is asked for other revisions' sizes
 _REASONS = {
     "LocalEntryNotFoundError": "the hub cannot be reached",
-    "ConnectError": "the hub cannot be reached",
+    **dict.fromkeys(("ConnectError", "ConnectTimeout", "ProxyError"), "the hub cannot be reached"),
     "RevisionNotFoundError": "the hub does not have this revision any more",
     "RepositoryNotFoundError": "the hub does not have this dataset any more",
     "RemoteEntryNotFoundError": "this revision does not have that file",
@@ -143,10 +143,11 @@ def _download(sha: str, version: str, announce: Announce) -> list[Path]:
             for name in sizes
         ]
     except Exception as error:  # the hub's client raises from several libraries, which differ between its versions
+        reason = _reason(error)
+        another = ", or another --revision (2023, 2026, a commit)" if "revision" in reason else ""
         raise UserError(
             f"{DATASET} at revision {version} ({sha[:8]}) is not cached and cannot be fetched: "
-            f"{_reason(error)}; alternatives: --corpus PATH (a parquet, csv, jsonl or txt of titles), --corpus sample, "
-            "or another --revision (2023, 2026, a commit)"
+            f"{reason}; alternatives: --corpus PATH (a parquet, csv, jsonl or txt of titles), --corpus sample{another}"
         ) from error
 
 

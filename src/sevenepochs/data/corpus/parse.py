@@ -7,7 +7,7 @@ import re
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.corpus.hub import HubCorpus
-from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.corpus.sample import N_TITLES_RANGE, SampleCorpus
 from sevenepochs.errors import UserError
 
 
@@ -33,6 +33,7 @@ def parse_corpus(
         return FileCorpus(text, column, encoding)
     if text == "hub":
         return HubCorpus() if revision is None else HubCorpus(revision)
-    if colon and not re.fullmatch(r"[0-9]{1,12}", count):
-        raise UserError(f"--corpus {text}: {count!r} is not a number of titles; write e.g. sample:20000")
+    low, high = N_TITLES_RANGE
+    if colon and not (re.fullmatch(r"[0-9]{1,12}", count) and low <= int(count) <= high):
+        raise UserError(f"--corpus {text}: {count!r} is not a number of titles from {low} to {high:,}")
     return SampleCorpus(n_titles=int(count)) if colon else SampleCorpus()

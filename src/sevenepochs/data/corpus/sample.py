@@ -25,6 +25,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import EOS
 
 DEFAULT_TITLES = 20_000
+N_TITLES_RANGE = (10, 10_000_000)
 _Name = Literal["sample", "tiny"]
 
 
@@ -43,7 +44,7 @@ class SampleCorpus(CorpusConfig, kind="sample"):
     grammar: _Name = "sample"
 
     def __post_init__(self) -> None:
-        check_range("n_titles", self.n_titles, 10, 10_000_000)
+        check_range("n_titles", self.n_titles, *N_TITLES_RANGE)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_choice("grammar", self.grammar, _Name)
 
