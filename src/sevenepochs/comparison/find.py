@@ -35,8 +35,8 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     try:
         run = find_run(text, runs_root)  # an unfinished one counts: its state is what the user should hear of
     except UserError:
-        recipes = {result.recipe for result in (*finished, *everything)}
-        if not published and (close := difflib.get_close_matches(text, recipes, n=1, cutoff=0.75)):
+        known = {result.recipe for result in (*finished, *everything)}
+        if not published and (close := difflib.get_close_matches(text, known, n=1, cutoff=0.75)):
             raise UserError(f"no run or result is called {text!r}; did you mean {close[0]!r}?") from None
         if not published:
             raise

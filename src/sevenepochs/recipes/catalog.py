@@ -113,9 +113,8 @@ def _function_from_file(name: str) -> Callable[[], object]:
     module = import_file(path)
     function: Callable[[], object] | None = getattr(module, function_name, None)
     if not callable(function):
-        own = [each for _, each in inspect.getmembers(module, inspect.isfunction) if each.__module__ == module.__name__]
-        recipes = [
-            each.__name__ for each in own if "Experiment" in str(each.__annotations__.get("return", "Experiment"))
-        ]
+        functions = inspect.getmembers(module, inspect.isfunction)
+        own = [(name, f) for name, f in functions if f.__module__ == vars(module)["__name__"]]
+        recipes = [name for name, f in own if "Experiment" in str(f.__annotations__.get("return", "Experiment"))]
         raise UserError(f"{path} has no function {function_name!r}{nearest(function_name, recipes)}")
     return function
