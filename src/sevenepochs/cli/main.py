@@ -16,7 +16,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +94,11 @@ def _call_verb(arguments: list[str]) -> None:
 
 def _one_line(box: str) -> str:
     """What tyro's box says of a wrong option, and the options that it suggests."""
-    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]]  # below the title
-    rest = dropwhile(lambda line: not re.search(r"\w", line), lines)
-    what = " ".join(takewhile(lambda line: re.search(r"\w", line), rest)).removeprefix("Error parsing ")
+    text = re.sub(r"\x1b\[[0-9;]*m|^[│ ]+|[│ ]+$", "", box.partition("\n")[2], flags=re.M)  # below the title
+    what = " ".join(re.findall(r"(?:^.*\w.*\n)+", text, re.M)[0].split()).removeprefix("Error parsing ")
     what = re.sub(r"no type matching \{None\}\|(\S+) could be instantiated from \[(.*)\]", r"\2 is no \1", what)
     what = re.sub(r"(?:invalid|could not).*( int| float)\b.*:", r"no\1:", what)
-    near = re.findall(r"^--\w\S*", "\n".join(lines), re.M) if "Perhaps you meant:" in lines else []
+    near = re.findall(r"^--\w\S*", text, re.M) if "Perhaps you meant:" in text else []
     return what.rstrip(".") + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
