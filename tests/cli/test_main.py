@@ -212,6 +212,14 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_refused_option_is_one_line_in_colour_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tyro._fmtlib._FORCE_UTF8_BOXES", True)
+    monkeypatch.setattr("tyro._fmtlib._FORCE_ANSI", True)
+    assert fails(capsys, "train", "--seed", "x") == "error: --seed: 'x' is no INT; sevenepochs train --help"
+
+
 CORPORA = {
     "empty": (b"", "txt"),
     "three titles": (b"a\nb\nc\n", "txt"),
