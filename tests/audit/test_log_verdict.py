@@ -316,7 +316,7 @@ def test_the_readmes_example_is_what_is_printed(logs):
     example = readme[readme.index("  reported   ") : readme.index("```", readme.index("  reported   "))].splitlines()
     assert len(example) == 4
     for line in example:
-        assert line in printed
+        assert line.removesuffix(", ...") in printed
 
 
 def test_a_log_that_shrinks_its_validation_split_is_not_believed(logs, audit_events) -> None:
