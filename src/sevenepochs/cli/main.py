@@ -93,10 +93,11 @@ def _call_verb(arguments: list[str]) -> None:
 
 
 def _one_line(box: str) -> str:
-    """What tyro's box says of a wrong option, and the options that it suggests."""
+    """Return the message in tyro's box about a wrong option, and the options that it suggests."""
     text = re.sub(r"\x1b\[[0-9;]*m|│", "", box.partition("\n")[2])  # below the title, without colours
     text = re.sub(r"^ +| +$", "", text, flags=re.M)
-    what = " ".join(re.findall(r"(?:^.*\w.*\n)+", text, re.M)[0].split()).removeprefix("Error parsing ")
+    paragraphs = re.findall(r"(?:^.*\w.*\n)+", text, re.M) or [text]
+    what = " ".join(paragraphs[0].split()).removeprefix("Error parsing ")
     what = re.sub(r"no type matching \{None\}\|(\S+) could be instantiated from \[(.*)\]", r"\2 is no \1", what)
     what = re.sub(r"(?:invalid|could not).*( int| float)\b.*:", r"no\1:", what)
     near = re.findall(r"^--\w\S*", text, re.M) if "Perhaps you meant:" in text else []

@@ -1,4 +1,4 @@
-"""What counting and compressing reach on the validation titles, by the exact metric: lines to hold a model against.
+"""Losses of counting and of compressing on the validation titles, by the exact metric: lines to hold a model against.
 
 Kept in results/anchors.json, one entry per set of validation titles and tokenizer. No torch.
 """

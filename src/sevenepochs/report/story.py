@@ -168,7 +168,7 @@ class Story:
 
     @cached_property
     def anchors(self) -> dict[str, float]:
-        """What counting and compressing reach on the story's titles, by name, where that was measured."""
+        """Losses of counting and of compressing on the story's titles, by name; empty where they were not measured."""
         return lines((entry for root in self._roots for entry in read_anchors(root)), self.some_run.result.titles)
 
     @property
