@@ -26,7 +26,7 @@ def test_three_models_their_floor_and_three_commands_that_work(
     assert main(["demo"]) == 0
     printed = capsys.readouterr().out
     runs = list_runs(Path("runs"))
-    assert [run.recipe for run in runs] == list(RECIPES)
+    assert {run.recipe for run in runs} == set(RECIPES)  # folders of one second are in the order of their names
     for run in runs:
         assert run.summary is not None
         for figure in ("exact_val_loss", "excess_val_loss", "floor_val_loss"):
