@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from sevenepochs.cli.console import console, errors, print_json
+from sevenepochs.cli.console import console, note, print_json
 from sevenepochs.cli.options import (
     Json,
     Positional,
@@ -45,7 +45,7 @@ def anchors(
     split = corpus.split()
     tokenizer = experiment.tokenizer.build(split)
     kind = experiment.tokenizer.to_dict()["kind"]
-    errors.print(f"{len(split.train):,} titles to count, {len(split.validation):,} to score", style="dim")
+    note(f"{len(split.train):,} titles to count, {len(split.validation):,} to score")
     measured = measure(corpus.name, split, tokenizer, f"{kind}, {tokenizer.vocab_size:,} tokens")
     file = store(measured, results)
     if json:
