@@ -71,20 +71,29 @@ class KneserNey:
             n_histories = len(keys[n - 2]) if n > 1 else 1
             self._orders.append(_discounted(keys[n - 1], counts_G, vocab_size, n_histories))
 
-    def log_probs(self, ids_N: np.ndarray) -> np.ndarray:
+    def log_probs(self, ids_N: np.ndarray, among_V: np.ndarray | None = None) -> np.ndarray:
         """ln p of every token of a stream of titles, given the tokens before it in its title: fp64 (N,).
 
         The stream is taken to follow one `<eos>`. The probabilities of all V tokens sum to 1, and none is 0.
+
+        Args:
+            among_V: a mask of tokens; with it ln p(any of these tokens), whatever the token is.
         """
         ids_N, place_N = self._opened(ids_N)
-        probs_N = np.full(len(ids_N), 1 / self._vocab_size)
+        share = 1 / self._vocab_size if among_V is None else np.mean(among_V)
+        probs_N = np.full(len(ids_N), share)
         number_N = ids_N
         for n, order in enumerate(self._orders, start=1):
             keys_N = ids_N if n == 1 else self._keys(ids_N, place_N, number_N, n)
             history_N = np.maximum(keys_N, 0) // self._vocab_size
             total_N = np.where(keys_N >= 0, order.total_H[history_N], 0)
             number_N = _numbers(order.keys_G, keys_N)
-            kept_N = np.where(number_N >= 0, order.kept_G[number_N], 0)
+            if among_V is None:
+                kept_N = np.where(number_N >= 0, order.kept_G[number_N], 0)
+            else:
+                kept_G = order.kept_G * among_V[order.keys_G % self._vocab_size]
+                histories_G = order.keys_G // self._vocab_size
+                kept_N = np.bincount(histories_G, weights=kept_G, minlength=len(order.total_H))[history_N]
             here_N = (kept_N + order.freed_H[history_N] * probs_N) / np.maximum(total_N, 1)
             probs_N = np.where(total_N > 0, here_N, probs_N)
         log_probs_N: np.ndarray = np.log(probs_N[1:])

@@ -67,13 +67,14 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _s
 
 
 def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
-    """Write analysis/title_losses.json of a complete run; losses under stock rows are computed if they are missing.
+    """Write analysis/title_losses.json of a complete run; losses under stock rows are computed if they are missing,
+    but for an ensemble, whose members have rows of their own.
 
     Raises:
         UserError: the run is incomplete, or its corpus cannot be read or is another one.
     """
     losses = of_run(run, corpus, announce)
-    if losses.nats_stock_rows is None:
+    if losses.nats_stock_rows is None and not run.is_ensemble:
         announce("scoring the validation titles once more, under stock rows")
         losses = dataclasses.replace(losses, nats_stock_rows=_score_stock_rows(run, corpus))
     write_analysis(run, NAME, losses.to_json())

@@ -45,9 +45,8 @@ def publish(run: Run, root: Path) -> Path:
     texts = {name: json.dumps(data, indent=1, ensure_ascii=False) + "\n" for name, data in contents.items()}
     files = {name: text.encode() for name, text in {**texts, "curve.csv": _curve(run)}.items()}
     tensors = run.load_tensors(layout.TITLE_LOSSES)
-    by_token = (layout.LOG_PROBS, layout.STOP_LOG_PROBS, layout.N_BYTES)
-    if tensors.keys() >= set(by_token):  # else trained before runs kept them
-        files[TOKEN_LOSSES] = TokenLosses(*(tensors[name] for name in by_token)).to_bytes()
+    if tensors.keys() >= set(layout.BY_TOKEN):  # else trained before runs kept them, or of an ensemble
+        files[TOKEN_LOSSES] = TokenLosses(*(tensors[name] for name in layout.BY_TOKEN)).to_bytes()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")

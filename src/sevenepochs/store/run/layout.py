@@ -7,7 +7,8 @@ SCHEMA_VERSION = 1  # raised when a reader of the old layout would misread the n
 
 RUN = "run.json"  # schema version, recipe and settings, seed, creation time; written first: it makes a folder a run
 NOT_BEFORE = "not_before_utc"  # in run.json: the start of an earlier run, where the clock has gone back since
-CONFIG = "config.json"  # the resolved experiment, loadable
+CONFIG = "config.json"  # the resolved experiment, loadable; of an ensemble its members with their weights
+ENSEMBLE = "ensemble"  # the kind of such a config
 ENVIRONMENT = "environment.json"  # versions, machine, commit, diff
 CORPUS = "corpus.json"  # fingerprints of the titles and the split
 TOKENIZER = "tokenizer.json"
@@ -19,7 +20,7 @@ SNAPSHOTS = "snapshots"  # folder: weights at evaluations, where the run was ask
 TITLE_LOSSES = "title_losses.safetensors"
 NATS_STOCK_ROWS = "nats_stock_rows"  # its tensor of losses under stock rows, where the recipe's rows are others
 # its tensors by token: store/token_losses.py
-LOG_PROBS, STOP_LOG_PROBS, N_BYTES = "log_probs", "stop_log_probs", "n_bytes"
+BY_TOKEN = LOG_PROBS, STOP_LOG_PROBS, N_BYTES = "log_probs", "stop_log_probs", "n_bytes"
 CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
 FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run goes on
