@@ -91,7 +91,7 @@ def test_train_runs_compare_eval_publish_from_start_to_end(
     assert summary is not None and scored["figures"] == summary["figures"]
     assert 0 <= scored["causality_violation_nats"] < 1e-4
     assert main(["publish", "adamw"]) == 0
-    published = tmp_path / "results" / "adamw_sample-100_s1337"
+    [published] = (tmp_path / "results").glob("adamw_*_sample-100_s1337")
     names = {"result.json", "curve.csv", "certificate.json", "token_losses.npz", "analysis"}
     assert {p.name for p in published.iterdir()} == names
     content = b"".join(file.read_bytes() for file in published.rglob("*.*") if file.is_file())

@@ -87,6 +87,8 @@ def test_a_run_with_other_settings_does_not_take_a_results_place(
         publish(changed, published.parent)
     assert {file: file.read_bytes() for file in published.rglob("*.json")} == before
     assert [p.name for p in published.parent.iterdir()] == [published.name]
+    named = run_training(tiny.replace("optimizer.lr", 1e-5), "tiny", tmp_path, settings=("optimizer.lr=1e-5",))
+    assert publish(named, published.parent).name == "tiny_optimizer.lr-1e-5_sample-100_s1337"
     (published / "result.json").write_text("{")  # a damaged result is replaced
     publish(finished_run, published.parent)
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
+from sevenepochs.ask.mixture import MixtureNetwork
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError, command
 from sevenepochs.experiment import Experiment
@@ -22,12 +23,21 @@ from sevenepochs.store.run.storage import Tensors
 
 
 def rebuild(run: Run, step: int | None) -> tuple[Experiment, Tokenizer, GPTModel]:
-    """Return what config.json, tokenizer.json and the weights of a run make: of its end, or of a snapshot's step.
+    """Return what config.json, tokenizer.json and the weights of a run make: of its end, or of a snapshot's step. Of an
+    ensemble they are its first member's, and all members' networks as one.
 
     Raises:
-        UserError: there are no such weights, a file is missing or corrupt, or the config names a class that is not
-            loaded.
+        UserError: there are no such weights, a file is missing or corrupt, the config names a class that is not
+            loaded, or the members of an ensemble are not there or cut titles into different tokens.
     """
+    if run.state == "complete" and run.is_ensemble:
+        members = run.members()
+        if run.is_by_words:
+            names = ", ".join(member.name for member in members)
+            raise UserError(f"the members of {run.name} cut titles into different tokens; ask one of them: {names}")
+        first, *rest = [rebuild(member, step) for member in members]
+        networks = [network for *_, network in (first, *rest)]
+        return *first[:2], MixtureNetwork(networks, list(members.values())).eval()
     tensors, where = _final_weights(run) if step is None else _snapshot_weights(run, step)
     experiment = Experiment.from_dict(run.config)
     tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")

@@ -211,9 +211,11 @@ def audit_own(path: Path) -> RunAudit:
         UserError: a file of it is missing or damaged.
     """
     with storage.damage(clean(str(path)), "put its files back from a copy, or train again"):
-        is_run = (path / layout.RUN).is_file()
-        audit = _audit_run_folder(Run(path)) if is_run else _audit_result(Result.read(path))
-    return audit
+        if not (path / layout.RUN).is_file():
+            return _audit_result(Result.read(path))
+        run = Run(path)
+        has_log = run.state != "complete" or not run.is_ensemble
+        return _audit_run_folder(run) if has_log else _audit_result(result_of(run))
 
 
 def _audit_run_folder(run: Run) -> RunAudit:

@@ -52,7 +52,7 @@ def analyze(
     found = runs.find(run)
     registry.check_names(only)
     result_of(found)  # an incomplete run is refused before any work
-    names = only or tuple(registry.QUESTIONS)
+    names = only or registry.questions_of(found) or tuple(registry.QUESTIONS)
     if again or not set(names) <= set(found.analysis_names()):
         with analysis_progress() as progress:
             registry.analyze(found, corpus, note, only=names, again=again, progress=progress)
@@ -123,7 +123,7 @@ def publish(
     # an incomplete one among them is refused before any work
     found = {run.path: (run, result_of(run).is_proxy) for run in map(runs.find, names)}
     for run, is_proxy in found.values():
-        if analyses and not is_proxy:
+        if analyses and not is_proxy and registry.questions_of(run):
             with analysis_progress() as progress:
                 registry.analyze(run, corpus, note, progress=progress)
         write_title_losses(run, corpus, note)

@@ -23,6 +23,8 @@ def export(run: Positional[RunName], to: Annotated[str, arg(metavar="hf|onnx")],
         raise UserError(f"--to {to!r} is no format{nearest(to, ['hf', 'onnx'])}")
     check_free(out)
     found = runs.find(run)
+    if found.is_ensemble:
+        raise UserError(f"{found.name} is an ensemble, which is several networks; export its members")
 
     from sevenepochs.ask.model import Model
 

@@ -122,6 +122,8 @@ def _along(
 ) -> dict[str, Any]:
     from sevenepochs.ask.next_token import on_one_title, predict, read
 
+    if run.is_by_words and text is not None and second is None:
+        return {"run": run.name, **_next_words(run, text, top_k)}
     model = _model(run)
     number: dict[str, Any] = {}
     if title is not None:
@@ -137,6 +139,13 @@ def _along(
     context = model.encode(text)
     model.check_fits(context)
     return {"run": run.name, **predict(model, context, top_k)}
+
+
+def _next_words(run: Run, text: str, top_k: int) -> dict[str, Any]:
+    from sevenepochs.ask.words import predict_words
+
+    members = run.members()
+    return predict_words([_model(member) for member in members], list(members.values()), text, top_k)
 
 
 def _model(run: Run) -> Model:

@@ -29,7 +29,7 @@ How low can a small GPT's validation loss go on Hacker News headlines in seven e
 GROUPS = {
     "train": ("demo", "train", "resume", "show", "list", "runs"),
     "look": ("predict", "sample", "inside", "analyze", "data", "serve"),
-    "judge": ("compare", "noise", "ladder", "search", "anchors", "eval"),
+    "judge": ("compare", "noise", "ladder", "search", "ensemble", "anchors", "eval"),
     "share": ("publish", "report", "export", "corpus"),
     "audit": ("audit", "leaderboard"),
 }
@@ -59,7 +59,7 @@ RENAMED = {
     ("search", "--folder"): "--study",
 }
 # These go on when their output cannot be written any more: what counts is the run folders.
-_TRAINING_VERBS = ("demo", "train", "resume", "ladder", "noise", "search")
+_TRAINING_VERBS = ("demo", "train", "resume", "ladder", "noise", "search", "ensemble")
 
 
 def main(argv: list[str] | None = None) -> int:

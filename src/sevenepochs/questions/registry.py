@@ -47,6 +47,15 @@ def check_names(names: Iterable[str]) -> None:
             raise UserError(f"there is no analysis {name!r}{nearest(name, list(QUESTIONS))}")
 
 
+def questions_of(run: Run) -> tuple[str, ...]:
+    """Return the names of the questions that a run can answer: an ensemble has no layers of its own, and one whose
+    members cut titles into different tokens has no tokens to ask about."""
+    if not run.is_ensemble:
+        return tuple(QUESTIONS)
+    is_one_model = not run.is_by_words and run.config["counts"] is None
+    return tuple(name for name in QUESTIONS if name != layers.LAYERS.name) if is_one_model else ()
+
+
 def analyze(
     run: Run,
     corpus: CorpusConfig | None = None,
@@ -60,7 +69,7 @@ def analyze(
 
     Args:
         corpus: where the run's titles are now, if not where its config says.
-        only: names of `QUESTIONS`; all by default.
+        only: names of `QUESTIONS`; by default all that the run can answer.
         again: also those that are answered already.
         progress: told how far a slow answer is; starts again with each.
 
@@ -71,7 +80,7 @@ def analyze(
 
     check_names(only)
     there = set() if again else set(run.analysis_names())
-    missing = [name for name in (only or QUESTIONS) if name not in there]
+    missing = [name for name in (only or questions_of(run) or QUESTIONS) if name not in there]
     if missing:
         case = Case.open(run, corpus, announce, progress)
         for name in missing:

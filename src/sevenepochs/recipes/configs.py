@@ -35,10 +35,15 @@ def expected_config(result: Result) -> dict[str, Any] | None:
     name, recipes = result.recipe, _recipes()
     if name in recipes:
         return copy.deepcopy(recipes[name])
-    if result.is_proxy and (config := copy.deepcopy(recipes.get(name.removesuffix(PROXY_SUFFIX)))):
-        sizes = proxy_sizes(config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"])
-        return apply(config, sizes)
+    if result.is_proxy and (config := recipes.get(name.removesuffix(PROXY_SUFFIX))):
+        return at_proxy_sizes(config)
     return None
+
+
+def at_proxy_sizes(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as `plain_config` gives it, at proxy scale."""
+    sizes = proxy_sizes(config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"])
+    return apply(config, sizes)
 
 
 def called(result: Result) -> str:

@@ -34,7 +34,8 @@ def publish(run: Run, root: Path) -> Path:
             written, or the result would exceed 600 kB.
     """
     result = result_of(run)
-    _check_replaces_its_like(result, root / result.name)
+    target, partial = root / result.name_to_publish, root / f".{result.name_to_publish}.partial"
+    _check_replaces_its_like(result, target)
     contents: dict[str, Any] = {"result.json": result.facts.to_json(), "certificate.json": run.certificate}
     for name in run.analysis_names():
         if result.is_proxy and name != TITLE_LOSSES:
@@ -50,8 +51,6 @@ def publish(run: Run, root: Path) -> Path:
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")
-    target = root / result.name
-    partial = root / f".{result.name}.partial"
     with storage.disk_errors(str(target), "choose another folder with --results"):
         try:
             shutil.rmtree(partial, ignore_errors=True)

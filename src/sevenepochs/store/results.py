@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,9 @@ from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.store.title_losses import TitleLosses
 from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
 from sevenepochs.store.token_losses import TokenLosses
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_CHARACTERS = 80  # of settings in a folder's name
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,20 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The name of its folder, hence without the colon of a user's own recipe."""
-        return f"{self.recipe.replace(':', '-')}_{self.corpus.name}_s{self.seed}"
+        """The name of its folder in results/, hence without the colon of a user's own recipe; before it is published,
+        without the settings that its run was given beside the recipe."""
+        return self.path.name if self.path is not None else self._named([])
+
+    @property
+    def name_to_publish(self) -> str:
+        """With those settings, so that it does not take the place of the recipe's result; many are told as a hash."""
+        changes = [_NOT_IN_A_NAME.sub("-", change) for change in (self.run.changes if self.run is not None else ())]
+        if len("_".join(changes)) > _MOST_CHARACTERS:
+            changes = [hashlib.sha256("_".join(changes).encode()).hexdigest()[:8]]
+        return self._named(changes)
+
+    def _named(self, changes: Sequence[str]) -> str:
+        return "_".join([self.recipe.replace(":", "-"), *changes, self.corpus.name, f"s{self.seed}"])
 
     @property
     def titles(self) -> str:

@@ -81,6 +81,28 @@ class Run:
         return present_form(self._object(layout.CONFIG))
 
     @property
+    def is_ensemble(self) -> bool:
+        """Whether it is a mixture of other runs, which has no weights of its own."""
+        return bool(self.config.get("kind") == layout.ENSEMBLE)
+
+    @property
+    def is_by_words(self) -> bool:
+        """Whether the members of an ensemble cut titles into different tokens."""
+        return self.is_ensemble and bool(self.config["by_words"])
+
+    def members(self) -> dict[Run, float]:
+        """Return the runs that an ensemble mixes, with their weights, from the folder that it is in. Raises UserError:
+        one is not there, or a member is no run but counts titles."""
+        config = self.config
+        if config["counts"] is not None:
+            raise UserError(f"{self.name} has a member that only counts and cannot be asked; ask the others")
+        found = {self.path.parent / member["run"]: member["weight"] for member in config["members"].values()}
+        gone = [path for path in found if not (path / layout.RUN).is_file()]
+        if gone:
+            raise UserError(f"{self.name} needs its member {gone[0].name}, which is not in {self.path.parent}")
+        return {Run(path): weight for path, weight in found.items() if weight > 0}
+
+    @property
     def environment(self) -> dict[str, Any]:
         """Versions, machine and commit."""
         return self._object(layout.ENVIRONMENT)
