@@ -167,6 +167,11 @@ def test_who_cannot_be_a_member_is_named(members: dict[str, Run], by_tokens: Run
     (broken / "certificate.json").write_text(json.dumps(certificate))
     with pytest.raises(UserError, match=r"title_losses\.safetensors of run"):
         write_ensemble([first, result_of(Run(broken))], root)
+    published = publish(members["seed"], tmp_path / "results")
+    told = (published / "result.json").read_text()
+    (published / "result.json").write_text(told.replace('"exact_val_loss": ', '"exact_val_loss": 1'))
+    with pytest.raises(UserError, match="losses do not add up"):
+        write_ensemble([first, Result.read(published)], root)
     assert set(root.iterdir()) == there, "a refused ensemble left a folder"
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sevenepochs.comparison.kneser_ney import KneserNey
-from sevenepochs.comparison.mixture import Member, Mixture, loss_per_char
+from sevenepochs.comparison.mixture import Member, Mixture
 from sevenepochs.data.corpus.base import Corpus, CorpusConfig
 from sevenepochs.data.corpus.development import moved
 from sevenepochs.data.corpus.fingerprint import fingerprint
@@ -25,6 +25,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED, Split
 from sevenepochs.protocol.certificate import scoring_sha256
 from sevenepochs.protocol.environment import environment_facts
+from sevenepochs.protocol.scoring import exact_val_bpc, exact_val_loss
 from sevenepochs.recipes.configs import at_proxy_sizes
 from sevenepochs.store.choosing import plain_config
 from sevenepochs.store.facts import to_json
@@ -33,16 +34,9 @@ from sevenepochs.store.run import Run, RunWriter, layout
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.token_losses import TokenLosses
 
+_TOLERANCE = 1e-5  # nats per character: published losses are rounded
 COUNTS = "counts"  # what the counting member is called
 Weights = Literal["equal", "development"]
-
-
-@dataclass(frozen=True)
-class _Mixed:
-    """A mixture with its weights (K,), one per member."""
-
-    mixture: Mixture
-    weights_K: np.ndarray
 
 
 def write_ensemble(
@@ -75,20 +69,19 @@ def write_ensemble(
     place = _place(members[0], corpus)
     titles = _load(place, members[0], announce)
     mixture = _mixture(members, titles.split(), with_counts)
-    weights_K = np.full(mixture.n_members, 1 / mixture.n_members)
-    chosen_on: list[str] = []
-    if weights == "development":
-        asked = list(members) if members[0].is_proxy else [_proxy_of(member, others) for member in members]
-        chosen_on = [result.name for result in asked]
-        announce(f"choosing weights on {asked[0].corpus.split.n_validation:,} development titles")
-        if members[0].is_proxy:
-            weights_K = mixture.best_weights()
-        else:
-            _check(asked)
-            development = _load(moved(CorpusConfig.from_dict(asked[0].config["corpus"]), place), asked[0], announce)
-            weights_K = _mixture(asked, development.split(), with_counts).best_weights()
-    name += PROXY_SUFFIX if members[0].is_proxy else ""
-    return _write(members, _Mixed(mixture, weights_K), titles, runs_root, name, chosen_on, with_counts, place)
+    weights_K, chosen_on = np.full(mixture.n_members, 1 / mixture.n_members), list(members)
+    if weights == "equal":
+        chosen_on = []
+    elif members[0].is_proxy:
+        weights_K = mixture.best_weights()
+    else:
+        chosen_on = [_proxy_of(member, others) for member in members]
+        _check(chosen_on)
+        announce(f"choosing weights on {chosen_on[0].corpus.split.n_validation:,} development titles")
+        development = _load(_place(chosen_on[0], place), chosen_on[0], announce)
+        weights_K = _mixture(chosen_on, development.split(), with_counts).best_weights()
+    ensemble = _Ensemble(members, mixture, weights_K, [one.name for one in chosen_on], with_counts, titles, place)
+    return ensemble.write(runs_root, name + PROXY_SUFFIX * members[0].is_proxy)
 
 
 def _check(members: Sequence[Result]) -> None:
@@ -142,6 +135,8 @@ def _tokens(member: Result) -> TokenLosses:
         found = member.token_losses()
     if found is None:
         raise UserError(f"{member.name} is from before runs kept each token's loss; train it again to make it a member")
+    if abs(exact_val_loss(found.log_probs, member.corpus.split.validation_chars) - member.exact) > _TOLERANCE:
+        raise UserError(f"{member.name} is damaged: its tokens' losses do not add up to its exact loss; leave it out")
     return found
 
 
@@ -179,101 +174,119 @@ def _certificate(member: Result) -> dict[str, Any]:
     return found
 
 
-def _write(
-    members: Sequence[Result],
-    mixed: _Mixed,
-    titles: Corpus,
-    runs_root: Path,
-    name: str,
-    chosen_on: list[str],
-    with_counts: bool,
-    place: CorpusConfig,
-) -> Run:
-    split, mixture = titles.split(), mixed.mixture
-    log_probs = mixture.log_probs(mixed.weights_K)
-    n_chars, n_titles = members[0].corpus.split.validation_chars, len(split.validation)
-    exact = loss_per_char(log_probs, n_chars)
-    figures = {"exact_val_loss": exact, "exact_val_bpc": exact * n_chars / np.log(2) / (n_chars - 5 * n_titles)}
-    if (floor := titles.floor(split.validation)) is not None:
-        figures["floor_val_loss"] = floor.value_nats_per_char
-        figures["excess_val_loss"] = exact - floor.value_nats_per_char
-    tensors = {"nats": mixture.title_nats(log_probs)}
-    if not mixture.is_by_words:
-        tensors |= {layout.LOG_PROBS: log_probs}
-    listed = [
-        {
-            "run": member.facts.run,
-            "recipe": member.recipe,
-            "seed": member.seed,
-            "weight": float(weight),
-            "exact_val_loss": member.exact,
-            "parameters": member.facts.parameters,
-            "tokenizer_sha256": _certificate(member)["tokenizer"]["sha256"],
-            "commit": member.facts.commit,
-            "precision_of_losses": "1/256 nat" if member.run is None else "as scored",
-        }
-        for member, weight in zip(members, mixed.weights_K, strict=False)
-    ]
-    if with_counts:
-        listed.append({"run": COUNTS, "recipe": "Kneser-Ney, 5 tokens", "weight": float(mixed.weights_K[-1])})
-    passes = sum(_certificate(m)["training"]["forward_passes_per_token_per_epoch"] for m in members)
-    parameters = sum(member.facts.parameters for member in members)
-    environment = {**environment_facts(), "run": {"device": "cpu", "precision": "fp32", "threads": 1}}
-    source = {key: (environment.get("source") or {}).get(key) for key in ("commit", "dirty", "diff_sha256")}
-    certificate = {
-        "clean": True,  # `_check` refuses any other member
-        "broken": [],
-        "rules": [
-            {"rule": rule, "ok": True, "detail": detail}
-            for rule, detail in (
-                ("members are clean", f"{len(members)} runs of {EPOCHS} epochs each, their certificates clean"),
-                ("same titles", f"validation sha256 {members[0].titles[:16]}"),
-                ("weights", "equal" if not chosen_on else f"chosen on development titles of {', '.join(chosen_on)}"),
-                ("each character once", "mixed word by word" if mixture.is_by_words else "mixed token by token"),
+@dataclass(frozen=True)
+class _Ensemble:
+    """Members with their weights (K,), the counting one last; `chosen_on`: the results that the weights are from."""
+
+    members: Sequence[Result]
+    mixture: Mixture
+    weights_K: np.ndarray
+    chosen_on: list[str]
+    with_counts: bool
+    titles: Corpus
+    place: CorpusConfig
+
+    def write(self, runs_root: Path, name: str) -> Run:
+        """Write the run folder."""
+        log_probs = self.mixture.log_probs(self.weights_K)
+        figures = self._figures(log_probs)
+        tensors = {"nats": self.mixture.title_nats(log_probs)}
+        if not self.mixture.is_by_words:
+            tensors[layout.LOG_PROBS] = log_probs
+        environment = {**environment_facts(), "run": {"device": "cpu", "precision": "fp32", "threads": 1}}
+        n_steps = sum(member.facts.n_steps for member in self.members)
+        with RunWriter.create(runs_root, name, self.members[0].seed) as writer:
+            writer.write_json(layout.CONFIG, self._config())
+            writer.write_json(layout.ENVIRONMENT, environment)
+            writer.write_json(layout.CORPUS, to_json(self.members[0].corpus))
+            writer.append_metric({"step": n_steps, "event": "evaluation", "exact_val_loss": figures["exact_val_loss"]})
+            writer.save_tensors(layout.TITLE_LOSSES, tensors)
+            writer.write_json(layout.CERTIFICATE, self._certificate(environment))
+            writer.finish(
+                {
+                    "figures": figures,
+                    "elapsed_seconds": sum(member.facts.elapsed_seconds for member in self.members),
+                    "n_steps": n_steps,
+                    "parameters": self._n_parameters,
+                }
             )
-        ],
-        "track": "ensemble",
-        "members": listed,
-        "weights_chosen_on": chosen_on or None,
-        "counted_once_more": with_counts,
-        "seeds": {"data_seed": DATA_SEED, "seed": members[0].seed, "official": members[0].seed == OFFICIAL_SEED},
-        "corpus": {**titles.source, "name": titles.name},
-        "split": to_json(members[0].corpus.split),
-        "training": {
-            "epochs": EPOCHS,
-            "forward_passes_per_token_per_epoch": passes,
-            "forward_passes_per_target": len(members),
-            "parameters": parameters,
-        },
-        "scoring": {"sha256": scoring_sha256(), "rows": "members' own"},
-        "source": source,
-    }
-    config = {
-        "kind": layout.ENSEMBLE,
-        "corpus": place.to_dict(),
-        "training": {"seed": members[0].seed, "epochs": EPOCHS},
-        "members": {
-            str(k): {"run": member.facts.run, "weight": float(weight), "experiment": plain_config(member.config)}
-            for k, (member, weight) in enumerate(zip(members, mixed.weights_K, strict=False), start=1)
-        },
-        "by_words": mixture.is_by_words,
-        "counts": float(mixed.weights_K[-1]) if with_counts else None,
-    }
-    n_steps = sum(member.facts.n_steps for member in members)
-    with RunWriter.create(runs_root, name, members[0].seed) as writer:
-        writer.write_json(layout.CONFIG, config)
-        writer.write_json(layout.ENVIRONMENT, environment)
-        writer.write_json(layout.CORPUS, to_json(members[0].corpus))
-        writer.append_metric({"step": n_steps, "event": "evaluation", "exact_val_loss": exact})
-        writer.save_tensors(layout.TITLE_LOSSES, tensors)
-        writer.write_json(layout.CERTIFICATE, certificate)
-        writer.finish(
+        return Run(writer.path)
+
+    @property
+    def _n_parameters(self) -> int:
+        return sum(member.facts.parameters for member in self.members)
+
+    def _figures(self, log_probs: np.ndarray) -> dict[str, float | None]:
+        counts = self.members[0].corpus.split
+        figures: dict[str, float | None] = {
+            "exact_val_loss": exact_val_loss(log_probs, counts.validation_chars),
+            "exact_val_bpc": exact_val_bpc(log_probs, counts.validation_chars, counts.n_validation),
+        }
+        if (floor := self.titles.floor(self.titles.split().validation)) is not None:
+            figures["floor_val_loss"] = floor.value_nats_per_char
+            figures["excess_val_loss"] = exact_val_loss(log_probs, counts.validation_chars) - floor.value_nats_per_char
+        return figures
+
+    def _config(self) -> dict[str, Any]:
+        members = zip(self.members, self.weights_K.tolist(), strict=False)
+        return {
+            "kind": layout.ENSEMBLE,
+            "corpus": self.place.to_dict(),
+            "training": {"seed": self.members[0].seed, "epochs": EPOCHS},
+            "members": {
+                str(number): {"run": one.facts.run, "weight": weight, "experiment": plain_config(one.config)}
+                for number, (one, weight) in enumerate(members, start=1)
+            },
+            "by_words": self.mixture.is_by_words,
+            "counts": float(self.weights_K[-1]) if self.with_counts else None,
+        }
+
+    def _certificate(self, environment: dict[str, Any]) -> dict[str, Any]:
+        """`_check` has refused every member under which it would not be clean."""
+        certificates = [_certificate(member) for member in self.members]
+        chosen = f"chosen on development titles of {', '.join(self.chosen_on)}" if self.chosen_on else "equal"
+        held = {
+            "members are clean": f"{len(self.members)} runs of {EPOCHS} epochs each, their certificates clean",
+            "same titles": f"validation sha256 {self.members[0].titles[:16]}",
+            "weights": chosen,
+            "each character once": f"mixed {'word by word' if self.mixture.is_by_words else 'token by token'}",
+        }
+        listed: list[dict[str, Any]] = [
             {
-                "figures": figures,
-                "elapsed_seconds": sum(member.facts.elapsed_seconds for member in members),
-                "n_steps": n_steps,
-                "parameters": parameters,
+                "run": member.facts.run,
+                "recipe": member.recipe,
+                "command": member.facts.command,
+                "seed": member.seed,
+                "weight": weight,
+                "exact_val_loss": member.exact,
+                "parameters": member.facts.parameters,
+                "tokenizer_sha256": its["tokenizer"]["sha256"],
+                "commit": member.facts.commit,
+                "losses": "published, within 1/256 nat" if member.run is None else "as scored",
             }
-        )
-        path = writer.path
-    return Run(path)
+            for member, weight, its in zip(self.members, self.weights_K.tolist(), certificates, strict=False)
+        ]
+        if self.with_counts:
+            listed.append({"run": COUNTS, "recipe": "Kneser-Ney, 5 tokens", "weight": float(self.weights_K[-1])})
+        seed, source = self.members[0].seed, environment.get("source") or {}
+        passes = sum(its["training"]["forward_passes_per_token_per_epoch"] for its in certificates)
+        return {
+            "clean": True,
+            "broken": [],
+            "rules": [{"rule": rule, "ok": True, "detail": detail} for rule, detail in held.items()],
+            "track": "ensemble",
+            "members": listed,
+            "weights_chosen_on": self.chosen_on,
+            "counted_once_more": self.with_counts,
+            "seeds": {"data_seed": DATA_SEED, "seed": seed, "official": seed == OFFICIAL_SEED},
+            "corpus": {**self.titles.source, "name": self.titles.name},
+            "split": to_json(self.members[0].corpus.split),
+            "training": {
+                "epochs": EPOCHS,
+                "forward_passes_per_token_per_epoch": passes,
+                "forward_passes_per_target": len(self.members),
+                "parameters": self._n_parameters,
+            },
+            "scoring": {"sha256": scoring_sha256(), "rows": "members' own"},
+            "source": {key: source.get(key) for key in ("commit", "dirty", "diff_sha256")},
+        }

@@ -17,7 +17,6 @@ K members, N tokens of the stream, U units: the words and `<eos>`s of the stream
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -176,8 +175,3 @@ def _unit_starts(member: Member, titles: Sequence[str]) -> _Starts:
     begins_N = is_first_N | (n_bytes_N == 0) | (text[at_N] == _SPACE)
     token_U = np.flatnonzero(begins_N)
     return _Starts(token_U, at_N[token_U], np.flatnonzero(is_first_N[token_U]))
-
-
-def loss_per_char(log_probs: np.ndarray, n_chars: int) -> float:
-    """-(1/L) sum ln P, nats per character."""
-    return -math.fsum(log_probs) / n_chars
