@@ -16,8 +16,9 @@ from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.questions import registry
+from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.store.publishing import publish
-from sevenepochs.store.results import Result, result_of
+from sevenepochs.store.results import Result, list_results, result_of
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import run_training
@@ -96,6 +97,7 @@ def test_the_other_verbs_take_it_like_a_run(
     assert main(["publish", run.name, "--results", str(tmp_path), *runs]) == 0
     [folder] = tmp_path.iterdir()
     assert json.loads((folder / "result.json").read_text())["track"] == "ensemble"
+    assert f"by {which[3:]}" in ensembles_table(list_results(tmp_path))
     assert main(["compare", members["first"].name, run.name, "--results", str(tmp_path), *runs]) == 0
     for path in (folder, run.path):
         assert main(["leaderboard", str(path), str(members["first"].path)]) == 0

@@ -6,7 +6,6 @@ run's folder, or those that a published result keeps. No torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,7 @@ def _load(place: CorpusConfig, member: Result, announce: Callable[[str], None]) 
 
 
 def _mixture(members: Sequence[Result], split: Split, with_counts: bool) -> Mixture:
-    mixed = [Member(member.name, _certificate(member)["tokenizer"]["sha256"], _tokens(member)) for member in members]
+    mixed = [Member(member.name, member.certificate["tokenizer"]["sha256"], _tokens(member)) for member in members]
     if with_counts:
         mixed.append(_counts(members[0], split, mixed[0]))
     return Mixture(mixed, split.validation)
@@ -164,14 +163,6 @@ def _proxy_of(member: Result, others: Sequence[Result]) -> Result:
         train = f"{member.facts.command} --proxy"
         raise UserError(f"weights are chosen at proxy scale, and {member.name} has no run there; train one: {train}")
     return max(found, key=lambda one: (one.seed == member.seed, one.run is not None, one.created_utc))
-
-
-def _certificate(member: Result) -> dict[str, Any]:
-    if member.run is not None:
-        return member.run.certificate or {}
-    assert member.path is not None, "a result is of a run or of a folder"
-    found: dict[str, Any] = json.loads((member.path / "certificate.json").read_text(encoding="utf-8"))
-    return found
 
 
 @dataclass(frozen=True)
@@ -243,7 +234,7 @@ class _Ensemble:
 
     def _certificate(self, environment: dict[str, Any]) -> dict[str, Any]:
         """`_check` has refused every member under which it would not be clean."""
-        certificates = [_certificate(member) for member in self.members]
+        certificates = [member.certificate for member in self.members]
         chosen = f"chosen on development titles of {', '.join(self.chosen_on)}" if self.chosen_on else "equal"
         held = {
             "members are clean": f"{len(self.members)} runs of {EPOCHS} epochs each, their certificates clean",

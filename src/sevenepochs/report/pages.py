@@ -20,6 +20,7 @@ from sevenepochs.report.bibliography import bibliography
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.chapter import Chapters, loss_curves
 from sevenepochs.report.config_diff import config_diff, n_changes
+from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.report.excerpt import excerpt
 from sevenepochs.report.headlines import headlines
 from sevenepochs.report.inputs import Published
@@ -169,6 +170,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "references_list": bibliography(references),
         "recipes_table": recipes_table(here),
         "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
+        "ensembles_table": ensembles_table(p.result for p in (*story.everything, *story.proxies)),
         "proxy_words": proxy_words(unchanged([*here, *(p.result for p in story.proxies)])),
         "n_runs": str(len(here)),
         "elsewhere_table": recipes_table(p.result for p in story.elsewhere) if story.elsewhere else "",

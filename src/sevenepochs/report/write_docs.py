@@ -19,6 +19,7 @@ from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.recipes.configs import called, named, unchanged
 from sevenepochs.recipes.listing import LADDER, PUBLIC_BEST
 from sevenepochs.report import performance, readme_figures, tables
+from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.markers import update_page, wrapped
@@ -46,6 +47,7 @@ def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str
         "results/README.md": {"results": table(full)},
         "docs/ladder.md": {"ladder": ladder_section(full_ladders, proxy_ladders)},
         "docs/looking-inside.md": looking_inside(full),
+        "docs/ensembles.md": {"ensembles": ensembles_table(results) or "No ensemble is published yet."},
         "docs/choosing.md": {"proxy": checked, "ladder": ladder_section(proxy_ladders)},
     }
 

@@ -128,6 +128,18 @@ class Result:
         """Trained and scored on training titles alone, to choose by; never in one table with full runs."""
         return self.corpus.kind == "development"
 
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """The rules that the run kept and broke, and the facts behind them. Raises UserError: it is missing or
+        damaged."""
+        if self.run is not None:
+            return self.run.certificate or {}
+        assert self.path is not None, "a result is of a run or of a folder"
+        found: dict[str, Any] = storage.read_json(
+            self.path / "certificate.json", f"certificate.json of {self.name}", "publish the run again"
+        )
+        return found
+
     def title_losses(self) -> TitleLosses | None:
         """Return the losses by title as published, within 1/32 nat per title; None where the result has none. Raises
         UserError: the file is damaged."""
