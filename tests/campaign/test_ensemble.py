@@ -144,7 +144,7 @@ def test_counts_are_a_member_with_a_chosen_weight(members: dict[str, Run], root:
     run = write_ensemble(full, root, name="counts", weights="development", with_counts=True, others=proxies)
     weights = [m["weight"] for m in (run.certificate or {})["members"]]
     assert len(weights) == 3 and sum(weights) == pytest.approx(1)
-    assert (run.certificate or {})["weights_chosen_on"] == [proxy.name for proxy in proxies]
+    assert (run.certificate or {})["weights_chosen_on"] == [proxy.facts.run for proxy in proxies]
     with pytest.raises(UserError, match="has no run there; train one"):
         write_ensemble(full, root, weights="development")
     own = write_ensemble(proxies, root, weights="development")

@@ -79,7 +79,7 @@ def write_ensemble(
         announce(f"choosing weights on {chosen_on[0].corpus.split.n_validation:,} development titles")
         development = _load(_place(chosen_on[0], place), chosen_on[0], announce)
         weights_K = _mixture(chosen_on, development.split(), with_counts).best_weights()
-    ensemble = _Ensemble(members, mixture, weights_K, [one.name for one in chosen_on], with_counts, titles, place)
+    ensemble = _Ensemble(members, mixture, weights_K, [one.facts.run for one in chosen_on], with_counts, titles, place)
     return ensemble.write(runs_root, name + PROXY_SUFFIX * members[0].is_proxy)
 
 
