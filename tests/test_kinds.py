@@ -75,8 +75,8 @@ def test_a_slot_is_chosen_by_its_short_kind() -> None:
     [
         ("tokenizer", "bpee", ["tokenizer = 'bpee'", "did you mean 'bpe'", "unigram"]),
         ("tokenizer", "bpe:BPE", ["'bpe:BPE'", "bpe, unigram", "--load"]),
-        ("optimizer", "cosine", ["'cosine'", "adamw, muon, sgd"]),
-        ("optimizer", "schedule.cosine:Cosine", ["'cosine'", "adamw, muon, sgd"]),
+        ("optimizer", "cosine", ["'cosine'", "adamw, muon", "sgd"]),
+        ("optimizer", "schedule.cosine:Cosine", ["'cosine'", "adamw, muon", "sgd"]),
         ("model.attention.rotary", "learned", ["'learned'", "known: rope"]),
         ("training", "gpt", ["'gpt'", "known: training"]),
     ],

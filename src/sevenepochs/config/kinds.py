@@ -39,6 +39,7 @@ KINDS: dict[str, dict[str, str]] = {
     "OptimizerConfig": {
         "adamw": "learning.optim:AdamW",
         "muon": "learning.optim.muon:Muon",
+        "muon_firm_embedding": "learning.optim.muon:MuonFirmEmbedding",
         "sgd": "learning.optim:SGD",
     },
     "PositionConfig": {"learned": "model.position:Learned", "none": "model.position:NoPosition"},

@@ -7,8 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sevenepochs.learning.optim import AdamW
-from sevenepochs.learning.optim.muon import MatrixMuon, Muon, hidden_matrices, orthogonalised
+from sevenepochs.learning.optim.muon import MatrixMuon, Muon, MuonFirmEmbedding, hidden_matrices, orthogonalised
 from sevenepochs.model.attention import Causal, HeadGate
+from sevenepochs.model.embedding.letter_parts import LetterParts
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.residual import LayerScale
 from sevenepochs.model.skip import UNet
@@ -115,6 +116,25 @@ def test_the_rest_moves_as_with_adamw_alone(model):
     chosen = {name for name, p in model.named_parameters() if any(p is m for m in hidden_matrices(model)[0])}
     for (name, left), (_, right) in zip(model.named_parameters(), other.named_parameters(), strict=True):
         assert torch.equal(left, right) is (name not in chosen), name
+
+
+@pytest.mark.parametrize("firm", ["all", "own"])
+def test_a_firm_embedding_decays_and_nothing_else_does(firm):
+    texts = ["<pad>", "<eos>", "the", " the", "The", "other"]
+    model = GPT(n_layer=1, n_head=2, d_model=16, embedding=LetterParts()).build(len(texts), 8, 0, texts)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    config = MuonFirmEmbedding(rest=AdamW(lr=0.5, weight_decay=0.0), embedding_decay=0.4, firm=firm)
+    optimizer = config.build(model)
+    grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+    parts = {"embedding.own.weight", "embedding.word.weight", "embedding.form.weight", "embedding.letters.weight"}
+    decayed = parts if firm == "all" else {"embedding.own.weight"}
+    assert parts <= before.keys()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(p, before[name] * (0.8 if name in decayed else 1.0), msg=name)
 
 
 def test_saved_and_loaded_it_goes_on_as_before(model):
