@@ -98,12 +98,19 @@ class Experiment(Config, kind="experiment"):
         block_size = max(self.batches.block_size, STOCK_BLOCK_SIZE)
         return self.model.build(vocab_size, block_size, self.training.seed, texts)
 
+    @property
+    def passes_per_token(self) -> float:
+        """Forward passes per training token, the mean over epochs; an int where it is whole."""
+        epochs = self.training.epochs
+        total = sum(self.objective.at(epoch).passes_per_token for epoch in range(1, epochs + 1))
+        return total / epochs if total % epochs else total // epochs
+
     def step_flop(self, model: GPTModel) -> float:
         """Return the FLOPs of one training step: per target 6 per product parameter, plus attention's
-        12 * layers * d_model * block (unmasked); times the objective's passes."""
+        12 * layers * d_model * block (unmasked); times the passes per token."""
         b, m = self.batches, self.model
         per_target = 6 * n_matmul_parameters(model) + 12 * m.n_layer * m.d_model * b.block_size
-        return float(per_target) * b.batch_size * b.block_size * self.objective.passes_per_token
+        return float(per_target) * b.batch_size * b.block_size * self.passes_per_token
 
     def scoring_rows(self, data: Data) -> Rows:
         return self.batches.scoring_rows(data.validation.ids_N, data.validation.eos_id)

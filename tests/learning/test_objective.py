@@ -2,7 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sevenepochs.learning.objective import CrossEntropy, RDrop
+from sevenepochs.experiment import Experiment
+from sevenepochs.learning.objective import CrossEntropy, LateRDrop, RDrop
 from sevenepochs.model.dropout import reseed
 from sevenepochs.model.gpt import GPT
 
@@ -56,6 +57,14 @@ def test_the_two_passes_differ_and_cost_two(model):
     assert RDrop.passes_per_token == 2 and CrossEntropy.passes_per_token == 1
     model.eval()
     torch.testing.assert_close(RDrop(weight=5.0).loss(model, X_BT, Y_BT), CrossEntropy().loss(model, X_BT, Y_BT))
+
+
+def test_late_r_drop_is_one_objective_and_then_the_other():
+    late = LateRDrop(weight=3.0, first_epoch=4)
+    assert [late.at(epoch) for epoch in (1, 3, 4, 7)] == [CrossEntropy(), CrossEntropy(), RDrop(3.0), RDrop(3.0)]
+    assert RDrop(3.0).at(1) == RDrop(3.0)
+    passes = [Experiment(objective=objective).passes_per_token for objective in (CrossEntropy(), late, RDrop())]
+    assert passes == [1, (3 * 1 + 4 * 2) / 7, 2] and isinstance(passes[0], int)
 
 
 def test_padding_is_not_scored(model):

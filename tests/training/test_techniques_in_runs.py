@@ -10,6 +10,7 @@ from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.averaging import EMA, Tail
+from sevenepochs.learning.objective import CrossEntropy, LateRDrop, RDrop
 from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import BEST
@@ -76,6 +77,16 @@ def test_the_average_is_what_is_scored_and_saved(best, finished, tmp_path):
     # training itself is the same: only what is scored differs
     curves = [[row["train_loss_nats_per_token"] for row in run.training_curve()] for run in (plain, finished)]
     assert curves[0] == curves[1]
+
+
+def test_the_objective_of_each_epoch_is_trained_on(best, tmp_path):
+    objectives = {"early": RDrop(), "late": LateRDrop(first_epoch=3), "never": CrossEntropy()}
+    runs = {name: run_training(best.replace("objective", one), name, tmp_path) for name, one in objectives.items()}
+    losses = {n: [row["train_loss_nats_per_token"] for row in run.training_curve()] for n, run in runs.items()}
+    before = 2 * runs["late"].summary["n_steps"] // 7
+    assert losses["late"][:before] == losses["never"][:before] != losses["early"][:before]
+    assert losses["late"][before:] != losses["never"][before:]
+    assert runs["late"].certificate["training"]["forward_passes_per_token_per_epoch"] == 12 / 7
 
 
 def test_another_eos_is_refused(tiny, tmp_path):

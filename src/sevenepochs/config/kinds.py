@@ -35,7 +35,11 @@ KINDS: dict[str, dict[str, str]] = {
     "InitConfig": {"normal": "model.init:Normal", "scaled_residual": "model.init:ScaledResidual"},
     "MLPConfig": {"gelu": "model.mlp:Gelu", "relu_squared": "model.mlp:ReluSquared"},
     "NormConfig": {"layer_norm": "model.norm:LayerNorm", "rms_norm": "model.norm:RMSNorm"},
-    "ObjectiveConfig": {"cross_entropy": "learning.objective:CrossEntropy", "r_drop": "learning.objective:RDrop"},
+    "ObjectiveConfig": {
+        "cross_entropy": "learning.objective:CrossEntropy",
+        "late_r_drop": "learning.objective:LateRDrop",
+        "r_drop": "learning.objective:RDrop",
+    },
     "OptimizerConfig": {
         "adamw": "learning.optim:AdamW",
         "muon": "learning.optim.muon:Muon",

@@ -22,6 +22,10 @@ class ObjectiveConfig(Config, ABC):
 
     passes_per_token: ClassVar[int]
 
+    def at(self, epoch: int) -> ObjectiveConfig:
+        """Return the objective of an epoch, counted from 1."""
+        return self
+
     @abstractmethod
     def loss(self, model: GPTModel, x_BT: Tensor, y_BT: Tensor) -> Tensor:
         """Return the scalar to minimise, nats per token: a mean over the targets, where -100 is padding.
@@ -79,3 +83,18 @@ class RDrop(ObjectiveConfig, kind="r_drop"):
         half_C1 = 0.5 * is_scored_C1
         by_logits_KCV = (p_KCV + self.weight * by_divergence_KCV) * half_C1
         return (losses_KC1 * is_scored_C1).sum(), add_at_targets(by_logits_KCV, -half_C1, place_KC1)
+
+
+@dataclass(frozen=True)
+class LateRDrop(RDrop, kind="late_r_drop"):
+    """R-Drop from epoch `first_epoch` on, cross-entropy before: a token costs one pass while the model still learns
+    what is common to all titles, and two once it could begin to memorise."""
+
+    first_epoch: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("objective.first_epoch", self.first_epoch, 1, 1000)
+
+    def at(self, epoch: int) -> ObjectiveConfig:
+        return RDrop(self.weight) if epoch >= self.first_epoch else CrossEntropy()

@@ -35,7 +35,7 @@ class Facts:
     split: dict[str, Any]
     train_tokens: int
     tokens_used: int
-    passes_per_token: int
+    passes_per_token: float
     parameters: int
     tokenizer_sha256: str
     tokenizer_trained_on: str

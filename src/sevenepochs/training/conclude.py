@@ -123,7 +123,7 @@ def _facts(session: Session, state: State, final: FinalFigures, violation_nats: 
         split={**fingerprint(data.split), **empty_and_seen(data.split)},
         train_tokens=len(data.train_ids),
         tokens_used=state.tokens_used,
-        passes_per_token=experiment.objective.passes_per_token,
+        passes_per_token=experiment.passes_per_token,
         parameters=n_parameters(session.model),
         tokenizer_sha256=data.tokenizer.sha256,
         tokenizer_trained_on=getattr(experiment.tokenizer, "trained_on", "unknown"),

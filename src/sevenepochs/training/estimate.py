@@ -65,7 +65,7 @@ def estimate(
         steps_per_epoch = n_steps // experiment.training.epochs
         n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))
         # each evaluation scores the validation split twice: stock windows and exact rows
-        forward = flop / experiment.objective.passes_per_token * _FORWARD_SHARE
+        forward = flop / experiment.passes_per_token * _FORWARD_SHARE
         evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * forward
         updates = experiment.optimizer.update_flop(model) * n_steps
         estimated["training_flop"] = flop * n_steps

@@ -75,7 +75,7 @@ def _update(session: Session, state: State, writer: Writer) -> dict[str, float]:
     multiplier = experiment.schedule.multiplier(state.step, session.n_steps)
     result = training_step(
         session.model,
-        session.loss_of,
+        session.loss_in((state.step - 1) // session.batches.steps_per_epoch + 1),
         session.optimizer,
         x_BT,
         y_BT,

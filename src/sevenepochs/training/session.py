@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ from sevenepochs.data.batches import TrainingBatches
 from sevenepochs.data.corpus.base import Floor
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.learning.averaging import Average
+from sevenepochs.learning.objective import ObjectiveConfig
 from sevenepochs.model.dropout import share_rows
 from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.model.hardware import check_memory
@@ -35,6 +38,7 @@ class Session:
 
     Attributes:
         environment: of this session, and of earlier ones that differed.
+        loss_in: the loss of an epoch, counted from 1.
         rows: the rows that validation tokens are scored in.
         scorer: in the run's precision.
         interim_scorer: the same, shared among the processes.
@@ -51,7 +55,7 @@ class Session:
     model: GPTModel
     optimizer: torch.optim.Optimizer
     average: Average
-    loss_of: Loss
+    loss_in: Callable[[int], Loss]
     scorer: TorchScorer
     interim_scorer: Scorer
     floor: Floor | None
@@ -116,6 +120,11 @@ def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) ->
     model.to(resolved.device)
     share_rows(model, batch_size // ranks.count // resolved.micro_batches, batch_size)
     scorer = TorchScorer(model, resolved.precision, resolved.compiles_evaluations)
+
+    @functools.cache  # compiled once
+    def loss_for(objective: ObjectiveConfig) -> Loss:
+        return loss_function(objective, model, resolved.precision, resolved.compiled, resolved.graphs)
+
     return Session(
         experiment=experiment,
         data=data,
@@ -128,7 +137,7 @@ def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) ->
         model=model,
         optimizer=build_optimizer(experiment.optimizer, model),
         average=experiment.averaging.build(model, n_steps),
-        loss_of=loss_function(experiment.objective, model, resolved.precision, resolved.compiled, resolved.graphs),
+        loss_in=lambda epoch: loss_for(experiment.objective.at(epoch)),
         scorer=scorer,
         interim_scorer=scorer if ranks.count == 1 else SharedScorer(scorer, ranks),
         floor=data.corpus.floor(data.split.validation),
