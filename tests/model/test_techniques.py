@@ -15,7 +15,7 @@ from sevenepochs.model.head import SoftCap
 from sevenepochs.model.init import ScaledResidual
 from sevenepochs.model.mlp import Gelu, ReluSquared
 from sevenepochs.model.residual import LayerScale, PreNorm, StochasticDepth
-from sevenepochs.model.skip import X0, UNet
+from sevenepochs.model.skip import X0, InputDropout, UNet
 from sevenepochs.model.titles import Titles
 
 B, T, D, H, K = 2, 9, 32, 4, 8
@@ -173,6 +173,20 @@ def test_a_new_skip_changes_nothing_yet():
     plain, skipped = GPT(n_layer=4, n_head=2, d_model=16), GPT(n_layer=4, n_head=2, d_model=16, skip=UNet())
     ids = torch.arange(8)[None]
     torch.testing.assert_close(plain.build(30, 8, 0).eval()(ids), skipped.build(30, 8, 0).eval()(ids))
+
+
+def test_whole_input_vectors_are_left_out_in_training_alone():
+    x_BTD, context = torch.ones(200, 10, 3), Context()
+    skip = InputDropout(rate=0.25).build(2, 3).train()
+    reseed(skip, seed=1, step=1)
+    out_BTD = skip(x_BTD, context)
+    assert torch.equal(out_BTD, out_BTD[:, :, :1].expand_as(out_BTD))  # all of a vector or nothing
+    values, counts = out_BTD[:, :, 0].unique(return_counts=True)
+    torch.testing.assert_close(values, torch.tensor([0.0, 1 / 0.75]))
+    assert counts[0].item() == pytest.approx(500, abs=4 * math.sqrt(2000 * 0.25 * 0.75))
+    assert torch.equal(skip.eval()(x_BTD, context), x_BTD)
+    context.layer = 1
+    assert torch.equal(skip.train()(x_BTD, context), x_BTD)
 
 
 # ---- head and init ----

@@ -65,3 +65,8 @@ def test_another_seed_is_allowed_and_named():
 def test_a_source_tree_without_git_is_said_to_be_unknown():
     result = certificate(dataclasses.replace(GOOD, environment={"source": None}))
     assert result["source"] == {"commit": None, "dirty": None, "diff_sha256": None}
+
+
+def test_input_dropout_is_stated():
+    assert "input_dropout" not in certificate(GOOD)["training"]
+    assert certificate(dataclasses.replace(GOOD, input_dropout=0.1))["training"]["input_dropout"] == 0.1

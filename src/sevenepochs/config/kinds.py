@@ -57,6 +57,6 @@ KINDS: dict[str, dict[str, str]] = {
         "warmup_cosine": "learning.schedule:WarmupCosine",
         "warmup_stable_decay": "learning.schedule:WarmupStableDecay",
     },
-    "SkipConfig": {"u_net": "model.skip:UNet", "x0": "model.skip:X0"},
+    "SkipConfig": {"input_dropout": "model.skip:InputDropout", "u_net": "model.skip:UNet", "x0": "model.skip:X0"},
     "TokenizerConfig": {"bpe": "data.tokenizer.trained:BPE", "unigram": "data.tokenizer.trained:Unigram"},
 }

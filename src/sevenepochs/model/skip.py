@@ -1,4 +1,4 @@
-"""Short cuts past blocks: vectors that are added to the stream before a block runs.
+"""What happens to the stream before a block runs: short cuts past blocks add vectors, input dropout takes some away.
 
 B batch, T position, D model, L layers, S skips.
 """
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sevenepochs.config import Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.context import Context
+from sevenepochs.model.dropout import Dropout, check_rate
 
 
 class SkipConfig(Config, ABC):
@@ -82,3 +83,29 @@ class EmbeddingSkip(nn.Module):
     def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
         x0_BTD = context.shared.setdefault("x0", x_BTD)  # before the first block the stream is the embedding
         return self.stream_L[context.layer] * x_BTD + self.embedding_L[context.layer] * x0_BTD
+
+
+@dataclass(frozen=True)
+class InputDropout(SkipConfig, kind="input_dropout"):
+    """Training leaves out whole input vectors at random: such a token is not read, and still predicted (after Gal &
+    Ghahramani 2016, arXiv:1512.05287, who leave out words). Kept vectors are scaled by 1 / (1 - rate).
+    """
+
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_rate("skip.rate", self.rate)
+
+    def build(self, n_layer: int, d_model: int) -> nn.Module:
+        return VectorDropout(self.rate)
+
+
+class VectorDropout(nn.Module):
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.keep = Dropout(rate)
+
+    def forward(self, x_BTD: Tensor, context: Context) -> Tensor:
+        if context.layer > 0 or not self.training:
+            return x_BTD
+        return x_BTD * self.keep(x_BTD.new_ones(*x_BTD.shape[:2], 1))

@@ -26,6 +26,7 @@ class Facts:
         ids_sha256: of the stream that the trainer was given; `validation_ids_sha256`: of the scorer's.
         expected_ids_sha256: of the joined training text, encoded afresh; the same for validation.
         causality_violation_nats: see `scoring.causality_violation`.
+        input_dropout: the rate at which training leaves out whole input vectors.
     """
 
     track: Track
@@ -47,6 +48,7 @@ class Facts:
     rows: str
     causality_violation_nats: float
     environment: dict[str, Any]
+    input_dropout: float = 0.0
 
 
 def scoring_sha256() -> str:
@@ -107,6 +109,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
             "forward_passes_per_token_per_epoch": facts.passes_per_token,
             "parameters": facts.parameters,
             "ids_sha256": facts.ids_sha256,
+            **({"input_dropout": facts.input_dropout} if facts.input_dropout else {}),
         },
         "scoring": {"sha256": scoring_sha256(), "rows": facts.rows},
         "source": _source(facts.environment),

@@ -15,6 +15,7 @@ from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.model.scorer import TorchScorer
+from sevenepochs.model.skip import InputDropout
 from sevenepochs.model.weights import reading_tensors
 from sevenepochs.protocol.budget import joined_text
 from sevenepochs.protocol.certificate import Facts, certificate
@@ -135,6 +136,7 @@ def _facts(session: Session, state: State, final: FinalFigures, violation_nats: 
         rows="stock" if final.stock_log_probs_N is None else rows,
         causality_violation_nats=violation_nats,
         environment=session.environment,
+        input_dropout=skip.rate if isinstance(skip := experiment.model.skip, InputDropout) else 0.0,
     )
 
 
