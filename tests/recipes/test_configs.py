@@ -54,6 +54,24 @@ def test_a_run_is_called_by_its_configuration(recipe, changed, words):
     assert configs.called(result(recipe, load_recipe(recipe).replace_all(changed))) == words
 
 
+@pytest.mark.parametrize(
+    ("recipe", "made_of", "changed", "found"),
+    [
+        ("baseline", "adamw", {"training.seed": 3}, "adamw"),
+        ("laptop_letters", "laptop_letters", {"model.n_layer": 12, "model.n_head": 8, "model.d_model": 512,
+         "model.embedding_dropout": 0.2, "model.residual.dropout": 0.2}, "letters"),
+        ("baseline", "baseline", {"training.compile": "off"}, "baseline"),
+        ("baseline", "adamw", {"model.n_layer": 5}, "baseline"),
+        ("mine.py:wider", "adamw", {}, "mine.py:wider"),
+    ],
+)  # fmt: skip
+def test_a_run_is_of_the_recipe_that_has_its_settings(recipe, made_of, changed, found):
+    experiment = load_recipe(made_of).replace_all(changed)
+    assert configs.recipe_of(result(recipe, experiment)) == found
+    if ".py" not in recipe:
+        assert configs.recipe_of(result(f"{recipe}-proxy", at_proxy_scale(experiment))) == f"{found}-proxy"
+
+
 def test_a_recipe_of_ones_own_is_called_by_its_name():
     assert configs.recipe_changes(result("mine.py:wider", load_recipe("adamw"))) is None
     assert configs.called(result("mine.py:wider", load_recipe("adamw"))) == "mine.py:wider"

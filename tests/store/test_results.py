@@ -61,6 +61,14 @@ def test_the_command_is_one_for_a_shell(tiny: Experiment, tmp_path: Path) -> Non
     assert result_of(run).facts.command == command
 
 
+def test_a_run_can_be_published_as_the_recipe_that_has_its_settings(tiny: Experiment, tmp_path: Path) -> None:
+    run = run_training(tiny, "tiny", tmp_path / "runs", settings=["model.n_layer=2"])
+    assert result_of(run).facts.command.endswith("--set model.n_layer=2")
+    result = Result.read(publish(run, tmp_path, "deeper"))
+    assert (result.recipe, result.path and result.path.name) == ("deeper", "deeper_sample-100_s1337")
+    assert result.facts.command == "sevenepochs train deeper --corpus sample:100 --seed 1337"
+
+
 def test_the_curve_has_every_evaluation_and_the_last_step(finished_run: Run, published: Path) -> None:
     rows = list(csv.DictReader((published / "curve.csv").open()))
     evaluations = [row for row in rows if row["event"] == "evaluation"]

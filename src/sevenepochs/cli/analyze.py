@@ -19,6 +19,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import data as data_question
 from sevenepochs.questions import registry
+from sevenepochs.recipes.configs import recipe_of
 from sevenepochs.store.publishing import publish as write_result
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import layout, storage
@@ -111,7 +112,8 @@ def publish(
 ) -> None:
     """Write the small, committable part of finished runs to results/, their standard analyses included.
 
-    A run at proxy scale keeps its losses by title, for comparisons, and no other analysis.
+    A run at proxy scale keeps its losses by title, for comparisons, and no other analysis. A run with changed settings
+    is published as the recipe that has all of them, where there is one.
 
     Args:
         names: Run folders, how their names begin or end, recipes, or `last`.
@@ -121,13 +123,15 @@ def publish(
         raise UserError("which run? name one or several, or `last`; `sevenepochs runs` lists them")
     corpus = titles.config()
     # an incomplete one among them is refused before any work
-    found = {run.path: (run, result_of(run).is_proxy) for run in map(runs.find, names)}
-    for run, is_proxy in found.values():
-        if analyses and not is_proxy and registry.questions_of(run):
+    found = {run.path: (run, result_of(run)) for run in map(runs.find, names)}
+    for run, result in found.values():
+        if analyses and not result.is_proxy and registry.questions_of(run):
             with analysis_progress() as progress:
                 registry.analyze(run, corpus, note, progress=progress)
         write_title_losses(run, corpus, note)
-        console.print(f"published to {write_result(run, results)}; commit it")
+        recipe = recipe_of(result)
+        other = None if recipe == result.recipe else recipe
+        console.print(f"published to {write_result(run, results, other)}; commit it")
 
 
 def _read(run: str | None, named: CorpusConfig | None, runs: Runs) -> tuple[Split, Tokenizer]:

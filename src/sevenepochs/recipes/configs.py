@@ -10,6 +10,7 @@ import copy
 import functools
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ def at_proxy_sizes(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration, as `plain_config` gives it, at proxy scale."""
     sizes = proxy_sizes(config["model"]["d_model"], config["model"]["n_head"], config["batches"]["batch_size"])
     return apply(config, sizes)
+
+
+def recipe_of(result: Result) -> str:
+    """Return the name of the recipe that has a run's settings: another one than its own where settings were changed and
+    a recipe has them all, perhaps a recipe that was written after the run."""
+    if not recipe_changes(result):
+        return result.recipe
+    names = (f"{name}{PROXY_SUFFIX * result.is_proxy}" for name in _recipes())
+    renamed = (replace(result, facts=replace(result.facts, recipe=name)) for name in names)
+    return next((other.recipe for other in renamed if not recipe_changes(other)), result.recipe)
 
 
 def called(result: Result) -> str:

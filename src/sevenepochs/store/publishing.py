@@ -26,14 +26,17 @@ _LOSSES = ("train_loss_nats_per_token", "exact_val_loss", "official_val_loss_own
 _CURVE_COLUMNS = ("step", "event", *_LOSSES, "lr_multiplier", "grad_norm", "elapsed_seconds")
 
 
-def publish(run: Run, root: Path) -> Path:
+def publish(run: Run, root: Path, recipe: str | None = None) -> Path:
     """Write results/<recipe>_<corpus>_s<seed>/ from a complete run; an older result of that name is replaced whole.
+
+    Args:
+        recipe: as `result_of`.
 
     Raises:
         UserError: the run is not complete, the older result is of other settings or titles, the folder cannot be
             written, or the result would exceed 600 kB.
     """
-    result = result_of(run)
+    result = result_of(run, recipe)
     target, partial = root / result.name_to_publish, root / f".{result.name_to_publish}.partial"
     _check_replaces_its_like(result, target)
     contents: dict[str, Any] = {"result.json": result.facts.to_json(), "certificate.json": run.certificate}

@@ -105,7 +105,8 @@ class Result:
     @property
     def name_to_publish(self) -> str:
         """With those settings, so that it does not take the place of the recipe's result; many are told as a hash."""
-        changes = [_NOT_IN_A_NAME.sub("-", change) for change in (self.run.changes if self.run is not None else ())]
+        told = self.run.changes if self.run is not None and self.run.recipe == self.recipe else ()
+        changes = [_NOT_IN_A_NAME.sub("-", change) for change in told]
         if len("_".join(changes)) > _MOST_CHARACTERS:
             changes = [hashlib.sha256("_".join(changes).encode()).hexdigest()[:8]]
         return self._named(changes)
@@ -190,9 +191,15 @@ def list_all(results_root: Path, runs_root: Path) -> list[Result]:
     return [*list_results(results_root), *finished_runs(runs_root)]
 
 
-def result_of(run: Run) -> Result:
-    """Return the result of a complete run, without anything that names this machine's folders. Raises UserError: the
-    run is not complete, or damaged."""
+def result_of(run: Run, recipe: str | None = None) -> Result:
+    """Return the result of a complete run, without anything that names this machine's folders.
+
+    Args:
+        recipe: the name of a recipe that has all of the run's settings; by default the run's own, with its changes.
+
+    Raises:
+        UserError: the run is not complete, or damaged.
+    """
     summary = run.summary
     if summary is None:
         raise UserError(
@@ -201,17 +208,19 @@ def result_of(run: Run) -> Result:
     certificate = run.certificate
     if certificate is None:
         raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")
-    config, environment = run.config, run.environment
+    config, environment, name = run.config, run.environment, recipe or run.recipe
     forget_folders(config["corpus"])
     sources = [one.get("source") or {} for one in (environment, *environment.get(EARLIER, []))]
     of_machine = ("cpu_model", "cpu_flags", "cpu_count_usable", "system", "python")
     data = {
         "schema_version": SCHEMA_VERSION,
-        "recipe": run.recipe,
+        "recipe": name,
         "seed": run.seed,
         "run": run.name,
         "created_utc": run.info["created_utc"],
-        "command": _command(run, run.recipe, config["corpus"]),
+        "command": _command(
+            run, recipe or run.recipe, config["corpus"], [] if recipe else run.info.get("settings", [])
+        ),
         "corpus": {key: value for key, value in run.corpus.items() if key != "warnings"},
         **summary,
         "track": certificate.get("track"),
@@ -247,11 +256,11 @@ def forget_folders(corpus: dict[str, Any]) -> None:
             forget_folders(value)
 
 
-def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
+def _command(run: Run, recipe: str, corpus: dict[str, Any], settings: list[str]) -> str:
     """Return the command that repeats the run. For a run from Python, or from before 26 November 2026, it lacks the
     changed settings; the config has them."""
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
-        return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'])} --proxy"
+        return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'], settings)} --proxy"
     source = {
         "hub": f"hub --revision {shlex.quote(str(corpus.get('revision')))}",
         "sample": f"sample:{corpus.get('n_titles')}",
@@ -261,4 +270,4 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any]) -> str:
         if corpus.get(key):
             told += f" --{key} {shlex.quote(corpus[key])}"
     command = f"sevenepochs train {shlex.quote(recipe)} --corpus {told} --seed {run.seed}"
-    return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in run.info.get("settings", []))])
+    return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in settings)])
