@@ -97,7 +97,8 @@ def show(
         return
     console.print(f"steps             {cost['n_steps']:,} ({cost['steps_source']})")
     console.print(f"FLOPs             {cost['training_flop']:.3g} for training, {cost['flop_per_step']:.3g} a step")
-    console.print(f"time here         about {duration(cost['seconds'])} ({cost['time_source']})")
+    low, high = map(duration, cost["seconds_range"])
+    console.print(f"time here         about {duration(cost['seconds'])}, {low} to {high} ({cost['time_source']})")
 
 
 def _rungs(recipe: str, experiment: Experiment) -> list[tuple[str, str]]:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from sevenepochs.data.corpus.base import Announce
 from sevenepochs.experiment import Experiment
-from sevenepochs.model.gpt import n_parameters
+from sevenepochs.model.gpt import GPTModel, n_parameters
 from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.training import machine
 
-# The rate of steps and evaluations over that of a large square product; by whether they are compiled. Measured at the
-# stock shape on 2 cores (docs/log), and rough: half or twice is possible.
-_SHARE_OF_PEAK = {True: 0.70, False: 0.40}
-_FORWARD_SHARE = 1 / 3  # of a step's arithmetic
+# A pass over a token takes its products' time, and for each of these elements so many times what an element of a
+# softmax takes here. Fitted to steps of widths 128 to 1,024 on two CPUs (docs/log, "How long a step takes").
+_PER_LOGIT, _PER_CHANNEL, _PER_SCORE = 1.2, 60.0, 15.0  # channels per layer; scores of a token per layer and head
+_PER_PARAMETER = 5.0  # of an update
+_EAGER = 2.3  # times the elements' time where the step is not compiled; 1.5 to 3.5
+_COMPILING_SECONDS = 90.0
+_FORWARD_SHARE = 1 / 3  # of a step's time
+_RANGE = (0.7, 1.6)  # of the estimate: speeds of one machine vary as much, most of all beside other processes
 _KEYS = (
     "parameters", "tokens_per_step", "n_steps", "steps_source", "flop_per_step", "training_flop", "seconds",
-    "time_source",
+    "seconds_range", "time_source",
 )  # fmt: skip
 
 
@@ -33,7 +39,8 @@ def estimate(
             everything that depends on a vocabulary which only the corpus tells.
 
     Returns:
-        The keys of `_KEYS`. FLOPs are those of `Experiment.step_flop`; the time also counts evaluations and updates.
+        The keys of `_KEYS`. FLOPs are those of `Experiment.step_flop`; the time also counts evaluations, updates and
+        compilation. `seconds_range`: between which it is expected.
 
     Raises:
         UserError: the corpus cannot be read, or is too small.
@@ -61,34 +68,62 @@ def estimate(
     if n_steps is not None:
         work = machine.Work(flop, n_steps, experiment.batches.batch_size, experiment.batches.block_size)
         resolved = machine.resolve(experiment.training, work, tries_compiler=False)
-        rate = _product_rate(resolved.device, resolved.precision)
-        steps_per_epoch = n_steps // experiment.training.epochs
-        n_evaluations = len(evaluation_steps(steps_per_epoch, experiment.training.epochs))
-        # each evaluation scores the validation split twice: stock windows and exact rows
-        forward = flop / experiment.passes_per_token * _FORWARD_SHARE
-        evaluation = 2 * n_evaluations * validation_share * steps_per_epoch * forward
-        updates = experiment.optimizer.update_flop(model) * n_steps
+        speeds = Speeds.measured(resolved.device, resolved.precision)
+        seconds = _seconds(experiment, model, n_steps, validation_share, resolved.compiled, speeds)
         estimated["training_flop"] = flop * n_steps
-        estimated["seconds"] = (flop * n_steps + updates + evaluation) / (rate * _SHARE_OF_PEAK[resolved.compiled])
+        estimated["seconds"] = seconds
+        estimated["seconds_range"] = [seconds * share for share in _RANGE]
         estimated["time_source"] = (
-            f"{resolved.precision} products run at {rate / 1e12:.2f} TFLOP/s on {resolved.device} now; "
-            f"{'compiled' if resolved.compiled else 'eager'} steps reach some "
-            f"{_SHARE_OF_PEAK[resolved.compiled]:.0%} of it"
+            f"{resolved.precision} products run at {speeds.flop / 1e12:.2f} TFLOP/s on {resolved.device} now, "
+            f"a softmax at {speeds.elements / 1e9:.2g} billion elements a second; "
+            f"{'compiled' if resolved.compiled else 'eager'} steps need both"
         )
     return estimated
 
 
-def _product_rate(device: str, precision: str) -> float:
-    """Measure the FLOP/s of a 2048 x 2048 product, best of a few."""
-    size = 2048
-    n = 1 if device == "cpu" else 20  # launching one on a GPU takes longer than computing it
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+class Speeds(NamedTuple):
+    """What a device does per second: FLOPs of a large product, and elements of a large softmax in fp32."""
+
+    flop: float
+    elements: float
+
+    @classmethod
+    def measured(cls, device: str, precision: str) -> Speeds:
+        """Measure both, in a second or two."""
+        size = 2048
+        n = 1 if device == "cpu" else 20  # launching one on a GPU takes longer than computing it
+        kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        a, b = (torch.randn(size, size, device=device).to(kind) for _ in range(2))
+        x = torch.randn(512, 16_000, device=device)  # larger than caches
+        product, softmax = _best_seconds(lambda: a @ b, n), _best_seconds(lambda: torch.softmax(x, -1), n)
+        return cls(2 * size**3 / product, x.numel() / softmax)
+
+
+def _seconds(
+    experiment: Experiment, model: GPTModel, n_steps: int, validation_share: float, compiled: bool, speeds: Speeds
+) -> float:
+    """The seconds of a run: products at their speed, and elements at theirs."""
+    m, b, passes = experiment.model, experiment.batches, experiment.passes_per_token
+    per_token = _PER_LOGIT * model.vocab_size
+    per_token += m.n_layer * (_PER_CHANNEL * m.d_model + _PER_SCORE * m.n_head * b.block_size)
+    elements = per_token * b.batch_size * b.block_size * (1.0 if compiled else _EAGER)
+    of_pass = experiment.step_flop(model) / passes / speeds.flop + elements / speeds.elements
+    of_update = experiment.optimizer.update_flop(model) / speeds.flop
+    of_update += _PER_PARAMETER * n_parameters(model) / speeds.elements
+    epochs = experiment.training.epochs
+    n_evaluations = len(evaluation_steps(n_steps // epochs, epochs))
+    # each evaluation scores the validation split twice: stock windows and exact rows
+    in_passes = 2 * n_evaluations * validation_share * (n_steps // epochs) * _FORWARD_SHARE
+    return n_steps * (passes * of_pass + of_update) + in_passes * of_pass + _COMPILING_SECONDS * compiled
+
+
+def _best_seconds(compute: Callable[[], Tensor], n: int) -> float:
+    """The seconds of a computation: the best of five means over `n`."""
     best = float("inf")
     for _ in range(5):
         started = time.perf_counter()
         for _ in range(n):
-            product = a @ b
-        product[0, 0].item()  # waits for the device
+            computed = compute()
+        computed[0, 0].item()  # waits for the device
         best = min(best, (time.perf_counter() - started) / n)
-    return 2 * size**3 / best
+    return best
