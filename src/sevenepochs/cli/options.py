@@ -45,6 +45,10 @@ Track = Annotated[
 Proxy = Annotated[
     bool, arg(help="Proxy scale: a fifteenth of the work, on training titles alone; to choose by, never a result.")
 ]
+Within = Annotated[
+    str | None,
+    arg(metavar="30m|2h", help="Choose the recipe: the lowest published loss that this machine reaches in the time."),
+]
 Json = Annotated[bool, arg(help="Print JSON.")]
 
 

@@ -29,6 +29,11 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def is_only_process() -> bool:
+    """Return whether torchrun started no others."""
+    return os.environ.get("WORLD_SIZE", "1") == "1"
+
+
 def prepare(*, outlives_output: bool = False) -> None:
     """Make output safe, whatever it goes to, and let Ctrl-C end an import of torch in good order.
 

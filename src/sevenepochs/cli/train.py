@@ -8,19 +8,23 @@ from pathlib import Path
 from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table
 from sevenepochs.cli.options import (
     Changes,
+    Folders,
     Positional,
     Proxy,
     Recipe,
     RunName,
     Runs,
-    RunsFolder,
     Titles,
     Track,
+    Within,
     experiment_from,
 )
-from sevenepochs.cli.program import is_first_process, program
+from sevenepochs.cli.program import is_first_process, is_only_process, program
+from sevenepochs.cli.within import choose, seconds_in
 from sevenepochs.data.corpus.development import moved
+from sevenepochs.errors import UserError
 from sevenepochs.recipes import RECORD_RECIPE
+from sevenepochs.store.results import list_results
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trackers import Mirror
@@ -32,13 +36,18 @@ def train(
     titles: Titles,
     changes: Changes,
     proxy: Proxy = False,
+    within: Within = None,
     track: Track = None,
-    runs: RunsFolder = Path("runs"),
+    folders: Folders,
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
 
     Several GPUs share each batch with: torchrun --standalone --nproc-per-node N -m sevenepochs train RECIPE
     """
+    if within is not None:
+        if recipe != RECORD_RECIPE or proxy or changes.settings or not is_only_process():
+            raise UserError("--within chooses the recipe: leave out RECIPE, --proxy, --set and torchrun")
+        recipe = _chosen(within, titles, folders.results)
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.training.trainer import run_training
 
@@ -46,7 +55,7 @@ def train(
     experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
-    _print_figures(run_training(experiment, recipe, runs, watcher, changes.settings))
+    _print_figures(run_training(experiment, recipe, folders.runs, watcher, changes.settings))
 
 
 def resume(run: Positional[RunName], *, titles: Titles, runs: Runs, track: Track = None) -> None:
@@ -63,6 +72,18 @@ def resume(run: Positional[RunName], *, titles: Titles, runs: Runs, track: Track
     if corpus is not None:
         experiment = experiment.replace("corpus", moved(experiment.corpus, corpus))
     _print_figures(resume_training(found, experiment, _watcher(track)))
+
+
+def _chosen(within: str, titles: Titles, results: Path) -> str:
+    """The best recipe for the time, after a line that says why."""
+    from sevenepochs.training.estimate import estimate
+
+    def seconds_of(recipe: str) -> float:
+        return float(estimate(experiment_from(recipe, titles, ()), may_download=True)["seconds_range"][1])
+
+    recipe, why = choose(seconds_in(within), list_results(results), seconds_of)
+    console.print(why, markup=False)
+    return recipe
 
 
 def _watcher(track: Track) -> Watcher:
