@@ -27,6 +27,7 @@ from sevenepochs.report.inputs import Published
 from sevenepochs.report.ladder_section import ladder_section, longest, proxy_words, recipes_table, steps_table
 from sevenepochs.report.negatives import log_months, negatives
 from sevenepochs.report.notebooks import Notebook, read_notebooks, shipped_folder
+from sevenepochs.report.readme_figures import frontier
 from sevenepochs.report.story import Story
 from sevenepochs.report.tail_drop import windows
 from sevenepochs.report.verdict import verdict
@@ -116,6 +117,14 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         sources = ", ".join(f"[{name}](downloads/{run.result.name}/curve.csv)" for name, run in runs.items())
         return _figure(file, Path(file).stem, f"Line chart: {shown.text}", f"{caption}\n\nSource: curves of {sources}")
 
+    def frontier_of_all(caption: str) -> str:
+        """Loss over FLOPs of the runs on the story's titles."""
+        svg = frontier([published.result for published in story.everything])
+        if not svg:
+            return ""
+        files["figures/frontier.svg"] = svg
+        return _figure("figures/frontier.svg", "frontier", "Scatter chart: exact loss over training FLOPs", caption)
+
     def listing(marker: str, caption: str) -> str:
         return f"```{{code-block}} python\n:caption: {caption}\n\n{excerpt(marker)}\n```"
 
@@ -131,6 +140,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         "command": lambda name: fragments.command_for(name, story),
         "figure": figure,
         "curve": curve,
+        "frontier": frontier_of_all,
         "listing": listing,
         "rungs": rungs,
         "headlines": lambda *names: headlines(story, names),

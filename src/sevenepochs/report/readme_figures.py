@@ -1,7 +1,8 @@
-"""Figures of README.md and docs/ladder.md from results/. No torch.
+"""Figures of README.md, docs/ladder.md and docs/choosing.md from results/. No torch.
 
 The headline: the stock recipe, the story's steps, the best public recipe and the record as bars. Loss curves of the
-story's and the record recipes. Both show full runs, on the titles that most recipes were run on. The ladder: the one
+story's and the record recipes. The frontier: loss over FLOPs of every run. These show full runs, on the titles that
+most recipes were run on. The ladder: the one
 with most rungs, at either scale.
 """
 
@@ -13,8 +14,10 @@ from typing import Any
 from sevenepochs.comparison.anchors import Anchors
 from sevenepochs.comparison.anchors import lines as anchor_lines
 from sevenepochs.comparison.ladder import Rung
+from sevenepochs.comparison.work import training_flop
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.figures import curves as curves_plot
+from sevenepochs.questions.figures import frontier as frontier_plot
 from sevenepochs.questions.figures.style import BLUE, FAINT, GREEN, ORANGE, ROW_IN, bars, draw, heading, note
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.recipes.configs import called
@@ -25,7 +28,7 @@ from sevenepochs.report.ladder_section import longest
 from sevenepochs.store.choosing import mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result
 
-HEADLINE, CURVES, LADDER_FIGURE = "headline.svg", "loss_curves.svg", "ladder.svg"
+HEADLINE, CURVES, LADDER_FIGURE, FRONTIER = "headline.svg", "loss_curves.svg", "ladder.svg", "frontier.svg"
 _STEPS = {
     "baseline": "stock",
     "adamw": "optimizer step",
@@ -54,9 +57,18 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]], anchors: Seq
         title = f"Exact validation loss, {chosen[0].titles_name}"
         curves = {called(one): read_curve(one) for one in _shown(chosen)}
         found[CURVES] = curves_plot.figure(curves, title=title, lines=lines)
+        if svg := frontier(chosen):
+            found[FRONTIER] = svg
     if rungs := longest(rungs_of):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
+
+
+def frontier(results: Sequence[Result]) -> str:
+    """Return the SVG of exact loss over training FLOPs, of clean runs on one set of titles; "" without two."""
+    runs = [(called(r), flop, r.exact) for r in results if r.is_clean and (flop := training_flop(r)) is not None]
+    title = f"Exact loss over training FLOPs, {results[0].titles_name}" if results else ""
+    return frontier_plot.figure(runs, title) if len(runs) > 1 else ""
 
 
 def _headline(results: list[Result], lines: dict[str, float]) -> str:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from sevenepochs.errors import UserError
 from sevenepochs.questions import inside, next_token, where_loss
 from sevenepochs.questions.case import Case
-from sevenepochs.questions.figures import curves, ladder, performance
+from sevenepochs.questions.figures import curves, frontier, ladder, performance
 from sevenepochs.questions.figures.style import PALETTE, draw, heading, percent, token_label
 from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.store.run import Run
@@ -50,11 +50,19 @@ SIZES = [
     for d_model, block_size, seconds in ((128, 128, 0.1), (256, 128, 0.3), (512, 128, 1.0), (256, 64, 0.2))
 ]
 STAGES = [{"n_titles": n, "seconds": {"load": n / 1e5, "encode": n / 2e5}} for n in (100_000, 400_000)]
+FRONTIER = [
+    ("slow", 4e15, 1.1),
+    ("quick $", 1e14, 1.4),
+    ("worse", 5e14, 1.5),
+    ("again", 4e15, 1.2),
+    ("best", 2e15, 1.05),
+]
 SURPRISE = {"token": "\x1b", "surprisal_bits": 1.0, "rank": 1, "nats_per_char": 1.0}
 DRAWN: dict[str, Callable[[], str]] = {
     "next token": lambda: next_token.place_figure(PLACE, "a run"),
     "curves": lambda: curves.figure(CURVES, lines={"floor": 1.1}),
     "ladder": lambda: ladder.figure(RUNGS, footnote="3 seeds"),
+    "frontier": lambda: frontier.figure(FRONTIER, "Loss over FLOPs"),
     "steps": lambda: performance.steps(STEPS, "a CPU, $2 threads"),
     "sizes": lambda: performance.sizes(SIZES, "a CPU"),
     "preparation": lambda: performance.preparation(STAGES, "a CPU"),
@@ -100,6 +108,12 @@ HOSTILE = "".join(map(chr, range(0x20))) + "\x7f\x9f\ufffe\uffff<&>"
 def test_control_characters_are_drawn_as_their_pictures(drawn: Callable[[], str]) -> None:
     shown = " ".join(texts(drawn()))
     assert "\N{SYMBOL FOR ESCAPE}" in shown and not set(map(chr, range(9))) & set(shown)
+
+
+def test_the_frontier_has_what_nothing_cheaper_is_below() -> None:
+    assert [name for name, _, _ in frontier.lowest(FRONTIER)] == ["quick $", "best"]
+    shown = texts(frontier.figure(FRONTIER, ""))
+    assert "quick $ 1.4000" in shown and "best 1.0500" in shown and not any("slow" in text for text in shown)
 
 
 def test_the_truth_is_marked_inside_the_top() -> None:
