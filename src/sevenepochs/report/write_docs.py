@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sevenepochs.comparison.anchors import read_anchors
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
-from sevenepochs.comparison.noise import read_noises
+from sevenepochs.comparison.noise import SeedNoise, read_noises
 from sevenepochs.metrics import format_metric
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE
 from sevenepochs.questions.registry import QUESTIONS
@@ -23,6 +23,7 @@ from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.report.fragments import minutes
 from sevenepochs.report.ladder_section import ladder_section, proxy_check_section
 from sevenepochs.report.markers import update_page, wrapped
+from sevenepochs.report.techniques import techniques_section
 from sevenepochs.store.choosing import by_titles, mean_exact, most_recipes, official_first, record
 from sevenepochs.store.results import Result, list_results
 
@@ -31,11 +32,14 @@ FOR_THE_TIME = ("laptop_letters", "laptop_words_r_drop", "laptop_words", "laptop
 FIGURES = "docs/figures"
 
 
-def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str, dict[str, str]]:
+def sections(
+    results: list[Result], rungs_of: dict[str, list[Rung]], noises: Sequence[SeedNoise] = ()
+) -> dict[str, dict[str, str]]:
     """Return the generated Markdown by page (a path from the repository's root) and marker name.
 
     Args:
         rungs_of: the ladder of each set of titles, as `docs_ladders` returns it.
+        noises: of results/noise.json.
     """
     full = [result for result in results if not result.is_proxy]
     at_proxy = {result.titles for result in results if result.is_proxy}
@@ -48,7 +52,11 @@ def sections(results: list[Result], rungs_of: dict[str, list[Rung]]) -> dict[str
         "docs/ladder.md": {"ladder": ladder_section(full_ladders, proxy_ladders)},
         "docs/looking-inside.md": looking_inside(full),
         "docs/ensembles.md": {"ensembles": ensembles_table(results) or "No ensemble is published yet."},
-        "docs/choosing.md": {"proxy": checked, "ladder": ladder_section(proxy_ladders)},
+        "docs/choosing.md": {
+            "proxy": checked,
+            "ladder": ladder_section(proxy_ladders),
+            "techniques": techniques_section(results, noises),
+        },
     }
 
 
@@ -66,7 +74,10 @@ def update(root: Path, *, check: bool = False) -> bool:
     results_root = root / "results"
     results = list_results(results_root)
     rungs_of = docs_ladders(results, results_root)
-    pages = {**sections(results, rungs_of), "docs/performance.md": performance.sections(results_root)}
+    pages = {
+        **sections(results, rungs_of, read_noises(results_root)),
+        "docs/performance.md": performance.sections(results_root),
+    }
     current = [update_page(root / page, parts, check=check) for page, parts in pages.items()]
     figures = {
         **readme_figures.figures(results, rungs_of, read_anchors(results_root)),
