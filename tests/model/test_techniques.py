@@ -7,11 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from sevenepochs.errors import UserError
+from sevenepochs.learning.chunked_head import mean_loss
+from sevenepochs.learning.objective import cross_entropy
 from sevenepochs.model.attention import Causal, HeadGate, ValueResidual
 from sevenepochs.model.context import Context
 from sevenepochs.model.dropout import Dropout, reseed
 from sevenepochs.model.gpt import GPT
-from sevenepochs.model.head import SoftCap
+from sevenepochs.model.head import SoftCap, Tempered, Tied
 from sevenepochs.model.init import ScaledResidual
 from sevenepochs.model.mlp import Gelu, ReluSquared
 from sevenepochs.model.residual import LayerScale, PreNorm, StochasticDepth
@@ -198,6 +200,16 @@ def test_capped_logits(x_BTD):
     logits = x_BTD @ embedding.weight.T
     torch.testing.assert_close(head(x_BTD), 5.0 * torch.tanh(logits / 5.0), rtol=1e-4, atol=1e-4)
     assert head(100 * x_BTD).abs().max() <= 5.0 and head(x_BTD.bfloat16().float()).dtype == torch.float32
+
+
+def test_a_temperature_is_for_evaluation_alone(x_BTD):
+    plain, tempered = (GPT(n_layer=1, n_head=2, d_model=D, head=head) for head in (Tied(), Tempered(temperature=1.25)))
+    plain, tempered = plain.build(50, T, seed=0), tempered.build(50, T, seed=0)
+    assert torch.equal(tempered.train().logits(x_BTD), plain.logits(x_BTD))
+    torch.testing.assert_close(tempered.eval().logits(x_BTD), plain.logits(x_BTD) / 1.25)
+    y_BT = torch.arange(B * T).view(B, T)
+    loss = mean_loss(tempered, x_BTD.unsqueeze(0), y_BT, cross_entropy)  # of an evaluation, by chunks
+    torch.testing.assert_close(loss, F.cross_entropy(tempered.logits(x_BTD).flatten(0, 1), y_BT.flatten()))
 
 
 @pytest.mark.parametrize("mlp", [Gelu(), ReluSquared()])

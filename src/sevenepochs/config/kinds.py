@@ -31,7 +31,11 @@ KINDS: dict[str, dict[str, str]] = {
         "table": "model.embedding:Table",
         "word_parts": "model.embedding.word_parts:WordParts",
     },
-    "HeadConfig": {"soft_cap": "model.head:SoftCap", "tied": "model.head:Tied"},
+    "HeadConfig": {
+        "soft_cap": "model.head:SoftCap",
+        "tempered": "model.head:Tempered",
+        "tied": "model.head:Tied",
+    },
     "InitConfig": {"normal": "model.init:Normal", "scaled_residual": "model.init:ScaledResidual"},
     "MLPConfig": {"gelu": "model.mlp:Gelu", "relu_squared": "model.mlp:ReluSquared"},
     "NormConfig": {"layer_norm": "model.norm:LayerNorm", "rms_norm": "model.norm:RMSNorm"},

@@ -2,9 +2,10 @@
 
 A technique that is one value of a slot needs no recipe: `train laptop_letters --proxy --set model.skip=x0` measures it.
 Such values without a result are `model.skip` x0, u_net and input_dropout, `model.mlp` relu_squared, `model.head`
-soft_cap, `model.attention.value_residual` value_residual, `averaging` ema and tail, `objective` late_r_drop, and with
-what laptop_letters has `model.residual` stochastic_depth (`--set model.residual.of=layer_scale`) and `optimizer`
-muon_firm_embedding (`--set optimizer.weight_decay=0.1`). With a recipe of its settings, the run is published as that.
+soft_cap and tempered, `model.attention.value_residual` value_residual, `averaging` ema and tail, `objective`
+late_r_drop, and with what laptop_letters has `model.residual` stochastic_depth (`--set model.residual.of=layer_scale`)
+and `optimizer` muon_firm_embedding (`--set optimizer.weight_decay=0.1`). With a recipe of its settings, the run is
+published as that.
 """
 
 from sevenepochs.data.batches.stream import ShuffledStream
