@@ -45,6 +45,7 @@ def choose(limit: float, results: Iterable[Result], seconds_of: Callable[[str], 
     if not seeds_of:
         raise UserError("--within goes by published full runs, and there are none; name their folder with --results")
     rate, too_slow = float("inf"), []
+    least = min((training_flop(seeds[0]) or float("inf"), recipe) for recipe, seeds in seeds_of.items())
     for recipe, seeds in sorted(seeds_of.items(), key=lambda item: mean_exact(item[1])):
         flop = training_flop(seeds[0]) or 0.0
         if flop / rate > _OUT_OF_REACH * limit:
@@ -59,4 +60,7 @@ def choose(limit: float, results: Iterable[Result], seconds_of: Callable[[str], 
         takes = f"; {', '.join(too_slow)}" if too_slow else ""
         on = f"{loss} on {seeds[0].titles_name}"
         return recipe, f"{recipe} takes up to {duration(seconds)} here; lowest published loss{of_those}: {on}{takes}"
-    raise UserError(f"nothing with a published loss fits into {duration(limit)} here: {', '.join(too_slow)}")
+    raise UserError(
+        f"nothing with a published loss fits into {duration(limit)} here: {', '.join(too_slow)}; the least arithmetic "
+        f"has {least[1]}, up to {duration(least[0] / rate)} at that rate"
+    )
