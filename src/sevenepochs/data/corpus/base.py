@@ -42,23 +42,40 @@ class Corpus:
         name: short and safe in file names, e.g. "hub2023", "hn_titles", "sample".
         source: facts that may be published: no folder names. Always has `kind`, `file`, `file_sha256`, `n_rows`,
             `revision`, `licence`, `recognised` and `warnings`.
-        floor_of: titles -> Floor, where the distribution that made the titles is known; else None.
+        floor_of: titles, and their facts where the model is told them -> Floor, where the distribution that made the
+            titles is known; else None.
         split_of: rows -> Split: the protocol's rule, but for development titles.
+        facts_of: column -> its values as text, "" for none, in the order of the titles of `split`; None: it has none.
     """
 
     name: str
     rows: Sequence[str]
     source: dict[str, Any]
-    floor_of: Callable[[Sequence[str]], Floor] | None = dataclasses.field(default=None, compare=False, repr=False)
+    floor_of: Callable[..., Floor] | None = dataclasses.field(default=None, compare=False, repr=False)
     split_of: Callable[[Sequence[str]], Split] = dataclasses.field(default=split_titles, compare=False, repr=False)
+    facts_of: Callable[[str], Split] | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def split(self) -> Split:
         """Return training and validation titles."""
         return self.split_of(self.rows)
 
-    def floor(self, validation_titles: Sequence[str]) -> Floor | None:
-        """Return the floor on these titles, or None where nobody knows the true distribution (every real corpus)."""
-        return None if self.floor_of is None else self.floor_of(validation_titles)
+    def facts(self, column: str) -> Split:
+        """Return a column's values as text, "" for none, for the titles of `split` in their order.
+
+        Raises:
+            UserError: there is no such column, or it holds several values per title.
+        """
+        if self.facts_of is None:
+            raise UserError(f"{self.name} has titles alone, so there is no fact {column!r} beside them")
+        return self.facts_of(column)
+
+    def floor(self, validation_titles: Sequence[str], facts: Sequence[str] | None = None) -> Floor | None:
+        """Return the floor on these titles, or None where nobody knows the true distribution (every real corpus).
+
+        Args:
+            facts: the fact beside each title, for a model that is told it.
+        """
+        return None if self.floor_of is None else self.floor_of(validation_titles, facts)
 
 
 Announce = Callable[[str], None]  # told what is being done, where that takes time

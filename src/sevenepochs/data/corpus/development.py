@@ -45,11 +45,22 @@ class Development(CorpusConfig, kind="development"):
                 f"{inner.name} has {len(titles)} training titles; at proxy scale at least 10 are needed, "
                 "so that one is left to choose by"
             )
-        split = Split(titles[:n_train], titles[-n_development:])
+
+        def cut(titles: tuple[str, ...]) -> Split:
+            return Split(titles[:n_train], titles[-n_development:])
+
+        split = cut(titles)
         # another kind: these are not the challenge's titles, even where the inner corpus is recognised
         source = {**inner.source, "kind": "development", "recognised": None, "of": inner.source.get("recognised")}
         rows = split.train + split.validation
-        return Corpus(inner.name + PROXY_SUFFIX, rows, source, inner.floor_of, lambda rows: split)
+        return Corpus(
+            name=inner.name + PROXY_SUFFIX,
+            rows=rows,
+            source=source,
+            floor_of=inner.floor_of,
+            split_of=lambda rows: split,
+            facts_of=lambda column: cut(inner.facts(column).train),
+        )
 
 
 def moved(corpus: CorpusConfig, place: CorpusConfig) -> CorpusConfig:

@@ -20,6 +20,7 @@ from sevenepochs.data.corpus.base import (
 )
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE, file_sha256, recognise
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.protocol.budget import Split, split_titles
 
 _TEXT_KINDS = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "txt": "txt"}
 _KNOWN = "hub, sample, or a file that ends in .parquet, .csv, .jsonl, .txt, .tsv or .json, all but the first also .gz"
@@ -74,7 +75,18 @@ class FileCorpus(CorpusConfig, kind="file"):
             "warnings": warnings,
         }
         stem = path.name.rsplit(".", 2 if path.suffix.lower() == ".gz" else 1)[0]
-        return Corpus(slug(stem), rows, source)
+        return Corpus(slug(stem), rows, source, facts_of=None if kind == "txt" else self._facts)
+
+    def _facts(self, column: str) -> Split:
+        path = Path(self.path)
+        kind = _kind(path)
+        if kind == "parquet":
+            from sevenepochs.data.corpus.parquet import read_facts as read_parquet_facts
+
+            return split_titles(read_parquet_facts([path], column))
+        from sevenepochs.data.corpus.text import read_facts
+
+        return split_titles(read_facts(path, kind, column, self.encoding))
 
 
 def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Sequence[str], list[str]]:

@@ -89,8 +89,11 @@ def fingerprint(split: Split) -> dict[str, Any]:
 
 def check_same_titles(run: Run, split_facts: dict[str, Any]) -> None:
     """Raise a UserError unless the `fingerprint` is that of the split that the run was started on."""
-    if split_facts != run.corpus.get("split"):
-        raise UserError(f"run {run.name} has other titles than this corpus gives; pass its own with --corpus")
+    own = run.corpus.get("split") or {}
+    for key, value in split_facts.items():
+        if own.get(key) != value:
+            what = "facts" if key == "facts_sha256" else "titles"
+            raise UserError(f"run {run.name} has other {what} than this corpus gives; pass its own with --corpus")
 
 
 def mismatches(known: KnownVersion, rows: Sequence[str]) -> list[str]:

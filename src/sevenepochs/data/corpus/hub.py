@@ -14,8 +14,9 @@ from pathlib import Path
 
 from sevenepochs.data.corpus.base import DEFAULT_COLUMN, Announce, Corpus, CorpusConfig, refuse_constant, to_stderr
 from sevenepochs.data.corpus.fingerprint import HUB_LICENCE, KNOWN_VERSIONS, file_sha256, mismatches, recognise
-from sevenepochs.data.corpus.parquet import read_parquet
+from sevenepochs.data.corpus.parquet import read_facts, read_parquet
 from sevenepochs.errors import UserError, nearest
+from sevenepochs.protocol.budget import split_titles
 from sevenepochs.store.cache import cache_dir as own_cache_dir
 
 DATASET = "julien040/hacker-news-posts"
@@ -101,7 +102,8 @@ class HubCorpus(CorpusConfig, kind="hub"):
             "recognised": recognise(rows, sha256),
             "warnings": warnings,
         }
-        return Corpus(f"hub{version}" if known else f"hub-{version}", rows, source)
+        name = f"hub{version}" if known else f"hub-{version}"
+        return Corpus(name, rows, source, facts_of=lambda column: split_titles(read_facts(paths, column)))
 
 
 def _cached(sha: str) -> tuple[list[Path], bool]:

@@ -47,7 +47,7 @@ def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    chunks = [chunk for path in paths for chunk in _read_column(path, column)]
+    chunks = [chunk for path in paths for chunk in _read_column(path, column, "--column NAME")]
     # large_string: the offsets of plain strings overflow at 2 GiB of text.
     array = pa.chunked_array(chunks, type=pa.large_string()).combine_chunks()
     where = paths[0].name if len(paths) == 1 else f"{paths[0].name} and {len(paths) - 1} more"
@@ -58,7 +58,19 @@ def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
     return ArrowTitles(array)
 
 
-def _read_column(path: Path, column: str) -> list[Any]:
+def read_facts(paths: Sequence[Path], column: str) -> ArrowTitles:
+    """Return another column's values as text, in the order of `read_parquet`; a null is the empty text.
+
+    Raises:
+        UserError: as `read_parquet`; or a column of lists or records.
+    """
+    import pyarrow as pa
+
+    chunks = [chunk for path in paths for chunk in _read_column(path, column, "--facts NAME", any_scalar=True)]
+    return ArrowTitles(pa.chunked_array(chunks, type=pa.large_string()).combine_chunks())
+
+
+def _read_column(path: Path, column: str, option: str, any_scalar: bool = False) -> list[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -66,7 +78,7 @@ def _read_column(path: Path, column: str) -> list[Any]:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if column not in names:
-                raise UserError(f"{path.name} has no column {column!r}{nearest(column, names)} (--column NAME)")
+                raise UserError(f"{path.name} has no column {column!r}{nearest(column, names)} ({option})")
             if names.count(column) > 1:
                 raise UserError(f"{path.name} has {names.count(column)} columns {column!r}; rename all but one")
             values = file.read(columns=[column])[column]
@@ -76,7 +88,9 @@ def _read_column(path: Path, column: str) -> list[Any]:
             f"{path.name} is not a readable parquet file ({reason}); is the download complete? Fetch it again"
         ) from None
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if str(kind) not in _TEXT_TYPES:
+    if any_scalar and pa.types.is_nested(kind):
+        raise UserError(f"{path.name}: column {column!r} holds several values, {values.type}, so it is no fact")
+    if not any_scalar and str(kind) not in _TEXT_TYPES:
         raise UserError(f"{path.name}: column {column!r} holds {values.type}, not text; name another with --column")
     try:
         text = values.cast(kind).cast(pa.large_string())

@@ -13,6 +13,7 @@ grammars here.
 from __future__ import annotations
 
 import bisect
+import functools
 import graphlib
 import itertools
 import math
@@ -95,10 +96,20 @@ class Grammar:
         ordered = graphlib.TopologicalSorter(refs).static_order()  # every recursion over the grammar is then one loop
         return Grammar({name: compiled[name] for name in ordered}, start)
 
+    @functools.cached_property
+    def kinds(self) -> tuple[Grammar, ...]:
+        """One grammar per alternative of the start rule, where `log_prob` is ln p(title and this alternative)."""
+        return tuple(Grammar({**self.rules, self.start: (one,)}, self.start) for one in self.rules[self.start])
+
     def sample(self, rng: np.random.Generator) -> str:
         """Draw one title. Uses `rng.random()` alone, the part of NumPy's generators that changes least."""
+        return self.draw(rng)[1]
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, str]:
+        """Draw one title as `sample` does; return its kind, the start rule's alternative by number, and the title."""
         pieces: list[str] = []
         stack: list[str | Ref] = [Ref(self.start)]
+        kind = None
         while stack:
             symbol = stack.pop()
             if isinstance(symbol, str):
@@ -107,8 +118,10 @@ class Grammar:
             alternatives = self.rules[symbol.name]
             # hi: rounding may leave the last cumulative weight a hair below 1.
             index = bisect.bisect_right(self._cumulative[symbol.name], rng.random(), hi=len(alternatives) - 1)
+            kind = index if kind is None else kind
             stack.extend(reversed(alternatives[index].symbols))
-        return "".join(pieces)
+        assert kind is not None, "the start is expanded first"
+        return kind, "".join(pieces)
 
     def log_prob(self, title: str) -> float:
         """Return ln p(title) in nats, the end of the title included; -inf when the grammar cannot make it."""

@@ -2,6 +2,10 @@
 
 It needs no file and no network, and it is the oracle of the whole pipeline: no model can beat the floor by more than
 chance, so a loss below it is a bug in the metric. The titles are inventions; so are the companies in them.
+
+Beside each title stands a link (fact "url"), which mostly tells its kind, the grammar's first choice. What that is
+worth is known exactly: by Bayes' rule, p(title | site) = p(title) p(site | its kind) / p(site). The fact "time" is
+worth nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig, Floor, 
 from sevenepochs.data.corpus.rules import Grammar
 from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
-from sevenepochs.protocol.budget import EOS
+from sevenepochs.protocol.budget import EOS, Split, split_titles
 
 DEFAULT_TITLES = 20_000
 N_TITLES_RANGE = (10, 10_000_000)
+OWN_SITE = 0.7  # the probability of a kind's own site; all kinds share the rest evenly
 _Name = Literal["sample", "tiny"]
 
 
@@ -70,7 +75,20 @@ class SampleCorpus(CorpusConfig, kind="sample"):
             "entropy_nats_per_title": grammar.entropy_nats_per_title,
             "entropy_rate_nats_per_char": entropy_rate_nats_per_char(grammar),
         }
-        return Corpus(name, rows, source, floor_of=functools.partial(floor, grammar))
+        return Corpus(name, rows, source, floor_of=functools.partial(floor, grammar), facts_of=self._facts)
+
+    def _facts(self, column: str) -> Split:
+        if column == "time":  # says nothing about the title: a control
+            days = np.random.default_rng((self.seed, 2)).integers(16_000, 18_000, self.n_titles)
+            return split_titles([str(86_400 * day) for day in days])
+        if column != "url":
+            raise UserError(f"the embedded titles have the facts url and time, and no {column!r}")
+        grammar, rng = load_grammar(self.grammar), np.random.default_rng(self.seed)
+        kinds = np.array([grammar.draw(rng)[0] for _ in range(self.n_titles)])  # those of the titles
+        n_kinds = len(grammar.kinds)
+        own_N, site_N = np.random.default_rng((self.seed, 1)).random((2, self.n_titles))
+        sites = np.where(own_N < OWN_SITE, kinds, (site_N * n_kinds).astype(int))
+        return split_titles([f"https://{site(kind)}/" for kind in sites])
 
 
 @functools.cache
@@ -79,11 +97,19 @@ def load_grammar(name: str = "sample") -> Grammar:
     return Grammar.from_rules(json.loads(_read(name))["rules"])
 
 
-def floor(grammar: Grammar, titles: Sequence[str]) -> Floor:
+def site(kind: int) -> str:
+    """Return the domain of a kind's own site."""
+    return f"site{kind}.example"
+
+
+def floor(grammar: Grammar, titles: Sequence[str], links: Sequence[str] | None = None) -> Floor:
     """Return -(sum of ln p(title)) / L on these titles, and its standard error over titles.
 
     p(title) is the probability of exactly this title, its end included, as the metric charges for the closing `<eos>`.
     The standard error is that of a ratio of two sums over independent titles (linearised).
+
+    Args:
+        links: the fact "url" of each title; the floor is then that of p(title | link).
 
     Raises:
         UserError: no titles, or one that the grammar cannot make.
@@ -96,11 +122,22 @@ def floor(grammar: Grammar, titles: Sequence[str]) -> Floor:
         raise UserError(
             f"the grammar cannot make the title {bad[:60]!r}, so there is no floor; is this another corpus?"
         )
+    if links is not None:
+        nats -= np.array([_information(grammar, *both) for both in zip(titles, links, strict=True)])
     chars = title_chars(titles).astype(float)
     ratio = math.fsum(nats) / math.fsum(chars)
     n = len(titles)
     variance = math.fsum((nats - ratio * chars) ** 2) / (n - 1) * n if n > 1 else math.inf
     return Floor(ratio, math.sqrt(variance) / math.fsum(chars))
+
+
+def _information(grammar: Grammar, title: str, link: str) -> float:
+    """ln p(site | the title's kind) / p(site), in nats."""
+    priors = np.array([alternative.probability for alternative in grammar.rules[grammar.start]])
+    named = [f"https://{site(kind)}/" for kind in range(len(priors))].index(link)
+    kind = max(range(len(priors)), key=lambda kind: grammar.kinds[kind].log_prob(title))
+    by_kind = (1 - OWN_SITE) / len(priors) + OWN_SITE * (np.arange(len(priors)) == named)  # p(site | kind)
+    return float(np.log(by_kind[kind] / (priors @ by_kind)))
 
 
 def entropy_rate_nats_per_char(grammar: Grammar) -> float:

@@ -14,9 +14,9 @@ import csv
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sevenepochs.data.corpus.base import check_title
 from sevenepochs.data.corpus.encoding import TextFile
@@ -46,15 +46,57 @@ def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -
         titles = [check_title(line.rstrip("\r\n"), where) for where, line in _numbered(file.lines(), f"{name}, line")]
         n_blank, done = sum(not title.strip() for title in titles), "read as empty titles"
     else:
-        if kind == "tsv":
-            records = _tsv_titles(file, name, column)
-        elif kind == "csv":
-            records = list(_csv_titles(file.lines(), name, column))
-        else:
-            records = [_field(record, where, column) for where, record in _json_records(file, name)]
+        records = _records(file, name, kind, _Wanted(column, "--column NAME", _title))
         titles = [title for title in records if title is not None]
         n_blank, done = len(records) - len(titles), "left out"
     return titles, [f"{name}: {n_blank:,} blank lines were {done}"] if n_blank else []
+
+
+def read_facts(path: Path, kind: str, column: str, encoding: str | None = None) -> list[str]:
+    """Return another column's values as text, one for each title of `read_text`; the empty text where there is none.
+
+    Raises:
+        UserError: as `read_text`; or a column of lists or objects, or none of that name.
+    """
+    wanted = _Wanted(column, "--facts NAME", _fact, may_lack=True)
+    return [value for value in _records(TextFile(path, encoding), path.name, kind, wanted) if value is not None]
+
+
+class _Wanted(NamedTuple):
+    """A column, the option that names it, and how its values are read (value, place, column). `may_lack`: whether a
+    JSON object may do without it, as posts without a link do."""
+
+    column: str
+    option: str
+    read: Callable[[Any, str, str], str]
+    may_lack: bool = False
+
+
+def _title(value: Any, where: str, column: str) -> str:
+    if isinstance(value, dict | list):
+        raise UserError(f"{where}: {column!r} holds several values; {_JSON_ADVICE}")
+    if value is not None and not isinstance(value, str):
+        raise UserError(f"{where}: {column!r} is {str(value)[:40]!r}, not text; put it in quotes")
+    return check_title(value or "", where)
+
+
+def _fact(value: Any, where: str, column: str) -> str:
+    if isinstance(value, dict | list):
+        raise UserError(f"{where}: {column!r} holds several values, so it is no fact; name another with --facts")
+    return "" if value is None else str(value)
+
+
+def _records(file: TextFile, name: str, kind: str, wanted: _Wanted) -> list[str | None]:
+    """The wanted column; None for a line without a record."""
+    if kind == "tsv":
+        return _tsv_column(file, name, wanted)
+    if kind == "csv":
+        return list(_csv_column(file.lines(), name, wanted))
+    records = list(_json_records(file, name))
+    names = {key for _, record in records if isinstance(record, dict) for key in record}
+    if wanted.may_lack and names and wanted.column not in names:
+        raise UserError(f"{name}: no {wanted.column!r}{_nearest(wanted.column, sorted(names))} ({wanted.option})")
+    return [_field(record, where, wanted) for where, record in records]
 
 
 def _numbered(rows: Iterable[Any], what: str) -> Iterator[tuple[str, Any]]:
@@ -83,49 +125,46 @@ def _json_records(file: TextFile, name: str) -> Iterator[tuple[str, Any]]:
         yield where, record
 
 
-def _field(record: Any, where: str, column: str) -> str | None:
+def _field(record: Any, where: str, wanted: _Wanted) -> str | None:
+    column = wanted.column
     if record is _BLANK:
         return None
     if not isinstance(record, dict):
         shown = json.dumps(record, ensure_ascii=False)[:40]
         raise UserError(f'{where}: {shown!r} is not a JSON object like {{"{column}": "..."}}')
-    if column not in record:
-        raise UserError(f"{where}: no {column!r}{_nearest(column, list(record))} (--column NAME)")
-    title = record[column]
-    if isinstance(title, dict | list):
-        raise UserError(f"{where}: {column!r} holds several values; {_JSON_ADVICE}")
-    if title is not None and not isinstance(title, str):
-        raise UserError(f"{where}: {column!r} is {str(title)[:40]!r}, not text; put it in quotes")
-    return check_title(title or "", where)
+    if column not in record and not wanted.may_lack:
+        raise UserError(f"{where}: no {column!r}{_nearest(column, list(record))} ({wanted.option})")
+    return wanted.read(record.get(column), where, column)
 
 
-def _tsv_titles(file: TextFile, name: str, column: str) -> list[str | None]:
-    """Titles of a file that quotes as csv does (spreadsheets, pandas), or else, where no quote in it is doubled, of one
-    that quotes nothing (databases, IANA's tsv)."""
+def _tsv_column(file: TextFile, name: str, wanted: _Wanted) -> list[str | None]:
+    """The column of a file that quotes as csv does (spreadsheets, pandas), or else, where no quote in it is doubled, of
+    one that quotes nothing (databases, IANA's tsv)."""
     try:
-        return list(_csv_titles(file.lines(), name, column, "\t"))
+        return list(_csv_column(file.lines(), name, wanted, "\t"))
     except UserError:
         if not any('""' in line for line in file.lines()):
             with contextlib.suppress(UserError):
-                return list(_csv_titles(file.lines(), name, column, "\t", csv.QUOTE_NONE))
+                return list(_csv_column(file.lines(), name, wanted, "\t", csv.QUOTE_NONE))
         raise
 
 
-def _csv_titles(
+def _csv_column(
     lines: Iterator[str],
     name: str,
-    column: str,
+    wanted: _Wanted,
     delimiter: str | None = None,
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL,
 ) -> Iterator[str | None]:
     """`delimiter`: None for the one that the header shows."""
+    column = wanted.column
     first = next(lines, "")
     delimiter = delimiter or _delimiter(first, column)
     reader = csv.reader(itertools.chain([first], lines), strict=True, delimiter=delimiter, quoting=quoting)
     try:
         header = next(reader, [])
         if column not in header:
-            raise UserError(f"{name}, line 1: no column {column!r}{_nearest(column, header)} (--column NAME)")
+            raise UserError(f"{name}, line 1: no column {column!r}{_nearest(column, header)} ({wanted.option})")
         if header.count(column) > 1:
             raise UserError(f"{name}, line 1: {header.count(column)} columns are called {column!r}; rename all but one")
         index = header.index(column)
@@ -140,7 +179,7 @@ def _csv_titles(
                     f"{where}: {len(record)} fields where the header has {len(header)}; "
                     f"put quotes around text that contains {what}"
                 )
-            yield check_title(record[index], where)
+            yield wanted.read(record[index], where, column)
     except csv.Error as error:
         raise UserError(
             f"{name}, line {reader.line_num:,}: bad csv ({error}); is a quote left open, or not doubled?"
