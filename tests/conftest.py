@@ -12,8 +12,13 @@ import hypothesis
 import pytest
 import torch
 
+from sevenepochs.data.batches.title_rows import TitleRows
+from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus, load_grammar
 from sevenepochs.experiment import Experiment
+from sevenepochs.learning.optim import AdamW
+from sevenepochs.model.facts import Facts
+from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.recipes.story import adamw
@@ -84,6 +89,36 @@ def distinct() -> dict[str, dict[tuple[str, ...], Experiment]]:
 def tiny(shrink: Callable[[Experiment], Experiment]) -> Experiment:
     """The adamw recipe made small."""
     return shrink(adamw())
+
+
+@pytest.fixture(scope="session")
+def told(shrink: Callable[[Experiment], Experiment]) -> Experiment:
+    """A tiny experiment that is told a fact, the link, and learns fast."""
+    return shrink(adamw()).replace_all(
+        {
+            "batches": TitleRows(batch_size=8, block_size=32),
+            "model.titles": Titles(),
+            "model.facts": Facts(),
+            "model.d_model": 32,
+            "model.embedding_dropout": 0.0,
+            "model.attention.dropout": 0.0,
+            "model.residual.dropout": 0.0,
+            "optimizer": AdamW(lr=5e-3, beta1=0.9, beta2=0.99, weight_decay=0.0),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def told_run(told: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run whose titles' column `n` is the number of the title itself, from 0 to 26, and whose column `time`
+    says nothing of it; do not change it."""
+    folder = tmp_path_factory.mktemp("told")
+    words = itertools.product(range(3), ("Show", "Ask", "Tell"), ("one", "two", "six"))
+    titles = [f"{verb} {noun} {n}" for n, verb, noun in words]
+    rows = (f"{title},{number},{1.5e9 + i * 1e6:.0f}" for i in range(150) for number, title in enumerate(titles))
+    (folder / "titles.csv").write_text("\n".join(["title,n,time", *rows]))
+    corpus = {"corpus": FileCorpus(str(folder / "titles.csv")), "model.facts.columns": ("n", "time")}
+    return run_training(told.replace_all(corpus), "told", folder / "runs")
 
 
 class Records(Watcher):

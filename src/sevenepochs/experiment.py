@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sevenepochs.config import NOT_A_SETTING, Config
 from sevenepochs.data.batches import BatchesConfig, TrainingBatches
 from sevenepochs.data.batches.stream import Stream
-from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig
+from sevenepochs.data.corpus.base import Announce, Corpus, CorpusConfig, Floor
 from sevenepochs.data.corpus.describe import doubts
+from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.data.corpus.hub import HubCorpus
+from sevenepochs.data.facts import FactTable, TitleFacts, opened
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.data.tokenizer.trained import BPE
 from sevenepochs.errors import UserError
@@ -26,16 +29,50 @@ from sevenepochs.model.gpt import GPT, GPTModel, n_matmul_parameters
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE, Split, char_count
 from sevenepochs.protocol.figures import Validation
 from sevenepochs.protocol.rows import Rows
+from sevenepochs.store.run import Run, layout, storage
+
+
+def facts_of(run: Run, experiment: Experiment) -> FactTable | None:
+    """Return the facts' values that a run knows; None where its model is told none. Raises UserError: the file is
+    damaged."""
+    if experiment.model.facts is None:
+        return None
+    with storage.damage(f"{layout.FACTS} of run {run.name}", "put it back from a copy"):
+        return FactTable.from_json(json.loads(run.read_text(layout.FACTS)))
 
 
 class Data(NamedTuple):
-    """A corpus prepared for one experiment: titles, tokenizer, and the two id streams (int32)."""
+    """A corpus prepared for one experiment: titles, tokenizer, the two id streams (int32), and the titles' facts where
+    the model is told any."""
 
     corpus: Corpus
     split: Split
     tokenizer: Tokenizer
     train_ids: np.ndarray
     validation: Validation
+    facts: TitleFacts | None = None
+
+    @property
+    def scored(self) -> Validation:
+        """`validation` as a scorer is given it: with each title's own facts, where there are any."""
+        return self.validation if self.facts is None else self.told(self.facts.codes[1])
+
+    def told(self, codes_N: np.ndarray) -> Validation:
+        """Return `validation` with these codes of facts (data/facts.py) as its titles'."""
+        ids_N, eos_id, vocab_size = self.validation.ids_N, self.validation.eos_id, self.tokenizer.vocab_size
+        told_N, first = opened(ids_N, eos_id, vocab_size, codes_N, self.split.validation)
+        return self.validation._replace(ids_N=told_N, eos_id=first)
+
+    def floor(self) -> Floor | None:
+        """Return the floor on the validation titles for a model that is told what this one is told; None where nobody
+        knows it (every real corpus)."""
+        is_told = self.corpus.floor_of is not None and self.facts is not None and "url" in self.facts.table.columns
+        return self.corpus.floor(self.split.validation, self.corpus.facts("url").validation if is_told else None)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return `fingerprint` of the split, and the facts' hash where there are any."""
+        facts = {} if self.facts is None else {"facts_sha256": self.facts.sha256}
+        return {**fingerprint(self.split), **facts}
 
 
 @dataclass(frozen=True)
@@ -58,11 +95,17 @@ class Experiment(Config, kind="experiment"):
     training: Training = field(default_factory=Training)
     recipe: str | None = field(default=None, compare=False, repr=False, kw_only=True, metadata=NOT_A_SETTING)
 
-    def load_data(self, announce: Announce = lambda message: None, tokenizer: Tokenizer | None = None) -> Data:
-        """Load the corpus, split it, train the tokenizer (or take the given one) and encode both splits.
+    def load_data(
+        self,
+        announce: Announce = lambda message: None,
+        tokenizer: Tokenizer | None = None,
+        facts: FactTable | None = None,
+    ) -> Data:
+        """Load the corpus, split it, train the tokenizer and count the facts (or take the given ones), encode both
+        splits.
 
         Raises:
-            UserError: the corpus cannot be read, is too small, or has nothing to validate on.
+            UserError: the corpus cannot be read, is too small, has nothing to validate on, or not these facts.
         """
         corpus = self.corpus.load(announce)
         split = corpus.split()
@@ -83,10 +126,16 @@ class Experiment(Config, kind="experiment"):
             )
         validation_ids = tokenizer.encode_stream(split.validation)
         validation = Validation(validation_ids, char_count(split.validation), len(split.validation), tokenizer.eos_id)
-        return Data(corpus, split, tokenizer, tokenizer.encode_stream(split.train), validation)
+        slot = self.model.facts
+        of_titles = None if slot is None else TitleFacts.read(corpus, slot.columns, slot.size, facts)
+        return Data(corpus, split, tokenizer, tokenizer.encode_stream(split.train), validation, of_titles)
 
     def build_batches(self, data: Data) -> TrainingBatches:
-        return self.batches.build(data.train_ids, data.tokenizer.eos_id, self.training.seed)
+        ids, eos_id, seed = data.train_ids, data.tokenizer.eos_id, self.training.seed
+        if data.facts is None:
+            return self.batches.build(ids, eos_id, seed)
+        told, first = opened(ids, eos_id, data.tokenizer.vocab_size, data.facts.codes[0], data.split.train)
+        return self.batches.build_with_facts(ids, eos_id, seed, np.concatenate(([first], told[:-1])))
 
     def build_model(self, vocab_size: int, texts: Sequence[str] | None = None) -> GPTModel:
         """Return a freshly initialised model on the CPU, in training mode.

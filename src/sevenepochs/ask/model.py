@@ -11,8 +11,8 @@ natural; divide by -ln 2 for bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Sized
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from sevenepochs.ask.rebuild import rebuild
 from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
 from sevenepochs.data.corpus.of_run import place_of
+from sevenepochs.data.facts import FactTable
 from sevenepochs.data.tokenizer.base import Tokenizer
 from sevenepochs.errors import UserError
-from sevenepochs.experiment import Data, Experiment
+from sevenepochs.experiment import Data, Experiment, facts_of
 from sevenepochs.model.context import KVCache
 from sevenepochs.model.gpt import GPTModel
 from sevenepochs.model.scorer import TorchScorer
@@ -94,12 +95,16 @@ class Model:
         experiment: the resolved recipe.
         tokenizer: the run's own.
         network: the weights (an embedding table), in fp32 on the CPU and in eval mode.
+        facts: the facts' values that it knows; None where it is told none.
+        told: the code of the facts that every `encode` tells (data/facts.py); 0 for none.
     """
 
     run: Run
     experiment: Experiment
     tokenizer: Tokenizer
     network: GPTModel
+    facts: FactTable | None = None
+    told: int = 0
 
     @classmethod
     def load(cls, run: Run, step: int | None = None) -> Model:
@@ -113,7 +118,20 @@ class Model:
             UserError: the run has no such weights, a file of it is missing or corrupt, or its config names a class
                 that is not loaded.
         """
-        return cls(run, *rebuild(run, step))
+        experiment, tokenizer, network = rebuild(run, step)
+        return cls(run, experiment, tokenizer, network, facts_of(run, experiment))
+
+    def given(self, facts: Mapping[str, str]) -> Model:
+        """Return the same model with facts of the titles that it is asked about, e.g. {"url": "arxiv.org"}.
+
+        Raises:
+            UserError: it knows no such fact, or the value cannot be read.
+        """
+        if not facts:
+            return self
+        if self.facts is None:
+            raise UserError(f"run {self.run.name} is told titles alone, no facts; leave --facts out")
+        return replace(self, told=self.facts.code(facts))
 
     @property
     def name(self) -> str:
@@ -133,6 +151,11 @@ class Model:
         return self.tokenizer.eos_id
 
     @property
+    def opening(self) -> int:
+        """The `<eos>` that opens a title and tells its facts."""
+        return self.eos_id + self.vocab_size * self.told
+
+    @property
     def scorer(self) -> TorchScorer:
         """For the functions of `protocol`."""
         return TorchScorer(self.network)
@@ -150,9 +173,9 @@ class Model:
             UserError: the corpus cannot be read, or is another one.
         """
         place = place_of(self.run, corpus) if same_titles or corpus is None else corpus
-        data = self.experiment.replace("corpus", place).load_data(announce, self.tokenizer)
+        data = self.experiment.replace("corpus", place).load_data(announce, self.tokenizer, self.facts)
         if same_titles:
-            check_same_titles(self.run, fingerprint(data.split))
+            check_same_titles(self.run, data.fingerprint())
         return data
 
     def load_titles(self, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None) -> Split:
@@ -166,20 +189,20 @@ class Model:
         return split
 
     def encode(self, text: str) -> np.ndarray:
-        """Return the context of a title that begins with `text`: `<eos>`, then the ids (int64).
+        """Return the context of a title that begins with `text`: `<eos>` with the facts, then the ids (int64).
 
         Spaces at the end are left out: a space belongs to the word that follows, and titles are stripped, so the model
         has never seen one there.
         """
-        return np.asarray([self.eos_id, *self.tokenizer.encode(text.rstrip())], dtype=np.int64)
+        return np.asarray([self.opening, *self.tokenizer.encode(text.rstrip())], dtype=np.int64)
 
     def decode(self, ids: Ids) -> str:
         """Return the text of ids, special tokens shown."""
-        return self.tokenizer.decode([int(i) for i in ids])
+        return self.tokenizer.decode([int(i) % self.vocab_size for i in ids])
 
     def tokens(self, ids: Ids) -> list[str]:
         """Return each id as readable text, its leading space kept, part of a character as its bytes."""
-        return [self.tokenizer.show(int(i)) for i in ids]
+        return [self.tokenizer.show(int(i) % self.vocab_size) for i in ids]
 
     def next_log_probs(self, context: Ids) -> np.ndarray:
         """Return ln p of every token after a context: float32 (V,)."""

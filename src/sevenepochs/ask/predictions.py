@@ -57,6 +57,7 @@ def predict_stream(
     Args:
         distributions: rows of input ids x_RT to fp32 log-probabilities (r, T, V), some rows at a time in order, as
             `Model.distributions`.
+        ids_N, eos_id: as a scorer is given them; an `<eos>` may carry facts (data/facts.py).
         rows: each target exactly once, as the exact metric has them.
         frequencies_V: none of them 0.
         progress: called with the number of rows done, and of all.
@@ -67,6 +68,7 @@ def predict_stream(
     n_targets, n_rows = len(ids_N), len(rows.start)
     check_rows(rows, n_targets)
     inputs_N = np.concatenate(([eos_id], ids_N[:-1])).astype(np.int64)
+    ids_N = ids_N % len(frequencies_V)  # a target tells nothing of the next title
     width = int((rows.stop - rows.start).max(initial=1))
     log_frequencies_V = np.log(frequencies_V).astype(np.float32)
     log_probs_N, top_N = np.zeros(n_targets), np.zeros(n_targets, dtype=np.int64)

@@ -13,7 +13,7 @@ from rich.text import Text
 from tyro.conf import arg
 
 from sevenepochs.cli.console import console, errors, note, print_json, write_figure
-from sevenepochs.cli.options import File, Json, Number, Positional, RunName, Runs, Titles, check_svg
+from sevenepochs.cli.options import File, Json, Number, Positional, RunName, Runs, Titles, Told, check_svg, told
 from sevenepochs.data.corpus.base import CorpusConfig
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
@@ -42,6 +42,7 @@ def predict(
     title: Number = None,
     against: _Run = None,
     top_k: _TopK = 10,
+    facts: Told = (),
     *,
     titles: Titles,
     runs: Runs,
@@ -56,7 +57,8 @@ def predict(
         at: Row B of the first stock validation window (64 rows of 128 tokens), with its tokens 0 to T as context,
             e.g. 0,10.
         title: A validation title by number, from 0: every token with its surprisal and rank.
-        against: A second run: where it gained or lost bits on the --title, or on --text read as a whole title.
+        against: A second run: where it gained or lost bits on the --title, or on --text read as a whole title. It alone
+            is told the --facts, so that a run against itself shows what they are worth.
         top_k: How many tokens to show.
         figure: Also draw the answer into this SVG (needs matplotlib).
     """
@@ -68,6 +70,8 @@ def predict(
         raise UserError(f"--top-k {top_k}: write 1 or more")
     if against is not None and at is not None:
         raise UserError("--against compares whole titles; use it with --title or --text")
+    if facts and (at is not None or is_result(Path(run))):
+        raise UserError("--facts are told to a run, about a --title or --text")
     place = None if at is None else _place(at)
     if is_result(Path(run)):
         if corpus is not None:
@@ -77,7 +81,7 @@ def predict(
         found = _at_place(runs.find(run), place, top_k, corpus)
     else:
         second = None if against is None else runs.find(against)
-        found = _along(runs.find(run), second, text, title, top_k, corpus)
+        found = _along(runs.find(run), second, text, title, top_k, corpus, told(facts))
     if json:
         print_json(found)
     else:
@@ -118,13 +122,20 @@ def _at_place(run: Run, place: tuple[int, int], top_k: int, corpus: CorpusConfig
 
 
 def _along(
-    run: Run, second: Run | None, text: str | None, title: int | None, top_k: int, corpus: CorpusConfig | None
+    run: Run,
+    second: Run | None,
+    text: str | None,
+    title: int | None,
+    top_k: int,
+    corpus: CorpusConfig | None,
+    facts: dict[str, str],
 ) -> dict[str, Any]:
     from sevenepochs.ask.next_token import on_one_title, predict, read
 
     if run.is_by_words and text is not None and second is None:
         return {"run": run.name, **_next_words(run, text, top_k)}
     model = _model(run)
+    model = model.given(facts) if second is None else model
     number: dict[str, Any] = {}
     if title is not None:
         titles = model.load_titles(corpus, note).validation
@@ -133,7 +144,7 @@ def _along(
         text, number = titles[title], {"title": title}
     assert text is not None, "the caller has checked that one of the two is given"
     if second is not None:
-        return {**number, **on_one_title(model, _model(second), text)}
+        return {**number, **on_one_title(model, _model(second).given(facts), text)}
     if title is not None:
         return {"run": run.name, **number, **read(model, text, top_k)}
     context = model.encode(text)
@@ -277,6 +288,7 @@ def sample(
     top_k: Annotated[int | None, arg(metavar="K|None")] = 40,
     seed: int = 1,
     max_tokens: Annotated[int, arg(metavar="N")] = 100,
+    facts: Told = (),
     *,
     titles: Titles,
     runs: Runs,
@@ -299,7 +311,7 @@ def sample(
 
     drawing = samples.Drawing(temperature, top_k, seed, max_tokens)
     corpus = titles.config()
-    model = Model.load(runs.find(run))
+    model = Model.load(runs.find(run)).given(told(facts))
     if n <= _FEW:
         one_thread()
     drawn = samples.draw(model, prompt, n, drawing)

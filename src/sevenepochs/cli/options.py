@@ -42,6 +42,10 @@ Track = Annotated[
     Literal["trackio", "wandb"] | None,
     arg(metavar="trackio|wandb", help="Also mirror the metrics to a dashboard; the run folder has them in any case."),
 ]
+Told = Annotated[
+    UseAppendAction[tuple[str, ...]],
+    arg(name="facts", metavar="NAME=VALUE", help="Tell the model a fact, e.g. url=arxiv.org; may be repeated."),
+]
 Proxy = Annotated[
     bool, arg(help="Proxy scale: a fifteenth of the work, on training titles alone; to choose by, never a result.")
 ]
@@ -88,10 +92,18 @@ class Changes:
 
     Args:
         seed: Initialisation, dropout and order; the split never changes.
+        facts: Columns that the model is told beside each title, e.g. url,time or href:link; the recipe needs batches of
+            whole titles.
     """
 
     settings: Settings = ()
     seed: Number = None
+    facts: Annotated[str | None, arg(metavar="COLUMN,...")] = None
+
+    def as_settings(self) -> tuple[str, ...]:
+        """Return the settings, with the facts as such."""
+        told = () if self.facts is None else ("model.facts=facts", f"model.facts.columns={self.facts}")
+        return *told, *self.settings
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,15 @@ def check_svg(figure: Path | None) -> None:
     """Raise a UserError where a figure's name is not an SVG's."""
     if figure is not None and figure.suffix.lower() != ".svg":
         raise UserError(f"--figure {figure}: figures are SVG; name it {figure.stem}.svg")
+
+
+def told(facts: Iterable[str]) -> dict[str, str]:
+    """Return facts by name from NAME=VALUE. Raises UserError: no such pair."""
+    pairs = [fact.partition("=") for fact in facts]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise UserError(f"--facts {name}: write NAME=VALUE, e.g. --facts url=arxiv.org")
+    return {name: value for name, _, value in pairs}
 
 
 def refuse_seed(settings: Iterable[str], option: str) -> None:

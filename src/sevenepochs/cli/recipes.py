@@ -68,7 +68,7 @@ def show(
 
     if chain and ".py" in recipe:
         raise UserError(f"--chain follows the package's own recipes (sevenepochs list --all); {recipe} is a file's")
-    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
+    experiment = experiment_from(recipe, titles, changes.as_settings(), changes.seed)
     rungs = _rungs(recipe, experiment) if chain else []
     cost = estimate(experiment, may_download=titles.corpus is not None, announce=note)
     if json:

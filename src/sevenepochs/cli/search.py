@@ -51,13 +51,13 @@ def search(
     from sevenepochs.campaign.search import Search
     from sevenepochs.campaign.space import default_space, parse_space
 
-    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
+    experiment = experiment_from(recipe, titles, changes.as_settings(), changes.seed)
     name = recipe_label(recipe)
     folder = study or Path("searches") / name.replace(":", "-")
     dimensions = parse_space(vary, experiment) or Search.kept_space(folder) or default_space(experiment)
     if not dimensions:
         raise UserError(f"{recipe} has nothing that the default space varies; say what with --vary")
-    found = Search(name, experiment, tuple(dimensions), folder, changes.settings)
+    found = Search(name, experiment, tuple(dimensions), folder, changes.as_settings())
     out = errors if json else console
 
     def announce(number: int, values: dict[str, float | int]) -> None:
@@ -90,7 +90,7 @@ def search(
 
 def _command(recipe: str, titles: Titles, changes: Changes, trial: Trial) -> str:
     seed = [] if changes.seed is None else ["--seed", changes.seed]
-    settings = [*changes.settings, *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
+    settings = [*changes.as_settings(), *(f"{key}={value:.6g}" for key, value in trial.settings.items())]
     return command("train", recipe, *titles.words(), *seed, *(word for each in settings for word in ("--set", each)))
 
 

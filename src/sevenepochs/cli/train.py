@@ -52,10 +52,10 @@ def train(
     from sevenepochs.training.trainer import run_training
 
     watcher = _watcher(track)
-    experiment = experiment_from(recipe, titles, changes.settings, changes.seed)
+    experiment = experiment_from(recipe, titles, changes.as_settings(), changes.seed)
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
-    _print_figures(run_training(experiment, recipe, folders.runs, watcher, changes.settings))
+    _print_figures(run_training(experiment, recipe, folders.runs, watcher, changes.as_settings()))
 
 
 def resume(run: Positional[RunName], *, titles: Titles, runs: Runs, track: Track = None) -> None:

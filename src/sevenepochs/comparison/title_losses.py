@@ -120,6 +120,7 @@ def _score_stock_rows(run: Run, corpus: CorpusConfig | None) -> np.ndarray:
 
     trained = Model.load(run)
     data = trained.load_data(corpus)
-    ids_N, eos_id = data.validation.ids_N, data.validation.eos_id
-    log_probs_N = exact_log_probs(TorchScorer(trained.network), ids_N, eos_id, stock_rows(len(ids_N)))
+    ids_N, eos_id, scored = data.validation.ids_N, data.validation.eos_id, data.scored
+    scorer, rows = TorchScorer(trained.network), stock_rows(len(ids_N))
+    log_probs_N = exact_log_probs(scorer, scored.ids_N, scored.eos_id, rows)
     return by_title(sum_by_title(log_probs_N, ids_N, eos_id), data.split.validation, EOS)

@@ -25,6 +25,7 @@ from sevenepochs.config.old_configs import present_form
 from sevenepochs.errors import UserError, nearest
 
 NOT_A_SETTING = {"setting": False}  # metadata of a field that is no part of the configuration; `replace` keeps it
+LEFT_OUT_AS_NONE = {"written": "unless none"}  # of a later field: configurations without it stay as they were written
 
 _PACKAGE = "sevenepochs."
 _type_hints = functools.cache(typing.get_type_hints)  # hints are text, which is slow to evaluate
@@ -46,7 +47,9 @@ class Config:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; nested configs become objects with their `kind`."""
-        fields = {name: _to_plain(getattr(self, name)) for name in _fields(type(self))}
+        left_out = {f.name for f in dataclasses.fields(self) if f.metadata == LEFT_OUT_AS_NONE}  # type: ignore[arg-type]
+        values = {name: getattr(self, name) for name in _fields(type(self))}
+        fields = {name: _to_plain(v) for name, v in values.items() if v is not None or name not in left_out}
         return {"kind": kind_of(type(self)), **fields}
 
     @classmethod

@@ -69,6 +69,11 @@ def keep_mask(x: Tensor, key: Tensor, p: float, share: Share | None = None) -> T
         # where each row would begin in the whole batch, less where it begins here
         shift_B = (copies_B * (share.n_rows_in_all - share.n_rows) + share.first_row) * x[0].numel()
         index = index + shift_B.view(-1, *(1,) * (x.dim() - 1))
+    return kept(index, key, p)
+
+
+def kept(index: Tensor, key: Tensor, p: float) -> Tensor:
+    """Return a boolean mask of the indices' shape (int32), True with probability 1-p: the same for the same index."""
     h = _mix(_mix(index ^ key[0]) ^ key[1])
     return (h & ((1 << _UNIFORM_BITS) - 1)) >= round(p * (1 << _UNIFORM_BITS))
 

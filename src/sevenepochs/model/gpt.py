@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sevenepochs.config import Config, check_range
+from sevenepochs.config import LEFT_OUT_AS_NONE, Config, check_range
 from sevenepochs.errors import UserError
 from sevenepochs.model.attention import AttentionConfig, Causal
 from sevenepochs.model.context import Context, KVCache, Trace
 from sevenepochs.model.dropout import Dropout, check_rate
 from sevenepochs.model.embedding import EmbeddingConfig, Table
+from sevenepochs.model.facts import Facts
 from sevenepochs.model.hardware import check_memory, is_out_of_memory
 from sevenepochs.model.head import HeadConfig, LinearHead, Tied
 from sevenepochs.model.init import InitConfig, Normal
@@ -37,6 +38,7 @@ class GPT(Config, kind="gpt"):
         output_dropout: on the head's input (Merity et al. 2018, arXiv:1708.02182).
         titles: None, as stock: the model reads a row as one text, `<eos>` included.
         skip: None, as stock: no short cuts past blocks.
+        facts: None, as stock: the model reads titles alone.
     """
 
     n_layer: int = 6
@@ -54,6 +56,7 @@ class GPT(Config, kind="gpt"):
     init: InitConfig = field(default_factory=Normal)
     titles: Titles | None = None
     skip: SkipConfig | None = None
+    facts: Facts | None = field(default=None, metadata=LEFT_OUT_AS_NONE)
 
     def __post_init__(self) -> None:
         check_range("model.n_layer", self.n_layer, 1, 1000)
@@ -128,9 +131,11 @@ class GPTModel(nn.Module):
         self.head = config.head.build(self.embedding)
         self.skip = config.skip.build(config.n_layer, config.d_model) if config.skip else None
         self.output_dropout = Dropout(config.output_dropout) if config.output_dropout else nn.Identity()
+        self.facts = config.facts.build(vocab_size, config.d_model) if config.facts else None
 
     def forward(self, x_BT: Tensor, cache: KVCache | None = None) -> Tensor:
-        """Return the normalised hidden states h_BTD of token ids.
+        """Return the normalised hidden states h_BTD of token ids. With the slot `facts`, an `<eos>` may carry facts of
+        the title that it opens (data/facts.py).
 
         With `cache` (from `new_cache`) the ids continue its rows: earlier tokens are attended to and not computed
         again, and `cache` is extended by these tokens.
@@ -162,9 +167,15 @@ class GPTModel(nn.Module):
         return self.head(h_BTD)
 
     def _run(self, x_BT: Tensor, context: Context) -> Tensor:
+        told_BTD = None
+        if self.facts is not None:
+            x_BT, told_BTD = self.facts(x_BT)
         if self.titles is not None:
             self.titles.enter(context.remember("ids", x_BT, dim=-1), context)
-        h_BTD = self.dropout(self.position(self.embedding(x_BT), context))
+        h_BTD = self.embedding(x_BT)
+        if told_BTD is not None:
+            h_BTD = h_BTD + told_BTD
+        h_BTD = self.dropout(self.position(h_BTD, context))
         _note(h_BTD, context)
         for layer, block in enumerate(self.blocks):
             context.layer = layer

@@ -45,6 +45,8 @@ class TorchScorer:
 
     def _forward(self, x_BT: Tensor, y_BT: Tensor) -> Tensor:
         h_BTD = self._model(x_BT)
+        if self._model.facts is not None:  # a closing `<eos>` is the same whatever it tells of the next title
+            y_BT = y_BT % self._model.vocab_size
         rows_at_once = max(1, _LOGITS_AT_ONCE // (x_BT.shape[1] * self._model.vocab_size))
         parts = []
         for h_bTD, y_bT in zip(h_BTD.split(rows_at_once), y_BT.split(rows_at_once), strict=True):

@@ -27,6 +27,7 @@ class Facts:
         expected_ids_sha256: of the joined training text, encoded afresh; the same for validation.
         causality_violation_nats: see `scoring.causality_violation`.
         input_dropout: the rate at which training leaves out whole input vectors.
+        facts: in the context track, what the model is told beside the titles: `columns`, and a hash of the values.
     """
 
     track: Track
@@ -49,6 +50,7 @@ class Facts:
     causality_violation_nats: float
     environment: dict[str, Any]
     input_dropout: float = 0.0
+    facts: dict[str, Any] | None = None
 
 
 def scoring_sha256() -> str:
@@ -97,6 +99,7 @@ def certificate(facts: Facts) -> dict[str, Any]:
         "broken": [rule["rule"] for rule in rules if not rule["ok"]],
         "rules": rules,
         "track": facts.track,
+        **({} if facts.facts is None else {"facts": facts.facts}),
         "seeds": {"data_seed": DATA_SEED, "seed": facts.seed, "official": facts.seed == OFFICIAL_SEED},
         "corpus": facts.corpus,
         "split": facts.split,

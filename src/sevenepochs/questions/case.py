@@ -72,6 +72,7 @@ class Case:
     @cached_property
     def observed(self) -> Predictions:
         """The pass over validation: a forward pass of the whole stream, the one costly thing here."""
+        scored = self.data.scored
         return predict_stream(
-            self.model.distributions, self.ids_N, self.model.eos_id, self.rows, self.pairs.frequencies_V, self.progress
+            self.model.distributions, scored.ids_N, scored.eos_id, self.rows, self.pairs.frequencies_V, self.progress
         )

@@ -44,21 +44,22 @@ def final_figures(experiment: Experiment, data: Data, scorer: Scorer) -> FinalFi
     `exact_val_loss_stock_rows` exists where the recipe's rows are others, to tell a gain from rows alone; floor and
     excess exist where the corpus's distribution is known.
     """
-    validation, batches = data.validation, experiment.batches
+    validation, batches = data.scored, experiment.batches
     rows = experiment.scoring_rows(data)
     figures, log_probs_N = all_figures(scorer, validation, rows, batches.batch_size, batches.block_size)
     stock_N, stock = None, stock_rows(len(validation.ids_N))
     if not all(map(np.array_equal, rows, stock)):
         stock_N = exact_log_probs(scorer, validation.ids_N, validation.eos_id, stock)
         figures["exact_val_loss_stock_rows"] = exact_val_loss(stock_N, validation.n_chars)
-    add_floor(figures, data.corpus.floor(data.split.validation))
+    add_floor(figures, data.floor())
     return FinalFigures(figures, log_probs_N, stock_N)
 
 
 def causality_of(experiment: Experiment, data: Data, scorer: Scorer) -> float:
     """Return `scoring.causality_violation`, nats, on the first validation tokens in the recipe's rows."""
-    ids_N, eos_id = data.validation.ids_N[:_CAUSALITY_TOKENS], data.validation.eos_id
-    return causality_violation(scorer, ids_N, eos_id, experiment.batches.scoring_rows(ids_N, eos_id))
+    ids_N, told_N = (one.ids_N[:_CAUSALITY_TOKENS] for one in (data.validation, data.scored))
+    rows = experiment.batches.scoring_rows(ids_N, data.validation.eos_id)
+    return causality_violation(scorer, told_N, data.scored.eos_id, rows)
 
 
 def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
@@ -104,11 +105,11 @@ def _losses(session: Session, final: FinalFigures) -> dict[str, np.ndarray]:
 
 def _stops(session: Session) -> dict[str, np.ndarray]:
     """Stops and bytes of each token, which a mixture with another tokenizer needs (store/token_losses.py)."""
-    tokenizer, validation = session.data.tokenizer, session.data.validation
+    tokenizer, scored = session.data.tokenizer, session.data.scored
     scorer, rows = TorchScorer(session.model, among_V=tokenizer.stops()), session.rows
     return {
-        layout.STOP_LOG_PROBS: exact_log_probs(scorer, validation.ids_N, validation.eos_id, rows),
-        layout.N_BYTES: tokenizer.n_bytes()[validation.ids_N],
+        layout.STOP_LOG_PROBS: exact_log_probs(scorer, scored.ids_N, scored.eos_id, rows),
+        layout.N_BYTES: tokenizer.n_bytes()[session.data.validation.ids_N],
     }
 
 
@@ -117,7 +118,7 @@ def _facts(session: Session, state: State, final: FinalFigures, violation_nats: 
     fidelity = data.tokenizer.fidelity(data.split.train + data.split.validation)
     rows = f"{type(experiment.batches).__name__} {experiment.batches.block_size}"
     return Facts(
-        track="single",
+        track="single" if data.facts is None else "context",
         epochs=experiment.training.epochs,
         seed=experiment.training.seed,
         corpus={**data.corpus.source, "name": data.corpus.name},
@@ -137,6 +138,7 @@ def _facts(session: Session, state: State, final: FinalFigures, violation_nats: 
         causality_violation_nats=violation_nats,
         environment=session.environment,
         input_dropout=skip.rate if isinstance(skip := experiment.model.skip, InputDropout) else 0.0,
+        facts=None if data.facts is None else {"columns": list(data.facts.table.columns), "sha256": data.facts.sha256},
     )
 
 

@@ -114,9 +114,7 @@ def _log_step(
 def _evaluate(session: Session, state: State, writer: Writer, watcher: Watcher) -> None:
     b = session.experiment.batches
     with session.average.in_place():
-        figures = interim_figures(
-            session.interim_scorer, session.data.validation, session.rows, b.batch_size, b.block_size
-        )
+        figures = interim_figures(session.interim_scorer, session.data.scored, session.rows, b.batch_size, b.block_size)
         if session.experiment.training.snapshots:
             writer.save_snapshot(state.step, snapshot_tensors(session.model))
     if not math.isfinite(figures["exact_val_loss"] or 0.0):

@@ -140,5 +140,5 @@ def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) ->
         loss_in=lambda epoch: loss_for(experiment.objective.at(epoch)),
         scorer=scorer,
         interim_scorer=scorer if ranks.count == 1 else SharedScorer(scorer, ranks),
-        floor=data.corpus.floor(data.split.validation),
+        floor=data.floor(),
     )

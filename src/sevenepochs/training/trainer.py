@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sevenepochs.data.corpus.fingerprint import check_same_titles, fingerprint
+from sevenepochs.data.corpus.fingerprint import check_same_titles
 from sevenepochs.data.corpus.of_run import check_at_hand
 from sevenepochs.data.tokenizer.base import Tokenizer
-from sevenepochs.experiment import Experiment
+from sevenepochs.experiment import Experiment, facts_of
 from sevenepochs.model.gpt import n_parameters
 from sevenepochs.store.run import Run, RunWriter, SilentWriter, layout
 from sevenepochs.training.checkpoint import restore
@@ -48,8 +48,10 @@ def run_training(
         with _one_writes(ranks, lambda: RunWriter.create(root, recipe, experiment.training.seed, settings)) as writer:
             writer.write_json(layout.CONFIG, experiment.to_dict())
             writer.write_text(layout.TOKENIZER, data.tokenizer.json)
+            if data.facts is not None:
+                writer.write_json(layout.FACTS, data.facts.table.to_json())
             writer.write_json(
-                layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": fingerprint(data.split)}
+                layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": data.fingerprint()}
             )
             return _run(session, State(), writer, watcher)
 
@@ -68,8 +70,9 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
         check_at_hand(run, experiment.corpus)
         tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
-        data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer))
-        check_same_titles(run, fingerprint(data.split))
+        facts = facts_of(run, experiment)
+        data = ranks.first_goes_first(lambda: experiment.load_data(watcher.message, tokenizer, facts))
+        check_same_titles(run, data.fingerprint())
         session, state = setup(experiment, data, ranks, watcher), State()
         if run.has_checkpoint():
             state = restore(session, run.load_checkpoint(), run.environment, watcher)

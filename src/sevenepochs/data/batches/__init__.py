@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from sevenepochs.config import Config, check_range
+from sevenepochs.errors import UserError
 from sevenepochs.protocol.rows import Rows
 
 
@@ -36,6 +37,14 @@ class BatchesConfig(Config, ABC):
     @abstractmethod
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         """The batches of a training stream; `seed` orders them where the recipe shuffles, `eos_id` parts titles."""
+
+    def build_with_facts(self, ids: np.ndarray, eos_id: int, seed: int, inputs: np.ndarray) -> TrainingBatches:
+        """The same where the input before each target is given, so that a title's facts come with it (data/facts.py).
+
+        Raises:
+            UserError: these batches cut titles, or let one follow another title's `<eos>`.
+        """
+        raise UserError("model.facts needs batches of whole titles: --set batches=title_rows")
 
     @abstractmethod
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:

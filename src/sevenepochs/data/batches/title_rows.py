@@ -37,15 +37,28 @@ class TitleRows(BatchesConfig, kind="title_rows"):
     def build(self, ids: np.ndarray, eos_id: int, seed: int) -> TrainingBatches:
         return TitleRowsBatches(ids, eos_id, seed, self.batch_size, self.block_size)
 
+    def build_with_facts(self, ids: np.ndarray, eos_id: int, seed: int, inputs: np.ndarray) -> TrainingBatches:
+        return TitleRowsBatches(ids, eos_id, seed, self.batch_size, self.block_size, inputs)
+
     def scoring_rows(self, ids: np.ndarray, eos_id: int) -> Rows:
         return rows_of_whole_titles(ids, eos_id, self.block_size)
 
 
 class TitleRowsBatches:
-    """`targets_per_step` is the mean: padding varies from step to step."""
+    """`targets_per_step` is the mean: padding varies from step to step. `inputs`: None for the tokens before the
+    targets, the first one `<eos>`."""
 
-    def __init__(self, ids: np.ndarray, eos_id: int, seed: int, batch_size: int, block_size: int) -> None:
-        self._targets, self._inputs = ids, np.concatenate((np.array([eos_id], dtype=ids.dtype), ids[:-1]))
+    def __init__(
+        self,
+        ids: np.ndarray,
+        eos_id: int,
+        seed: int,
+        batch_size: int,
+        block_size: int,
+        inputs: np.ndarray | None = None,
+    ) -> None:
+        self._targets = ids
+        self._inputs = np.concatenate((np.array([eos_id], dtype=ids.dtype), ids[:-1])) if inputs is None else inputs
         self._eos_id, self._seed, self._shape = eos_id, seed, (batch_size, block_size)
         self._start_P, self._length_P, self._opens_P = _pieces(*find_titles(ids, eos_id), block_size)
         order = np.random.default_rng((seed, 0)).permutation(len(self._start_P))

@@ -12,6 +12,7 @@ ENSEMBLE = "ensemble"  # the kind of such a config
 ENVIRONMENT = "environment.json"  # versions, machine, commit, diff
 CORPUS = "corpus.json"  # fingerprints of the titles and the split
 TOKENIZER = "tokenizer.json"
+FACTS = "facts.json"  # the facts' values that the model knows, where it is told any
 METRICS = "metrics.jsonl"  # one JSON object a line, each with its `step`
 MAINRUN_LOG = "mainrun.log"  # the same story in the challenge's own event format, so that others' scripts read our runs
 CHECKPOINT = "checkpoint"  # folder: enough to go on bit for bit
