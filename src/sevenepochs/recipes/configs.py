@@ -88,8 +88,8 @@ def proxy_sizes(d_model: int, n_head: int, batch_size: int) -> dict[str, int]:
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return what turns one configuration into another, dotted path to plain value; a slot with another class is one
-    entry. Keys of `before` alone are skipped: within one class both have the same."""
-    found: dict[str, Any] = {}
+    entry. A key of `before` alone is none in `after`: both have the keys of one class, less those left out as none."""
+    found: dict[str, Any] = {prefix + key: None for key in before if key not in after}
     for key, value in after.items():
         old = before.get(key)
         if isinstance(value, dict) and isinstance(old, dict) and value.get("kind") == old.get("kind"):

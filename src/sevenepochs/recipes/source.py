@@ -47,6 +47,8 @@ def _flat(value: Any, stock: Any, names: Names) -> str:
     if isinstance(value, Config):
         arguments = (f"{key}={_flat(part, of_stock, names)}" for key, part, of_stock in _written(value, stock))
         return f"{names[type(value)]}({', '.join(arguments)})"
+    if isinstance(value, tuple):
+        return f"({', '.join(_flat(one, None, names) for one in value)}{',' * (len(value) == 1)})"
     text = f"{value:_}" if type(value) in (int, float) else repr(value)
     return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 

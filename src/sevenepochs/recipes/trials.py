@@ -14,6 +14,7 @@ from sevenepochs.learning.objective import RDrop
 from sevenepochs.learning.optim import AdamW
 from sevenepochs.learning.schedule import WarmupCosine
 from sevenepochs.model.embedding.letter_parts import OthersLetterParts
+from sevenepochs.model.facts import Facts
 from sevenepochs.recipes.ladder import PUBLIC_SIZE, laptop, laptop_letters, laptop_words, laptop_words_r_drop
 from sevenepochs.recipes.story import adamw
 
@@ -117,3 +118,13 @@ def laptop_output_dropout() -> Experiment:
     Rare tokens' vectors are memorised as targets, and nothing disturbs what they are multiplied with.
     """
     return laptop_words().replace("model.output_dropout", 0.1)
+
+
+def laptop_domain() -> Experiment:
+    """laptop_letters told the domain that each title links to: the context track, never compared with the others."""
+    return laptop_letters().replace("model.facts", Facts(columns=("url",)))
+
+
+def laptop_domain_date() -> Experiment:
+    """laptop_domain told the month of submission as well: names come and go."""
+    return laptop_domain().replace("model.facts.columns", ("url", "time"))
