@@ -108,9 +108,9 @@ def test_the_other_verbs_take_it_like_a_run(
 
 
 def test_it_answers_the_questions_that_need_no_layers(by_tokens: Run, by_words: Run) -> None:
-    assert "layers" not in registry.questions_of(by_tokens)
+    assert "layers" not in registry.questions_to(by_tokens)
     assert "collapse" in registry.analyze(by_tokens, only=["collapse"], again=True)
-    assert registry.questions_of(by_words) == ()
+    assert registry.questions_to(by_words) == []
 
 
 @pytest.mark.parametrize("verb", [["inside", "--text", "a"], ["analyze"], ["export", "--to", "onnx", "--out", "x"]])

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sevenepochs.comparison import find
-from sevenepochs.comparison.compare import Group, by_recipe, groups_to_compare, pair_groups
+from sevenepochs.comparison.compare import Group, by_recipe, compare, groups_to_compare, pair_groups
 from sevenepochs.comparison.ladder import ladder, mean_losses, proxy_check
 from sevenepochs.comparison.noise import SeedNoise, noise_for, read_noises, seed_noise, store
 from sevenepochs.comparison.paired_parts import by_kind
@@ -178,6 +178,16 @@ def test_pairing_is_by_seed_and_says_what_it_leaves_out() -> None:
         pair_groups(a, Group("b", (made("b", 7), made("b", 8))), losses_of)
     with pytest.raises(UserError, match="different titles"):
         pair_groups(a, Group("b", (made("b", 1, titles="other"),)), losses_of)
+
+
+def test_the_context_track_is_compared_with_itself_alone() -> None:
+    plain, told, also = (made(name, 1) for name in ("plain", "told", "also"))
+    told, also = (dataclasses.replace(r, facts=dataclasses.replace(r.facts, track="context")) for r in (told, also))
+    assert compare([told, also]).comparable
+    refused = compare([plain, told])
+    assert not refused.comparable and refused.difference(told) is None and "context track" in refused.why_not
+    with pytest.raises(UserError, match="context track"):
+        pair_groups(Group("plain", (plain,)), Group("told", (told,)), losses_of, ())
 
 
 def test_kinds_add_up_and_their_intervals_are_wider_than_single_ones() -> None:

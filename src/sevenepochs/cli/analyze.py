@@ -20,6 +20,7 @@ from sevenepochs.protocol.budget import Split
 from sevenepochs.questions import data as data_question
 from sevenepochs.questions import registry
 from sevenepochs.recipes.configs import recipe_of
+from sevenepochs.store.publishing import PROXY_ANALYSES
 from sevenepochs.store.publishing import publish as write_result
 from sevenepochs.store.results import result_of
 from sevenepochs.store.run import layout, storage
@@ -42,7 +43,7 @@ def analyze(
 
     Args:
         only: Answer these questions only. Some of: data token_frequency next_token where_loss extreme_titles
-            memorisation collapse calibration samples layers.
+            memorisation collapse calibration samples layers facts.
         again: Compute again what is there already.
         figures: Draw the figures (needs matplotlib).
         json: Print the JSON of the analyses instead of the views.
@@ -53,7 +54,7 @@ def analyze(
     found = runs.find(run)
     registry.check_names(only)
     result_of(found)  # an incomplete run is refused before any work
-    names = only or registry.questions_of(found) or tuple(registry.QUESTIONS)
+    names = only or tuple(registry.questions_to(found)) or tuple(registry.QUESTIONS)
     if again or not set(names) <= set(found.analysis_names()):
         with analysis_progress() as progress:
             registry.analyze(found, corpus, note, only=names, again=again, progress=progress)
@@ -112,8 +113,8 @@ def publish(
 ) -> None:
     """Write the small, committable part of finished runs to results/, their standard analyses included.
 
-    A run at proxy scale keeps its losses by title, for comparisons, and no other analysis. A run with changed settings
-    is published as the recipe that has all of them, where there is one.
+    A run at proxy scale keeps its losses by title, for comparisons, what facts are worth, and no other analysis. A run
+    with changed settings is published as the recipe that has all of them, where there is one.
 
     Args:
         names: Run folders, how their names begin or end, recipes, or `last`.
@@ -125,9 +126,10 @@ def publish(
     # an incomplete one among them is refused before any work
     found = {run.path: (run, result_of(run)) for run in map(runs.find, names)}
     for run, result in found.values():
-        if analyses and not result.is_proxy and registry.questions_of(run):
+        asked = [name for name in registry.questions_to(run) if not result.is_proxy or name in PROXY_ANALYSES]
+        if analyses and asked:
             with analysis_progress() as progress:
-                registry.analyze(run, corpus, note, progress=progress)
+                registry.analyze(run, corpus, note, only=asked, progress=progress)
         write_title_losses(run, corpus, note)
         recipe = recipe_of(result)
         other = None if recipe == result.recipe else recipe

@@ -75,7 +75,7 @@ def compare(
     for text in dict.fromkeys(called(result) for result in comparison.results if recipe_changes(result)):
         console.print(f"* {text}", style="dim", markup=False)
     if not comparison.comparable:
-        console.print("Not comparable: these runs were validated on different titles.", style="red")
+        console.print(f"Not comparable: {comparison.why_not}.", style="red")
     for pair, parts in pairs:
         _print_pair(pair)
         if parts:

@@ -23,6 +23,7 @@ from sevenepochs.store.results import Result
 from sevenepochs.store.title_losses import TitleLosses
 
 DEVIATIONS_TO_CLAIM = 4
+_OTHER_TRACK = "a model of the context track is told more than the others (docs/protocol.md)"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,19 @@ class Comparison:
 
     Attributes:
         results: the reference, which the caller named first, then the others by rising exact loss.
-        comparable: whether all have the same validation titles; otherwise differences and ratios are None.
+        comparable: whether all have the same validation titles, and all or none are of the context track; otherwise
+            differences and ratios are None.
     """
 
     results: tuple[Result, ...]
     comparable: bool
+
+    @property
+    def why_not(self) -> str:
+        """What sets the results apart where they are not comparable."""
+        if len(by_titles(self.results)) > 1:
+            return "these runs were validated on different titles"
+        return _OTHER_TRACK
 
     @property
     def reference(self) -> Result:
@@ -106,7 +115,8 @@ def compare(results: list[Result]) -> Comparison:
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
     others = sorted(results[1:], key=lambda result: result.exact)
-    return Comparison((results[0], *others), comparable=len(by_titles(results)) == 1)
+    tracks = {result.facts.track == "context" for result in results}
+    return Comparison((results[0], *others), comparable=len(by_titles(results)) == len(tracks) == 1)
 
 
 def groups_to_compare(results: Iterable[Result]) -> list[Group]:
@@ -163,6 +173,8 @@ def pair_groups(
     for one, other in chosen:
         if one.titles != other.titles:
             raise UserError(f"{one.name} and {other.name} were validated on different titles, so they cannot be paired")
+        if (one.facts.track == "context") != (other.facts.track == "context"):
+            raise UserError(f"{one.name} and {other.name} are of tracks that are not compared: {_OTHER_TRACK}")
     ours, theirs = ([losses_of(run) for run in side] for side in zip(*chosen, strict=True))
     seeds = [(one.seed, other.seed) for one, other in chosen]
     own = paired_difference(ours, theirs, seeds)

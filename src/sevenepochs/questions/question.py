@@ -29,6 +29,7 @@ class Question:
         parts: names of an answer's figures, where there are several.
         text: a figure's numbers as rows of text, for notebooks; from the answer, and the part where there are `parts`.
         table: answers of several runs side by side, one row of cells per run below the columns' names.
+        needs_facts: whether it is for runs that are told facts beside titles; others are not asked it.
         publish: whether results/ gets the answer. False: it holds text of the corpus and stays in the run folder.
     """
 
@@ -40,6 +41,7 @@ class Question:
     parts: Callable[[Content], Sequence[str]] | None = None
     text: Callable[..., list[list[str]]] | None = None
     table: Callable[[Sequence[Content]], list[list[str]]] | None = None
+    needs_facts: bool = False
     publish: bool = True
 
     def answer(self, case: Case) -> dict[str, Any]:

@@ -7,9 +7,19 @@ from collections.abc import Iterable, Sequence
 from sevenepochs.ask.predictions import Progress
 from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.errors import UserError, nearest
-from sevenepochs.questions import calibration, collapse, data, layers, memorisation, next_token, samples, where_loss
+from sevenepochs.questions import (
+    calibration,
+    collapse,
+    data,
+    facts,
+    layers,
+    memorisation,
+    next_token,
+    samples,
+    where_loss,
+)
 from sevenepochs.questions.question import Question
-from sevenepochs.store.run import Run, write_analysis
+from sevenepochs.store.run import Run, layout, write_analysis
 
 QUESTIONS: dict[str, Question] = {
     question.name: question
@@ -24,6 +34,7 @@ QUESTIONS: dict[str, Question] = {
         calibration.CALIBRATION,
         samples.SAMPLES,
         layers.LAYERS,
+        facts.FACTS,
     )
 }
 """In the order in which they are answered and shown."""
@@ -47,13 +58,15 @@ def check_names(names: Iterable[str]) -> None:
             raise UserError(f"there is no analysis {name!r}{nearest(name, list(QUESTIONS))}")
 
 
-def questions_of(run: Run) -> tuple[str, ...]:
-    """Return the names of the questions that a run can answer: an ensemble has no layers of its own, and one whose
-    members cut titles into different tokens has no tokens to ask about."""
-    if not run.is_ensemble:
-        return tuple(QUESTIONS)
-    is_one_model = not run.is_by_words and run.config["counts"] is None
-    return tuple(name for name in QUESTIONS if name != layers.LAYERS.name) if is_one_model else ()
+def questions_to(run: Run) -> list[str]:
+    """Return the names of all questions that a run can answer, in their order. An ensemble has no layers of its own;
+    one whose members cut titles into different tokens, or only count, has no tokens to ask about."""
+    if run.is_ensemble and (run.is_by_words or run.config["counts"] is not None):
+        return []
+    left_out = {layers.LAYERS.name} if run.is_ensemble else set()
+    is_told = (run.path / layout.FACTS).exists()
+    answered = (name for name, question in QUESTIONS.items() if is_told or not question.needs_facts)
+    return [name for name in answered if name not in left_out]
 
 
 def analyze(
@@ -69,7 +82,7 @@ def analyze(
 
     Args:
         corpus: where the run's titles are now, if not where its config says.
-        only: names of `QUESTIONS`; by default all that the run can answer.
+        only: names of `QUESTIONS`; by default those of `questions_to`.
         again: also those that are answered already.
         progress: told how far a slow answer is; starts again with each.
 
@@ -80,7 +93,7 @@ def analyze(
 
     check_names(only)
     there = set() if again else set(run.analysis_names())
-    missing = [name for name in (only or questions_of(run) or QUESTIONS) if name not in there]
+    missing = [name for name in (only or questions_to(run) or QUESTIONS) if name not in there]
     if missing:
         case = Case.open(run, corpus, announce, progress)
         for name in missing:

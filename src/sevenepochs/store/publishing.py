@@ -21,6 +21,7 @@ from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
 from sevenepochs.store.token_losses import TokenLosses
 
 MAX_BYTES = 600_000
+PROXY_ANALYSES = (TITLE_LOSSES, "facts")  # what is kept of a run that is trained to choose by
 _CURVE_POINTS = 200
 _LOSSES = ("train_loss_nats_per_token", "exact_val_loss", "official_val_loss_own_geometry")
 _CURVE_COLUMNS = ("step", "event", *_LOSSES, "lr_multiplier", "grad_norm", "elapsed_seconds")
@@ -41,7 +42,7 @@ def publish(run: Run, root: Path, recipe: str | None = None) -> Path:
     _check_replaces_its_like(result, target)
     contents: dict[str, Any] = {"result.json": result.facts.to_json(), "certificate.json": run.certificate}
     for name in run.analysis_names():
-        if result.is_proxy and name != TITLE_LOSSES:
+        if result.is_proxy and name not in PROXY_ANALYSES:
             continue
         data = run.analysis(name)
         if not (isinstance(data, dict) and data.get("keep_local")):  # that holds text of the corpus
