@@ -89,6 +89,21 @@ def test_what_is_shown_of_a_beginning_is_made_once(
     assert ask(client, copies[0], "Show HN: A sm").status_code == 200
 
 
+def test_a_run_is_told_facts_and_others_refuse_them(told_run: Run, finished_run: Run, client_of: Served) -> None:
+    with client_of([told_run, finished_run]) as client:
+        told, plain = client.get("/api/runs").json()["runs"]
+        assert [fact["name"] for fact in told["facts"]] == ["n", "time"] and "facts" not in plain
+        assert sorted(told["facts"][0]["known"], key=int) == [str(n) for n in range(27)]
+        text = "Show one 0"
+        nothing, right, wrong = (
+            ask(client, told_run, text, facts=facts).json()["bits"] for facts in ({}, {"n": "0"}, {"n": "5"})
+        )
+        assert right < nothing < wrong and ask(client, told_run, text).json()["bits"] == nothing
+        for run, facts in ((finished_run, {"n": "0"}), (told_run, {"m": "0"}), (told_run, {"n": 3}), (told_run, [])):
+            answer = ask(client, run, text, facts=facts)
+            assert answer.status_code == 422 and answer.json()["error"].count("\n") == 0
+
+
 def test_a_space_at_the_end_is_not_read(client: TestClient, copies: tuple[Run, Run]) -> None:
     with_space, without = (ask(client, copies[0], text).json() for text in ("Show HN ", "Show HN"))
     assert with_space["tokens"] == without["tokens"]

@@ -155,6 +155,25 @@ def test_one_run_in_both_columns_answers_both(visit: Any, address: str, finished
     assert strips[0] == strips[1]
 
 
+def test_facts_are_typed_beside_the_headline_for_runs_that_are_told_them(
+    visit: Any, in_background: Any, told_run: Run, finished_run: Run
+) -> None:
+    with in_background([told_run, finished_run]) as found:
+        page = visit(found)
+        settled(page, "")
+        assert page.is_visible("#told-a-n") and page.is_visible("#told-a-time") and not page.is_visible(".b .told")
+        page.select_option('[aria-label="Run B"]', told_run.name)
+        type_title(page, "Show one 0")
+        assert not page.is_visible("#difference")  # the same run, told the same
+        page.fill("#told-b-n", "0")
+        page.wait_for_selector("#difference .gain-b")
+        page.wait_for_function("(told) => new URLSearchParams(location.search).get('told_b') === told", arg="n=0")
+        page.reload()
+        settled(page, "Show one 0")
+        assert page.input_value("#told-b-n") == "0" and page.input_value("#told-a-n") == ""
+        page.wait_for_selector("#difference .gain-b")
+
+
 def test_the_difference_is_that_of_the_analysis(visit: Any, address: str, finished_run: Run, other_run: Run) -> None:
     page = visit(address)
     readers = [Model.load(run) for run in (finished_run, other_run)]

@@ -25,7 +25,7 @@ from sevenepochs.serve.worker import Worker
 N_CANDIDATES = 10
 
 
-def predict(prefixes: PrefixCache, text: str) -> dict[str, Any]:
+def predict(prefixes: PrefixCache, text: str, facts: dict[str, str]) -> dict[str, Any]:
     """Return the model's expectations along a typed text, as JSON for the page.
 
     One answer holds all places, so that moving from token to token asks the server nothing.
@@ -37,12 +37,16 @@ def predict(prefixes: PrefixCache, text: str) -> dict[str, Any]:
         1. Half a character is not `whole` and cannot be continued from.
 
     Raises:
-        Refusal: more tokens than the model reads at once.
+        Refusal: more tokens than the model reads at once, or facts that it cannot be told.
     """
     model = prefixes.model
+    try:
+        opening = model.given(facts).opening
+    except UserError as error:
+        raise Refusal(422, str(error)) from None
     ids, spans = model.tokenizer.encode_with_spans(text.rstrip())
     try:
-        places = prefixes.places(np.asarray([model.eos_id, *ids], dtype=np.int64))
+        places = prefixes.places(np.asarray([opening, *ids], dtype=np.int64))
     except UserError as error:
         raise Refusal(413, str(error)) from None
     tokens = [

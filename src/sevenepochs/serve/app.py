@@ -93,10 +93,10 @@ class _Page:
 
     async def predict(self, request: Request) -> Response:
         body = await self._body(request)
-        name, text = _text(body, "run", 200), self._typed(body)
+        name, text, told = _text(body, "run", 200), self._typed(body), _facts(body)
         client = f"{_text(body, 'client', 64)} {name}"
         prefixes = await self._open(name)
-        answer = await self._torch.run(lambda: predict(prefixes, text), client)
+        answer = await self._torch.run(lambda: predict(prefixes, text, told), client)
         return JSONResponse({"run": name, "text": text, **answer})
 
     async def sample(self, request: Request) -> ASGIApp:
@@ -223,6 +223,13 @@ def _text(body: dict[str, Any], key: str, longest: int) -> str:
     if not isinstance(value, str) or len(value) > longest:
         raise Refusal(422, f"{key} must be a string of at most {longest} characters")
     return value
+
+
+def _facts(body: dict[str, Any]) -> dict[str, str]:
+    facts = body.get("facts", {})
+    if not isinstance(facts, dict) or any(not isinstance(value, str) or len(value) > 200 for value in facts.values()):
+        raise Refusal(422, "facts must be an object of strings of at most 200 characters")
+    return facts
 
 
 def _number(body: dict[str, Any], key: str, low: float, high: float, whole: bool = False) -> float:

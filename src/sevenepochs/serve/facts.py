@@ -21,6 +21,8 @@ from sevenepochs.store.results import forget_folders
 from sevenepochs.store.run import Run, layout
 from sevenepochs.store.title_losses import by_title
 
+_KNOWN = 200  # values of a fact that a field suggests
+
 
 def overview(run: Run) -> dict[str, Any]:
     """Return what pickers and headings need. A damaged run has an `error` and little else."""
@@ -39,6 +41,12 @@ def overview(run: Run) -> dict[str, Any]:
             "parameters_text": format_metric("parameters", summary.get("parameters")),
             "tokenizer": _tokenizer(config),
         }
+        if (run.path / layout.FACTS).exists():
+            table = json.loads(run.read_text(layout.FACTS))
+            listed["facts"] = [
+                {"name": name.partition(":")[0], "known": known[:_KNOWN]}
+                for name, known in zip(table["columns"], table["known"], strict=True)
+            ]
         if run.failure is not None:
             listed["error"] = f"run {run.name} failed: {run.failure.get('message', 'no reason given')}"
     except (UserError, OSError, KeyError, TypeError, AttributeError) as error:

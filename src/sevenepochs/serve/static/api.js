@@ -33,8 +33,8 @@ const post = (path, body, signal) =>
 const client = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
 
 // null: a newer keystroke in the same column came first; the columns do not supersede each other.
-export async function predict(column, run, text, signal) {
-  const response = await post("api/predict", { run, text, client: `${client} ${column}` }, signal);
+export async function predict(column, run, text, facts, signal) {
+  const response = await post("api/predict", { run, text, facts, client: `${client} ${column}` }, signal);
   return response.status === 204 ? null : response.json();
 }
 

@@ -27,12 +27,13 @@ export class Column {
     this.place = 0;
     this.picker = el("select", { "aria-label": `Run ${which.toUpperCase()}`, onchange: () => hooks.pick(which, this.picker.value) });
     this.facts = el("p", { class: "facts" });
+    this.fields = el("div", { class: "told", hidden: true });
     this.problem = el("p", { class: "message", role: "alert", hidden: true });
     this.strip = el("div", { class: "strip", role: "group", "aria-label": `Tokens of run ${which.toUpperCase()}` });
     this.sum = el("p", { class: "facts sum" });
     this.heading = el("h2");
     this.list = el("ol", { class: "candidates" });
-    this.head = el("div", { class: "head" }, el("span", { class: `letter ${which}`, "aria-hidden": "true" }, which.toUpperCase()), this.picker, this.facts);
+    this.head = el("div", { class: "head" }, el("span", { class: `letter ${which}`, "aria-hidden": "true" }, which.toUpperCase()), this.picker, this.facts, this.fields);
     this.root = el("section", { class: `card column ${which}`, "aria-label": `What run ${which.toUpperCase()} expects` },
       this.head,
       this.problem,
@@ -53,20 +54,44 @@ export class Column {
     this.picker.value = this.run;
     const run = runNamed(this.run);
     this.facts.textContent = run ? [`loss ${run.exact_val_loss_text}`, `${run.parameters_text} parameters`, run.tokenizer, run.corpus].filter((part) => part && !part.includes("undefined")).join(" · ") : "";
+    this.drawFields(run?.facts ?? []);
+  }
+
+  // A field for each fact that this run reads beside a title; an empty one tells nothing.
+  drawFields(facts) {
+    this.fields.hidden = !facts.length;
+    this.fields.replaceChildren(...facts.map(({ name, known }) => {
+      const id = `told-${this.which}-${name}`;
+      return el("div", {}, el("label", { for: id }, `Told: ${name}`),
+        el("input", { id, type: "text", list: `${id}-known`, autocomplete: "off", spellcheck: "false", value: state.told[this.which][name] ?? "", placeholder: "nothing",
+          oninput: (event) => {
+            state.told[this.which] = { ...state.told[this.which], [name]: event.target.value };
+            this.hooks.told();
+          } }),
+        el("datalist", { id: `${id}-known` }, known.map((value) => el("option", { value }))));
+    }));
+  }
+
+  told() {
+    const read = (runNamed(this.run)?.facts ?? []).map((fact) => [fact.name, (state.told[this.which][fact.name] ?? "").trim()]);
+    return Object.fromEntries(read.filter(([, value]) => value));
   }
 
   async ask(text) {
     this.abort?.abort();
     if (!this.run || this.run === "none") return;
-    const key = `${this.run}\n${text}`;
+    const facts = this.told();
+    const told = JSON.stringify(facts);
+    const key = `${this.run}\n${told}\n${text}`;
     const known = remembered.get(key);
     if (known) return this.take(known);
     const abort = (this.abort = new AbortController());
     const slow = setTimeout(() => this.root.classList.add("busy"), 150);
     this.waits(true);
     try {
-      const answer = await predict(this.which, this.run, text, abort.signal);
+      const answer = await predict(this.which, this.run, text, facts, abort.signal);
       if (answer === null) return;
+      answer.told = told;
       remembered.set(key, answer);
       if (remembered.size > MAX_REMEMBERED) remembered.delete(remembered.keys().next().value);
       if (abort === this.abort) this.take(answer);

@@ -8,7 +8,12 @@ export const state = {
   text: query.get("text") ?? "",
   a: query.get("a"),
   b: query.get("b"),
+  told: { a: told("told_a"), b: told("told_b") }, // facts beside the title, for runs that read them
 };
+
+function told(key) {
+  return Object.fromEntries(new URLSearchParams(query.get(key) ?? ""));
+}
 
 export const runNamed = (name) => state.runs.find((run) => run.name === name);
 
@@ -43,6 +48,10 @@ export function remember() {
 function writeAddress() {
   timer = 0;
   const query = new URLSearchParams({ a: state.a ?? "", b: state.b ?? "none", text: state.text });
+  for (const which of ["a", "b"]) {
+    const told = new URLSearchParams(state.told[which]).toString();
+    if (told) query.set(`told_${which}`, told);
+  }
   try {
     history.replaceState(null, "", `?${query}${location.hash}`);
   } catch {

@@ -15,16 +15,14 @@ let refocus = null; // the column whose candidate was taken by keyboard: focus g
 export function startTyping() {
   drawLegend();
   for (const which of ["a", "b"]) {
-    columns[which] = new Column(which, { take, look, answered, back: () => input.focus(), pick });
+    columns[which] = new Column(which, { take, look, answered, back: () => input.focus(), pick, told: later });
   }
   byId("columns").append(columns.a.root, columns.b.root);
   drawWrite();
   input.value = state.text;
   input.addEventListener("input", () => {
     state.text = input.value;
-    clearTimeout(timer);
-    for (const column of [columns.a, columns.b]) column.waits(true); // what is shown is not about this text any more
-    timer = setTimeout(refresh, DEBOUNCE_MS);
+    later();
     drawCount();
   });
   input.addEventListener("keydown", (event) => {
@@ -35,6 +33,12 @@ export function startTyping() {
   });
   drawCount();
   arrange();
+}
+
+function later() {
+  clearTimeout(timer);
+  for (const column of [columns.a, columns.b]) column.waits(true); // what is shown is not about this text any more
+  timer = setTimeout(refresh, DEBOUNCE_MS);
 }
 
 // Another run or none was picked.
@@ -117,7 +121,7 @@ function drawLegend() {
 function drawDifference() {
   const box = byId("difference");
   const { a, b } = { a: columns.a.answer, b: columns.b.answer };
-  if (!a || !b || a.text !== b.text || state.b === "none" || a.run === b.run || !a.tokens.length) {
+  if (!a || !b || a.text !== b.text || state.b === "none" || (a.run === b.run && a.told === b.told) || !a.tokens.length) {
     box.hidden = true;
     return;
   }
