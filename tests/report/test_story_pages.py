@@ -13,6 +13,8 @@ import pytest
 from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
+from sevenepochs.questions.case import Case
+from sevenepochs.questions.facts import FACTS
 from sevenepochs.report.chapter import Chapters
 from sevenepochs.report.inputs import collect
 from sevenepochs.report.pages import write_sources
@@ -103,6 +105,29 @@ def test_a_chapter_is_made_of_the_two_runs_that_its_page_names(
     after = sources(root, tmp_path / "after")
     assert {"index", "words", "ladder"} <= {page for page in PAGES if before[page] != after[page]}
     assert "1.3333" in after["words"] and not any("1.4321" in text for text in after.values())
+
+
+def test_what_facts_are_worth_is_told_once_it_was_run(
+    sources: Sources, published_tiny: Path, told_run: Run, tmp_path: Path, copy_as: Copy
+) -> None:
+    root = tmp_path / "results"
+    copy_as(published_tiny, root, "laptop_letters", exact=1.6)
+    before = sources(root, tmp_path / "before")
+    assert "sevenepochs train laptop_domain --corpus" in before["context"] and "waits" in before["conclusion"]
+    facts = FACTS.answer(Case.open(told_run))
+    proxies = [("laptop_domain", True, seed) for seed in (1337, 7)]
+    for recipe, proxy, seed in [("laptop_domain_date", False, 1337), *proxies]:
+        told = copy_as(published_tiny, root, recipe, seed=seed, proxy=proxy)
+        (told / "analysis" / "facts.json").write_text(json.dumps(facts))
+        data = json.loads((told / "result.json").read_text())
+        (told / "result.json").write_text(json.dumps({**data, "track": "context"}))
+    after = sources(root, tmp_path / "after")
+    page = after["context"]
+    gain = format_metric("val_loss_difference", facts["losses"][0]["gain"])
+    assert page.count(gain) >= 2 and "| `laptop_domain-proxy`, proxy | 2 | its own facts |" in page, page
+    assert "| `laptop_letters`, full | 1 | trained without | 1.6000 |" in page and "Not run yet" not in page
+    assert (tmp_path / "after" / "figures" / "facts-laptop_domain_date.svg").is_file()
+    assert "laptop_domain_date" not in after["ladder"].partition("## ")[0]  # never in one table with other tracks
 
 
 def test_a_page_that_names_no_recipe_stops_the_build(story_results: Path, tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
+from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.recipes.configs import unchanged
 from sevenepochs.report import fragments, tables
 from sevenepochs.report.bibliography import bibliography
 from sevenepochs.report.cells import CELLS
 from sevenepochs.report.chapter import Chapters, loss_curves
 from sevenepochs.report.config_diff import config_diff, n_changes
+from sevenepochs.report.context import worth_table
 from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.report.excerpt import excerpt
 from sevenepochs.report.headlines import headlines
@@ -125,6 +127,17 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         files["figures/frontier.svg"] = svg
         return _figure("figures/frontier.svg", "frontier", "Scatter chart: exact loss over training FLOPs", caption)
 
+    def answer(question: str, name: str, caption: str) -> str:
+        """The figure of a run's published answer to a question; "" where there is none."""
+        run = story.run(name)
+        content = None if run is None else run.analyses.get(question)
+        svg = None if content is None else QUESTIONS[question].one_figure(content, story.recipe(name))
+        if svg is None:
+            return ""
+        file = f"figures/{question}-{story.recipe(name)}.svg"
+        files[file] = svg
+        return _figure(file, Path(file).stem, f"{QUESTIONS[question].asks}: {story.recipe(name)}", caption)
+
     def listing(marker: str, caption: str) -> str:
         return f"```{{code-block}} python\n:caption: {caption}\n\n{excerpt(marker)}\n```"
 
@@ -141,6 +154,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         "figure": figure,
         "curve": curve,
         "frontier": frontier_of_all,
+        "answer": answer,
         "listing": listing,
         "rungs": rungs,
         "headlines": lambda *names: headlines(story, names),
@@ -162,7 +176,7 @@ def _figure(source: str, name: str, alt: str, caption: str) -> str:
 def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], references: str) -> dict[str, Any]:
     """Text and tables for templates."""
     scoring = story.example.certificate.get("scoring") or {}
-    here = [p.result for p in story.everything]
+    here = [p.result for p in story.everything if p.result.facts.track != "context"]  # never in one table with others
     return {
         "rules": fragments.rules(),
         "corpus": fragments.corpus(story),
@@ -174,6 +188,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "tail_table": tables.tail_drop(windows(story.example)),
         "where": sentences(story),
         "loss_tables": kinds_tables(story),
+        "worth_table": worth_table(story),
         "certificate_of": story.example.result.name,
         "certificate_table": tables.rules(story.example),
         "certificate_is_earlier": scoring.get("sha256") == _BLIND_TO_ITS_TARGET,
