@@ -44,6 +44,8 @@ def test_every_published_result_is_of_the_recipe_that_it_is_called_after():
         ("baseline", {"training.seed": 3, "training.compile": "off", "corpus.revision": "2026"}, "baseline"),
         ("baseline", {"model.n_layer": 1}, "baseline with n_layer=1"),
         ("adamw", {"optimizer": "optim.sgd:SGD"}, "adamw with optimizer=sgd"),
+        ("adamw", {"model.facts": "facts"}, "adamw with facts=facts"),
+        ("laptop_domain", {"model.facts": None}, "laptop_domain with facts=none"),
         ("baseline", {"model.residual.dropout": 0.0, "model.attention.dropout": 0.0},
          "baseline with model.attention.dropout=0.0, model.residual.dropout=0.0"),
         ("baseline", {"model.n_layer": 1, "model.n_head": 2, "model.d_model": 64, "optimizer.lr": 1.0},

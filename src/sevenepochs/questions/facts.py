@@ -32,7 +32,7 @@ def compute(case: Case) -> dict[str, Any]:
     """Return the losses with the titles' own facts, with some of them, with none and with other titles', and the gains.
 
     Returns:
-        `columns`; `n_titles`; `losses`: rows of `name` (own, each column alone where there are several, none, others),
+        `columns`; `n_titles`; `losses`: rows of `name` (own, COLUMN_alone where there are several, none, others),
         `label`, `exact_val_loss` and, but for none, `gain` over none and its `interval`; `places`: rows of `name`,
         `label`, `gain` (they add up to the whole), `interval` and `share`; `breakdowns` (kind of title, each fact's
         frequency in training): `label` and `parts`, rows of `name`, `label`, `n_titles`, `gain` (over the part's own
@@ -49,7 +49,7 @@ def compute(case: Case) -> dict[str, Any]:
     told = {"own": ("its own facts", codes)}
     if len(columns) > 1:
         for place, name in enumerate(columns):
-            told[name] = (f"its {name} alone", facts.table.numbers(codes, place) * facts.table.size**place)
+            told[f"{name}_alone"] = (f"its {name} alone", facts.table.numbers(codes, place) * facts.table.size**place)
     shuffled = np.random.default_rng(BOOTSTRAP_SEED).permutation(codes)
     told |= {"none": ("nothing", 0 * codes), "others": ("another title's", shuffled)}
     log_probs_N = {"own": case.log_probs_N}
@@ -108,9 +108,8 @@ def _scored(case: Case, codes: np.ndarray) -> np.ndarray:
 
 def _places(case: Case) -> np.ndarray:
     """The index into `_PLACES` of each target: (N,). A word begins at a space."""
-    begins_N = case.data.tokenizer.stops()[case.ids_N] & (case.where.position_N > 1)
     starts = np.flatnonzero(case.where.position_N == 1)
-    before_N = np.cumsum(begins_N)
+    before_N = np.cumsum(case.data.tokenizer.stops()[case.ids_N])
     word_N = before_N - np.repeat(before_N[starts], np.diff(np.append(starts, len(before_N))))
     return np.where(case.ids_N == case.model.eos_id, 2, np.minimum(word_N, 1))
 
