@@ -87,7 +87,7 @@ def test_a_time_is_its_month(time: str, expected: str) -> None:
 def test_a_bad_column_is_one_line(kind: str, tmp_path: Path) -> None:
     corpus = write(tmp_path, kind).load()
     for column, parts in {
-        "ulr": ["'ulr'", "url", "--facts"],
+        "ulr": ["'ulr'", "nothing" if kind == "jsonl" else "url", "--facts"],
         "title:link": ["'title'", "no link", "title:value"],
         "url:time": ["'url'", "no time", "site"],
         "tags": ["'tags'"],

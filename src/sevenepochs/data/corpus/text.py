@@ -92,11 +92,7 @@ def _records(file: TextFile, name: str, kind: str, wanted: _Wanted) -> list[str 
         return _tsv_column(file, name, wanted)
     if kind == "csv":
         return list(_csv_column(file.lines(), name, wanted))
-    records = list(_json_records(file, name))
-    names = {key for _, record in records if isinstance(record, dict) for key in record}
-    if wanted.may_lack and names and wanted.column not in names:
-        raise UserError(f"{name}: no {wanted.column!r}{_nearest(wanted.column, sorted(names))} ({wanted.option})")
-    return [_field(record, where, wanted) for where, record in records]
+    return [_field(record, where, wanted) for where, record in _json_records(file, name)]
 
 
 def _numbered(rows: Iterable[Any], what: str) -> Iterator[tuple[str, Any]]:
