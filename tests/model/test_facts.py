@@ -60,7 +60,7 @@ def test_a_fact_moves_its_own_title_and_no_other(model: GPTModel) -> None:
 def test_each_fact_adds_the_vector_of_its_number(model: GPTModel) -> None:
     assert model.facts is not None
     ids, vectors = model.facts(told(told(ROW, 3, 2 + 7 * 5), 6, 7 * 3))
-    table = model.facts.vectors.weight
+    table = model.facts.vectors
     assert torch.equal(ids, ROW) and torch.equal(vectors[0, 3], table[2] + table[7 + 5])
     assert torch.equal(vectors[0, 6], table[7 + 3]) and not vectors[0, [0, 1, 2, 4, 5, 7]].any()
 
@@ -105,8 +105,8 @@ def test_it_is_trained(model: GPTModel) -> None:
     model.zero_grad()
     reseed(model.train(), 1, 5)
     RDrop().loss(model, told(ROW, 0, 3), y).backward()
-    assert model.facts is not None and model.facts.vectors.weight.grad is not None
-    assert model.facts.vectors.weight.grad[3].abs().sum() > 0
+    assert model.facts is not None and model.facts.vectors.grad is not None
+    assert model.facts.vectors.grad[3].abs().sum() > 0
     model.eval()
 
 

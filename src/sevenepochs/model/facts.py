@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sevenepochs.config import Config, check_range
@@ -58,7 +59,8 @@ class FactVectors(nn.Module):
     def __init__(self, config: Facts, vocab_size: int, d_model: int) -> None:
         super().__init__()
         self.vocab_size, self.size, self.n_facts = vocab_size, config.size, len(config.columns)
-        self.vectors = nn.Embedding(self.n_facts * self.size, d_model)
+        # from zero, as positions: a value that training hardly shows says nothing
+        self.vectors = nn.Parameter(torch.zeros(self.n_facts * self.size, d_model))
         self.dropout = Dropout(config.dropout)  # of whole facts: only its key and rate are used
 
     def forward(self, x_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,7 +71,7 @@ class FactVectors(nn.Module):
         told_BTF = number_BTF > 0
         if self.training and self.dropout.p > 0.0:
             told_BTF = told_BTF & self._kept(x_BT)
-        vectors_BTFD = self.vectors(number_BTF + self.size * facts)
+        vectors_BTFD = F.embedding(number_BTF + self.size * facts, self.vectors)
         return ids_BT, (vectors_BTFD * told_BTF.unsqueeze(-1)).sum(-2)
 
     def _kept(self, x_BT: Tensor) -> Tensor:
