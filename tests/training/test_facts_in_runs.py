@@ -74,6 +74,18 @@ def test_a_fact_is_told_by_name(told_run: Run, capsys: pytest.CaptureFixture[str
     assert second["surprisal_bits"] < 1.5 < 3 < first["surprisal_bits"]
 
 
+def test_the_command_line_names_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = ["--corpus", "sample:200", "--json"]
+    assert main(["corpus", "sample:200", "--facts", "url,time", "--json"]) == 0
+    link, time = json.loads(capsys.readouterr().out)["facts"]
+    assert (link["kind"], time["kind"], link["n_values"], link["share_none"]) == ("link", "time", 10, 0.0)
+    assert main(["show", "demo_record", *corpus, "--facts", "url,time:value"]) == 0
+    assert json.loads(capsys.readouterr().out)["config"]["model"]["facts"]["columns"] == ["url", "time:value"]
+    for verb in ("show demo_record --facts href", "show demo_sgd --facts url", "corpus sample:200 --facts href"):
+        assert main([*verb.split(), *(corpus if "show" in verb else [])]) == 2
+        assert capsys.readouterr().err.count("\n") <= 2  # a line of counts, and the error's
+
+
 def test_wrong_facts_are_one_line(told_run: Run, finished_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     ask = ["predict", str(told_run.path), "--text", "Show"]
     for line, part in {

@@ -9,9 +9,10 @@ from rich.text import Text
 from tyro.conf import arg
 
 from sevenepochs.cli.console import console, print_json
-from sevenepochs.cli.options import Json, Name, Positional, Revision
+from sevenepochs.cli.options import Facts, Json, Name, Positional, Revision
 from sevenepochs.data.corpus.describe import describe
 from sevenepochs.data.corpus.parse import parse_corpus
+from sevenepochs.data.facts import describe_facts
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import table
 
@@ -23,6 +24,7 @@ def corpus(
     column: Name = None,
     encoding: Name = None,
     revision: Revision = None,
+    facts: Facts = None,
     json: Json = False,
 ) -> None:
     """Describe a corpus: counts, lengths, duplicates between the splits, most frequent words, recognised version.
@@ -32,16 +34,20 @@ def corpus(
         column: The column that holds the titles.
         encoding: The text file's encoding, e.g. cp1252.
         revision: The version of the hub's titles: 2023, 2026, or a commit's SHA.
+        facts: Also describe columns that a model may be told beside the titles, e.g. url,time or href:link.
     """
-    described = describe(parse_corpus(source, column=column, revision=revision, encoding=encoding).load())
+    loaded = parse_corpus(source, column=column, revision=revision, encoding=encoding).load()
+    described = describe(loaded)
+    if facts is not None:
+        described["facts"] = describe_facts(loaded, facts.split(","))
     if json:
         print_json(described)
         return
-    facts = table(("", ""), show_header=False)
-    facts.columns[0].style, facts.columns[1].overflow = "dim", "fold"
+    listed = table(("", ""), show_header=False)
+    listed.columns[0].style, listed.columns[1].overflow = "dim", "fold"
     for label, value in _facts(described):
-        facts.add_row(label, Text(value))
-    console.print(facts)
+        listed.add_row(label, Text(value))
+    console.print(listed)
     console.print("\nMost frequent words of the training titles, upper and lower case together:")
     console.print(_words_table(described["frequent_train_words"]))
 
@@ -72,6 +78,10 @@ def _facts(of: dict[str, Any]) -> list[tuple[str, str]]:
         rate = format_metric("floor_val_loss", of["entropy_rate_nats_per_char"])
         rows.append(("entropy rate", f"{rate} nats/char, what the floor tends to with more titles"))
         rows.append(("floor", f"{floor} +- {error} nats/char (standard error) on the validation titles"))
+    for fact in of.get("facts", []):
+        frequent = ", ".join(f"{value} ({n:,})" for value, n in fact["frequent"])
+        none = format_metric("share", fact["share_none"])
+        rows.append((f"fact {fact['column']}", f"{fact['kind']}, {fact['n_values']:,} values, {none} none: {frequent}"))
     rows += [(f"sha256, {what}", of[f"{what}_titles_sha256"]) for what in ("train", "validation")]
     return [*rows, *(("warning", warning) for warning in source["warnings"])]
 

@@ -42,6 +42,7 @@ Track = Annotated[
     Literal["trackio", "wandb"] | None,
     arg(metavar="trackio|wandb", help="Also mirror the metrics to a dashboard; the run folder has them in any case."),
 ]
+Facts = Annotated[str | None, arg(metavar="COLUMN,...")]
 Told = Annotated[
     UseAppendAction[tuple[str, ...]],
     arg(name="facts", metavar="NAME=VALUE", help="Tell the model a fact, e.g. url=arxiv.org; may be repeated."),
@@ -98,7 +99,7 @@ class Changes:
 
     settings: Settings = ()
     seed: Number = None
-    facts: Annotated[str | None, arg(metavar="COLUMN,...")] = None
+    facts: Facts = None
 
     def as_settings(self) -> tuple[str, ...]:
         """Return the settings, with the facts as such."""

@@ -112,6 +112,18 @@ def read_values(corpus: Corpus, column: Column) -> Split:
     return values
 
 
+def describe_facts(corpus: Corpus, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each column its `column`, `kind`, and over the training titles `share_none`, `n_values` and the 5 most
+    `frequent` values with their counts. Raises as `read_values`."""
+    described = []
+    for column in map(Column.parse, columns):
+        values = read_values(corpus, column).train
+        counts = Counter(filter(None, values))
+        counted = {"share_none": values.count("") / len(values), "n_values": len(counts)}
+        described.append({"column": column.name, "kind": column.kind, **counted, "frequent": counts.most_common(5)})
+    return described
+
+
 @dataclasses.dataclass(frozen=True)
 class FactTable:
     """The values that a run knows by name.

@@ -148,7 +148,8 @@ def figure(content: Content, run: str | None = None) -> str:
             axes.axvline(0, color=INK, linewidth=0.8)
             least, most = min(0.0, *gains), max(0.0, *gains)
             axes.set(xlim=(1.15 * least, most + 0.35 * (most - least)), xlabel="gain (nats per character)", title=title)
-        heading(figure, f"What {' and '.join(content['columns'])} are worth" + (f": {run}" if run else ""))
+        verb = "is" if len(content["columns"]) == 1 else "are"
+        heading(figure, f"What {' and '.join(content['columns'])} {verb} worth" + (f": {run}" if run else ""))
         n_titles = f"{content['n_titles']:,} validation titles"
         note(figure.axes[0], f"gain over the same model told nothing; line: 95 % interval over {n_titles}")
 

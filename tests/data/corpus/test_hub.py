@@ -20,6 +20,7 @@ from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.fingerprint import KNOWN_VERSIONS, KnownVersion
 from sevenepochs.data.corpus.hub import HubCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus
+from sevenepochs.data.facts import Column, read_values
 from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import char_count, split_titles
 
@@ -36,6 +37,7 @@ def put(cache: Path, sha: str, name: str, titles: list[str | None]) -> Path:
     blob.parent.mkdir(parents=True, exist_ok=True)
     link.parent.mkdir(parents=True, exist_ok=True)
     columns = {"id": pa.array(range(len(titles))), "title": pa.array(titles, pa.string()), "author": [""] * len(titles)}
+    columns |= {"url": [f"https://www.site{i}.co.uk/" for i in range(len(titles))], "time": [1454122784] * len(titles)}
     pq.write_table(pa.table(columns), blob)
     link.symlink_to(blob)
     (root / "refs").mkdir(exist_ok=True)
@@ -111,6 +113,15 @@ def test_the_hub_s_own_client_finds_the_same_file(tmp_path: Path) -> None:
     )
     assert Path(found) == link
     assert HubCorpus().is_cached()
+
+
+def test_links_and_times_follow_their_titles_through_shards(tmp_path: Path) -> None:
+    for shard in (0, 1):
+        put(tmp_path, OTHER_SHA, f"data/train-0000{shard}-of-00002.parquet", TITLES[30 * shard : 30 * shard + 30])
+    corpus = load(OTHER_SHA, tmp_path)
+    titles, links = corpus.split(), read_values(corpus, Column.parse("url"))
+    assert links.train == tuple(f"site{TITLES.index(title) % 30}.co.uk" for title in titles.train)
+    assert set(read_values(corpus, Column.parse("time")).validation) == {"2016-01"}
 
 
 def test_the_environment_chooses_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
