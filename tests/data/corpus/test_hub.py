@@ -37,7 +37,8 @@ def put(cache: Path, sha: str, name: str, titles: list[str | None]) -> Path:
     blob.parent.mkdir(parents=True, exist_ok=True)
     link.parent.mkdir(parents=True, exist_ok=True)
     columns = {"id": pa.array(range(len(titles))), "title": pa.array(titles, pa.string()), "author": [""] * len(titles)}
-    columns |= {"url": [f"https://www.site{i}.co.uk/" for i in range(len(titles))], "time": [1454122784] * len(titles)}
+    links = [f"https://www.site{str(title)[-2:].strip()}.co.uk/" for title in titles]
+    columns |= {"url": links, "time": [1454122784] * len(titles)}
     pq.write_table(pa.table(columns), blob)
     link.symlink_to(blob)
     (root / "refs").mkdir(exist_ok=True)
@@ -120,7 +121,7 @@ def test_links_and_times_follow_their_titles_through_shards(tmp_path: Path) -> N
         put(tmp_path, OTHER_SHA, f"data/train-0000{shard}-of-00002.parquet", TITLES[30 * shard : 30 * shard + 30])
     corpus = load(OTHER_SHA, tmp_path)
     titles, links = corpus.split(), read_values(corpus, Column.parse("url"))
-    assert links.train == tuple(f"site{TITLES.index(title) % 30}.co.uk" for title in titles.train)
+    assert links.train == tuple(f"site{TITLES.index(title)}.co.uk" for title in titles.train)
     assert set(read_values(corpus, Column.parse("time")).validation) == {"2016-01"}
 
 
