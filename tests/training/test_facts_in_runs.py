@@ -5,7 +5,6 @@ import json
 import math
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,18 @@ import pytest
 from sevenepochs.ask.evaluate import evaluate
 from sevenepochs.ask.model import Model
 from sevenepochs.cli.main import main
+from sevenepochs.data.corpus.development import Development
 from sevenepochs.data.corpus.sample import SampleCorpus
 from sevenepochs.data.titles import title_chars
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Data, Experiment
 from sevenepochs.protocol.scoring import exact_log_probs, title_losses
+from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run, list_runs
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted
 from sevenepochs.training.trainer import resume_training, run_training
 
-Shrink = Callable[[Experiment], Experiment]
 TITLES = [f"{verb} {noun} {n}" for n in range(3) for verb in ("Show", "Ask", "Tell") for noun in ("one", "two", "six")]
 
 
@@ -113,6 +113,20 @@ def test_what_cannot_be_told_is_refused_before_there_is_a_folder(
     with pytest.raises(UserError, match=part):
         run_training(told.replace_all(change), "refused", tmp_path / "runs")
     assert list_runs(tmp_path / "runs") == []
+
+
+def test_what_facts_are_worth_is_published_at_proxy_scale_too(told: Experiment, tmp_path: Path) -> None:
+    small = told.replace_all({"corpus": Development(SampleCorpus(400)), "training.epochs": 1})
+    run = run_training(
+        small, "told-proxy", tmp_path / "runs", settings=["model.facts=facts", "model.facts.columns=url"]
+    )
+    assert main(["publish", str(run.path), "--results", str(tmp_path / "results")]) == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    assert {file.stem for file in (folder / "analysis").iterdir()} == {"facts", "title_losses"}
+    result = Result.read(folder)
+    assert result.facts.track == "context" and result.facts.command.endswith(" --set model.facts.columns=url --proxy")
+    content = json.loads((folder / "analysis" / "facts.json").read_text())
+    assert content["floors"]["own"] == result.figures.floor_val_loss < content["floors"]["none"]
 
 
 class Stops(Watcher):

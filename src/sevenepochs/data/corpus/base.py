@@ -75,7 +75,8 @@ class Corpus:
         Args:
             facts: the fact beside each title, for a model that is told it.
         """
-        return None if self.floor_of is None else self.floor_of(validation_titles, facts)
+        told = () if facts is None else (facts,)
+        return None if self.floor_of is None else self.floor_of(validation_titles, *told)
 
 
 Announce = Callable[[str], None]  # told what is being done, where that takes time

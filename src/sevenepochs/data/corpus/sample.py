@@ -86,7 +86,7 @@ class SampleCorpus(CorpusConfig, kind="sample"):
         grammar, rng = load_grammar(self.grammar), np.random.default_rng(self.seed)
         kinds = np.array([grammar.draw(rng)[0] for _ in range(self.n_titles)])  # those of the titles
         n_kinds = len(grammar.kinds)
-        own_N, site_N = np.random.default_rng((self.seed, 1)).random((2, self.n_titles))
+        own_N, site_N = np.random.default_rng((self.seed, 1)).random((self.n_titles, 2)).T  # fewer are a prefix of more
         sites = np.where(own_N < OWN_SITE, kinds, (site_N * n_kinds).astype(int))
         return split_titles([f"https://{site(kind)}/" for kind in sites])
 
