@@ -1,12 +1,14 @@
 """Fixtures that several folders share: small experiments and a cache of their own. One torch thread, so that sums do
-not depend on how many cores a machine has."""
+not depend on how many cores a machine has. With EVERY_BROWSER_TEST=1 (CI) a skipped browser test fails the session."""
 
 import collections
 import functools
 import itertools
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -15,6 +17,7 @@ import torch
 from sevenepochs.data.batches.title_rows import TitleRows
 from sevenepochs.data.corpus.file import FileCorpus
 from sevenepochs.data.corpus.sample import SampleCorpus, load_grammar
+from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.learning.optim import AdamW
 from sevenepochs.model.facts import Facts
@@ -22,6 +25,7 @@ from sevenepochs.model.titles import Titles
 from sevenepochs.recipes.catalog import load_recipe
 from sevenepochs.recipes.listing import list_recipes
 from sevenepochs.recipes.story import adamw
+from sevenepochs.report.pdf import find_chromium
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Plan, Progress, Watcher
 from sevenepochs.training.trainer import run_training
@@ -71,6 +75,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["SEVENEPOCHS_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     torch.set_num_threads(1)
+
+
+def browser_tests(skipped: Iterable[str], root: Path) -> list[str]:
+    """Those of the skipped tests (node ids) that are in a file which drives a browser."""
+    return [name for name in skipped if re.search("playwright|chromium", (root / name.split("::")[0]).read_text())]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("EVERY_BROWSER_TEST"):
+        return
+    skipped = [report.nodeid for report in reporter.stats.get("skipped", [])]
+    if found := browser_tests(skipped, session.config.rootpath):
+        reporter.write_line(f"\n{len(found)} browser tests were skipped, and here none may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """A browser's program."""
+    try:
+        return find_chromium()
+    except UserError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_the_permutation_is_that_of_datasets_shuffle():
 
 @pytest.mark.parametrize("n_rows", [1000, 100_001, 828_133])
 def test_the_permutation_is_what_the_library_shuffles_to(n_rows):
-    datasets = pytest.importorskip("datasets", reason="the datasets library is not among what the package needs")
+    datasets = pytest.importorskip("datasets", reason="not among what the package needs: pip install datasets")
     shuffled = datasets.Dataset.from_dict({"row": np.arange(n_rows)}).shuffle(seed=1337)["row"]
     np.testing.assert_array_equal(np.asarray(shuffled), permutation(n_rows))
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,12 +13,11 @@ import pytest
 
 from sevenepochs.ask.model import Model
 from sevenepochs.ask.next_token import on_one_title
+from sevenepochs.errors import install
 from sevenepochs.store.run import Run, layout
 from tests.serve.prefix_proxy import prefix_proxy
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason=f"playwright is not installed: {install('dev')}")
 
 PATIENCE_MS = 120_000  # a busy machine is no fault of the page
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
@@ -25,11 +25,11 @@ TITLE = "Show HN: A small test"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(chromium: Path) -> Iterator[Any]:
     with playwright.sync_playwright() as api:
         # Chromium refuses to sandbox root, which is what a container's user often is
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        opened = api.chromium.launch(executable_path=BROWSER, args=sandbox, timeout=PATIENCE_MS)
+        opened = api.chromium.launch(executable_path=chromium, args=sandbox, timeout=PATIENCE_MS)
         yield opened
         opened.close()
 

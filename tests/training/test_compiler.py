@@ -75,7 +75,7 @@ def surroundings(case: str, folder: Path) -> dict[str, str]:
 def _which(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"no {name} here")
+        pytest.skip(f"no {name} here; Debian: apt install g++ clang")
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from rich.text import Text
 
 from sevenepochs.cli.console import ConsoleWatcher, console, heading
-from sevenepochs.cli.options import RunsFolder
+from sevenepochs.cli.options import Number, RunsFolder
 from sevenepochs.cli.program import program
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import table
@@ -32,8 +32,12 @@ NEXT = (
 Curve = Sequence[tuple[float, float]]  # (epochs, nats per character), from left to right
 
 
-def demo(runs: RunsFolder = Path("runs")) -> None:
-    """Train three small models on the embedded corpus and compare them with its floor (some minutes)."""
+def demo(runs: RunsFolder = Path("runs"), titles: Number = None) -> None:
+    """Train three small models on the embedded corpus and compare them with its floor (some minutes).
+
+    Args:
+        titles: Take so many titles; some hundreds are seconds, and too few to learn from.
+    """
     from sevenepochs.training.trainer import run_training
 
     what = {recipe.name: recipe.summary for recipe in list_recipes()}
@@ -41,7 +45,10 @@ def demo(runs: RunsFolder = Path("runs")) -> None:
     for recipe in RECIPES:
         heading(recipe)
         console.print(what[recipe], style="bold", markup=False)
-        trained[recipe] = run_training(load_recipe(recipe), recipe, runs, ConsoleWatcher(lists_evaluations=False))
+        experiment = load_recipe(recipe)
+        if titles is not None:
+            experiment = experiment.replace("corpus.n_titles", titles)
+        trained[recipe] = run_training(experiment, recipe, runs, ConsoleWatcher(lists_evaluations=False))
     heading("all three, on the same validation titles")
     _print_outcome(trained)
     console.print("\nNext:")

@@ -1,27 +1,25 @@
 """The site in a real Chromium, opened from disk: accessible in both schemes, usable from the keyboard, fits a phone."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+from sevenepochs.errors import install
+
+playwright = pytest.importorskip("playwright.sync_api", reason=f"playwright is not installed: {install('dev')}")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=f"axe is not installed: {install('dev')}")
 
 PAGES = ("index.html", "steps.html", "first-run.html", "print.html")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium on PATH")
+def browser(chromium: Path) -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 def _open(browser: Any, site: Path, file: str, **context: Any) -> Any:
