@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch._dynamo
 
-from sevenepochs.campaign.jobs import Job, _lock, execute, jobs_for, plan
+from sevenepochs.campaign.jobs import Job, execute, jobs_for, lock_of, plan
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.cli.main import main
 from sevenepochs.config.old_configs import OLD_KINDS
@@ -123,7 +123,7 @@ def another_process_holds(file: Path) -> Iterator[int]:
 def test_a_job_that_another_process_begins_just_now_is_left_alone(tiny: Experiment, tmp_path: Path) -> None:
     """It has no folder before its data is read and its tokenizer trained."""
     job = Job("tiny", tiny.replace("training.epochs", 1))
-    _lock(job, tmp_path).release()
+    lock_of(job, tmp_path).release()
     [file] = (tmp_path / ".jobs").iterdir()
     with another_process_holds(file):
         [one] = execute(plan([job], tmp_path, tmp_path), tmp_path, Watcher())

@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.data.corpus.base import CorpusConfig
@@ -31,8 +31,12 @@ from sevenepochs.store.run.writer import recipe_label
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trainer import resume_training, run_training
 
-_LOCKS = ".jobs"  # in the runs' folder
+if TYPE_CHECKING:
+    from sevenepochs.campaign.workers import Workers
 
+LOCKS = ".jobs"  # in the runs' folder
+
+Announce = Callable[[int, "Planned"], None]
 State = Literal["done", "resume", "running", "failed", "to do"]
 
 
@@ -90,7 +94,7 @@ def plan(jobs: Iterable[Job], runs_root: Path, results_root: Path, *, may_downlo
     if not may_download and any(job.experiment.corpus.to_fetch() is not None for job in jobs):
         return [Planned(job, "to do") for job in jobs]
     runs, done = list_runs(runs_root), list_all(results_root, runs_root)
-    return [_planned(job, runs, done) for job in jobs]
+    return [look(job, runs, done) for job in jobs]
 
 
 def check_titles(jobs: Iterable[Job]) -> None:
@@ -113,50 +117,72 @@ def execute(
     planned: Sequence[Planned],
     runs_root: Path,
     watcher: Watcher,
-    announce: Callable[[int, Planned], None] = lambda index, one: None,
+    announce: Announce = lambda index, one: None,
+    workers: Workers | None = None,
 ) -> list[Planned]:
-    """Run what is not done, in order; return the same jobs with their new states.
+    """Run what is not done; return the same jobs with their new states. See `outcomes`."""
+    finished = list(planned)
+    for index, one in outcomes(planned, runs_root, watcher, announce, workers):
+        finished[index] = one
+    return finished
+
+
+def outcomes(
+    planned: Iterable[Planned],
+    runs_root: Path,
+    watcher: Watcher,
+    announce: Announce = lambda index, one: None,
+    workers: Workers | None = None,
+) -> Iterator[tuple[int, Planned]]:
+    """Run what is not done; give each job's index and new state as it ends. In this process jobs run in order, and the
+    next one is pulled when the one before it is over.
 
     Each job is looked for again when its turn comes, because another process may have begun or finished it. It is
     locked from then on: a run has no folder until its data is read. A run whose loss is not finite, or that does not
     fit into the GPU, is left as failed and the next one starts. A run that another process writes is left alone.
 
     Args:
-        announce: called before each run with its index in `planned`.
+        announce: called before each run of this process with its index in `planned`.
+        workers: run jobs side by side there; an `Overview` as `watcher` follows them all.
 
     Raises:
         UserError: bad corpus, settings or folder.
-        Interrupted: as in `run_training`; the same call goes on from there.
+        Interrupted: as in `run_training`; the same call goes on from there. KeyboardInterrupt where there are workers.
     """
-    finished = list(planned)
-    for index, one in enumerate(finished):
-        if one.state not in ("to do", "resume"):
-            continue
-        try:
-            lock = _lock(one.job, runs_root)
-        except BlockingIOError:
-            finished[index] = replace(one, state="running")
-            continue
-        with lock:
-            one = _planned(one.job, list_runs(runs_root), finished_runs(runs_root))
-            if one.state in ("to do", "resume"):
-                announce(index, one)
-                one = _run(one, runs_root, watcher)
-            finished[index] = one
-    return finished
+    if workers is not None:
+        yield from workers.run(planned, runs_root, watcher)
+        return
+    for index, one in enumerate(planned):
+        if one.state in ("to do", "resume"):
+            try:
+                lock = lock_of(one.job, runs_root)
+            except BlockingIOError:
+                one = replace(one, state="running")
+            else:
+                with lock:
+                    one = look(one.job, list_runs(runs_root), finished_runs(runs_root))
+                    if one.state in ("to do", "resume"):
+                        announce(index, one)
+                        one = run_one(one, runs_root, watcher)
+        yield index, one
 
 
-def _lock(job: Job, runs_root: Path) -> Lock:
-    """A lock that is shared by all processes that would make the same run."""
+def lock_name(job: Job) -> str:
+    """Return the file name of a job's lock: equal for all processes that would make the same run."""
     key = [job.name, job.seed, titles_of(job.experiment.corpus), config_key(job.experiment)]
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    folder = runs_root / _LOCKS
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16] + ".lock"
+
+
+def lock_of(job: Job, runs_root: Path) -> Lock:
+    """Take a job's lock. Raises BlockingIOError: another process holds it. UserError: it cannot be written."""
+    folder = runs_root / LOCKS
     with storage.disk_errors(f"the folder {runs_root}", "choose another folder with --runs"):
         folder.mkdir(parents=True, exist_ok=True)
-        return Lock(folder / f"{name}.lock")
+        return Lock(folder / lock_name(job))
 
 
-def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
+def run_one(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
+    """Run or resume a job, locked by the caller, in this process; return it done or failed. Raises as `outcomes`."""
     job = one.job
     try:
         if one.run is not None:
@@ -164,7 +190,7 @@ def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
         else:
             run = run_training(job.experiment, job.name, runs_root, watcher, job.settings)
     except UserError as error:
-        now = _planned(job, list_runs(runs_root), ())  # others may have begun runs meanwhile
+        now = look(job, list_runs(runs_root), ())  # others may have begun runs meanwhile
         if now.state != "failed":
             raise
         watcher.message(str(error))
@@ -172,7 +198,8 @@ def _run(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
     return Planned(job, "done", result=result_of(run))
 
 
-def _planned(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
+def look(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:
+    """Return a job's state among runs and finished results."""
     titles = titles_of(job.experiment.corpus)
     key = config_key(job.experiment)
     for result in reversed(done):

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sevenepochs.campaign.jobs import Job, execute, plan, titles_of
+from sevenepochs.campaign.jobs import Job, Planned, outcomes, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, changes
 from sevenepochs.config.old_configs import present_form
@@ -28,6 +28,8 @@ from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
     import optuna
+
+    from sevenepochs.campaign.workers import Workers
 
 _JOURNAL = "optuna.log"
 _ERROR = "error"  # attribute of a trial that failed by its own settings; one that was stopped has none
@@ -64,9 +66,15 @@ class Search:
     folder: Path
     settings: tuple[str, ...] = ()
 
-    def open(self) -> optuna.Study:
-        """Return the study, new or as it was left. Raises UserError: optuna is missing, the folder cannot be written,
-        or holds a search of something else."""
+    def open(self, *, side_by_side: bool = False) -> optuna.Study:
+        """Return the study, new or as it was left.
+
+        Args:
+            side_by_side: let open trials count as bad ones, so that none is proposed twice (Ginsbourger et al. 2010).
+
+        Raises:
+            UserError: optuna is missing, the folder cannot be written, or holds a search of something else.
+        """
         optuna = _optuna()
         facts = {
             "recipe": self.recipe,
@@ -95,7 +103,9 @@ class Search:
         )
         # the seed fixes the first proposals; one that is begun again must not propose what the study holds already
         seed = _SAMPLER_SEED + len(study.trials)
-        study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, n_startup_trials=8, constant_liar=side_by_side
+        )
         return study
 
     @staticmethod
@@ -115,14 +125,16 @@ class Search:
         n_trials: int,
         watcher: Watcher,
         announce: Callable[[int, dict[str, float | int]], None] = lambda number, settings: None,
+        workers: Workers | None = None,
     ) -> None:
-        """Go on until `n_trials` trials are finished, those of earlier sessions counted.
+        """Go on until `n_trials` trials are finished, those of earlier sessions counted. With workers, a trial is
+        proposed before the results of those beside it are known.
 
         Raises:
             UserError: as `open`, another process goes on with this search, or a run cannot be started at all.
             Interrupted: the same call goes on with the run that was stopped.
         """
-        study = self.open()
+        study = self.open(side_by_side=workers is not None)
         try:
             lock = Lock(self.folder / _LOCK)
         except BlockingIOError as error:
@@ -136,34 +148,35 @@ class Search:
                     _fail(study, left_open.number)
             if not study.trials:
                 study.enqueue_trial(self.start())  # the recipe, or what is nearest: what every proposal has to beat
-            while sum(map(_is_over, study.trials)) < n_trials:
-                self._try(study, study.ask(), watcher, announce)
+            asked: list[optuna.Trial] = []
+            n_told = 0
 
-    def _try(
-        self,
-        study: optuna.Study,
-        trial: optuna.Trial,
-        watcher: Watcher,
-        announce: Callable[[int, dict[str, float | int]], None],
-    ) -> None:
+            def proposals() -> Iterator[Planned]:
+                while sum(map(_is_over, study.trials)) + len(asked) - n_told < n_trials:
+                    trial = study.ask()
+                    if (job := self._job(study, trial, announce)) is not None:
+                        asked.append(trial)
+                        yield from plan([job], self.folder, Path(_NO_RESULTS))
+
+            for index, done in outcomes(proposals(), self.folder, watcher, workers=workers):
+                _tell(study, asked[index], done)
+                n_told += 1
+
+    def _job(
+        self, study: optuna.Study, trial: optuna.Trial, announce: Callable[[int, dict[str, float | int]], None]
+    ) -> Job | None:
+        """The trial as a job; None where its values do not fit together, and the trial has failed."""
         values = {dimension.name: _suggest(trial, dimension) for dimension in self.dimensions}
         changed = changes(self.experiment, self.dimensions, values)
         try:
             experiment = self.experiment.replace_all(changed)
-        except UserError as error:  # values that do not fit together
+        except UserError as error:
             trial.set_user_attr(_ERROR, str(error))
             _fail(study, trial.number)
-            return
+            return None
         announce(trial.number, changed)
         settings = (*self.settings, *(f"{key}={value}" for key, value in changed.items()))
-        job = Job(proxy_name(self.recipe), at_proxy_scale(experiment), settings)
-        [done] = execute(plan([job], self.folder, Path(_NO_RESULTS)), self.folder, watcher)
-        if done.result is None:
-            trial.set_user_attr(_ERROR, f"the run is {done.state}")
-            _fail(study, trial.number)
-            return
-        trial.set_user_attr("run", done.result.facts.run)
-        study.tell(trial, done.result.exact)
+        return Job(proxy_name(self.recipe), at_proxy_scale(experiment), settings)
 
     def trials(self, study: optuna.Study) -> list[Trial]:
         """Return the finished trials, best first; failed ones last."""
@@ -195,6 +208,15 @@ class Search:
                 value = round(value) if dimension.whole else float(value)
             values[dimension.name] = value
         return values
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, done: Planned) -> None:
+    if done.result is not None:
+        trial.set_user_attr("run", done.result.facts.run)
+        study.tell(trial, done.result.exact)
+    elif done.state in ("failed", "running"):  # else it was stopped, and stays open
+        trial.set_user_attr(_ERROR, f"the run is {done.state}")
+        _fail(study, trial.number)
 
 
 def _fail(study: optuna.Study, number: int) -> None:

@@ -1,4 +1,4 @@
-"""`ladder` and `noise`: recipes run one after the other, and seeds of one recipe."""
+"""`ladder` and `noise`: recipes run one after the other or side by side, and seeds of one recipe."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 from rich.console import Console
 from tyro.conf import arg
 
-from sevenepochs.cli.console import ConsoleWatcher, console, duration, errors, heading, print_json
-from sevenepochs.cli.options import Folders, Json, Positional, Proxy, Settings, Titles, experiment_from, refuse_seed
+from sevenepochs.cli.console import console, duration, errors, heading, print_json
+from sevenepochs.cli.options import (
+    Folders,
+    Json,
+    Positional,
+    Proxy,
+    Settings,
+    SideBySide,
+    Titles,
+    experiment_from,
+    refuse_seed,
+)
 from sevenepochs.comparison import noise as seed_noises
 from sevenepochs.comparison.compare import by_recipe
 from sevenepochs.comparison.find import select
@@ -27,7 +37,6 @@ from sevenepochs.report.ladder_table import HEAD, log_entries, rows, to_json
 from sevenepochs.store.results import Result, list_all
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.run.writer import recipe_label
-from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -44,6 +53,7 @@ def ladder(
     *,
     titles: Titles,
     folders: Folders,
+    side_by_side: SideBySide,
     proxy: Proxy = False,
     seeds: int = 1,
     settings: Settings = (),
@@ -94,7 +104,8 @@ def ladder(
         heading(f"{index + 1}/{len(planned)}: {verb} {one.job.name}, seed {one.job.seed}", out)
 
     try:
-        planned = execute(planned, folders.runs, Watcher() if json else ConsoleWatcher(), announce)
+        watcher = side_by_side.watcher(is_silent=json)
+        planned = execute(planned, folders.runs, watcher, announce, side_by_side.found())
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
@@ -202,6 +213,7 @@ def noise(
     *,
     titles: Titles,
     folders: Folders,
+    side_by_side: SideBySide,
     proxy: Proxy = False,
     settings: Settings = (),
     json: Json = False,
@@ -213,12 +225,13 @@ def noise(
         train: Train what is missing to this number of seeds, from 1337 on.
     """
     refuse_seed(settings, "--train")
-    if not train and (titles != Titles() or settings):
+    if not train and (titles != Titles() or settings or side_by_side != SideBySide()):
         raise UserError(
-            "--corpus, --column, --encoding, --revision and --set are for runs that --train begins; add --train 3"
+            "--corpus, --column, --encoding, --revision, --set, --workers and --ray are for runs that --train begins; "
+            "add --train 3"
         )
     if train:
-        found = _trained(recipes, train, titles, folders, proxy, settings, json)
+        found = _trained(recipes, train, titles, folders, side_by_side, proxy, settings, json)
     elif recipes:
         names = [text + PROXY_SUFFIX if proxy else text for text in recipes]
         found = [result for text in names for result in select(text, folders.runs, folders.results)]
@@ -252,6 +265,7 @@ def _trained(
     n_seeds: int,
     titles: Titles,
     folders: Folders,
+    side_by_side: SideBySide,
     proxy: bool,
     settings: tuple[str, ...],
     is_silent: bool,
@@ -265,8 +279,9 @@ def _trained(
         raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
     wanted = [(name, experiment_from(name, titles, settings)) for name in recipes]
     jobs = [job for name, one in wanted for job in jobs_for(name, one, n_seeds, settings, proxy=proxy)]
-    watcher = Watcher() if is_silent else ConsoleWatcher()
-    planned = execute(plan(jobs, folders.runs, folders.results), folders.runs, watcher)
+    planned = plan(jobs, folders.runs, folders.results)
+    watcher = side_by_side.watcher(is_silent=is_silent)
+    planned = execute(planned, folders.runs, watcher, workers=side_by_side.found())
     _print_unfinished(planned, errors)
     if not (found := results_of(planned)):
         raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional as Positional
 from tyro.conf import UseAppendAction, arg
 
+from sevenepochs.cli.console import ConsoleWatcher
+from sevenepochs.cli.jobs_table import JobsTable
 from sevenepochs.data.corpus.parse import parse_corpus
 from sevenepochs.errors import UserError
 from sevenepochs.recipes.catalog import import_file, load_recipe
 from sevenepochs.store.run import Run, find_run
+from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
+    from sevenepochs.campaign.workers import Workers
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
 
@@ -113,6 +117,33 @@ class Folders:
 
     runs: RunsFolder = Path("runs")
     results: ResultsFolder = Path("results")
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Runs side by side, which needs Ray (docs/many-machines.md).
+
+    Args:
+        workers: So many runs at a time; each has a GPU, or its share of the processors.
+        ray: On a Ray cluster (host:port, or `auto` for the one that this machine is in), not on this machine alone.
+    """
+
+    workers: Number = None
+    ray: Annotated[str | None, arg(metavar="ADDRESS")] = None
+
+    def found(self) -> Workers | None:
+        """Return the workers, or None where runs come one after the other."""
+        if self == SideBySide():
+            return None
+        from sevenepochs.campaign.workers import Workers
+
+        return Workers(self.workers, self.ray)
+
+    def watcher(self, *, is_silent: bool) -> Watcher:
+        """Return what prints the progress of one run at a time, or of all."""
+        if is_silent:
+            return Watcher()
+        return ConsoleWatcher() if self == SideBySide() else JobsTable()
 
 
 @dataclass(frozen=True)

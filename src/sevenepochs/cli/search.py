@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import UseAppendAction, arg
 
-from sevenepochs.cli.console import ConsoleWatcher, console, errors, heading, print_json
-from sevenepochs.cli.options import Changes, Json, OptionalFolder, Positional, Recipe, Titles, experiment_from
+from sevenepochs.cli.console import console, errors, heading, print_json
+from sevenepochs.cli.options import (
+    Changes,
+    Json,
+    OptionalFolder,
+    Positional,
+    Recipe,
+    SideBySide,
+    Titles,
+    experiment_from,
+)
 from sevenepochs.errors import UserError, command
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import table
 from sevenepochs.store.run.writer import recipe_label
-from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -38,6 +46,7 @@ def search(
     *,
     titles: Titles,
     changes: Changes,
+    side_by_side: SideBySide,
     study: OptionalFolder = None,
     json: Json = False,
 ) -> None:
@@ -65,7 +74,7 @@ def search(
         out.print("  ".join(f"{key}={value:.4g}" for key, value in values.items()), markup=False)
 
     try:
-        found.run(trials, Watcher() if json else ConsoleWatcher(), announce)
+        found.run(trials, side_by_side.watcher(is_silent=json), announce, side_by_side.found())
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table
+from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table, heading
 from sevenepochs.cli.options import (
     Changes,
     Folders,
+    Number,
     Positional,
     Proxy,
     Recipe,
     RunName,
     Runs,
+    SideBySide,
     Titles,
     Track,
     Within,
     experiment_from,
+    refuse_seed,
 )
 from sevenepochs.cli.program import is_first_process, is_only_process, program
 from sevenepochs.cli.within import choose, seconds_in
 from sevenepochs.data.corpus.development import moved
 from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
+from sevenepochs.questions.terminal import table
 from sevenepochs.recipes import RECORD_RECIPE
 from sevenepochs.store.results import list_results
 from sevenepochs.store.run import Run
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.trackers import Mirror
+
+if TYPE_CHECKING:
+    from sevenepochs.campaign.jobs import Planned
+
+_NO_RESULTS = Path("no published results")  # a run was asked for, not a figure
 
 
 def train(
@@ -35,19 +46,29 @@ def train(
     *,
     titles: Titles,
     changes: Changes,
+    side_by_side: SideBySide,
     proxy: Proxy = False,
     within: Within = None,
+    seeds: Number = None,
     track: Track = None,
     folders: Folders,
 ) -> None:
     """Train a recipe for seven epochs and print its figures.
 
     Several GPUs share each batch with: torchrun --standalone --nproc-per-node N -m sevenepochs train RECIPE
+
+    Args:
+        seeds: Have a run of each of so many seeds, from 1337 on; those that are in the runs' folder are not repeated.
     """
     if within is not None:
         if recipe != RECORD_RECIPE or proxy or changes.settings or not is_only_process():
             raise UserError("--within chooses the recipe: leave out RECIPE, --proxy, --set and torchrun")
         recipe = _chosen(within, titles, folders.results)
+    if seeds is not None:
+        _train_seeds(recipe, seeds, titles, changes, side_by_side, proxy, track, folders.runs)
+        return
+    if side_by_side != SideBySide():
+        raise UserError("--workers and --ray are for several runs: add --seeds 3")
     from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
     from sevenepochs.training.trainer import run_training
 
@@ -56,6 +77,38 @@ def train(
     if proxy:
         recipe, experiment = proxy_name(recipe), at_proxy_scale(experiment)
     _print_figures(run_training(experiment, recipe, folders.runs, watcher, changes.as_settings()))
+
+
+def _train_seeds(
+    recipe: str,
+    seeds: int,
+    titles: Titles,
+    changes: Changes,
+    side_by_side: SideBySide,
+    proxy: bool,
+    track: Track,
+    runs: Path,
+) -> None:
+    from sevenepochs.campaign.jobs import execute, jobs_for, plan
+
+    refuse_seed(changes.settings, "--seeds")
+    for option, value in (("--seed", changes.seed), ("--track", track)):
+        if value is not None:
+            raise UserError(f"{option} is for one run, and --seeds for several from 1337 on: choose one of them")
+    settings = changes.as_settings()
+    jobs = jobs_for(recipe, experiment_from(recipe, titles, settings), seeds, settings, proxy=proxy)
+
+    def announce(index: int, one: Planned) -> None:
+        heading(f"{index + 1}/{seeds}: seed {one.job.seed}")
+
+    planned = plan(jobs, runs, _NO_RESULTS)
+    planned = execute(planned, runs, side_by_side.watcher(is_silent=False), announce, side_by_side.found())
+    listed = table(("run", ">seed", "state", ">exact"))
+    for one in planned:
+        exact = format_metric("exact_val_loss", one.result.exact) if one.result is not None else "-"
+        run = one.result.run if one.result is not None else one.run
+        listed.add_row(run.name if run is not None else one.job.name, str(one.job.seed), one.state, exact)
+    console.print(listed)
 
 
 def resume(run: Positional[RunName], *, titles: Titles, runs: Runs, track: Track = None) -> None:

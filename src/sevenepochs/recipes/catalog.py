@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sevenepochs.experiment import Experiment
 
 
+# by module name: a user's file's name and source, for other processes
+imported: dict[str, tuple[str, bytes]] = {}
+
+
 def load_recipe(name: str) -> Experiment:
     """Return the Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` outside the package.
 
@@ -100,6 +104,7 @@ def import_file(path: Path) -> object:
     except Exception as error:
         del sys.modules[name]
         raise UserError(f"{path} fails when imported: {type(error).__name__}: {error}") from error
+    imported[name] = (path.name, source)
     return module
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,24 @@ from sevenepochs.store.run import layout, storage
 
 def save(run: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     """Replace the checkpoint. `state` holds JSON values and is kept exactly (floats, NaN, big integers)."""
+
+    def write(new: Path) -> None:
+        sha256 = storage.write_tensors(new / layout.CHECKPOINT_TENSORS, tensors)
+        record = {"tensors_sha256": sha256, "state_sha256": _sha256(state), "state": dict(state)}
+        text = json.dumps(record, indent=2) + "\n"  # NaN stays NaN: a resumed run has the same values
+        storage.write_text(new / layout.CHECKPOINT_STATE, text)
+
+    replace(run, write)
+
+
+def replace(run: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a new folder, which then takes the checkpoint's place."""
     new = run / layout.CHECKPOINT_NEW
     repair(run)
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir()
-        sha256 = storage.write_tensors(new / layout.CHECKPOINT_TENSORS, tensors)
-        record = {"tensors_sha256": sha256, "state_sha256": _sha256(state), "state": dict(state)}
-        text = json.dumps(record, indent=2) + "\n"  # NaN stays NaN: a resumed run has the same values
-        storage.write_text(new / layout.CHECKPOINT_STATE, text)
+        write(new)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
