@@ -43,7 +43,7 @@ def stopped(job: Job, root: Path, step: int = 3) -> Run:
 @pytest.fixture(scope="module")
 def slow(tiny: Experiment) -> Experiment:
     """Some seconds of training with a checkpoint after each step."""
-    return tiny.replace_all({"corpus.n_titles": 1500, "training.checkpoint_seconds": 0.0, "training.epochs": 3})
+    return tiny.replace_all({"corpus.n_titles": 300, "training.checkpoint_seconds": 0.0, "training.epochs": 3})
 
 
 def test_a_run_folder_travels_whole(tiny: Experiment, finished_run: Run, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_worker_that_is_killed(
     if not shares:
         monkeypatch.setattr(workers, "_leave_probe", lambda root: "not there")
     [job] = jobs_for("slow", slow, 1, proxy=False)
-    rows = Rows(20, lambda facts: os.kill(facts["pid"], signal.SIGKILL))
+    rows = Rows(10, lambda facts: os.kill(facts["pid"], signal.SIGKILL))
     [done] = run_all([job], tmp_path / "killed", rows)
     assert done.state == "done" and rows.is_over
     assert any("started again from its last checkpoint" in message for message in rows.messages)
