@@ -196,6 +196,7 @@ def test_what_can_not_be_read_back_is_not_published(finished_run: Run, tmp_path:
     copy = shutil.copytree(finished_run.path, tmp_path / "run")
     info = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**info, "settings": ["corpus.column=a`b"]}))
+    (copy / "sums.json").unlink()  # as if it had been written so
     with pytest.raises(UserError, match="command"):
         publish(Run(copy), tmp_path / "results")
     assert not (tmp_path / "results").exists()
@@ -205,6 +206,7 @@ def test_a_run_decides_no_place_either(finished_run: Run, tmp_path: Path) -> Non
     copy = shutil.copytree(finished_run.path, tmp_path / "run")
     info = json.loads((copy / "run.json").read_text())
     (copy / "run.json").write_text(json.dumps({**info, "recipe": "../../elsewhere"}))
+    (copy / "sums.json").unlink()  # as if it had been written so
     with pytest.raises(UserError, match="no name of a recipe"):
         publish(Run(copy), tmp_path / "results")
     assert not (tmp_path / "results").exists()

@@ -24,6 +24,7 @@ def evaluate(run: Run, corpus: CorpusConfig | None = None, announce: Announce = 
     Raises:
         UserError: the run is incomplete or the corpus cannot be read.
     """
+    run.check_sums()
     model = Model.load(run)
     data = model.load_data(corpus, announce, same_titles=corpus is None)
     figures = final_figures(model.experiment, data, model.scorer).figures

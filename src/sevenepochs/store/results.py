@@ -205,6 +205,7 @@ def result_of(run: Run, recipe: str | None = None) -> Result:
         raise UserError(
             f"run {run.name} is {run.state}; only a complete run has a result ({command('resume', run.path)})"
         )
+    run.check_sums()
     certificate = run.certificate
     if certificate is None:
         raise UserError(f"certificate.json of run {run.name} is missing; put it back from a copy, or train again")

@@ -53,6 +53,7 @@ def run_training(
             writer.write_json(
                 layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": data.fingerprint()}
             )
+            writer.write_sums()
             return _run(session, State(), writer, watcher)
 
 
@@ -68,6 +69,7 @@ def resume_training(run: Run, experiment: Experiment, watcher: Watcher | None = 
     ranks = Ranks.from_environment()
     watcher = Droppable(watcher) if watcher is not None and ranks.is_first else Watcher()
     with ranks.together(), _one_writes(ranks, lambda: RunWriter.reopen(run.path)) as writer:
+        run.check_sums(layout.SUMMED_FROM_THE_START)
         check_at_hand(run, experiment.corpus)
         tokenizer = Tokenizer(run.read_text(layout.TOKENIZER), f"{layout.TOKENIZER} of run {run.name}")
         facts = facts_of(run, experiment)

@@ -23,7 +23,9 @@ def save(run: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> Non
 
     def write(new: Path) -> None:
         sha256 = storage.write_tensors(new / layout.CHECKPOINT_TENSORS, tensors)
-        record = {"tensors_sha256": sha256, "state_sha256": _sha256(state), "state": dict(state)}
+        logs = {name: _log_so_far(run / name) for name in (layout.METRICS, layout.MAINRUN_LOG) if (run / name).exists()}
+        record = {"tensors_sha256": sha256, "state_sha256": _sha256(state, logs), "state": dict(state)}
+        record |= {"logs": logs} if logs else {}
         text = json.dumps(record, indent=2) + "\n"  # NaN stays NaN: a resumed run has the same values
         storage.write_text(new / layout.CHECKPOINT_STATE, text)
 
@@ -78,13 +80,35 @@ def load(run: Path) -> tuple[storage.Tensors, dict[str, Any]]:
     raise UserError(f"run {run.name} has no checkpoint yet: it stopped before the first one; train again")
 
 
+def check_logs(run: Path) -> None:
+    """Raise a UserError where a log is not what it was up to the checkpoint. Those of before December 2026 pass."""
+    folder = layout.CHECKPOINT if (run / layout.CHECKPOINT).exists() else layout.CHECKPOINT_OLD
+    where = f"{folder}/{layout.CHECKPOINT_STATE} of run {run.name}"
+    record = storage.read_json(run / folder / layout.CHECKPOINT_STATE, where, "train again")
+    for name, (size, sha256) in (record.get("logs") or {}).items():
+        content = (storage.read_bytes(run / name, f"{name} of run {run.name}") or b"")[:size]
+        if storage.sha256(content) != sha256:
+            raise UserError(
+                f"{name} of run {run.name} is corrupt (not what it was at the checkpoint); put it back from a copy, or "
+                "train again"
+            )
+
+
+def _log_so_far(path: Path) -> tuple[int, str]:
+    """The size and hash of a log, forced to disk: after a power cut it is not shorter than its checkpoint says."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+        content = file.read()
+    return len(content), storage.sha256(content)
+
+
 def _load(run: Path, folder: str) -> tuple[storage.Tensors, dict[str, Any]]:
     where = f"{folder}/{layout.CHECKPOINT_STATE} of run {run.name}"
     advice = "this checkpoint cannot be used: put the file back from a copy, or train again"
     record = storage.read_json(run / folder / layout.CHECKPOINT_STATE, where, advice)
     try:
         state, tensors_sha256 = record["state"], record["tensors_sha256"]
-        intact = isinstance(state, dict) and _sha256(state) == record["state_sha256"]
+        intact = isinstance(state, dict) and _sha256(state, record.get("logs") or {}) == record["state_sha256"]
     except (TypeError, KeyError):
         intact = False
     if not intact:
@@ -96,7 +120,7 @@ def _load(run: Path, folder: str) -> tuple[storage.Tensors, dict[str, Any]]:
     return tensors, state
 
 
-def _sha256(state: Mapping[str, Any]) -> str:
+def _sha256(state: Mapping[str, Any], logs: Mapping[str, Any]) -> str:
     """Hash of the canonical text, which reading and writing again does not change."""
-    canonical = json.loads(json.dumps(dict(state)))
+    canonical = json.loads(json.dumps({"state": dict(state), "logs": dict(logs)} if logs else dict(state)))
     return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()

@@ -38,7 +38,11 @@ def _convert_file(file: Path) -> bool:
     new = {**data, "config": present} if is_result else present
     indent = 1 if storage.read_text(file, str(file), advice).startswith('{\n "') else 2  # results have 1, runs 2
     with storage.disk_errors(str(file), "make room or permissions there"):
-        storage.write_text(file, json.dumps(new, indent=indent, ensure_ascii=False) + "\n")
+        text = json.dumps(new, indent=indent, ensure_ascii=False) + "\n"
+        storage.write_text(file, text)
+        if not is_result and (sums := file.with_name(layout.SUMS)).is_file():
+            known = storage.read_json(sums, str(sums), advice)
+            storage.write_text(sums, storage.json_text({**known, layout.CONFIG: storage.sha256(text.encode())}))
     return True
 
 

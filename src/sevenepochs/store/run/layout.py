@@ -26,8 +26,11 @@ CERTIFICATE = "certificate.json"
 ANALYSIS = "analysis"  # folder of JSON files
 FAILURE = "failure.json"  # why training stopped by itself (a non-finite loss); gone when the run goes on
 SUMMARY = "summary.json"  # written last, by rename: its presence means that the run is complete
+SUMS = "sums.json"  # hashes of the files that hold none of their own; of the first ones from the start
 LOCK = "writer.lock"  # locked by the process that writes, whose line is in it
 
+SUMMED_FROM_THE_START = (RUN, CONFIG, CORPUS, TOKENIZER)
+SUMMED_AT_THE_END = (ENVIRONMENT, METRICS, MAINRUN_LOG, CERTIFICATE, SUMMARY)
 FROM_THE_START = (CONFIG, ENVIRONMENT, CORPUS, TOKENIZER)  # there before the first step
 
 # Inside checkpoint/. A new checkpoint is made beside the old one and swapped in by two renames.

@@ -7,7 +7,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -120,6 +120,8 @@ class Run:
     @property
     def summary(self) -> dict[str, Any] | None:
         """The final figures; None until the run is complete."""
+        if (self.path / layout.SUMMARY).exists():
+            self.check_sums((layout.SUMMARY,))
         return self._object_or_none(layout.SUMMARY)
 
     @property
@@ -196,6 +198,17 @@ class Run:
     def has_checkpoint(self) -> bool:
         """Return whether there is a checkpoint to resume from."""
         return checkpoint.exists(self.path)
+
+    def check_sums(self, names: Sequence[str] = layout.SUMMED_FROM_THE_START + layout.SUMMED_AT_THE_END) -> None:
+        """Raise a UserError where one of these files is not what was written. Runs of before December 2026 pass: they
+        have no sums."""
+        for name, sha256 in (self._object_or_none(layout.SUMS) or {}).items():
+            if name not in names:
+                continue
+            if (content := storage.read_bytes(self.path / name, self._called(name))) is None:
+                raise UserError(f"{self._called(name)} is missing; {self._advice(name)}")
+            if storage.sha256(content) != sha256:
+                raise UserError(f"{self._called(name)} is corrupt (not what {layout.SUMS} says); {self._advice(name)}")
 
     def _object(self, name: str) -> dict[str, Any]:
         data = self.read_json(name)

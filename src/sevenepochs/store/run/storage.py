@@ -107,6 +107,11 @@ def json_line(data: Any, *, strict: bool = True) -> str:
     return json.dumps(_plain(data, strict), ensure_ascii=False) + "\n"
 
 
+def sha256(content: bytes) -> str:
+    """Return the hash of a file's content."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def read_bytes(path: Path, name: str) -> bytes | None:
     """Return the file's content, or None where there is no such file. Raises UserError: the system refuses to read it;
     the message calls the file `name`."""

@@ -158,7 +158,9 @@ class RunWriter:
 
     def truncate_metrics(self, step: int) -> None:
         """Drop what was logged after `step`, the checkpoint's: the resumed run logs those steps again. Lines without a
-        step (the challenge's header events) stay."""
+        step (the challenge's header events) stay. Raises as `checkpoint.check_logs`."""
+        if checkpoint.exists(self.path):
+            checkpoint.check_logs(self.path)
         for name in (layout.METRICS, layout.MAINRUN_LOG):
             with self._writing(name) as path:
                 storage.keep_lines(path, f"{name} of run {self.name}", lambda row: row.get("step", 0) <= step)
@@ -173,12 +175,23 @@ class RunWriter:
         self.write_json(layout.FAILURE, {"message": message, **facts})
         self.close()
 
+    def write_sums(self, summary: str | None = None) -> None:
+        """Note the hashes of the files that stay as they are from the start; with the coming `summary`'s text, those of
+        a complete run. `Run.check_sums` reads them."""
+        contents = {layout.SUMMARY: summary.encode()} if summary is not None else {}
+        for name in (*layout.SUMMED_FROM_THE_START, *(layout.SUMMED_AT_THE_END if summary is not None else ())):
+            if name not in contents and (content := storage.read_bytes(self.path / name, name)) is not None:
+                contents[name] = content
+        self.write_json(layout.SUMS, {name: storage.sha256(content) for name, content in contents.items()})
+
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, which makes the run complete, and close. Everything else must be written before.
 
         The checkpoint goes: a complete run is never resumed, and its weights are in model.safetensors.
         """
-        self.write_json(layout.SUMMARY, summary)
+        text = storage.json_text(summary)
+        self.write_sums(text)
+        self.write_text(layout.SUMMARY, text)
         for folder in (layout.CHECKPOINT, layout.CHECKPOINT_OLD, layout.CHECKPOINT_NEW):
             shutil.rmtree(self.path / folder, ignore_errors=True)
         self.close()
