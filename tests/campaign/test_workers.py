@@ -280,6 +280,7 @@ def test_a_node_that_dies_and_a_node_with_a_full_disk(
         cluster.remove_node(full)
     assert [one.state for one in done] == ["done"] * 4 and killed
     assert any("started again" in message for message in rows.messages)
+    assert shares or any("disk full" in message for message in rows.messages)
     execute(plan(jobs, tmp_path, NOWHERE), tmp_path, Watcher())
     for run in list_runs(tmp_path / "cluster"):
         if run.recipe == "slow":
