@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LITGPT := benchmarks/.venv-litgpt
-LOAD_TEST := tests/serve/test_load.py
+ALONE := tests/serve/test_load.py tests/campaign/test_workers.py tests/faults/test_faults.py
 SITE_PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.
@@ -32,10 +32,10 @@ train: $(STAMP) ## the record recipe under the rules, on the challenge's titles 
 test: $(STAMP) ## the tests, some minutes
 	$(PYTEST) -n auto --maxprocesses 4 --dist worksteal
 
-# The load test comes last and by itself: it prints times, which others would disturb and a worker process would hide.
+# Some come last and by themselves: they print figures, which others would disturb and a worker process would hide.
 test-long: $(STAMP) ## the tests that take minutes each
-	$(PYTEST) -m long -n auto --maxprocesses 4 --dist worksteal --ignore=$(LOAD_TEST)
-	$(PYTEST) -m long $(LOAD_TEST)
+	$(PYTEST) -m long -n auto --maxprocesses 4 --dist worksteal $(ALONE:%=--ignore=%)
+	$(PYTEST) -m long $(ALONE)
 
 lint: $(STAMP) ## ruff, mypy, import layers
 	$(BIN)/ruff check .

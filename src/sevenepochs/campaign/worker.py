@@ -10,7 +10,6 @@ import platform
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +59,11 @@ def work(order: Order, board: Any) -> Outcome:
     is_shared = (root / jobs.LOCKS / order.probe).is_file()
     telling = _Telling(order.attempt, board, brings_back=not is_shared)
     try:
-        with storage.disk_errors("its folder for unfinished runs (TMPDIR)", "make room"), _scratch() as scratch:
+        with (
+            storage.disk_errors("its folder for unfinished runs (TMPDIR)", "make room"),
+            tempfile.TemporaryDirectory(prefix="sevenepochs-", ignore_cleanup_errors=True) as folder,
+        ):
+            scratch = Path(folder)
             for file, source in order.files:
                 (scratch / file).write_bytes(source)
                 import_file(scratch / file)
@@ -83,12 +86,6 @@ def work(order: Order, board: Any) -> Outcome:
             node = str(ray.get_runtime_context().get_node_id())
             return Outcome("unfit", f"{platform.node()}: {error}", node)
         return Outcome("error", str(error))
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="sevenepochs-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 class _Telling(Watcher):
@@ -124,7 +121,7 @@ class _Telling(Watcher):
         left = (self._facts["n_steps"] - progress.step) * self._n_targets / progress.tokens_per_second
         loss = progress.train_loss_nats_per_token
         self._facts |= {"step": progress.step, "train_loss": loss, "seconds_left": left}
-        if self._run is not None and stamp(self._run) != self._saved:  # saved after the step before this one
+        if self._brings_back and self._run is not None and stamp(self._run) != self._saved:  # after the step before
             self.bring_back()
 
     def evaluated(self, step: int, figures: dict[str, float | None]) -> None:

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from rich.live import Live
-from rich.table import Table
 
 from sevenepochs.campaign.board import Overview, Row
 from sevenepochs.cli.console import console, duration
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from sevenepochs.campaign.jobs import Planned
 
 _LINE_SECONDS = 15.0
+_COLUMNS = (">", "run", ">seed", "on", ">step", ">train loss", ">exact", ">left")
 
 
 class JobsTable(Overview):
@@ -35,7 +35,7 @@ class JobsTable(Overview):
             if self._live is None:
                 self._live = Live(console=console, auto_refresh=False, transient=True)
                 self._live.start()
-            self._live.update(_table(rows), refresh=True)
+            self._live.update(table(_COLUMNS, map(_cells, rows)), refresh=True)
         elif time.monotonic() - self._last_lines > self._seconds:
             self._last_lines = time.monotonic()
             for row in rows:
@@ -52,10 +52,6 @@ class JobsTable(Overview):
         if self._live is not None:
             self._live.stop()
             self._live = None
-
-
-def _table(rows: list[Row]) -> Table:
-    return table((">", "run", ">seed", "on", ">step", ">train loss", ">exact", ">left"), map(_cells, rows))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
