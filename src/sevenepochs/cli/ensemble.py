@@ -6,14 +6,23 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from sevenepochs.cli.console import ConsoleWatcher, console, note, print_json
-from sevenepochs.cli.options import Folders, Json, Positional, Proxy, Settings, Titles, experiment_from, refuse_seed
+from sevenepochs.cli.console import console, note, print_json
+from sevenepochs.cli.options import (
+    Folders,
+    Json,
+    Positional,
+    Proxy,
+    Settings,
+    SideBySide,
+    Titles,
+    experiment_from,
+    refuse_seed,
+)
 from sevenepochs.comparison.find import select
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import table
 from sevenepochs.store.results import Result, list_all, result_of
-from sevenepochs.training.hooks import Watcher
 
 _Tokenizers = Annotated[str | None, arg(metavar="KIND:SIZE[,KIND:SIZE ...]")]
 
@@ -29,6 +38,7 @@ def ensemble(
     *,
     titles: Titles,
     folders: Folders,
+    side_by_side: SideBySide,
     proxy: Proxy = False,
     settings: Settings = (),
     json: Json = False,
@@ -49,12 +59,11 @@ def ensemble(
     """
     from sevenepochs.campaign.ensemble import write_ensemble
 
-    if train is None and (proxy or settings or tokenizers):
-        raise UserError("--proxy, --set and --tokenizers are for members that --train begins; add --train RECIPE")
+    if train is None and (proxy or settings or tokenizers or side_by_side != SideBySide()):
+        raise UserError("--proxy, --set, --tokenizers and --workers are for members that --train begins; add it")
     found = [result for text in names for result in select(text, folders.runs, folders.results)]
     if train is not None:
-        watcher = Watcher() if json else ConsoleWatcher()
-        found += _trained(train, members, tokenizers, titles, folders, proxy, settings, watcher)
+        found += _trained(train, members, tokenizers, titles, folders, side_by_side, proxy, settings, is_silent=json)
     others = list_all(folders.results, folders.runs) if weights == "development" else []
     run = write_ensemble(
         found,
@@ -89,9 +98,11 @@ def _trained(
     tokenizers: str | None,
     titles: Titles,
     folders: Folders,
+    side_by_side: SideBySide,
     proxy: bool,
     settings: tuple[str, ...],
-    watcher: Watcher,
+    *,
+    is_silent: bool,
 ) -> list[Result]:
     """The finished members: seeds from 1337 on, the tokenizers in turn. What is done is not trained again."""
     from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
@@ -103,7 +114,9 @@ def _trained(
         told = (*settings, *cuts[index % len(cuts)])
         seeds = jobs_for(recipe, experiment_from(recipe, titles, told), n_members, told, proxy=proxy)
         jobs.append(next(one for one in seeds if one.seed == job.seed))
-    planned = execute(plan(jobs, folders.runs, folders.results), folders.runs, watcher)
+    planned = plan(jobs, folders.runs, folders.results)
+    watcher = side_by_side.watcher(is_silent=is_silent)
+    planned = execute(planned, folders.runs, watcher, workers=side_by_side.found())
     for one in planned:
         if one.state != "done":
             where = f", see {one.run.path}" if one.run is not None else ""
