@@ -312,3 +312,15 @@ def test_a_recipes_name_means_its_newest_unchanged_run(monkeypatch: pytest.Monke
         find.select("adamv", tmp_path, tmp_path)
     finished.remove(plain)
     assert find.select("adamw", tmp_path, tmp_path) == [changed]
+
+
+def test_a_published_recipes_name_means_its_unchanged_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = expected_config(made("adamw", 1))
+    assert config is not None
+    longer = {**config, "training": {**config["training"], "epochs": 9}}
+    plain, changed = (
+        dataclasses.replace(result, facts=dataclasses.replace(result.facts, config=each))
+        for result, each in ((made("adamw", 1), config), (created("2026-01-02", made("adamw", 1)), longer))
+    )
+    monkeypatch.setattr(find, "list_results", lambda root: [plain, changed])
+    assert find.select("adamw", tmp_path, tmp_path) == [plain]

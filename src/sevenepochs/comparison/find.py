@@ -46,7 +46,7 @@ def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     if len(corpora) > 1:
         names = ", ".join(str(result.path) for result in published)
         raise UserError(f"{text!r} is published on several corpora ({', '.join(corpora)}); name one of: {names}")
-    return _group_of(max(published, key=lambda r: r.created_utc), published)
+    return _group_of(max(unchanged(published) or published, key=lambda r: r.created_utc), published)
 
 
 def _group_of(result: Result, among: list[Result]) -> list[Result]:
