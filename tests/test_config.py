@@ -22,6 +22,8 @@ from sevenepochs.model.attention import Causal
 from sevenepochs.model.gpt import GPT
 from sevenepochs.model.position import Learned, NoPosition, Rope
 
+_OPTIMIZERS = "adamw, muon, muon_firm_embedding, sgd"
+
 
 @dataclass(frozen=True)
 class Leaf(Config):
@@ -225,9 +227,17 @@ def test_a_kind_must_fit_its_slot():
         "sevenepochs.learning.schedule:Cosine",
         f"{__name__}:Leaf",
     ):
-        refused(lambda kind=kind: Experiment().replace("optimizer", kind), "no OptimizerConfig", "adamw, muon, sgd")
+        refused(
+            lambda kind=kind: Experiment().replace("optimizer", kind),
+            "no OptimizerConfig",
+            _OPTIMIZERS,
+        )
     for kind in ("SGD", "cosine", "optim.sgd:", ":SGD", "../evil:SGD", "optim sgd:SGD", "optim.sgd:SDG", ":", ""):
-        refused(lambda kind=kind: Experiment().replace("optimizer", kind), "optimizer", "adamw, muon, sgd")
+        refused(
+            lambda kind=kind: Experiment().replace("optimizer", kind),
+            "optimizer",
+            _OPTIMIZERS,
+        )
 
 
 def test_changes_together_need_no_valid_half_way():

@@ -161,6 +161,7 @@ def test_who_cannot_be_a_member_is_named(members: dict[str, Run], by_tokens: Run
         write_ensemble([first, result_of(by_tokens)], root)
     broken = tmp_path / members["seed"].name
     shutil.copytree(members["seed"].path, broken)
+    (broken / "sums.json").unlink()
     certificate = json.loads((broken / "certificate.json").read_text())
     (broken / "certificate.json").write_text(json.dumps({**certificate, "clean": False, "broken": ["causal"]}))
     with pytest.raises(UserError, match="certificate is not clean"):

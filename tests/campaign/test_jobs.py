@@ -235,7 +235,8 @@ def test_the_ladder_the_seed_noise_and_compare_as_a_user_runs_them(
     commands = {Result.read(path).facts.command for path in Path("results").glob("*_s1338")}
     assert commands == {f"sevenepochs train adamw --corpus sample:200 --seed 1338 {' '.join(SETTINGS)} --proxy"}
     assert len(list(Path("results").glob("*-proxy_s*"))) == 2
-    result = Result.read(Path("results/baseline-proxy_sample-200-proxy_s1337"))
+    [published] = Path("results").glob("baseline-proxy_*_sample-200-proxy_s1337")
+    result = Result.read(published)
     losses = result.title_losses()
     assert result.is_proxy and losses is not None and run.summary is not None
     assert result.path is not None and [f.name for f in result.path.glob("analysis/*")] == ["title_losses.json"]

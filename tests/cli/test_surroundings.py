@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[int, list[str]]] = {
     "eval": (0, ["tiny", "CORPUS"]),
     "compare": (2, ["tiny", "absent", "CORPUS"]),
     "noise": (2, ["tiny"]),
+    "ensemble": (2, ["tiny", "CORPUS"]),
     "ladder": (0, ["adamw", "CORPUS", "--dry-run", *SMALL]),
     "search": (0, ["adamw", "CORPUS", "--trials", "0", *SMALL]),
     "anchors": (0, ["adamw", "CORPUS", "--set", "tokenizer.vocab_size=300"]),

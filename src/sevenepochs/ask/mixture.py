@@ -45,6 +45,7 @@ class MixtureNetwork(GPTModel):
 
     def __init__(self, networks: Sequence[GPTModel], weights: Sequence[float]) -> None:
         nn.Module.__init__(self)
+        self.facts = None
         self._networks = list(networks)
         self._in_eval_mode = nn.ModuleList(networks)  # so that `eval` and `parameters` reach them
         self._log_weights = [math.log(weight) for weight in weights]

@@ -30,7 +30,7 @@ def rebuild(run: Run, step: int | None) -> tuple[Experiment, Tokenizer, GPTModel
         UserError: there are no such weights, a file is missing or corrupt, the config names a class that is not
             loaded, or the members of an ensemble are not there or cut titles into different tokens.
     """
-    if run.state == "complete" and run.is_ensemble:
+    if run.is_ensemble:
         members = run.members()
         if run.is_by_words:
             names = ", ".join(member.name for member in members)

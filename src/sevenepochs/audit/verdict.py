@@ -214,8 +214,7 @@ def audit_own(path: Path) -> RunAudit:
         if not (path / layout.RUN).is_file():
             return _audit_result(Result.read(path))
         run = Run(path)
-        has_log = run.state != "complete" or not run.is_ensemble
-        return _audit_run_folder(run) if has_log else _audit_result(result_of(run))
+        return _audit_result(result_of(run)) if run.is_ensemble else _audit_run_folder(run)
 
 
 def _audit_run_folder(run: Run) -> RunAudit:

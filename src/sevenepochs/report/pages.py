@@ -125,18 +125,21 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         if not svg:
             return ""
         files["figures/frontier.svg"] = svg
-        return _figure("figures/frontier.svg", "frontier", "Scatter chart: exact loss over training FLOPs", caption)
+        alt, source = "Scatter chart: exact loss over training FLOPs", "Source: the runs of [the ladder](ladder.md)"
+        return _figure("figures/frontier.svg", "frontier", alt, f"{caption}\n\n{source}")
 
     def answer(question: str, name: str, caption: str) -> str:
         """The figure of a run's published answer to a question; "" where there is none."""
         run = story.run(name)
-        content = None if run is None else run.analyses.get(question)
-        svg = None if content is None else QUESTIONS[question].one_figure(content, story.recipe(name))
-        if svg is None:
+        content = run.analyses.get(question) if run is not None else None
+        svg = QUESTIONS[question].one_figure(content, story.recipe(name)) if content is not None else None
+        if run is None or svg is None:
             return ""
         file = f"figures/{question}-{story.recipe(name)}.svg"
         files[file] = svg
-        return _figure(file, Path(file).stem, f"{QUESTIONS[question].asks}: {story.recipe(name)}", caption)
+        source = f"Source: [{run.result.name}](downloads/{run.result.name}/result.json)"
+        alt = f"{QUESTIONS[question].asks}: {story.recipe(name)}"
+        return _figure(file, Path(file).stem, alt, f"{caption}\n\n{source}")
 
     def listing(marker: str, caption: str) -> str:
         return f"```{{code-block}} python\n:caption: {caption}\n\n{excerpt(marker)}\n```"

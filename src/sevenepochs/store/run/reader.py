@@ -83,7 +83,7 @@ class Run:
     @property
     def is_ensemble(self) -> bool:
         """Whether it is a mixture of other runs, which has no weights of its own."""
-        return bool(self.config.get("kind") == layout.ENSEMBLE)
+        return self.state == "complete" and self.config.get("kind") == layout.ENSEMBLE
 
     @property
     def is_by_words(self) -> bool:
