@@ -12,7 +12,9 @@ from sevenepochs.ask.model import Model
 from sevenepochs.ask.words import predict_words
 from sevenepochs.campaign.ensemble import write_ensemble
 from sevenepochs.cli.main import main
+from sevenepochs.comparison.ladder import proxy_checks
 from sevenepochs.comparison.title_losses import of_run
+from sevenepochs.comparison.work import training_flop
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.questions import registry
@@ -97,7 +99,9 @@ def test_the_other_verbs_take_it_like_a_run(
     assert main(["publish", run.name, "--results", str(tmp_path), *runs]) == 0
     [folder] = tmp_path.iterdir()
     assert json.loads((folder / "result.json").read_text())["track"] == "ensemble"
-    assert f"by {which[3:]}" in ensembles_table(list_results(tmp_path))
+    published = list_results(tmp_path)
+    assert f"by {which[3:]}" in ensembles_table(published)
+    assert proxy_checks(published) == {} and training_flop(published[0]) is None
     assert main(["compare", members["first"].name, run.name, "--results", str(tmp_path), *runs]) == 0
     for path in (folder, run.path):
         assert main(["leaderboard", str(path), str(members["first"].path)]) == 0

@@ -196,7 +196,8 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
     differs from its recipe's full runs in nothing but scale."""
     of_corpus: dict[tuple[str, str], tuple[list[Result], list[Result]]] = {}
     for result in results:
-        of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
+        if result.facts.track != "ensemble":  # no recipe
+            of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
     checks = {}
     for (name, _), (full, proxies) in sorted(of_corpus.items()):
         kept = {recipe: _settings(group.results[0]) for recipe, group in _by_name(full).items()}

@@ -13,8 +13,10 @@ _PASSES = {"cross_entropy": 1, "r_drop": 2, "late_r_drop": 2}
 
 def training_flop(result: Result) -> float | None:
     """Return the floating-point operations of a run's training as `Experiment.step_flop` counts them, with the
-    vocabulary that was asked for; None where a part that counts is from outside the package."""
+    vocabulary that was asked for; None for an ensemble, and where a part that counts is from outside the package."""
     config = result.config
+    if result.facts.track == "ensemble":
+        return None
     model, batches, objective = config["model"], config["batches"], config["objective"]
     attention, mlp = model["attention"], model["mlp"]
     known = mlp["kind"] in ("gelu", "relu_squared") and attention["kind"] == "causal"
