@@ -100,7 +100,7 @@ def test_the_other_verbs_take_it_like_a_run(
     [folder] = tmp_path.iterdir()
     assert json.loads((folder / "result.json").read_text())["track"] == "ensemble"
     published = list_results(tmp_path)
-    assert f"by {which[3:]}" in ensembles_table(published)
+    assert f"`{published[0].recipe}` | bpe 300 0.50, " in ensembles_table(published)
     assert proxy_checks(published) == {} and training_flop(published[0]) is None
     assert main(["compare", members["first"].name, run.name, "--results", str(tmp_path), *runs]) == 0
     for path in (folder, run.path):

@@ -69,7 +69,7 @@ class Tempered(HeadConfig, kind="tempered"):
     """`Tied`, and outside training its logits are divided by `temperature` (Guo et al. 2017, arXiv:1706.04599): over
     seven epochs a model becomes surer than it is right. To be chosen on development titles, at proxy scale."""
 
-    temperature: float = 1.03
+    temperature: float = 1.04
 
     def __post_init__(self) -> None:
         check_range("head.temperature", self.temperature, 1e-3, 1e3)

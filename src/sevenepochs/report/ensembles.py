@@ -14,21 +14,17 @@ def ensembles_table(results: Iterable[Result]) -> str:
     """Return a row per ensemble, grouped by titles, the lowest loss first; "" where none is published."""
     ensembles = [result for result in results if result.facts.track == "ensemble"]
     ensembles.sort(key=lambda result: (result.is_proxy, result.titles_name, result.exact))
-    head = ["ensemble", "titles", "members", "mixed", "weights", "exact", "best member", "gain"]
+    head = ["ensemble", "members with their weights", "exact", "best member", "gain"]
     return table(head, list(map(_row, ensembles))) if ensembles else ""
 
 
 def _row(result: Result) -> list[str]:
     config, members = result.config, result.certificate["members"]
-    cuts = [_cut(member["experiment"]["tokenizer"]) for member in config["members"].values()]
-    told = [f"{cuts.count(cut)} x {cut}" if cuts.count(cut) > 1 else cut for cut in dict.fromkeys(cuts)]
+    cuts = [*(_cut(member["experiment"]["tokenizer"]) for member in config["members"].values()), "counts"]
     best = min(member["exact_val_loss"] for member in members if "exact_val_loss" in member)
     return [
         f"`{result.recipe}`",
-        f"{result.titles_name}{', development' if result.is_proxy else ''}",
-        ", ".join(told + ["counts"] * (config["counts"] is not None)),
-        "by words" if config["by_words"] else "by tokens",
-        " ".join(f"{member['weight']:.2f}" for member in members),
+        ", ".join(f"{cut} {member['weight']:.2f}" for cut, member in zip(cuts, members, strict=False)),
         format_metric("exact_val_loss", result.exact),
         format_metric("exact_val_loss", best),
         format_metric("val_loss_difference", result.exact - best),
