@@ -10,7 +10,7 @@ from sevenepochs.errors import UserError
 from sevenepochs.store.publishing import publish
 from sevenepochs.store.results import Result
 from sevenepochs.store.run import Run, layout
-from sevenepochs.store.token_losses import TokenLosses
+from sevenepochs.store.token_losses import UNIT_NATS, TokenLosses
 
 
 def some(n: int = 5000) -> TokenLosses:
@@ -24,9 +24,9 @@ def test_every_stretch_of_tokens_keeps_its_sum(tmp_path: Path) -> None:
     back = TokenLosses.read(file)
     assert np.array_equal(back.n_bytes, losses.n_bytes)
     for ours, kept in ((losses.log_probs, back.log_probs), (losses.stop_log_probs, back.stop_log_probs)):
-        assert np.abs(kept - ours).max() <= 1 / 256 + 1e-9
+        assert np.abs(kept - ours).max() <= UNIT_NATS + 1e-9
         for low, high in ((0, 5000), (0, 9), (700, 4100)):
-            assert abs(kept[low:high].sum() - ours[low:high].sum()) <= 1 / 256 + 1e-9
+            assert abs(kept[low:high].sum() - ours[low:high].sum()) <= UNIT_NATS + 1e-9
     assert losses.to_bytes() == some().to_bytes()
 
 
@@ -44,12 +44,12 @@ def test_a_published_result_has_each_token_of_the_validation_titles(finished_run
     tensors = finished_run.load_tensors(layout.TITLE_LOSSES)
     titles = Model.load(finished_run).load_titles().validation
     assert tokens is not None and finished_run.summary is not None
-    np.testing.assert_allclose(tokens.log_probs, tensors["log_probs"], atol=1 / 256)
+    np.testing.assert_allclose(tokens.log_probs, tensors["log_probs"], atol=UNIT_NATS)
     ends = np.flatnonzero(tokens.n_bytes == 0)
     assert len(ends) == len(titles)
     for start, end, title in zip([0, *ends[:-1] + 1], ends, titles, strict=True):
         assert tokens.n_bytes[start:end].sum() == len(title.encode()) + 1  # the space before its first word
-    assert (tokens.stop_log_probs <= 1 / 256).all()
+    assert (tokens.stop_log_probs <= UNIT_NATS).all()
 
 
 def test_stops_are_the_tokens_that_begin_a_word(finished_run: Run) -> None:

@@ -253,7 +253,7 @@ class _Ensemble:
                 "parameters": member.facts.parameters,
                 "tokenizer_sha256": its["tokenizer"]["sha256"],
                 "commit": member.facts.commit,
-                "losses": "published, within 1/256 nat" if member.run is None else "as scored",
+                "losses": "rounded, as published" if member.run is None else "as scored",
             }
             for member, weight, its in zip(self.members, self.weights_K.tolist(), certificates, strict=False)
         ]

@@ -28,7 +28,8 @@ from sevenepochs.store.choosing import by_titles, mean_exact, most_recipes, offi
 from sevenepochs.store.results import Result, list_results
 
 STORY = ("baseline", "adamw", "rope")
-FOR_THE_TIME = ("laptop_letters", "laptop_words_r_drop", "laptop_words", "laptop", LADDER[0])  # beside the record
+# beside the record
+FOR_THE_TIME = ("laptop_letters", "laptop_words_r_drop", "laptop_words", "laptop", "minutes_10", LADDER[0])
 FIGURES = "docs/figures"
 
 

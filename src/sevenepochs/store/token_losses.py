@@ -3,12 +3,13 @@
 A result's token_losses.npz holds three arrays of N numbers, one per token of the validation stream (each title's tokens
 and its closing `<eos>`), scored in fp32 under the recipe's own rows:
 
-    log_probs       ln p(token | what the row shows before it), in multiples of 1/256 nat
+    log_probs       ln p(token | what the row shows before it), in multiples of a unit
     stop_log_probs  ln p(a token of S | the same), S being `<eos>` and all tokens that begin with a space, likewise
     n_bytes         bytes of UTF-8 that the token stands for; 0 for `<eos>`
 
 With them members of an ensemble that have other tokenizers are mixed word by word (docs/protocol.md), without their
-weights. The sums over consecutive tokens are within 1/256 nat of the true ones. numpy only.
+weights. The sums over consecutive tokens are within a unit of the true ones. The file has its unit, 1/64 nat; those
+from before 1 December 2026 have none, and 1/256. numpy only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from sevenepochs.errors import UserError
 from sevenepochs.store.title_losses import narrowest, quantised
 
 FILE = "token_losses.npz"
-_STEP_NATS = 1 / 256
+UNIT_NATS = 1 / 64
+_EARLIER_UNIT_NATS = 1 / 256
 _ARRAYS = ("log_probs", "stop_log_probs", "n_bytes")
 
 
@@ -39,9 +41,9 @@ class TokenLosses:
     def to_bytes(self) -> bytes:
         """Return the file's content: some 300 kB for 140,000 tokens. The same arrays give the same bytes."""
         buffer = io.BytesIO()
-        whole = (quantised(self.log_probs, _STEP_NATS), quantised(self.stop_log_probs, _STEP_NATS), self.n_bytes)
+        whole = (quantised(self.log_probs, UNIT_NATS), quantised(self.stop_log_probs, UNIT_NATS), self.n_bytes)
         log_probs, stops, n_bytes = (values.astype(narrowest(values)) for values in whole)
-        np.savez_compressed(buffer, log_probs=log_probs, stop_log_probs=stops, n_bytes=n_bytes)
+        np.savez_compressed(buffer, log_probs=log_probs, stop_log_probs=stops, n_bytes=n_bytes, unit_nats=UNIT_NATS)
         return buffer.getvalue()
 
     @classmethod
@@ -50,8 +52,9 @@ class TokenLosses:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 log_probs, stops, n_bytes = (arrays[name].astype(np.int64) for name in _ARRAYS)
+                unit = float(arrays["unit_nats"]) if "unit_nats" in arrays else _EARLIER_UNIT_NATS
             if not log_probs.shape == stops.shape == n_bytes.shape == (len(log_probs),):
                 raise ValueError("its arrays differ in length")
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} cannot be read ({error}); publish the run again") from None
-        return cls(log_probs * _STEP_NATS, stops * _STEP_NATS, n_bytes)
+        return cls(log_probs * unit, stops * unit, n_bytes)
