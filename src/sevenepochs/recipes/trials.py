@@ -96,6 +96,11 @@ def minutes_10() -> Experiment:
     )
 
 
+def laptop_domain_date() -> Experiment:
+    """laptop_domain told the month of submission as well: names come and go."""
+    return laptop_domain().replace("model.facts.columns", ("url", "time"))
+
+
 # ---- not measured yet: each moves up with its first result, or goes; in brackets what it gave public recipes ----
 
 
@@ -144,8 +149,3 @@ def laptop_output_dropout() -> Experiment:
 def laptop_domain() -> Experiment:
     """laptop_letters told the domain that each title links to: the context track, never compared with the others."""
     return laptop_letters().replace("model.facts", Facts(columns=("url",)))
-
-
-def laptop_domain_date() -> Experiment:
-    """laptop_domain told the month of submission as well: names come and go."""
-    return laptop_domain().replace("model.facts.columns", ("url", "time"))
