@@ -36,7 +36,7 @@ def test_it_is_counted_as_the_experiment_counts_it(recipe: str, changes: dict[st
 
 
 def test_every_published_run_has_its_arithmetic() -> None:
-    flop = {result.name: training_flop(result) for result in PUBLISHED}
+    flop = {result.name: training_flop(result) for result in PUBLISHED if result.facts.track != "ensemble"}
     assert None not in flop.values()
     assert flop["laptop_letters_hn_titles_s1337"] == pytest.approx(1.96e15, rel=0.005)  # as `show` says
 

@@ -29,7 +29,8 @@ def techniques_section(results: Iterable[Result], noises: Iterable[SeedNoise] = 
         noises: those of `BASE` judge single seeds: a technique's own is rarely known.
     """
     ours = {recipe.name for recipe in list_recipes()}
-    proxies = [r for r in results if r.is_proxy and r.plain_recipe in ours and BASE in chain(r.plain_recipe)]
+    singles = (r for r in results if r.is_proxy and r.facts.track == "single" and r.plain_recipe in ours)
+    proxies = [r for r in singles if BASE in chain(r.plain_recipe)]
     named = [Group(called(group.results[0]).replace(PROXY_SUFFIX, ""), group.results) for group in by_recipe(proxies)]
     base = next((group for group in named if group.name == BASE), None)
     if base is None or recipe_changes(base.results[0]):
