@@ -1,5 +1,6 @@
 """Ensembles as folders: what the mixture is, what other verbs make of it, and who cannot be a member."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -17,6 +18,7 @@ from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.comparison.work import training_flop
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
+from sevenepochs.protocol.certificate import EnsembleFacts, ensemble_certificate
 from sevenepochs.questions import registry
 from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.store.publishing import publish
@@ -76,6 +78,21 @@ def test_its_certificate_names_members_weights_and_totals(by_words: Run, members
     assert [m["run"] for m in certificate["members"]] == [members["first"].name, members["unigram"].name]
     assert [m["weight"] for m in certificate["members"]] == [0.5, 0.5]
     assert certificate["training"]["forward_passes_per_target"] == 2
+
+
+def test_a_certificate_names_the_rule_that_an_ensemble_breaks(by_words: Run, members: dict[str, Run]) -> None:
+    certificates = [member.certificate or {} for member in (members["first"], members["unigram"])]
+    listed = (by_words.certificate or {})["members"]
+    kept = EnsembleFacts(listed, certificates, [], False, True, 0.0, 1337, 1, {})
+    assert ensemble_certificate(kept)["clean"]
+    faults = {
+        "members are clean": {"certificates": [certificates[0], {**certificates[1], "clean": False}]},
+        "members have the same titles": {"certificates": [certificates[0], {**certificates[1], "split": {}}]},
+        "weights sum to 1": {"members": listed[:1]},
+        "each character once": {"own_loss_error": 1e-3},
+    }
+    for rule, fault in faults.items():
+        assert ensemble_certificate(dataclasses.replace(kept, **fault))["broken"] == [rule]
 
 
 def test_published_members_give_the_same_loss_within_their_rounding(

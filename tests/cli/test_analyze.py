@@ -18,7 +18,8 @@ from sevenepochs.store.run import Run
 @pytest.fixture
 def run(finished_run: Run, tmp_path: Path) -> Run:
     """A copy that may be written to."""
-    shutil.copytree(finished_run.path, tmp_path / "runs" / finished_run.name)
+    unanswered = shutil.ignore_patterns("analysis")  # other tests may have asked the shared run
+    shutil.copytree(finished_run.path, tmp_path / "runs" / finished_run.name, ignore=unanswered)
     return Run(tmp_path / "runs" / finished_run.name)
 
 

@@ -64,7 +64,7 @@ class _Asked:
             if ids[-1] == self._model.eos_id:
                 found.append((-cost, EOS))
                 continue
-            log_probs_V = self._after(ids)
+            log_probs_V = self._after(ids)[-1]
             word = self._model.decode(ids)
             if _BROKEN not in word:  # no word ends inside a character
                 found.append((self._log_stops(log_probs_V) - cost, word if self._text else word.lstrip(" ")))
@@ -78,13 +78,13 @@ class _Asked:
             return math.exp(self._log_probs_V[model.eos_id] - self._log_stop)
         before = len(model.tokenizer.encode(self._text))
         ids = model.tokenizer.encode(self._text + word)[before:]
-        log_probs_TV = np.vstack((self._log_probs_V, self._after(ids, every=True)))
+        log_probs_TV = np.vstack((self._log_probs_V, self._after(ids)))
         own = sum(log_probs_TV[place, id] for place, id in enumerate(ids))
         return math.exp(own - self._log_stop + self._log_stops(log_probs_TV[-1]))
 
-    def _after(self, ids: Sequence[int], every: bool = False) -> np.ndarray:
-        log_probs_TV, _ = self._model.read_on(self._read, ids)
-        return log_probs_TV if every else log_probs_TV[-1].astype(float)
+    def _after(self, ids: Sequence[int]) -> np.ndarray:
+        """ln p of every token behind each of these, (T, V)."""
+        return self._model.read_on(self._read, ids)[0]
 
     def _log_stops(self, log_probs_V: np.ndarray) -> float:
         return float(np.logaddexp.reduce(log_probs_V[self._stops_V].astype(float)))

@@ -15,14 +15,14 @@ import numpy as np
 
 from sevenepochs.comparison.kneser_ney import KneserNey
 from sevenepochs.comparison.mixture import Member, Mixture
-from sevenepochs.data.corpus.base import Corpus, CorpusConfig
+from sevenepochs.data.corpus.base import Corpus, CorpusConfig, add_floor
 from sevenepochs.data.corpus.development import moved
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.data.corpus.of_run import check_at_hand
 from sevenepochs.data.tokenizer.base import Tokenizer, TokenizerConfig
 from sevenepochs.errors import UserError
-from sevenepochs.protocol.budget import DATA_SEED, EPOCHS, OFFICIAL_SEED, Split
-from sevenepochs.protocol.certificate import scoring_sha256
+from sevenepochs.protocol.budget import EPOCHS, Split
+from sevenepochs.protocol.certificate import OWN_LOSS_TOLERANCE, EnsembleFacts, ensemble_certificate
 from sevenepochs.protocol.environment import environment_facts
 from sevenepochs.protocol.scoring import exact_val_bpc, exact_val_loss
 from sevenepochs.recipes.configs import at_proxy_sizes
@@ -33,7 +33,6 @@ from sevenepochs.store.run import Run, RunWriter, layout
 from sevenepochs.store.run.layout import PROXY_SUFFIX
 from sevenepochs.store.token_losses import TokenLosses
 
-_TOLERANCE = 1e-5  # nats per character: published losses are rounded
 COUNTS = "counts"  # what the counting member is called
 Weights = Literal["equal", "development"]
 
@@ -134,7 +133,7 @@ def _tokens(member: Result) -> TokenLosses:
         found = member.token_losses()
     if found is None:
         raise UserError(f"{member.name} is from before runs kept each token's loss; train it again to make it a member")
-    if abs(exact_val_loss(found.log_probs, member.corpus.split.validation_chars) - member.exact) > _TOLERANCE:
+    if abs(exact_val_loss(found.log_probs, member.corpus.split.validation_chars) - member.exact) > OWN_LOSS_TOLERANCE:
         raise UserError(f"{member.name} is damaged: its tokens' losses do not add up to its exact loss; leave it out")
     return found
 
@@ -213,9 +212,7 @@ class _Ensemble:
             "exact_val_loss": exact_val_loss(log_probs, counts.validation_chars),
             "exact_val_bpc": exact_val_bpc(log_probs, counts.validation_chars, counts.n_validation),
         }
-        if (floor := self.titles.floor(self.titles.split().validation)) is not None:
-            figures["floor_val_loss"] = floor.value_nats_per_char
-            figures["excess_val_loss"] = exact_val_loss(log_probs, counts.validation_chars) - floor.value_nats_per_char
+        add_floor(figures, self.titles.floor(self.titles.split().validation))
         return figures
 
     def _config(self) -> dict[str, Any]:
@@ -233,15 +230,7 @@ class _Ensemble:
         }
 
     def _certificate(self, environment: dict[str, Any]) -> dict[str, Any]:
-        """`_check` has refused every member under which it would not be clean."""
         certificates = [member.certificate for member in self.members]
-        chosen = f"chosen on development titles of {', '.join(self.chosen_on)}" if self.chosen_on else "equal"
-        held = {
-            "members are clean": f"{len(self.members)} runs of {EPOCHS} epochs each, their certificates clean",
-            "same titles": f"validation sha256 {self.members[0].titles[:16]}",
-            "weights": chosen,
-            "each character once": f"mixed {'word by word' if self.mixture.is_by_words else 'token by token'}",
-        }
         listed: list[dict[str, Any]] = [
             {
                 "run": member.facts.run,
@@ -259,25 +248,23 @@ class _Ensemble:
         ]
         if self.with_counts:
             listed.append({"run": COUNTS, "recipe": "Kneser-Ney, 5 tokens", "weight": float(self.weights_K[-1])})
-        seed, source = self.members[0].seed, environment.get("source") or {}
-        passes = sum(its["training"]["forward_passes_per_token_per_epoch"] for its in certificates)
-        return {
-            "clean": True,
-            "broken": [],
-            "rules": [{"rule": rule, "ok": True, "detail": detail} for rule, detail in held.items()],
-            "track": "ensemble",
-            "members": listed,
-            "weights_chosen_on": self.chosen_on,
-            "counted_once_more": self.with_counts,
-            "seeds": {"data_seed": DATA_SEED, "seed": seed, "official": seed == OFFICIAL_SEED},
-            "corpus": {**self.titles.source, "name": self.titles.name},
-            "split": to_json(self.members[0].corpus.split),
-            "training": {
-                "epochs": EPOCHS,
-                "forward_passes_per_token_per_epoch": passes,
-                "forward_passes_per_target": len(self.members),
-                "parameters": self._n_parameters,
-            },
-            "scoring": {"sha256": scoring_sha256(), "rows": "members' own"},
-            "source": {key: source.get(key) for key in ("commit", "dirty", "diff_sha256")},
-        }
+        return ensemble_certificate(
+            EnsembleFacts(
+                members=listed,
+                certificates=certificates,
+                chosen_on=self.chosen_on,
+                counts=self.with_counts,
+                by_words=self.mixture.is_by_words,
+                own_loss_error=self._own_loss_error(),
+                seed=self.members[0].seed,
+                parameters=self._n_parameters,
+                environment=environment,
+            )
+        )
+
+    def _own_loss_error(self) -> float:
+        """By how much a member alone in the mixture misses its own exact loss, nats per character."""
+        n_chars = self.members[0].corpus.split.validation_chars
+        alone = (self.mixture.log_probs(one_K) for one_K in np.eye(self.mixture.n_members))
+        pairs = zip(alone, self.members, strict=False)
+        return max(abs(exact_val_loss(log_probs, n_chars) - member.exact) for log_probs, member in pairs)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sevenepochs.campaign.workers import Workers
 
 LOCKS = ".jobs"  # in the runs' folder
+NO_RESULTS = Path("no published results")  # for `plan`, where runs count and published figures do not
 
 Announce = Callable[[int, "Planned"], None]
 State = Literal["done", "resume", "running", "failed", "to do"]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sevenepochs.campaign.jobs import Job, Planned, outcomes, plan, titles_of
+from sevenepochs.campaign.jobs import NO_RESULTS, Job, Planned, outcomes, plan, titles_of
 from sevenepochs.campaign.proxy import at_proxy_scale, proxy_name
 from sevenepochs.campaign.space import Dimension, changes
 from sevenepochs.config.old_configs import present_form
@@ -36,7 +36,6 @@ _ERROR = "error"  # attribute of a trial that failed by its own settings; one th
 _SPACE = "search.json"
 _LOCK = "search.lock"
 _SAMPLER_SEED = 1337
-_NO_RESULTS = "no published results"  # a trial is looked for in the search's own folder only
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class Search:
                     trial = study.ask()
                     if (job := self._job(study, trial, announce)) is not None:
                         asked.append(trial)
-                        yield from plan([job], self.folder, Path(_NO_RESULTS))
+                        yield from plan([job], self.folder, NO_RESULTS)
 
             for index, done in outcomes(proposals(), self.folder, watcher, workers=workers):
                 _tell(study, asked[index], done)

@@ -54,7 +54,8 @@ def analyze(
     found = runs.find(run)
     registry.check_names(only)
     result_of(found)  # an incomplete run is refused before any work
-    names = only or tuple(registry.questions_to(found)) or tuple(registry.QUESTIONS)
+    if not (names := only or tuple(registry.questions_to(found))):
+        raise UserError(f"{found.name} mixes models that have no tokens in common to ask about; analyze a member")
     if again or not set(names) <= set(found.analysis_names()):
         with analysis_progress() as progress:
             registry.analyze(found, corpus, note, only=names, again=again, progress=progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from tyro.conf import arg
@@ -60,7 +61,7 @@ def ensemble(
     from sevenepochs.campaign.ensemble import write_ensemble
 
     if train is None and (proxy or settings or tokenizers or side_by_side != SideBySide()):
-        raise UserError("--proxy, --set, --tokenizers and --workers are for members that --train begins; add it")
+        raise UserError("--proxy, --set, --tokenizers, --workers and --ray belong to --train RECIPE; add it")
     found = [result for text in names for result in select(text, folders.runs, folders.results)]
     if train is not None:
         found += _trained(train, members, tokenizers, titles, folders, side_by_side, proxy, settings, is_silent=json)
@@ -86,10 +87,9 @@ def ensemble(
         listed.add_row(member["run"], str(member.get("seed", "")), f"{member['weight']:.3f}", alone)
     listed.add_row(run.name, "", "", format_metric("exact_val_loss", result.exact), style="bold")
     console.print(listed)
-    *_, how_weighted, how_mixed = certificate["rules"]
-    console.print(
-        f"{how_mixed['detail']}, weights {how_weighted['detail']}; in {run.path}", style="dim", soft_wrap=True
-    )
+    chosen = "chosen on development titles" if certificate["weights_chosen_on"] else "equal"
+    told = f"mixed {certificate['mixed']}, weights {chosen}; in {run.path}"
+    console.print(told, style="dim", soft_wrap=True)
 
 
 def _trained(
@@ -105,18 +105,19 @@ def _trained(
     is_silent: bool,
 ) -> list[Result]:
     """The finished members: seeds from 1337 on, the tokenizers in turn. What is done is not trained again."""
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import jobs_for, plan, results_of
 
     refuse_seed(settings, "--members")
     cuts = [_tokenizer_settings(text) for text in tokenizers.split(",")] if tokenizers else [()]
     jobs = []
-    for index, job in enumerate(jobs_for(recipe, experiment_from(recipe, titles, settings), n_members, proxy=proxy)):
+    for index in range(n_members):
         told = (*settings, *cuts[index % len(cuts)])
-        seeds = jobs_for(recipe, experiment_from(recipe, titles, told), n_members, told, proxy=proxy)
-        jobs.append(next(one for one in seeds if one.seed == job.seed))
-    planned = plan(jobs, folders.runs, folders.results)
-    watcher = side_by_side.watcher(is_silent=is_silent)
-    planned = execute(planned, folders.runs, watcher, workers=side_by_side.found())
+        jobs.append(jobs_for(recipe, experiment_from(recipe, titles, told), index + 1, told, proxy=proxy)[-1])
+    planned = [
+        one if one.result is None or _has_tokens(one.result) else replace(one, state="to do", result=None)
+        for one in plan(jobs, folders.runs, folders.results)
+    ]
+    planned = side_by_side.execute(planned, folders.runs, is_silent=is_silent)
     for one in planned:
         if one.state != "done":
             where = f", see {one.run.path}" if one.run is not None else ""
@@ -129,3 +130,8 @@ def _tokenizer_settings(text: str) -> tuple[str, str]:
     if kind not in ("bpe", "unigram") or not colon or not size.isdigit():
         raise UserError(f"--tokenizers {text.strip()!r}: write KIND:SIZE, e.g. unigram:16000 or bpe:8000")
     return f"tokenizer={kind}", f"tokenizer.vocab_size={size}"
+
+
+def _has_tokens(result: Result) -> bool:
+    """Whether a published result keeps each token's loss, which the first ones do not."""
+    return result.run is not None or result.token_losses() is not None

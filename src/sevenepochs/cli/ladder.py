@@ -72,7 +72,7 @@ def ladder(
         check_proxy: Train nothing; of all runs that are there, or of the recipes named, show whether the proxy ranks
             them as full size does.
     """
-    from sevenepochs.campaign.jobs import check_titles, execute, jobs_for, plan
+    from sevenepochs.campaign.jobs import check_titles, jobs_for, plan
 
     refuse_seed(settings, "--seeds")
     if log and json:
@@ -104,8 +104,7 @@ def ladder(
         heading(f"{index + 1}/{len(planned)}: {verb} {one.job.name}, seed {one.job.seed}", out)
 
     try:
-        watcher = side_by_side.watcher(is_silent=json)
-        planned = execute(planned, folders.runs, watcher, announce, side_by_side.found())
+        planned = side_by_side.execute(planned, folders.runs, announce, is_silent=json)
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
@@ -271,7 +270,7 @@ def _trained(
     is_silent: bool,
 ) -> list[Result]:
     """The finished runs of `n_seeds` seeds per recipe; those that are missing are trained."""
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import jobs_for, plan, results_of
 
     if n_seeds < 2:
         raise UserError(f"--train {n_seeds}: a deviation needs two seeds, and a claim three; write --train 3")
@@ -279,9 +278,7 @@ def _trained(
         raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
     wanted = [(name, experiment_from(name, titles, settings)) for name in recipes]
     jobs = [job for name, one in wanted for job in jobs_for(name, one, n_seeds, settings, proxy=proxy)]
-    planned = plan(jobs, folders.runs, folders.results)
-    watcher = side_by_side.watcher(is_silent=is_silent)
-    planned = execute(planned, folders.runs, watcher, workers=side_by_side.found())
+    planned = side_by_side.execute(plan(jobs, folders.runs, folders.results), folders.runs, is_silent=is_silent)
     _print_unfinished(planned, errors)
     if not (found := results_of(planned)):
         raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")

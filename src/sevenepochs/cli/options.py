@@ -5,7 +5,7 @@ Dataclasses become options without a prefix (`OmitArgPrefixes` in cli/main.py), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,6 +22,7 @@ from sevenepochs.store.run import Run, find_run
 from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
+    from sevenepochs.campaign.jobs import Announce, Planned
     from sevenepochs.campaign.workers import Workers
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
@@ -144,6 +145,19 @@ class SideBySide:
         if is_silent:
             return Watcher()
         return ConsoleWatcher() if self == SideBySide() else JobsTable()
+
+    def execute(
+        self,
+        planned: Sequence[Planned],
+        runs: Path,
+        announce: Announce = lambda index, one: None,
+        *,
+        is_silent: bool,
+    ) -> list[Planned]:
+        """Run what is not done, as asked; see `campaign.jobs.execute`."""
+        from sevenepochs.campaign.jobs import execute
+
+        return execute(planned, runs, self.watcher(is_silent=is_silent), announce, self.found())
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,6 @@ from sevenepochs.training.trackers import Mirror
 if TYPE_CHECKING:
     from sevenepochs.campaign.jobs import Planned
 
-_NO_RESULTS = Path("no published results")  # a run was asked for, not a figure
-
 
 def train(
     recipe: Positional[Recipe] = RECORD_RECIPE,
@@ -89,7 +87,7 @@ def _train_seeds(
     track: Track,
     runs: Path,
 ) -> None:
-    from sevenepochs.campaign.jobs import execute, jobs_for, plan
+    from sevenepochs.campaign.jobs import NO_RESULTS, jobs_for, plan
 
     refuse_seed(changes.settings, "--seeds")
     for option, value in (("--seed", changes.seed), ("--track", track)):
@@ -101,8 +99,8 @@ def _train_seeds(
     def announce(index: int, one: Planned) -> None:
         heading(f"{index + 1}/{seeds}: seed {one.job.seed}")
 
-    planned = plan(jobs, runs, _NO_RESULTS)
-    planned = execute(planned, runs, side_by_side.watcher(is_silent=False), announce, side_by_side.found())
+    planned = plan(jobs, runs, NO_RESULTS)
+    planned = side_by_side.execute(planned, runs, announce, is_silent=False)
     listed = table(("run", ">seed", "state", ">exact"))
     for one in planned:
         exact = format_metric("exact_val_loss", one.result.exact) if one.result is not None else "-"

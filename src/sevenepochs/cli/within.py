@@ -38,7 +38,11 @@ def choose(limit: float, results: Iterable[Result], seconds_of: Callable[[str], 
         UserError: no published results, or none of a recipe that is quick enough.
     """
     ours = {recipe.name for recipe in list_recipes()}
-    counting = (r for r in unchanged(results) if r.is_clean and not r.is_proxy and r.recipe in ours)
+    counting = (
+        r
+        for r in unchanged(results)
+        if r.is_clean and not r.is_proxy and r.facts.track == "single" and r.recipe in ours
+    )
     seeds_of: dict[str, list[Result]] = {}
     for result in official_first(most_recipes(counting)):
         seeds_of.setdefault(result.recipe, []).append(result)

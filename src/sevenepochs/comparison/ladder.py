@@ -196,7 +196,7 @@ def proxy_checks(results: Iterable[Result]) -> dict[str, ProxyCheck]:
     differs from its recipe's full runs in nothing but scale."""
     of_corpus: dict[tuple[str, str], tuple[list[Result], list[Result]]] = {}
     for result in results:
-        if result.facts.track != "ensemble":  # no recipe
+        if result.facts.track == "single":  # the others are never ranked with it
             of_corpus.setdefault(full_corpus(result), ([], []))[result.is_proxy].append(result)
     checks = {}
     for (name, _), (full, proxies) in sorted(of_corpus.items()):

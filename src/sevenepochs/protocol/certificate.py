@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from sevenepochs.protocol.environment import EARLIER
 
 Track = Literal["single", "ensemble", "context"]
 _SCORING_SOURCES = ("budget.py", "rows.py", "scoring.py", "figures.py")
+WEIGHTS_TOLERANCE = 1e-9
+OWN_LOSS_TOLERANCE = 1e-5  # nats per character: published losses by token are rounded
 CAUSALITY_TOLERANCE_NATS = 1e-4  # fp32 rounding of one log-probability when a row's neighbours change
 
 
@@ -51,6 +54,29 @@ class Facts:
     environment: dict[str, Any]
     input_dropout: float = 0.0
     facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class EnsembleFacts:
+    """Facts of an ensemble.
+
+    Attributes:
+        members: what is told of each, with its `weight`; a counting member comes last.
+        certificates: those of the members that are runs.
+        chosen_on: runs on whose development titles the weights were chosen; empty where they are equal.
+        counts: whether a model that counts the training titles once more is a member.
+        own_loss_error: by how much a member mixed alone misses its own exact loss, at most, nats per character.
+    """
+
+    members: list[dict[str, Any]]
+    certificates: list[dict[str, Any]]
+    chosen_on: list[str]
+    counts: bool
+    by_words: bool
+    own_loss_error: float
+    seed: int
+    parameters: int
+    environment: dict[str, Any]
 
 
 def scoring_sha256() -> str:
@@ -95,12 +121,10 @@ def certificate(facts: Facts) -> dict[str, Any]:
         ),
     ]
     return {
-        "clean": all(rule["ok"] for rule in rules),
-        "broken": [rule["rule"] for rule in rules if not rule["ok"]],
-        "rules": rules,
+        **_judged(rules),
         "track": facts.track,
         **({} if facts.facts is None else {"facts": facts.facts}),
-        "seeds": {"data_seed": DATA_SEED, "seed": facts.seed, "official": facts.seed == OFFICIAL_SEED},
+        "seeds": _seeds(facts.seed),
         "corpus": facts.corpus,
         "split": facts.split,
         "tokenizer": {"sha256": facts.tokenizer_sha256, "trained_on": facts.tokenizer_trained_on, **fidelity},
@@ -119,6 +143,59 @@ def certificate(facts: Facts) -> dict[str, Any]:
         # of a run that was resumed after a change
         "earlier_sources": [_source(one) for one in facts.environment.get(EARLIER, [])],
     }
+
+
+def ensemble_certificate(facts: EnsembleFacts) -> dict[str, Any]:
+    """As `certificate`, for a mixture: the rules of docs/protocol.md, Ensembles."""
+    total, first = math.fsum(member["weight"] for member in facts.members), facts.certificates[0]
+    chosen = f"chosen on development titles of {', '.join(facts.chosen_on)}" if facts.chosen_on else "equal"
+    rules = [
+        _rule(
+            "members are clean",
+            all(one["clean"] for one in facts.certificates),
+            f"{len(facts.certificates)} runs of {EPOCHS} epochs each",
+        ),
+        _rule(
+            "members have the same titles",
+            all(one["split"] == first["split"] for one in facts.certificates),
+            f"validation sha256 {first['split']['validation_titles_sha256'][:16]}",
+        ),
+        _rule("weights sum to 1", abs(total - 1) <= WEIGHTS_TOLERANCE, chosen),
+        _rule(
+            "each character once",
+            facts.own_loss_error <= OWN_LOSS_TOLERANCE,
+            f"a member mixed alone keeps its own loss to {facts.own_loss_error:.1e} nats per character",
+        ),
+    ]
+    passes = [one["training"]["forward_passes_per_token_per_epoch"] for one in facts.certificates]
+    return {
+        **_judged(rules),
+        "track": "ensemble",
+        "mixed": "word by word" if facts.by_words else "token by token",
+        "members": facts.members,
+        "weights_chosen_on": facts.chosen_on,
+        "counted_once_more": facts.counts,
+        "seeds": _seeds(facts.seed),
+        "corpus": first["corpus"],
+        "split": first["split"],
+        "training": {
+            "epochs": EPOCHS,
+            "forward_passes_per_token_per_epoch": sum(passes),
+            "forward_passes_per_target": len(passes),
+            "parameters": facts.parameters,
+        },
+        "scoring": {"sha256": scoring_sha256(), "rows": "members' own"},
+        "source": _source(facts.environment),
+    }
+
+
+def _judged(rules: list[dict[str, Any]]) -> dict[str, Any]:
+    broken = [rule["rule"] for rule in rules if not rule["ok"]]
+    return {"clean": not broken, "broken": broken, "rules": rules}
+
+
+def _seeds(seed: int) -> dict[str, Any]:
+    return {"data_seed": DATA_SEED, "seed": seed, "official": seed == OFFICIAL_SEED}
 
 
 def _source(environment: dict[str, Any]) -> dict[str, Any]:

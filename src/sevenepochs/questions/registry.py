@@ -93,7 +93,7 @@ def analyze(
 
     check_names(only)
     there = set() if again else set(run.analysis_names())
-    missing = [name for name in (only or questions_to(run) or QUESTIONS) if name not in there]
+    missing = [name for name in (only or questions_to(run)) if name not in there]
     if missing:
         case = Case.open(run, corpus, announce, progress)
         for name in missing:

@@ -65,8 +65,10 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]], anchors: Seq
 
 
 def frontier(results: Sequence[Result]) -> str:
-    """Return the SVG of exact loss over training FLOPs, of clean runs on one set of titles; "" without two."""
-    runs = [(called(r), flop, r.exact) for r in results if r.is_clean and (flop := training_flop(r)) is not None]
+    """Return the SVG of exact loss over training FLOPs, of clean runs of the single track on one set of titles; ""
+    without two."""
+    singles = (r for r in results if r.is_clean and r.facts.track == "single")
+    runs = [(called(r), flop, r.exact) for r in singles if (flop := training_flop(r)) is not None]
     title = f"Exact loss over training FLOPs, {results[0].titles_name}" if results else ""
     return frontier_plot.figure(runs, title) if len(runs) > 1 else ""
 

@@ -3,13 +3,12 @@
 A result's token_losses.npz holds three arrays of N numbers, one per token of the validation stream (each title's tokens
 and its closing `<eos>`), scored in fp32 under the recipe's own rows:
 
-    log_probs       ln p(token | what the row shows before it), in multiples of a unit
+    log_probs       ln p(token | what the row shows before it), in multiples of 1/64 nat
     stop_log_probs  ln p(a token of S | the same), S being `<eos>` and all tokens that begin with a space, likewise
     n_bytes         bytes of UTF-8 that the token stands for; 0 for `<eos>`
 
 With them members of an ensemble that have other tokenizers are mixed word by word (docs/protocol.md), without their
-weights. The sums over consecutive tokens are within a unit of the true ones. The file has its unit, 1/64 nat; those
-from before 1 December 2026 have none, and 1/256. numpy only.
+weights. The sums over consecutive tokens are within 1/64 nat of the true ones. numpy only.
 """
 
 from __future__ import annotations
@@ -26,7 +25,6 @@ from sevenepochs.store.title_losses import narrowest, quantised
 
 FILE = "token_losses.npz"
 UNIT_NATS = 1 / 64
-_EARLIER_UNIT_NATS = 1 / 256
 _ARRAYS = ("log_probs", "stop_log_probs", "n_bytes")
 
 
@@ -43,7 +41,7 @@ class TokenLosses:
         buffer = io.BytesIO()
         whole = (quantised(self.log_probs, UNIT_NATS), quantised(self.stop_log_probs, UNIT_NATS), self.n_bytes)
         log_probs, stops, n_bytes = (values.astype(narrowest(values)) for values in whole)
-        np.savez_compressed(buffer, log_probs=log_probs, stop_log_probs=stops, n_bytes=n_bytes, unit_nats=UNIT_NATS)
+        np.savez_compressed(buffer, log_probs=log_probs, stop_log_probs=stops, n_bytes=n_bytes)
         return buffer.getvalue()
 
     @classmethod
@@ -52,9 +50,8 @@ class TokenLosses:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 log_probs, stops, n_bytes = (arrays[name].astype(np.int64) for name in _ARRAYS)
-                unit = float(arrays["unit_nats"]) if "unit_nats" in arrays else _EARLIER_UNIT_NATS
             if not log_probs.shape == stops.shape == n_bytes.shape == (len(log_probs),):
                 raise ValueError("its arrays differ in length")
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} cannot be read ({error}); publish the run again") from None
-        return cls(log_probs * unit, stops * unit, n_bytes)
+        return cls(log_probs * UNIT_NATS, stops * UNIT_NATS, n_bytes)

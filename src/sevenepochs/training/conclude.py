@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sevenepochs.data.corpus.base import Floor
+from sevenepochs.data.corpus.base import add_floor
 from sevenepochs.data.corpus.describe import empty_and_seen
 from sevenepochs.data.corpus.fingerprint import fingerprint
 from sevenepochs.experiment import Data, Experiment
@@ -60,13 +60,6 @@ def causality_of(experiment: Experiment, data: Data, scorer: Scorer) -> float:
     ids_N, told_N = (one.ids_N[:_CAUSALITY_TOKENS] for one in (data.validation, data.scored))
     rows = experiment.batches.scoring_rows(ids_N, data.validation.eos_id)
     return causality_violation(scorer, told_N, data.scored.eos_id, rows)
-
-
-def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
-    """Add floor and excess to the figures of an evaluation, where the corpus's distribution is known."""
-    if floor is not None and figures["exact_val_loss"] is not None:
-        figures["floor_val_loss"] = floor.value_nats_per_char
-        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
 
 
 def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+from sevenepochs.data.corpus.base import add_floor
 from sevenepochs.errors import UserError
 from sevenepochs.model.hardware import is_out_of_memory, upload
 from sevenepochs.model.weights import snapshot_tensors
@@ -15,7 +16,6 @@ from sevenepochs.protocol.budget import evaluation_steps
 from sevenepochs.protocol.figures import interim_figures
 from sevenepochs.training.checkpoint import save
 from sevenepochs.training.compiler import fault_in_words
-from sevenepochs.training.conclude import add_floor
 from sevenepochs.training.hooks import Progress, Watcher
 from sevenepochs.training.interrupt import Interrupted, StopRequests
 from sevenepochs.training.session import Session, State, Writer

@@ -34,6 +34,13 @@ class Floor(NamedTuple):
     standard_error: float
 
 
+def add_floor(figures: dict[str, float | None], floor: Floor | None) -> None:
+    """Add floor and excess to the figures of an evaluation, where the corpus's distribution is known."""
+    if floor is not None and figures["exact_val_loss"] is not None:
+        figures["floor_val_loss"] = floor.value_nats_per_char
+        figures["excess_val_loss"] = figures["exact_val_loss"] - floor.value_nats_per_char
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     """Raw titles in file order; a null title is the empty text.
