@@ -5,7 +5,7 @@ from __future__ import annotations
 from sevenepochs.comparison.paired import mean_interval
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions.terminal import interval_cell
-from sevenepochs.recipes.configs import called
+from sevenepochs.recipes.configs import called, unchanged
 from sevenepochs.report import tables
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
@@ -39,7 +39,7 @@ def worth_table(story: Story) -> str:
                 ]
             )
         without = [p.result for p in published.values() if p.result.plain_recipe == TRAINED_WITHOUT]
-        same = [result.exact for result in without if result.titles == runs[0].result.titles]
+        same = [result.exact for result in unchanged(without) if result.titles == runs[0].result.titles]
         if same:
             loss = format_metric("exact_val_loss", _mean(same))
             rows.append([f"`{TRAINED_WITHOUT}`, {scale}", str(len(same)), "trained without", loss, "-", "-"])

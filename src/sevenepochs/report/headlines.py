@@ -26,7 +26,8 @@ _SHADES = (0.5, 1, 2, 4, 6, 8)  # nats at which a darker shade begins; site.css 
 
 
 def headlines(story: Story, names: Sequence[str]) -> str:
-    """A table per title and in it a row per part or recipe, one that is missing included; "" without titles.
+    """A table per title and in it a row per part or recipe, before them those that are missing; "" without titles
+    or losses by token.
 
     Raises:
         UserError: published losses by token are damaged, or a name is none of the story's.
@@ -34,21 +35,21 @@ def headlines(story: Story, names: Sequence[str]) -> str:
     titles = _titles(story)
     if not titles:
         return ""
-    steps = {name: story.run(name) for name in names}
-    tokens = {name: _tokens(run, titles) if run else None for name, run in steps.items()}
+    steps = {name: _tokens(run, titles) if (run := story.run(name)) else None for name in names}
+    if not any(steps.values()):
+        return ""
     bounds = [f"{low:g} to {high:g}" for low, high in itertools.pairwise((0, *_SHADES))]
     legend = " ".join(_shaded(bound, shade) for shade, bound in enumerate([*bounds, f"{_SHADES[-1]:g} and more"]))
     blocks = [f"Surprise of a token in nats: {legend}"]
+    if missing := [f"`{story.recipe(name)}`" for name, tokens in steps.items() if tokens is None]:
+        blocks.append(f"Missing, because no published run of it has losses by token: {', '.join(missing)}.")
     for number, title in enumerate(titles):
         rows = []
-        for name, run in steps.items():
-            if (found := tokens[name]) is None:
-                total = "-"
-                cut = f"{{span .missing}}`missing: {'not run yet' if run is None else 'losses by token not published'}`"
-            else:
-                cut = "".join(itertools.starmap(_token, found[number]))
-                total = format_metric("surprisal_nats", sum(nats for _, nats in found[number]))
-            rows.append([f"`{story.recipe(name)}`", cut, total])
+        for name, tokens in steps.items():
+            if tokens is not None:
+                cut = "".join(itertools.starmap(_token, tokens[number]))
+                total = format_metric("surprisal_nats", sum(nats for _, nats in tokens[number]))
+                rows.append([f"`{story.recipe(name)}`", cut, total])
         blocks.append(table(["", code(title.strip()), "nats"], rows))
     return "\n\n".join([":::{div}\n:class: headlines", *blocks, ":::"])
 

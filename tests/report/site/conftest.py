@@ -117,7 +117,7 @@ Surprise: {shades}
 |  | `Ring Doorbell` | nats |
 |---|---|---|
 | `baseline` | {shades} | 9.5 |
-| `a_recipe_of_a_long_name` | {{span .missing}}`missing: not run yet` | - |
+| `a_recipe_of_a_long_name` | {shades} | 9.5 |
 
 :::
 
