@@ -78,6 +78,8 @@ def test_its_certificate_names_members_weights_and_totals(by_words: Run, members
     assert [m["run"] for m in certificate["members"]] == [members["first"].name, members["unigram"].name]
     assert [m["weight"] for m in certificate["members"]] == [0.5, 0.5]
     assert certificate["training"]["forward_passes_per_target"] == 2
+    both = " ".join(members[name].name for name in ("first", "unigram"))
+    assert result_of(by_words).facts.command == f"sevenepochs ensemble {both} --name words --corpus sample:100"
 
 
 def test_a_certificate_names_the_rule_that_an_ensemble_breaks(by_words: Run, members: dict[str, Run]) -> None:

@@ -260,8 +260,9 @@ def forget_folders(corpus: dict[str, Any]) -> None:
 def _command(run: Run, recipe: str, corpus: dict[str, Any], settings: list[str]) -> str:
     """Return the command that repeats the run. For a run from Python, or from before 26 November 2026, it lacks the
     changed settings; the config has them."""
+    proxy = ""
     if isinstance(corpus.get("of"), dict):  # development titles of another corpus
-        return f"{_command(run, recipe.removesuffix(PROXY_SUFFIX), corpus['of'], settings)} --proxy"
+        recipe, corpus, proxy = recipe.removesuffix(PROXY_SUFFIX), corpus["of"], " --proxy"
     source = {
         "hub": f"hub --revision {shlex.quote(str(corpus.get('revision')))}",
         "sample": f"sample:{corpus.get('n_titles')}",
@@ -270,5 +271,11 @@ def _command(run: Run, recipe: str, corpus: dict[str, Any], settings: list[str])
     for key in ("column", "encoding"):
         if corpus.get(key):
             told += f" --{key} {shlex.quote(corpus[key])}"
+    if run.is_ensemble:
+        certificate = run.certificate or {}
+        members = " ".join(shlex.quote(one["run"]) for one in run.config["members"].values())
+        weights = " --weights development" if certificate.get("weights_chosen_on") else ""
+        counts = " --with-counts" if run.config["counts"] is not None else ""
+        return f"sevenepochs ensemble {members} --name {shlex.quote(recipe)}{weights}{counts} --corpus {told}"
     command = f"sevenepochs train {shlex.quote(recipe)} --corpus {told} --seed {run.seed}"
-    return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in settings)])
+    return " ".join([command, *(f"--set {shlex.quote(setting)}" for setting in settings)]) + proxy
