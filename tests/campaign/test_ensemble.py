@@ -15,7 +15,6 @@ from sevenepochs.campaign.ensemble import write_ensemble
 from sevenepochs.cli.main import main
 from sevenepochs.comparison.ladder import proxy_checks
 from sevenepochs.comparison.title_losses import of_run
-from sevenepochs.comparison.work import training_flop
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
 from sevenepochs.protocol.certificate import EnsembleFacts, ensemble_certificate
@@ -120,7 +119,7 @@ def test_the_other_verbs_take_it_like_a_run(
     assert json.loads((folder / "result.json").read_text())["track"] == "ensemble"
     published = list_results(tmp_path)
     assert f"`{published[0].recipe}` | bpe 300 0.50, " in ensembles_table(published)
-    assert proxy_checks(published) == {} and training_flop(published[0]) is None
+    assert proxy_checks(published) == {} and published[0].facts.training_flop is None
     assert main(["compare", members["first"].name, run.name, "--results", str(tmp_path), *runs]) == 0
     for path in (folder, run.path):
         assert main(["leaderboard", str(path), str(members["first"].path)]) == 0

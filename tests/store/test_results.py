@@ -45,6 +45,8 @@ def test_a_published_result_reads_back(finished_run: Run, published: Path) -> No
     facts = result.facts
     assert (facts.recipe, facts.seed, facts.run) == (finished_run.recipe, finished_run.seed, finished_run.name)
     assert facts.command.startswith("sevenepochs train tiny ") and facts.config["kind"] and facts.machine.threads
+    experiment = Experiment.from_dict(finished_run.config)
+    assert facts.training_flop == experiment.step_flop(experiment.build_model(300)) * facts.n_steps
     assert list_results(published.parent)[0].facts == result.facts
     assert sum(f.stat().st_size for f in published.rglob("*") if f.is_file()) < 600_000
     # every standard analysis but the one that holds titles, which stays in the run folder
@@ -346,6 +348,12 @@ def test_the_committed_tables_and_figures_are_those_of_the_committed_results() -
     """`make docs` after every publish: neither README nor docs holds a typed or an old figure."""
     pytest.importorskip("matplotlib")
     assert update(RESULTS.parent, check=True)
+
+
+def test_every_committed_run_has_its_training_flop() -> None:
+    flop = {result.name: result.facts.training_flop for result in list_results(RESULTS)}
+    assert [name for name in flop if flop[name] is None] == [name for name in flop if "three_tokenizers" in name]
+    assert flop["laptop_letters_hn_titles_s1337"] == pytest.approx(1.96e15, rel=0.005)  # as `show` says
 
 
 def test_the_committed_seed_deviations_are_those_of_the_committed_results() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 
 from sevenepochs.cli.console import duration
-from sevenepochs.comparison.work import training_flop
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import unchanged
@@ -15,7 +15,7 @@ from sevenepochs.store.choosing import mean_exact, most_recipes, official_first
 from sevenepochs.store.results import Result
 
 _UNITS = {"m": 60.0, "min": 60.0, "h": 3600.0}
-_OUT_OF_REACH = 2.0  # times the limit, by the arithmetic and the rate of the recipe that was estimated before
+_OUT_OF_REACH = 2.0  # times the limit, by the FLOPs and the rate of the recipe that was estimated before
 
 
 def seconds_in(text: str) -> float:
@@ -38,33 +38,30 @@ def choose(limit: float, results: Iterable[Result], seconds_of: Callable[[str], 
         UserError: no published results, or none of a recipe that is quick enough.
     """
     ours = {recipe.name for recipe in list_recipes()}
-    counting = (
-        r
-        for r in unchanged(results)
-        if r.is_clean and not r.is_proxy and r.facts.track == "single" and r.recipe in ours
-    )
+    full = (one for one in unchanged(results) if one.is_clean and not one.is_proxy and one.facts.track == "single")
     seeds_of: dict[str, list[Result]] = {}
-    for result in official_first(most_recipes(counting)):
+    for result in official_first(most_recipes(one for one in full if one.recipe in ours)):
         seeds_of.setdefault(result.recipe, []).append(result)
     if not seeds_of:
         raise UserError("--within goes by published full runs, and there are none; name their folder with --results")
-    rate, too_slow = float("inf"), []
-    least = min((training_flop(seeds[0]) or float("inf"), recipe) for recipe, seeds in seeds_of.items())
+    seconds: dict[str, float] = {}
+    rate, better = math.inf, ""
     for recipe, seeds in sorted(seeds_of.items(), key=lambda item: mean_exact(item[1])):
-        flop = training_flop(seeds[0]) or 0.0
-        if flop / rate > _OUT_OF_REACH * limit:
+        flop = seeds[0].facts.training_flop or 0.0
+        seconds[recipe] = flop / rate
+        if seconds[recipe] > _OUT_OF_REACH * limit:
             continue
-        seconds = seconds_of(recipe)
-        if seconds > limit:
-            rate = flop / seconds or rate
-            too_slow.append(f"{recipe} up to {duration(seconds)}")
-            continue
-        loss = format_metric("exact_val_loss", mean_exact(seeds))
-        of_those = f" of those that fit into {duration(limit)}" if too_slow else ""
-        takes = f"; {', '.join(too_slow)}" if too_slow else ""
-        on = f"{loss} on {seeds[0].titles_name}"
-        return recipe, f"{recipe} takes up to {duration(seconds)} here; lowest published loss{of_those}: {on}{takes}"
+        seconds[recipe] = seconds_of(recipe)
+        takes = f"up to {duration(seconds[recipe])}"
+        if seconds[recipe] <= limit:
+            loss = f"{format_metric('exact_val_loss', mean_exact(seeds))} on {seeds[0].titles_name}"
+            of_those = f" that fits into {duration(limit)}" if better else ""
+            return recipe, f"{recipe} takes {takes} here; lowest published loss{of_those}: {loss}{better}"
+        rate = flop / seconds[recipe] or rate
+        better = better or f"; {recipe} would take {takes}"
+    quickest = min(seconds, key=seconds.__getitem__)
+    minutes = math.ceil(seconds[quickest] / 60)
     raise UserError(
-        f"nothing with a published loss fits into {duration(limit)} here: {', '.join(too_slow)}; the least arithmetic "
-        f"has {least[1]}, up to {duration(least[0] / rate)} at that rate"
+        f"no recipe with a published loss fits into {duration(limit)} here; the quickest is {quickest}: "
+        f"--within {minutes}m"
     )

@@ -14,7 +14,6 @@ from typing import Any
 from sevenepochs.comparison.anchors import Anchors
 from sevenepochs.comparison.anchors import lines as anchor_lines
 from sevenepochs.comparison.ladder import Rung
-from sevenepochs.comparison.work import training_flop
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions.figures import curves as curves_plot
 from sevenepochs.questions.figures import frontier as frontier_plot
@@ -68,7 +67,7 @@ def frontier(results: Sequence[Result]) -> str:
     """Return the SVG of exact loss over training FLOPs, of clean runs of the single track on one set of titles; ""
     without two."""
     singles = (r for r in results if r.is_clean and r.facts.track == "single")
-    runs = [(called(r), flop, r.exact) for r in singles if (flop := training_flop(r)) is not None]
+    runs = [(called(r), flop, r.exact) for r in singles if (flop := r.facts.training_flop) is not None]
     title = f"Exact loss over training FLOPs, {results[0].titles_name}" if results else ""
     return frontier_plot.figure(runs, title) if len(runs) > 1 else ""
 

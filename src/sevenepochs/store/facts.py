@@ -105,6 +105,8 @@ class ResultFacts:
         run: the name of its folder.
         command: one line that repeats the run.
         figures, figures_run_precision: in fp32, by which results rank, and in the run's own precision.
+        training_flop: floating-point operations of training, as `Experiment.step_flop` counts them; None for an
+            ensemble, and for runs from before December 2026.
         rows: how the recipe's scoring rows are called.
         certificate_broken: the rules that the run broke.
         dirty: whether its source differed from `commit`; None where that is unknown.
@@ -126,6 +128,7 @@ class ResultFacts:
     schema_version: int = SCHEMA_VERSION
     figures_run_precision: Figures | None = None
     tokens_per_step: int | None = None
+    training_flop: float | None = None
     track: str | None = None
     rows: str | None = None
     certificate_clean: bool | None = None

@@ -83,6 +83,7 @@ def conclude(session: Session, state: State, writer: RunWriter, watcher: Watcher
             "n_steps": session.n_steps,
             "parameters": n_parameters(session.model),
             "tokens_per_step": session.batches.targets_per_step,
+            "training_flop": session.experiment.step_flop(session.model) * session.n_steps,
         }
     )
 
