@@ -1,9 +1,9 @@
 """Ensembles as folders: what the mixture is, what other verbs make of it, and who cannot be a member."""
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from sevenepochs.comparison.ladder import proxy_checks
 from sevenepochs.comparison.title_losses import of_run
 from sevenepochs.errors import UserError
 from sevenepochs.experiment import Experiment
-from sevenepochs.protocol.certificate import EnsembleFacts, ensemble_certificate
+from sevenepochs.protocol.certificate import ensemble_certificate
 from sevenepochs.questions import registry
 from sevenepochs.report.ensembles import ensembles_table
 from sevenepochs.store.publishing import publish
@@ -84,8 +84,9 @@ def test_its_certificate_names_members_weights_and_totals(by_words: Run, members
 def test_a_certificate_names_the_rule_that_an_ensemble_breaks(by_words: Run, members: dict[str, Run]) -> None:
     certificates = [member.certificate or {} for member in (members["first"], members["unigram"])]
     listed = (by_words.certificate or {})["members"]
-    kept = EnsembleFacts(listed, certificates, [], False, True, 0.0, 1337, 1, {})
-    assert ensemble_certificate(kept)["clean"]
+    kept: dict[str, Any] = {"members": listed, "certificates": certificates, "own_loss_error": 0.0}
+    others: dict[str, Any] = {"chosen_on": [], "by_words": True, "environment": {}}
+    assert ensemble_certificate(**kept, **others)["clean"]
     faults = {
         "members are clean": {"certificates": [certificates[0], {**certificates[1], "clean": False}]},
         "members have the same titles": {"certificates": [certificates[0], {**certificates[1], "split": {}}]},
@@ -93,7 +94,7 @@ def test_a_certificate_names_the_rule_that_an_ensemble_breaks(by_words: Run, mem
         "each character once": {"own_loss_error": 1e-3},
     }
     for rule, fault in faults.items():
-        assert ensemble_certificate(dataclasses.replace(kept, **fault))["broken"] == [rule]
+        assert ensemble_certificate(**{**kept, **fault}, **others)["broken"] == [rule]
 
 
 def test_published_members_give_the_same_loss_within_their_rounding(

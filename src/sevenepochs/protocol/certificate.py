@@ -56,29 +56,6 @@ class Facts:
     facts: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class EnsembleFacts:
-    """Facts of an ensemble.
-
-    Attributes:
-        members: what is told of each, with its `weight`; a counting member comes last.
-        certificates: those of the members that are runs.
-        chosen_on: runs on whose development titles the weights were chosen; empty where they are equal.
-        counts: whether a model that counts the training titles once more is a member.
-        own_loss_error: by how much a member mixed alone misses its own exact loss, at most, nats per character.
-    """
-
-    members: list[dict[str, Any]]
-    certificates: list[dict[str, Any]]
-    chosen_on: list[str]
-    counts: bool
-    by_words: bool
-    own_loss_error: float
-    seed: int
-    parameters: int
-    environment: dict[str, Any]
-
-
 def scoring_sha256() -> str:
     """Return the hash of the source that computes the figures, line ends normalised."""
     digest = hashlib.sha256()
@@ -145,47 +122,62 @@ def certificate(facts: Facts) -> dict[str, Any]:
     }
 
 
-def ensemble_certificate(facts: EnsembleFacts) -> dict[str, Any]:
-    """As `certificate`, for a mixture: the rules of docs/protocol.md, Ensembles."""
-    total, first = math.fsum(member["weight"] for member in facts.members), facts.certificates[0]
-    chosen = f"chosen on development titles of {', '.join(facts.chosen_on)}" if facts.chosen_on else "equal"
+def ensemble_certificate(
+    *,
+    members: list[dict[str, Any]],
+    certificates: list[dict[str, Any]],
+    chosen_on: list[str],
+    by_words: bool,
+    own_loss_error: float,
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """As `certificate`, for a mixture: the rules of docs/protocol.md, Ensembles.
+
+    Args:
+        members: what is told of each, with its `weight`; one that counts the training titles once more comes last.
+        certificates: those of the members that are runs.
+        chosen_on: runs on whose development titles the weights were chosen; empty where they are equal.
+        own_loss_error: by how much a member mixed alone misses its own exact loss, at most, nats per character.
+    """
+    total, first = math.fsum(member["weight"] for member in members), certificates[0]
+    chosen = f"chosen on development titles of {', '.join(chosen_on)}" if chosen_on else "equal"
     rules = [
         _rule(
             "members are clean",
-            all(one["clean"] for one in facts.certificates),
-            f"{len(facts.certificates)} runs of {EPOCHS} epochs each",
+            all(one["clean"] for one in certificates),
+            f"{len(certificates)} runs of {EPOCHS} epochs each",
         ),
         _rule(
             "members have the same titles",
-            all(one["split"] == first["split"] for one in facts.certificates),
+            all(one["split"] == first["split"] for one in certificates),
             f"validation sha256 {first['split']['validation_titles_sha256'][:16]}",
         ),
         _rule("weights sum to 1", abs(total - 1) <= WEIGHTS_TOLERANCE, chosen),
         _rule(
             "each character once",
-            facts.own_loss_error <= OWN_LOSS_TOLERANCE,
-            f"a member mixed alone keeps its own loss to {facts.own_loss_error:.1e} nats per character",
+            own_loss_error <= OWN_LOSS_TOLERANCE,
+            f"a member mixed alone keeps its own loss to {own_loss_error:.1e} nats per character",
         ),
     ]
-    passes = [one["training"]["forward_passes_per_token_per_epoch"] for one in facts.certificates]
+    passes = [one["training"]["forward_passes_per_token_per_epoch"] for one in certificates]
     return {
         **_judged(rules),
         "track": "ensemble",
-        "mixed": "word by word" if facts.by_words else "token by token",
-        "members": facts.members,
-        "weights_chosen_on": facts.chosen_on,
-        "counted_once_more": facts.counts,
-        "seeds": _seeds(facts.seed),
+        "mixed": "word by word" if by_words else "token by token",
+        "members": members,
+        "weights_chosen_on": chosen_on,
+        "counted_once_more": len(members) > len(certificates),
+        "seeds": _seeds(members[0]["seed"]),
         "corpus": first["corpus"],
         "split": first["split"],
         "training": {
             "epochs": EPOCHS,
             "forward_passes_per_token_per_epoch": sum(passes),
             "forward_passes_per_target": len(passes),
-            "parameters": facts.parameters,
+            "parameters": sum(member["parameters"] for member in members[: len(certificates)]),
         },
         "scoring": {"sha256": scoring_sha256(), "rows": "members' own"},
-        "source": _source(facts.environment),
+        "source": _source(environment),
     }
 
 

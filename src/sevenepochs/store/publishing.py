@@ -15,7 +15,7 @@ from typing import Any
 from sevenepochs.errors import UserError
 from sevenepochs.store.choosing import recipe_key
 from sevenepochs.store.results import Result, result_of
-from sevenepochs.store.run import Run, layout, storage
+from sevenepochs.store.run import Run, storage
 from sevenepochs.store.title_losses import NAME as TITLE_LOSSES
 from sevenepochs.store.token_losses import FILE as TOKEN_LOSSES
 from sevenepochs.store.token_losses import TokenLosses
@@ -49,9 +49,8 @@ def publish(run: Run, root: Path, recipe: str | None = None) -> Path:
             contents[f"analysis/{name}.json"] = data
     texts = {name: json.dumps(data, indent=1, ensure_ascii=False) + "\n" for name, data in contents.items()}
     files = {name: text.encode() for name, text in {**texts, "curve.csv": _curve(run)}.items()}
-    tensors = run.load_tensors(layout.TITLE_LOSSES)
-    if tensors.keys() >= set(layout.BY_TOKEN):  # else trained before runs kept them, or of an ensemble
-        files[TOKEN_LOSSES] = TokenLosses(*(tensors[name] for name in layout.BY_TOKEN)).to_bytes()
+    if (tokens := TokenLosses.of(run)) is not None:
+        files[TOKEN_LOSSES] = tokens.to_bytes()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise UserError(f"the result of {run.name} would take {size:,} bytes; results stay under {MAX_BYTES:,}")

@@ -152,8 +152,10 @@ class Result:
         return TitleLosses.from_json(data, str(file))
 
     def token_losses(self) -> TokenLosses | None:
-        """Return the losses by token as published; None where the result has none. Raises UserError: the file is
-        damaged."""
+        """Return the losses by token: in full precision from the run's folder, else as published; None where there are
+        none. Raises UserError: the file is damaged."""
+        if self.run is not None:
+            return TokenLosses.of(self.run)
         file = self.path / TOKEN_LOSSES if self.path is not None else None
         return TokenLosses.read(file) if file is not None and file.is_file() else None
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from sevenepochs.errors import UserError
+from sevenepochs.store.run import Run, layout
 from sevenepochs.store.title_losses import narrowest, quantised
 
 FILE = "token_losses.npz"
@@ -35,6 +36,13 @@ class TokenLosses:
     log_probs: np.ndarray
     stop_log_probs: np.ndarray
     n_bytes: np.ndarray
+
+    @classmethod
+    def of(cls, run: Run) -> TokenLosses | None:
+        """Return a finished run's own, in full precision; None for an ensemble and for runs from before they were kept.
+        Raises UserError: the file is missing or damaged."""
+        tensors = run.load_tensors(layout.TITLE_LOSSES)
+        return cls(*(tensors[name] for name in layout.BY_TOKEN)) if tensors.keys() >= set(layout.BY_TOKEN) else None
 
     def to_bytes(self) -> bytes:
         """Return the file's content: some 300 kB for 140,000 tokens. The same arrays give the same bytes."""
