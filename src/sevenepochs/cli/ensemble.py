@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from tyro.conf import arg
 
 from sevenepochs.cli.console import console, note, print_json
-from sevenepochs.cli.options import (
-    Folders,
-    Json,
-    Positional,
-    Proxy,
-    Settings,
-    SideBySide,
-    Titles,
-    experiment_from,
-    refuse_seed,
-)
+from sevenepochs.cli.options import Batch, BatchOptions, Json, Positional, SideBySide
 from sevenepochs.comparison.find import select
 from sevenepochs.errors import UserError
 from sevenepochs.metrics import format_metric
@@ -37,11 +28,7 @@ def ensemble(
     members: Annotated[int, arg(metavar="N")] = 4,
     tokenizers: _Tokenizers = None,
     *,
-    titles: Titles,
-    folders: Folders,
-    side_by_side: SideBySide,
-    proxy: Proxy = False,
-    settings: Settings = (),
+    batch: BatchOptions,
     json: Json = False,
 ) -> None:
     """Mix finished runs into one prediction: token by token, or word by word where their tokenizers differ.
@@ -60,11 +47,12 @@ def ensemble(
     """
     from sevenepochs.campaign.ensemble import write_ensemble
 
-    if train is None and (proxy or settings or tokenizers or side_by_side != SideBySide()):
+    folders = batch.folders
+    if train is None and (tokenizers or batch != Batch(batch.titles, folders, SideBySide())):
         raise UserError("--proxy, --set, --tokenizers, --workers and --ray belong to --train RECIPE; add it")
     found = [result for text in names for result in select(text, folders.runs, folders.results)]
     if train is not None:
-        found += _trained(train, members, tokenizers, titles, folders, side_by_side, proxy, settings, is_silent=json)
+        found += _trained(train, members, tokenizers, batch, is_silent=json)
     others = list_all(folders.results, folders.runs) if weights == "development" else []
     run = write_ensemble(
         found,
@@ -72,7 +60,7 @@ def ensemble(
         name=name,
         weights=weights,
         with_counts=with_counts,
-        corpus=titles.config(),
+        corpus=batch.titles.config(),
         others=others,
         announce=note,
     )
@@ -92,32 +80,21 @@ def ensemble(
     console.print(told, style="dim", soft_wrap=True)
 
 
-def _trained(
-    recipe: str,
-    n_members: int,
-    tokenizers: str | None,
-    titles: Titles,
-    folders: Folders,
-    side_by_side: SideBySide,
-    proxy: bool,
-    settings: tuple[str, ...],
-    *,
-    is_silent: bool,
-) -> list[Result]:
+def _trained(recipe: str, n_members: int, tokenizers: str | None, batch: Batch, *, is_silent: bool) -> list[Result]:
     """The finished members: seeds from 1337 on, the tokenizers in turn. What is done is not trained again."""
-    from sevenepochs.campaign.jobs import jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import plan, results_of
 
-    refuse_seed(settings, "--members")
     cuts = [_tokenizer_settings(text) for text in tokenizers.split(",")] if tokenizers else [()]
-    jobs = []
-    for index in range(n_members):
-        told = (*settings, *cuts[index % len(cuts)])
-        jobs.append(jobs_for(recipe, experiment_from(recipe, titles, told), index + 1, told, proxy=proxy)[-1])
-    planned = [
-        one if one.result is None or _has_tokens(one.result) else replace(one, state="to do", result=None)
-        for one in plan(jobs, folders.runs, folders.results)
+    jobs = [
+        batch.jobs(recipe, number, "--members", cut)[-1]
+        for number, cut in zip(range(1, n_members + 1), itertools.cycle(cuts), strict=False)
     ]
-    planned = side_by_side.execute(planned, folders.runs, is_silent=is_silent)
+    planned = [
+        # the first published results keep no losses by token
+        one if one.result is None or one.result.token_losses() is not None else replace(one, state="to do", result=None)
+        for one in plan(jobs, batch.folders.runs, batch.folders.results)
+    ]
+    planned = batch.execute(planned, is_silent=is_silent)
     for one in planned:
         if one.state != "done":
             where = f", see {one.run.path}" if one.run is not None else ""
@@ -130,8 +107,3 @@ def _tokenizer_settings(text: str) -> tuple[str, str]:
     if kind not in ("bpe", "unigram") or not colon or not size.isdigit():
         raise UserError(f"--tokenizers {text.strip()!r}: write KIND:SIZE, e.g. unigram:16000 or bpe:8000")
     return f"tokenizer={kind}", f"tokenizer.vocab_size={size}"
-
-
-def _has_tokens(result: Result) -> bool:
-    """Whether a published result keeps each token's loss, which the first ones do not."""
-    return result.run is not None or result.token_losses() is not None

@@ -11,17 +11,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from sevenepochs.cli.console import console, duration, errors, heading, print_json
-from sevenepochs.cli.options import (
-    Folders,
-    Json,
-    Positional,
-    Proxy,
-    Settings,
-    SideBySide,
-    Titles,
-    experiment_from,
-    refuse_seed,
-)
+from sevenepochs.cli.options import Batch, BatchOptions, Json, Positional, SideBySide, Titles
 from sevenepochs.comparison import noise as seed_noises
 from sevenepochs.comparison.compare import by_recipe
 from sevenepochs.comparison.find import select
@@ -51,12 +41,8 @@ def ladder(
     start: From = None,
     stop: To = None,
     *,
-    titles: Titles,
-    folders: Folders,
-    side_by_side: SideBySide,
-    proxy: Proxy = False,
+    batch: BatchOptions,
     seeds: int = 1,
-    settings: Settings = (),
     dry_run: bool = False,
     log: bool = False,
     check_proxy: bool = False,
@@ -72,24 +58,22 @@ def ladder(
         check_proxy: Train nothing; of all runs that are there, or of the recipes named, show whether the proxy ranks
             them as full size does.
     """
-    from sevenepochs.campaign.jobs import check_titles, jobs_for, plan
+    from sevenepochs.campaign.jobs import check_titles, plan
 
-    refuse_seed(settings, "--seeds")
+    folders = batch.folders
     if log and json:
         raise UserError("--log prints Markdown and --json prints JSON: choose one of them")
     names = _between(recipes or LADDER, start, stop)
     labels = tuple(map(recipe_label, names))
     if check_proxy:
-        if proxy or dry_run or log or seeds != 1 or titles != Titles() or settings:
+        if batch != Batch(Titles(), folders, batch.side_by_side) or dry_run or log or seeds != 1:
             raise UserError("--check-proxy looks at all runs that are there; beside it name only recipes and folders")
         found = list_all(folders.results, folders.runs)
         is_part = bool(recipes or start or stop)
         _print_checks(proxy_checks(one for one in found if not is_part or one.plain_recipe in labels), json)
         return
-    wanted = {name: experiment_from(name, titles, settings) for name in names}
-    jobs = [job for n, e in wanted.items() for job in jobs_for(n, e, seeds, settings, proxy=proxy)]
     # the whole ladder with one seed before the next: what is cut short is a ladder then
-    jobs.sort(key=lambda job: job.seed)
+    jobs = sorted((job for name in names for job in batch.jobs(name, seeds, "--seeds")), key=lambda job: job.seed)
     planned = plan(jobs, folders.runs, folders.results, may_download=not dry_run)
     if dry_run:
         _print_plan(planned, json)
@@ -104,7 +88,7 @@ def ladder(
         heading(f"{index + 1}/{len(planned)}: {verb} {one.job.name}, seed {one.job.seed}", out)
 
     try:
-        planned = side_by_side.execute(planned, folders.runs, announce, is_silent=json)
+        planned = batch.execute(planned, announce, is_silent=json)
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
@@ -210,11 +194,7 @@ def noise(
     recipes: Positional[Annotated[tuple[str, ...], arg(metavar="[RECIPE|RUN ...]")]] = (),
     train: int = 0,
     *,
-    titles: Titles,
-    folders: Folders,
-    side_by_side: SideBySide,
-    proxy: Proxy = False,
-    settings: Settings = (),
+    batch: BatchOptions,
     json: Json = False,
 ) -> None:
     """Measure how far the loss moves when only the seed changes, and keep it in results/noise.json for compare.
@@ -223,16 +203,16 @@ def noise(
         recipes: Recipes, or run folders of one recipe; every recipe with two seeds or more by default.
         train: Train what is missing to this number of seeds, from 1337 on.
     """
-    refuse_seed(settings, "--train")
-    if not train and (titles != Titles() or settings or side_by_side != SideBySide()):
+    folders = batch.folders
+    if not train and (batch.titles, batch.settings, batch.side_by_side) != (Titles(), (), SideBySide()):
         raise UserError(
             "--corpus, --column, --encoding, --revision, --set, --workers and --ray are for runs that --train begins; "
             "add --train 3"
         )
     if train:
-        found = _trained(recipes, train, titles, folders, side_by_side, proxy, settings, json)
+        found = _trained(recipes, train, batch, json)
     elif recipes:
-        names = [text + PROXY_SUFFIX if proxy else text for text in recipes]
+        names = [text + PROXY_SUFFIX if batch.proxy else text for text in recipes]
         found = [result for text in names for result in select(text, folders.runs, folders.results)]
     else:
         found = list_all(folders.results, folders.runs)
@@ -259,26 +239,16 @@ def noise(
         errors.print("two seeds say little: the interval of their deviation spans a factor of 70", style="yellow")
 
 
-def _trained(
-    recipes: tuple[str, ...],
-    n_seeds: int,
-    titles: Titles,
-    folders: Folders,
-    side_by_side: SideBySide,
-    proxy: bool,
-    settings: tuple[str, ...],
-    is_silent: bool,
-) -> list[Result]:
+def _trained(recipes: tuple[str, ...], n_seeds: int, batch: Batch, is_silent: bool) -> list[Result]:
     """The finished runs of `n_seeds` seeds per recipe; those that are missing are trained."""
-    from sevenepochs.campaign.jobs import jobs_for, plan, results_of
+    from sevenepochs.campaign.jobs import plan, results_of
 
     if n_seeds < 2:
         raise UserError(f"--train {n_seeds}: a deviation needs two seeds, and a claim three; write --train 3")
     if not recipes:
         raise UserError("name the recipe to train: sevenepochs noise baseline --train 3")
-    wanted = [(name, experiment_from(name, titles, settings)) for name in recipes]
-    jobs = [job for name, one in wanted for job in jobs_for(name, one, n_seeds, settings, proxy=proxy)]
-    planned = side_by_side.execute(plan(jobs, folders.runs, folders.results), folders.runs, is_silent=is_silent)
+    jobs = [job for name in recipes for job in batch.jobs(name, n_seeds, "--train")]
+    planned = batch.execute(plan(jobs, batch.folders.runs, batch.folders.results), is_silent=is_silent)
     _print_unfinished(planned, errors)
     if not (found := results_of(planned)):
         raise UserError("no run was finished, so nothing is measured; `sevenepochs runs` says what became of them")

@@ -22,7 +22,7 @@ from sevenepochs.store.run import Run, find_run
 from sevenepochs.training.hooks import Watcher
 
 if TYPE_CHECKING:
-    from sevenepochs.campaign.jobs import Announce, Planned
+    from sevenepochs.campaign.jobs import Announce, Job, Planned
     from sevenepochs.campaign.workers import Workers
     from sevenepochs.data.corpus.base import CorpusConfig
     from sevenepochs.experiment import Experiment
@@ -146,18 +146,38 @@ class SideBySide:
             return Watcher()
         return ConsoleWatcher() if self == SideBySide() else JobsTable()
 
+
+@dataclass(frozen=True)
+class Batch:
+    """Several runs: on which titles, where, how, and with which settings beside their recipes'."""
+
+    titles: Titles
+    folders: Folders
+    side_by_side: SideBySide
+    proxy: Proxy = False
+    settings: Settings = ()
+
+    def jobs(self, recipe: str, n_seeds: int, option: str, settings: tuple[str, ...] = ()) -> list[Job]:
+        """Return the jobs of a recipe with further settings, one per seed from 1337 on. Raises UserError: no such
+        recipe, corpus or setting, or --set names the seed, whose number `option` says."""
+        from sevenepochs.campaign.jobs import jobs_for
+
+        told = (*self.settings, *settings)
+        if any(setting.partition("=")[0].strip() == "training.seed" for setting in told):
+            raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
+        return jobs_for(recipe, experiment_from(recipe, self.titles, told), n_seeds, told, proxy=self.proxy)
+
     def execute(
-        self,
-        planned: Sequence[Planned],
-        runs: Path,
-        announce: Announce = lambda index, one: None,
-        *,
-        is_silent: bool,
+        self, planned: Sequence[Planned], announce: Announce = lambda index, one: None, *, is_silent: bool = False
     ) -> list[Planned]:
         """Run what is not done, as asked; see `campaign.jobs.execute`."""
         from sevenepochs.campaign.jobs import execute
 
-        return execute(planned, runs, self.watcher(is_silent=is_silent), announce, self.found())
+        side = self.side_by_side
+        return execute(planned, self.folders.runs, side.watcher(is_silent=is_silent), announce, side.found())
+
+
+BatchOptions = Annotated[Batch, arg(name="")]  # without a heading of its own in --help
 
 
 @dataclass(frozen=True)
@@ -195,12 +215,6 @@ def told(facts: Iterable[str]) -> dict[str, str]:
         if not (name and equals):
             raise UserError(f"--facts {name}: write NAME=VALUE, e.g. --facts url=arxiv.org")
     return {name: value for name, _, value in pairs}
-
-
-def refuse_seed(settings: Iterable[str], option: str) -> None:
-    """Raise a UserError where a setting names the seed: the command runs several seeds of its own."""
-    if any(setting.partition("=")[0].strip() == "training.seed" for setting in settings):
-        raise UserError(f"--set training.seed has no effect here: seeds go from 1337 on, {option} says how many")
 
 
 def experiment_from(recipe: str, titles: Titles, settings: Iterable[str], seed: int | None = None) -> Experiment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sevenepochs.cli.console import ConsoleWatcher, console, duration, figures_table, heading
 from sevenepochs.cli.options import (
+    Batch,
     Changes,
     Folders,
     Number,
@@ -21,7 +22,6 @@ from sevenepochs.cli.options import (
     Track,
     Within,
     experiment_from,
-    refuse_seed,
 )
 from sevenepochs.cli.program import is_first_process, is_only_process, program
 from sevenepochs.cli.within import choose, seconds_in
@@ -63,7 +63,10 @@ def train(
             raise UserError("--within chooses the recipe: leave out RECIPE, --proxy, --set and torchrun")
         recipe = _chosen(within, titles, folders.results)
     if seeds is not None:
-        _train_seeds(recipe, seeds, titles, changes, side_by_side, proxy, track, folders.runs)
+        for option, value in (("--seed", changes.seed), ("--track", track)):
+            if value is not None:
+                raise UserError(f"{option} is for one run, and --seeds for several from 1337 on: choose one of them")
+        _train_seeds(recipe, seeds, Batch(titles, folders, side_by_side, proxy, changes.as_settings()))
         return
     if side_by_side != SideBySide():
         raise UserError("--workers and --ray are for several runs: add --seeds 3")
@@ -77,30 +80,14 @@ def train(
     _print_figures(run_training(experiment, recipe, folders.runs, watcher, changes.as_settings()))
 
 
-def _train_seeds(
-    recipe: str,
-    seeds: int,
-    titles: Titles,
-    changes: Changes,
-    side_by_side: SideBySide,
-    proxy: bool,
-    track: Track,
-    runs: Path,
-) -> None:
-    from sevenepochs.campaign.jobs import NO_RESULTS, jobs_for, plan
-
-    refuse_seed(changes.settings, "--seeds")
-    for option, value in (("--seed", changes.seed), ("--track", track)):
-        if value is not None:
-            raise UserError(f"{option} is for one run, and --seeds for several from 1337 on: choose one of them")
-    settings = changes.as_settings()
-    jobs = jobs_for(recipe, experiment_from(recipe, titles, settings), seeds, settings, proxy=proxy)
+def _train_seeds(recipe: str, seeds: int, batch: Batch) -> None:
+    from sevenepochs.campaign.jobs import NO_RESULTS, plan
 
     def announce(index: int, one: Planned) -> None:
         heading(f"{index + 1}/{seeds}: seed {one.job.seed}")
 
-    planned = plan(jobs, runs, NO_RESULTS)
-    planned = side_by_side.execute(planned, runs, announce, is_silent=False)
+    jobs = batch.jobs(recipe, seeds, "--seeds")
+    planned = batch.execute(plan(jobs, batch.folders.runs, NO_RESULTS), announce)
     listed = table(("run", ">seed", "state", ">exact"))
     for one in planned:
         exact = format_metric("exact_val_loss", one.result.exact) if one.result is not None else "-"
