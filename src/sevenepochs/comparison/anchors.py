@@ -5,21 +5,20 @@ Kept in results/anchors.json, one entry per set of validation titles and tokeniz
 
 from __future__ import annotations
 
-import json
 import lzma
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sevenepochs.comparison.kneser_ney import KneserNey
 from sevenepochs.data.corpus.fingerprint import titles_sha256
 from sevenepochs.data.tokenizer.base import Tokenizer
-from sevenepochs.errors import UserError
 from sevenepochs.protocol.budget import Split, char_count
 from sevenepochs.protocol.environment import source_facts
 from sevenepochs.protocol.scoring import exact_val_loss
-from sevenepochs.store.run import storage
+from sevenepochs.store import measured
 
 ORDERS = (2, 3, 4, 5)
 FILE = "anchors.json"
@@ -80,24 +79,12 @@ def _xz_bytes(titles: Sequence[str]) -> int:
 
 
 def read_anchors(results_root: Path) -> list[Anchors]:
-    """Return every entry of results/anchors.json; none when there is no such file.
+    """Return every entry of results/anchors.json; none where there is no such file. Raises UserError: it is damaged."""
+    return measured.read(results_root / FILE, "anchors", _SCHEMA_VERSION, _anchors, "sevenepochs anchors")
 
-    Raises:
-        UserError: the file is damaged.
-    """
-    file, advice = results_root / FILE, "delete it and measure again: sevenepochs anchors"
-    if not file.exists():
-        return []
-    with storage.damage(file, advice):
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if data["schema_version"] != _SCHEMA_VERSION:
-            raise UserError(
-                f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}; {advice}"
-            )
-        return [
-            Anchors(**{**entry, "kneser_ney": {int(n): float(loss) for n, loss in entry["kneser_ney"].items()}})
-            for entry in data["anchors"]
-        ]
+
+def _anchors(entry: dict[str, Any]) -> Anchors:
+    return Anchors(**{**entry, "kneser_ney": {int(n): float(loss) for n, loss in entry["kneser_ney"].items()}})
 
 
 def lines(anchors: Iterable[Anchors], titles: str) -> dict[str, float]:
@@ -112,20 +99,13 @@ def lines(anchors: Iterable[Anchors], titles: str) -> dict[str, float]:
 
 
 def store(anchors: Anchors, results_root: Path) -> Path:
-    """Put `anchors` into results/anchors.json in place of an older entry of these titles and tokenizer.
-
-    Raises:
-        UserError: the file is damaged or cannot be written.
-    """
+    """Put `anchors` into results/anchors.json in place of an older entry of these titles and tokenizer. Raises
+    UserError: the file is damaged or cannot be written."""
 
     def key(entry: Anchors) -> tuple[str, ...]:
         return entry.corpus, entry.validation_titles_sha256, entry.tokenizer_sha256
 
     others = [old for old in read_anchors(results_root) if key(old) != key(anchors)]
-    entries = [asdict(entry) for entry in sorted([*others, anchors], key=key)]
     file = results_root / FILE
-    text = json.dumps({"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "anchors": entries}, indent=1) + "\n"
-    with storage.disk_errors(str(file), "choose another folder with --results"):
-        results_root.mkdir(parents=True, exist_ok=True)
-        storage.write_text(file, text)
+    measured.write(file, "anchors", _SCHEMA_VERSION, map(asdict, sorted([*others, anchors], key=key)))
     return file

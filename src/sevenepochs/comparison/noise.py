@@ -8,7 +8,6 @@ times the measured value, so the noise measured on three seeds is an order of ma
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +18,9 @@ import numpy as np
 
 from sevenepochs.comparison.paired import Interval, sd_interval
 from sevenepochs.errors import UserError, command
+from sevenepochs.store import measured
 from sevenepochs.store.choosing import recipe_key
 from sevenepochs.store.results import Result
-from sevenepochs.store.run import storage
 
 SEEDS_TO_CLAIM = 3  # of two, the deviation is too often far too small
 FILE = "noise.json"
@@ -109,39 +108,18 @@ def _digest(result: Result) -> str:
 
 
 def read_noises(results_root: Path) -> list[SeedNoise]:
-    """Return every noise in results/noise.json; none when there is no such file.
-
-    Raises:
-        UserError: the file is damaged.
-    """
-    file = results_root / FILE
-    if not file.exists():
-        return []
-    with storage.damage(file, "delete it and measure again: sevenepochs noise"):
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if data["schema_version"] != _SCHEMA_VERSION:
-            raise UserError(
-                f"{file} has schema version {data['schema_version']}, this package reads {_SCHEMA_VERSION}; "
-                "delete it and measure again: sevenepochs noise"
-            )
-        return [_noise(entry) for entry in data["floors"]]
+    """Return every noise in results/noise.json; none where there is no such file. Raises UserError: it is damaged."""
+    return measured.read(results_root / FILE, "floors", _SCHEMA_VERSION, _noise, "sevenepochs noise")
 
 
 def store(noise: SeedNoise, results_root: Path) -> Path:
-    """Put `noise` into results/noise.json in place of an older one of that configuration and machine.
-
-    Raises:
-        UserError: the file is damaged or cannot be written.
-    """
+    """Put `noise` into results/noise.json in place of an older one of that configuration and machine. Raises UserError:
+    the file is damaged or cannot be written."""
     key = (noise.configuration, noise.device)
     others = [old for old in read_noises(results_root) if (old.configuration, old.device) != key]
     rows = sorted([*others, noise], key=lambda f: (f.corpus, f.recipe, f.configuration, f.device))
     file = results_root / FILE
-    data = {"schema_version": _SCHEMA_VERSION, "unit": "nats/char", "floors": [to_json(row) for row in rows]}
-    text = json.dumps(data, indent=1) + "\n"
-    with storage.disk_errors(str(file), "choose another folder with --results"):
-        results_root.mkdir(parents=True, exist_ok=True)
-        storage.write_text(file, text)
+    measured.write(file, "floors", _SCHEMA_VERSION, map(to_json, rows))
     return file
 
 
