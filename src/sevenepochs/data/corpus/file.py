@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from sevenepochs.data.corpus import parquet, text
 from sevenepochs.data.corpus.base import (
     DEFAULT_COLUMN,
     Announce,
@@ -79,28 +80,19 @@ class FileCorpus(CorpusConfig, kind="file"):
 
     def _facts(self, column: str) -> Split:
         path = Path(self.path)
-        kind = _kind(path)
-        if kind == "parquet":
-            from sevenepochs.data.corpus.parquet import read_facts as read_parquet_facts
-
-            return split_titles(read_parquet_facts([path], column))
-        from sevenepochs.data.corpus.text import read_facts
-
-        return split_titles(read_facts(path, kind, column, self.encoding))
+        if (kind := _kind(path)) == "parquet":
+            return split_titles(parquet.read_facts([path], column))
+        return split_titles(text.read_facts(path, kind, column, self.encoding))
 
 
 def _read(path: Path, kind: str, column: str, encoding: str | None) -> tuple[Sequence[str], list[str]]:
     rows: Sequence[str]
     warnings: list[str] = []
     if kind == "parquet":
-        from sevenepochs.data.corpus.parquet import read_parquet
-
-        rows = titles = read_parquet([path], column)
+        rows = titles = parquet.read_parquet([path], column)
         n_controls = titles.n_matching(_CONTROLS)
     else:
-        from sevenepochs.data.corpus.text import read_text
-
-        rows, warnings = read_text(path, kind, column, encoding)
+        rows, warnings = text.read_text(path, kind, column, encoding)
         n_controls = sum(re.search(_CONTROLS, title) is not None for title in rows)
     if n_controls:
         warnings.append(
