@@ -161,7 +161,7 @@ def outcomes(
                 one = replace(one, state="running")
             else:
                 with lock:
-                    one = look(one.job, list_runs(runs_root), finished_runs(runs_root))
+                    one = look_again(one, runs_root)
                     if one.state in ("to do", "resume"):
                         announce(index, one)
                         one = run_one(one, runs_root, watcher)
@@ -197,6 +197,11 @@ def run_one(one: Planned, runs_root: Path, watcher: Watcher) -> Planned:
         watcher.message(str(error))
         return now
     return Planned(job, "done", result=result_of(run))
+
+
+def look_again(one: Planned, runs_root: Path) -> Planned:
+    """Return a job with its state in the runs' folder now."""
+    return look(one.job, list_runs(runs_root), finished_runs(runs_root))
 
 
 def look(job: Job, runs: Sequence[Run], done: Sequence[Result]) -> Planned:

@@ -24,8 +24,7 @@ from sevenepochs.campaign.jobs import Planned
 from sevenepochs.campaign.worker import Order, Outcome, stamp, work
 from sevenepochs.errors import UserError, install
 from sevenepochs.recipes.catalog import imported
-from sevenepochs.store.results import finished_runs
-from sevenepochs.store.run import list_runs, storage
+from sevenepochs.store.run import storage
 from sevenepochs.store.run.lock import Lock
 from sevenepochs.training.hooks import Watcher
 from sevenepochs.training.interrupt import StopRequests
@@ -151,7 +150,7 @@ class _Driver:
                 turn.lock = jobs.lock_of(turn.one.job, self._root)
             except BlockingIOError:
                 return replace(turn.one, state="running") if is_late else None
-        turn.one = self._look(turn)
+        turn.one = jobs.look_again(turn.one, self._root)
         if turn.one.state == "running" and not is_late:
             return None  # by a worker that is just dying
         if turn.one.state not in ("to do", "resume"):
@@ -185,7 +184,7 @@ class _Driver:
         except self._ray.exceptions.RayError as error:
             outcome = Outcome("died", _line(error))
         self._ray.get(self._board.end.remote(turn.attempt))
-        turn.ref, now = None, self._look(turn)
+        turn.ref, now = None, jobs.look_again(turn.one, self._root)
         what = f"{now.job.name}, seed {now.job.seed}: {outcome.text}"
         if now.state == "done" or outcome.state == "stopped" or self._is_stopping():
             return now
@@ -206,9 +205,6 @@ class _Driver:
         self._overview.message(f"{what}; it is started again from its last checkpoint")
         turn.deadline = _in_a_while()
         return None
-
-    def _look(self, turn: _Turn) -> Planned:
-        return jobs.look(turn.one.job, list_runs(self._root), finished_runs(self._root))
 
     def _show(self) -> None:
         if self._is_stopping():

@@ -151,11 +151,8 @@ class FactTable:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FactTable:
-        """Inverse of `to_json`."""
+        """Inverse of `dataclasses.asdict`, from JSON."""
         return cls(tuple(data["columns"]), data["size"], tuple(map(tuple, data["known"])))
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
     def codes(self, values: Sequence[Sequence[str] | None]) -> np.ndarray:
         """Return each title's code, int64 (N,), from the values per column; a column of None is not told."""
@@ -192,24 +189,17 @@ class FactTable:
 
 
 class TitleFacts(NamedTuple):
-    """The facts of a split's titles.
-
-    Attributes:
-        values: by column, as text.
-        codes: of training and of validation titles, int64.
-    """
+    """The facts of a split's titles. `codes`: of training and of validation titles, int64."""
 
     table: FactTable
-    values: tuple[Split, ...]
     codes: tuple[np.ndarray, np.ndarray]
 
     @classmethod
     def read(cls, corpus: Corpus, columns: Sequence[str], size: int, table: FactTable | None = None) -> TitleFacts:
         """Read the columns and number their values, by a run's own table where it is given. Raises as `read_values`."""
-        values = tuple(read_values(corpus, Column.parse(column)) for column in columns)
+        values = [read_values(corpus, Column.parse(column)) for column in columns]
         table = table or FactTable.count(columns, size, [one.train for one in values])
-        codes = table.codes([one.train for one in values]), table.codes([one.validation for one in values])
-        return cls(table, values, codes)
+        return cls(table, (table.codes([one.train for one in values]), table.codes([one.validation for one in values])))
 
     @property
     def sha256(self) -> str:

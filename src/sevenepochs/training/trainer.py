@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from sevenepochs.data.corpus.fingerprint import check_same_titles
@@ -49,7 +50,7 @@ def run_training(
             writer.write_json(layout.CONFIG, experiment.to_dict())
             writer.write_text(layout.TOKENIZER, data.tokenizer.json)
             if data.facts is not None:
-                writer.write_json(layout.FACTS, data.facts.table.to_json())
+                writer.write_json(layout.FACTS, asdict(data.facts.table))
             writer.write_json(
                 layout.CORPUS, {**data.corpus.source, "name": data.corpus.name, "split": data.fingerprint()}
             )
