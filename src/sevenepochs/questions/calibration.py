@@ -8,17 +8,14 @@ between a bin's mean probability and its share of right answers.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
-from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, Figure, draw, note, percent
-from sevenepochs.questions.question import Content, Question
-
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
+from sevenepochs.questions.figures.style import BLUE, FAINT, SKY, Figure, draw, errors, note, percent
+from sevenepochs.questions.question import Case, Content, Question
 
 N_BINS = 15
 
@@ -29,16 +26,16 @@ def compute(case: Case) -> dict[str, Any]:
     confidence_N = case.observed.top_probability_N
     right_N = case.observed.top_N == case.ids_N
     bin_N = np.minimum((confidence_N * N_BINS).astype(int), N_BINS - 1)
-    bins = []
+    bins, gaps = [], []
     for index in range(N_BINS):
         inside = bin_N == index
         n = int(inside.sum())
         row: dict[str, Any] = {"low": index / N_BINS, "high": (index + 1) / N_BINS, "n": n}
         if n:
-            accuracy = float(right_N[inside].mean())
-            row.update(confidence=float(confidence_N[inside].mean()), accuracy=accuracy, interval=wilson(accuracy, n))
+            confidence, accuracy = float(confidence_N[inside].mean()), float(right_N[inside].mean())
+            row |= {"confidence": confidence, "accuracy": accuracy, "interval": wilson(accuracy, n)}
+            gaps.append(n * abs(confidence - accuracy))
         bins.append(row)
-    gaps = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in bins if row["n"]]
     return {
         "n_tokens": len(case.ids_N),
         "expected_calibration_error": math.fsum(gaps) / len(case.ids_N),
@@ -62,28 +59,25 @@ def figure(content: Content, run: str | None = None) -> str:
     def build(figure: Figure) -> None:
         axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle="--", label="as sure as it should be")
-        confidence, right = ([row[key] for row in bins] for key in ("confidence", "accuracy"))
-        # rounding may leave an end of the interval on the wrong side of the value
-        low = [max(0.0, row["accuracy"] - row["interval"][0]) for row in bins]
-        high = [max(0.0, row["interval"][1] - row["accuracy"]) for row in bins]
+        confidence, right, intervals = ([row[key] for row in bins] for key in ("confidence", "accuracy", "interval"))
         look = {"color": BLUE, "marker": "o", "capsize": 3, "linewidth": 1.4}
-        axes.errorbar(confidence, right, yerr=[low, high], label="best token right (95 % interval)", **look)
+        axes.errorbar(
+            confidence, right, yerr=errors(right, intervals), label="best token right (95 % interval)", **look
+        )
         axes.legend(loc="best")  # a model that is always unsure fills the left, an overconfident one the right
         title = "Calibration of the best token" + (f": {run}" if run else "")
         axes.set(ylim=(0, 1.03), ylabel="share right", title=title)  # a whole marker at 1
         lows, ns = ([row[key] for row in content["bins"]] for key in ("low", "n"))
-        width = content["bins"][0]["high"] - content["bins"][0]["low"]
-        counts.bar(lows, ns, width * 0.94, align="edge", color=SKY)
+        counts.bar(lows, ns, 0.94 / len(lows), align="edge", color=SKY)
         counts.set_yscale("symlog", linthresh=1)
         counts.set_ylim(0, 2 * max(ns))
         counts.set_yticks([10**power for power in range(0, len(str(max(ns))), 2)])
-        counts.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        counts.yaxis.set_major_formatter("{x:,.0f}")
         counts.minorticks_off()
         counts.set(ylabel="tokens", xlabel="probability of the best token", xlim=(0, 1))
-        keys = ("expected_calibration_error", "accuracy", "confidence")
-        error, accuracy, sure = (percent(content[key]) for key in keys)
-        over = f"over {len(content['bins'])} bins; right {accuracy}, sure {sure} on average"
-        note(counts, f"expected calibration error {error} {over}")
+        found = f"right {percent(content['accuracy'])}, sure {percent(content['confidence'])} on average"
+        error = percent(content["expected_calibration_error"])
+        note(counts, f"expected calibration error {error} over {len(content['bins'])} bins; {found}")
 
     return draw(build, 5.4, "Reliability diagram of the most probable next token")
 
@@ -99,10 +93,4 @@ def view(content: Content) -> terminal.View:
     return terminal.stack(f"Calibration of the best token: expected error {error}", table)
 
 
-CALIBRATION = Question(
-    "calibration",
-    "how often it is right, by how sure it is (the same pass)",
-    compute,
-    view,
-    figure,
-)
+CALIBRATION = Question("calibration", "how often it is right, by how sure it is (the same pass)", compute, view, figure)

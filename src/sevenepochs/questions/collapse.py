@@ -27,17 +27,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
-from sevenepochs.questions.question import Content, Question
-
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
+from sevenepochs.questions.question import Case, Content, Question
 
 HARDLY_MOVES = 0.25  # of the pair gain
 NEAR_FREQUENCIES_BITS = 1.0
@@ -150,17 +147,14 @@ def figure(content: Content, run: str | None = None) -> str:
         for place, value in enumerate(values):
             style.label(bits, format_metric("bits_per_token", value), (max(value, 0), place))
         bits.axvline(0, color=style.FAINT, linewidth=0.8)
-        lowest, highest = min(0.0, *values), max(values)
-        span = highest - lowest
-        bits.set_xlim(lowest - 0.05 * span, highest + 0.2 * span)
+        lowest, span = min(0.0, *values), max(values) - min(0.0, *values)
+        bits.set_xlim(lowest - 0.05 * span, max(values) + 0.2 * span)
         style.name_rows(bits, list(rows))
         bits.set(xlabel="bits per token", title="Does the context matter?")
         figure.suptitle((f"{run}: " if run else "") + content["sentence"], x=0.01, ha="left", fontsize=10)
-        style.note(
-            axes,
-            f"most probable token is <eos> at {style.percent(content['top_is_eos_share'])} of {content['n_tokens']:,} "
-            f"positions; {content['n_distinct_top']:,} different ones occur; · is a space",
-        )
+        eos = f"{style.percent(content['top_is_eos_share'])} of {content['n_tokens']:,} positions"
+        others = f"{content['n_distinct_top']:,} different ones occur; · is a space"
+        style.note(axes, f"most probable token is <eos> at {eos}; {others}")
 
     return style.draw(build, 5.6, f"Collapse check: the model {content['sentence']}", width_in=8.4)
 
@@ -177,12 +171,12 @@ def view(content: Content) -> terminal.View:
 
 def table(contents: Sequence[Content]) -> list[list[str]]:
     """Return runs side by side: a row of cells per run below the columns' names, in bits per token."""
-
-    def cell(value: float, metric: str | None) -> str:
-        return f"{value:,}" if metric is None else format_metric(metric, value)
-
-    cells = [[*(cell(c[key], metric) for _, key, metric in _COLUMNS), c["sentence"]] for c in contents]
-    return [[*(name for name, _, _ in _COLUMNS), "verdict"], *cells]
+    rows = [[*(name for name, *_ in _COLUMNS), "verdict"]]
+    for content in contents:
+        numbers = ((content[key], metric) for _, key, metric in _COLUMNS)
+        cells = (f"{value:,}" if metric is None else format_metric(metric, value) for value, metric in numbers)
+        rows.append([*cells, content["sentence"]])
+    return rows
 
 
 _VIEW_ROWS = (
@@ -205,11 +199,5 @@ _COLUMNS = (
     ("validation tokens", "n_tokens", None),
 )
 
-COLLAPSE = Question(
-    "collapse",
-    "does the model use its context? (one pass over the validation text)",
-    compute,
-    view,
-    figure,
-    table=table,
-)
+_ASKS = "does the model use its context? (one pass over the validation text)"
+COLLAPSE = Question("collapse", _ASKS, compute, view, figure, table=table)

@@ -7,7 +7,7 @@ Only training titles are counted: the validation titles are not for looking at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +19,7 @@ from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
 from sevenepochs.questions.question import Content, Question
 
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
-
 _MAX_BARS = 40
-
-
-def compute(case: Case) -> dict[str, Any]:
-    """Return `in_numbers` of the run's training titles."""
-    return in_numbers(case.data.split.train, case.data.tokenizer, case.data.train_ids)
 
 
 def in_numbers(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) -> dict[str, Any]:
@@ -62,11 +54,6 @@ def in_numbers(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarra
         "tokens": frequent["top"],
         "kinds": [_kinds(b, len(titles)) for b in break_down(titles, ()) if b.name != "known"],
     }
-
-
-def compute_frequency(case: Case) -> dict[str, Any]:
-    """Return the run's `most_frequent` training tokens."""
-    return most_frequent(case.data.tokenizer, case.data.train_ids)
 
 
 def most_frequent(tokenizer: Tokenizer, train_ids: np.ndarray, k: int = 20) -> dict[str, Any]:
@@ -104,14 +91,10 @@ def _lengths_figure(content: Content) -> str:
         chars, tokens = figure.subplots(1, 2)
         _histogram(chars, content["title_chars"], "characters", style.BLUE)
         _histogram(tokens, content["title_tokens"], "tokens", style.GREEN)
-        chars.set(ylabel="titles", title="Characters a title")
-        tokens.set_title("Tokens a title")
-        style.note(
-            chars,
-            f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens with <eos>; "
-            f"{format_metric('chars_per_token', content['chars_per_token'])} characters a token; "
-            "the last bar holds all longer ones",
-        )
+        chars.set_ylabel("titles")
+        counted = f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens with <eos>"
+        per_token = f"{format_metric('chars_per_token', content['chars_per_token'])} characters a token"
+        style.note(chars, f"{counted}; {per_token}; the last bar holds all longer ones")
 
     return style.draw(build, 3.6, "Histograms of the training titles' lengths in characters and in tokens")
 
@@ -124,7 +107,7 @@ def _words_figure(content: Content) -> str:
         style.bars(axes, words, counts, [f"{count:,}" for count in counts], color=style.BLUE)
         axes.set_title(f"The {len(words)} most frequent words of the training titles")
         axes.set_xlabel("occurrences, upper and lower case together")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         eos = style.percent(content["eos_share"])
         style.note(axes, f"{content['n_titles']:,} titles; <eos> is {eos} of the tokens")
 
@@ -138,7 +121,8 @@ def _histogram(axes: style.Axes, summary: Content, unit: str, colour: str) -> No
     at_top = {"xycoords": ("data", "axes fraction"), "va": "top"}
     style.label(axes, f"median {summary['median']:g}", (summary["median"], 1.0), 4, -4, **at_top)
     axes.set(xlabel=unit, xlim=(0, len(counts) * width), ylim=(0, max(counts) * 1.14))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_title(f"{unit.capitalize()} a title")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.grid(visible=False, axis="x")
 
 
@@ -157,29 +141,24 @@ def frequency_figure(content: Content, run: str | None = None) -> str:
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
         style.note(axes, f"{content['n_tokens']:,} tokens an epoch; <eos> ends every title; · is a space")
 
-    return style.draw(
-        build, 1.5 + style.ROW_IN * len(rows), f"Bar chart of the {len(rows)} most frequent training tokens"
-    )
+    described = f"Bar chart of the {len(rows)} most frequent training tokens"
+    return style.draw(build, 1.5 + style.ROW_IN * len(rows), described)
 
 
 def view(content: Content) -> terminal.View:
     """Return counts, lengths as small histograms, kinds of titles, most frequent words and tokens."""
     from rich.table import Table
 
-    vocabulary = content["vocabulary"]
-    facts = (
-        f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens an epoch, "
-        f"{format_metric('share', content['eos_share'])} of them <eos>; "
-        f"{format_metric('chars_per_token', content['chars_per_token'])} characters a token",
-        f"{vocabulary['size']:,} tokens in the vocabulary, {vocabulary['used']:,} used, "
-        f"{vocabulary['used_once']:,} only once",
-    )
+    size, used, once = (f"{content['vocabulary'][key]:,}" for key in ("size", "used", "used_once"))
+    eos = format_metric("share", content["eos_share"])
+    per_token = format_metric("chars_per_token", content["chars_per_token"])
 
     def lengths_of(name: str, row: Content) -> list[str]:
         numbers = (f"{row[key]:,.4g}" for key in ("min", "median", "mean", "p95", "max"))
         return [name, *numbers, _sparkline(row["histogram"]["counts"])]
 
-    columns = (">least", ">median", ">mean", ">95 %", ">most", {"header": "distribution", "no_wrap": True})
+    numbers = (">least", ">median", ">mean", ">95 %", ">most")
+    columns = ("a title has", *numbers, {"header": "distribution", "no_wrap": True})
     rows = [lengths_of("characters", content["title_chars"]), lengths_of("tokens", content["title_tokens"])]
     kinds = (
         ("" if index else breakdown["label"], part["label"], *terminal.share_cells(part["share"]))
@@ -190,12 +169,17 @@ def view(content: Content) -> terminal.View:
     tokens = ((terminal.visible(row["token"]), f"{row['count']:,}") for row in content["tokens"])
     side = Table.grid(padding=(0, 4))
     side.add_row(terminal.table(("word", ">count"), words), terminal.table(("token", ">count"), tokens))
-    tables = (
-        terminal.table(("a title has", *columns), rows),
+    return terminal.stack(
+        "What the model reads",
+        f"{content['n_titles']:,} training titles, {content['n_tokens']:,} tokens an epoch, {eos} of them <eos>; "
+        f"{per_token} characters a token",
+        f"{size} tokens in the vocabulary, {used} used, {once} only once",
+        terminal.table(columns, rows),
         "",
         terminal.table(("titles by", "kind", ">share", ""), kinds),
+        "",
+        side,
     )
-    return terminal.stack("What the model reads", *facts, *tables, "", side)
 
 
 def frequency_text(content: Content) -> list[list[str]]:
@@ -213,16 +197,15 @@ def _sparkline(counts: list[int]) -> str:
 DATA = Question(
     "data",
     "what the model reads: lengths, words, kinds of titles",
-    compute,
+    lambda case: in_numbers(case.data.split.train, case.data.tokenizer, case.data.train_ids),
     view,
     figure,
     parts=lambda content: ("lengths", "words"),
 )
-TOKEN_FREQUENCY = Question(
+TOKEN_FREQUENCY = Question(  # the view of `data` shows them
     "token_frequency",
     "the most frequent training tokens",
-    compute_frequency,
-    view=None,  # the view of `data` shows them
+    lambda case: most_frequent(case.data.tokenizer, case.data.train_ids),
     figure=frequency_figure,
     text=frequency_text,
 )

@@ -20,30 +20,27 @@ _PANEL_COLUMNS = 4
 
 def attention_figure(found: Content, shown: Sequence[tuple[int, int]]) -> str:
     """Return the SVG of `attention_maps`. `shown`: the (layer, head) pairs to draw, from 1."""
-    heads = {f"layer {layer}, head {head}": found["weights"][layer - 1][head - 1] for layer, head in shown}
     title = f"Attention: {found['run']}"
     labels = [token_label(token, 14) for token in found["tokens"]]
-    columns = min(_PANEL_COLUMNS, len(heads))
-    rows = -(-len(heads) // columns)
-    several = len(heads) > 1
-    side = 2.1 if several else 5.2
+    columns = min(_PANEL_COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    side, name_size, title_size = (2.1, 6.5, 9) if len(shown) > 1 else (5.2, 9, 11)
 
     def build(figure: Figure) -> None:
         panels = figure.subplots(rows, columns, squeeze=False)
-        for panel in panels.flat[len(heads) :]:
+        for panel in panels.flat[len(shown) :]:
             panel.set_axis_off()
-        for index, (panel, (label, weights)) in enumerate(zip(panels.flat, heads.items(), strict=False)):
-            weights_TT = np.asarray(weights, dtype=float)
+        for index, (panel, (layer, head)) in enumerate(zip(panels.flat, shown, strict=False)):
+            weights_TT = np.asarray(found["weights"][layer - 1][head - 1], dtype=float)
             future = np.triu(np.ones_like(weights_TT, dtype=bool), 1)
             image = panel.imshow(np.ma.masked_where(future, weights_TT), vmin=0, vmax=1, cmap="cividis_r")
-            panel.set_title(label, fontsize=9 if several else 11)
+            panel.set_title(f"layer {layer}, head {head}", fontsize=title_size)
             panel.grid(visible=False)
-            size = 6.5 if several else 9
             # names along every panel of a grid would be a wall of text: the outer panels carry them
             left = labels if index % columns == 0 else []
-            below = labels if index >= len(heads) - columns else []
-            panel.set_yticks(range(len(left)), left, fontsize=size)
-            panel.set_xticks(range(len(below)), below, fontsize=size, rotation=90)
+            below = labels if index >= len(shown) - columns else []
+            panel.set_yticks(range(len(left)), left, fontsize=name_size)
+            panel.set_xticks(range(len(below)), below, fontsize=name_size, rotation=90)
         figure.colorbar(image, ax=panels, label="attention weight", shrink=0.7)
         heading(figure, title)
         note(panels[0, 0], "row: the token that looks; column: the token looked at; a row adds up to 1; · is a space")
@@ -73,16 +70,14 @@ def attention_view(found: Content) -> terminal.View:
 def map_view(found: Content, layer: int, head: int) -> terminal.View:
     """Return one head's weights, a row per query: darker is more; then the keys that it looks at most."""
     tokens = [terminal.visible(token) for token in found["tokens"]]
-
-    def cells(query: int, weights: Sequence[float]) -> list[terminal.Cell]:
+    rows: list[list[terminal.Cell]] = []
+    for query, all_weights in enumerate(found["weights"][layer - 1][head - 1]):
+        weights = all_weights[: query + 1]
         shades = "".join(_SHADES[min(len(_SHADES) - 1, round(4 * weight + 0.25))] * 2 for weight in weights)
-        most = sorted(range(query + 1), key=lambda key: (-weights[key], key))[:3]
+        most = sorted(range(query + 1), key=lambda key: -weights[key])[:3]
         looks = ", ".join(f"{tokens[key]} {format_metric('share', weights[key])}" for key in most)
-        return [tokens[query], (shades, "cyan"), looks]
-
+        rows.append([tokens[query], (shades, "cyan"), looks])
     columns = ("reading", "weight on each token from <eos> on", "looks most at")
-    weights = found["weights"][layer - 1][head - 1]
-    rows = (cells(query, row[: query + 1]) for query, row in enumerate(weights))
     return terminal.table(columns, rows, title=f"layer {layer}, head {head}", title_justify="left")
 
 
@@ -106,8 +101,8 @@ def lens_figure(found: Content) -> str:
         axes.set_ylabel("after")
         heading(figure, f"What each layer would answer: {found['run']}")
         figure.colorbar(image, ax=axes, label="probability of the token that comes")
-        text = "written: the layer's likeliest next token; early layers were never trained to be read; · is a space"
-        note(axes, text)
+        written = "the layer's likeliest next token; early layers were never trained to be read; · is a space"
+        note(axes, f"written: {written}")
 
     return draw(build, 1.9 + 0.3 * len(tokens), f"Logit lens over {found['text']!r}", 2.4 + 0.95 * len(layers))
 
@@ -151,22 +146,20 @@ def neighbours_figure(found: Content) -> str:
 def neighbours_view(found: Content) -> terminal.View:
     """Return one column per token: the nearest others with their cosines."""
     columns: list[terminal.Column] = []
+    cells: list[list[str]] = []  # by column
     for row in found["tokens"]:
-        columns += [{"header": (terminal.visible(row["token"]), "bold"), "no_wrap": True}]
-        columns += [{"justify": "right", "style": "dim"}]
-    rows = zip(*(row["neighbours"] for row in found["tokens"]), strict=True)
-    cells = (
-        [text for other in row for text in (terminal.visible(other["token"]), format_metric("cosine", other["cosine"]))]
-        for row in rows
-    )
-    return terminal.table(columns, cells)
+        columns.append({"header": (terminal.visible(row["token"]), "bold"), "no_wrap": True})
+        columns.append({"justify": "right", "style": "dim"})
+        cells.append([terminal.visible(other["token"]) for other in row["neighbours"]])
+        cells.append([format_metric("cosine", other["cosine"]) for other in row["neighbours"]])
+    return terminal.table(columns, zip(*cells, strict=True))
 
 
 def time_figure(found: Content) -> str:
     """Return the SVG of `through_time`: the title's loss over the steps."""
     rows = [{"step": row["step"], "title_loss": row["nats_per_char"]} for row in found["steps"]]
-    heading = f"One title through time: {token_label(found['text'], 44)}"
-    return curves.figure({found["run"]: rows}, "title_loss", heading)
+    title = f"One title through time: {token_label(found['text'], 44)}"
+    return curves.figure({found["run"]: rows}, "title_loss", title)
 
 
 def time_view(found: Content) -> terminal.View:

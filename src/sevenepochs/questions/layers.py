@@ -9,7 +9,6 @@ L layers, H heads, T tokens of a context, N tokens of a batch, D model, V vocabu
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,10 @@ import numpy as np
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
-from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.question import Case, Content, Question
 
 if TYPE_CHECKING:
     from sevenepochs.ask.model import Activations, Model
-    from sevenepochs.questions.case import Case
 
 N_TITLES = 500  # some 6,400 tokens
 _TITLES_AT_ONCE = 16  # the lens gives a number for every token of the vocabulary at every place
@@ -87,31 +85,30 @@ _SHARES = (
     ("self_share", "on itself", style.GREEN, "^", 0.2),
 )
 _EVEN = {"color": style.FAINT, "linewidth": 1, "linestyle": ":", "label": "looking everywhere alike"}
-_BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
 
 
 def figure(content: Content, run: str | None = None) -> str:
     heads, even = content["heads"], content["even"]
 
+    losses = [row["nats_per_token"] for row in content["lens"]]
+    names = [row["name"].removeprefix("block ") for row in content["lens"]]
+
     def build(figure: style.Figure) -> None:
         lens, shares, distances = figure.subplots(3, 1, sharex=True, height_ratios=(1.2, 1.4, 1))
-        losses = [row["nats_per_token"] for row in content["lens"]]
         lens.plot(range(len(losses)), losses, color=style.VERMILLION, marker="o", label="lens")
-        for place in enumerate(losses):
-            style.label(lens, format_metric("nats_per_token", place[1]), place, 0, 6, ha="center", va="baseline")
+        for block, loss in enumerate(losses):
+            style.label(lens, format_metric("nats_per_token", loss), (block, loss), 0, 6, ha="center", va="baseline")
         lens.set(ylim=(0, 1.18 * max(losses)), ylabel="loss (nats/token)", title="What the answer of each layer loses")
-        lens.legend(**_BESIDE)
         for key, name, colour, marker, shift in _SHARES:
             percents = [[100 * share for share in row] for row in heads[key]]
             _heads(shares, percents, shift, color=colour, marker=marker, label=name)
         shares.axhline(100 * even["share"], **_EVEN)
         shares.set(ylim=(-4, 104), ylabel="attention (%)", title="Where each head looks")  # whole markers at either end
-        shares.legend(**_BESIDE)
         _heads(distances, heads["mean_distance"], 0.0, color=style.PURPLE, marker="D", label="one head")
         distances.axhline(even["mean_distance"], **_EVEN)
         distances.set(ylim=(0, None), ylabel="tokens back", title="How far back, on average")
-        distances.legend(**_BESIDE)
-        names = [row["name"].removeprefix("block ") for row in content["lens"]]
+        for axes in (lens, shares, distances):
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         distances.set_xticks(range(len(names)), names)
         distances.set_xlabel("block")
         style.heading(figure, "Layer by layer" + (f": {run}" if run else ""))
@@ -132,33 +129,22 @@ def _heads(axes: style.Axes, values_LH: Sequence[Sequence[float]], shift: float,
 
 
 def view(content: Content) -> terminal.View:
-    """Return a row per layer: the lens' loss, and the least and the most that its heads do."""
+    """Return a row per layer: the lens' loss, and the least and the most of its heads."""
     heads, even = content["heads"], content["even"]
 
-    def cells(number: int, row: Content) -> list[str]:
-        lens = [row["name"], format_metric("nats_per_token", row["nats_per_token"])]
-        if number == 0:  # the embedding has no heads
-            return [*lens, "", "", "", ""]
-        shares = (heads[name][number - 1] for name, *_ in _SHARES)
-        least_to_most = ("–".join(format_metric("share", end(of_heads)) for end in (min, max)) for of_heads in shares)
-        back = heads["mean_distance"][number - 1]
-        return [*lens, *least_to_most, f"{min(back):.1f}–{max(back):.1f}"]
-
+    rows = [[row["name"], format_metric("nats_per_token", row["nats_per_token"])] for row in content["lens"]]
+    rows[0] += [""] * 4  # the embedding has no heads
+    for layer, row in enumerate(rows[1:]):
+        for name, *_ in _SHARES:
+            row.append("–".join(format_metric("share", end(heads[name][layer])) for end in (min, max)))
+        back = heads["mean_distance"][layer]
+        row.append(f"{min(back):.1f}–{max(back):.1f}")
     columns = ("after", ">nats/token", ">on <eos>", ">on previous", ">on itself", ">tokens back")
-    table = terminal.table(columns, itertools.starmap(cells, enumerate(content["lens"])))
-    share = format_metric("share", even["share"])
-    closing = (
-        f"Least to most of a layer's heads; one that looks everywhere alike: {share} each, "
-        f"{even['mean_distance']:.1f} back. The last loss is the model's own."
-    )
+    alike = f"{format_metric('share', even['share'])} each, {even['mean_distance']:.1f} back"
+    closing = f"Least to most of a layer's heads; one that looks everywhere alike: {alike}. "
+    closing += "The last loss is the model's own."
     text = f"Layer by layer over {content['n_titles']:,} titles, {content['n_tokens']:,} tokens"
-    return terminal.stack(text, table, (closing, "dim"))
+    return terminal.stack(text, terminal.table(columns, rows), (closing, "dim"))
 
 
-LAYERS = Question(
-    "layers",
-    "what the answer of each layer loses, and where the heads look",
-    compute,
-    view,
-    figure,
-)
+LAYERS = Question("layers", "what the answer of each layer loses, and where the heads look", compute, view, figure)

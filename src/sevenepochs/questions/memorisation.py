@@ -16,8 +16,8 @@ from __future__ import annotations
 import collections
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +26,8 @@ from sevenepochs.data.titles import Kind, known, normalised
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import BLUE, FAINT, ORANGE, Figure, draw, label, name_rows, note
-from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.question import Case, Content, Question
 from sevenepochs.questions.stream import PairTable
-
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
 
 FEWEST_TITLES = 20  # fewer, drawn again and again, tell too little of how titles vary
 
@@ -45,8 +42,7 @@ VERDICTS = {
     f"{FEWEST_TITLES} validation titles were met word for word, or are new",
 }
 _TIMES_EDGES = (2, 4, 10)
-_TIMES = {"1": "once", "2_to_3": "2–3 times", "4_to_9": "4–9 times", "from_10": "10 and more"}
-_TIMES_KINDS = tuple(Kind(name, text) for name, text in _TIMES.items())
+_TIMES = (Kind("1", "once"), Kind("2_to_3", "2–3 times"), Kind("4_to_9", "4–9 times"), Kind("from_10", "10 and more"))
 
 
 def compute(case: Case) -> dict[str, Any]:
@@ -69,23 +65,24 @@ def compute(case: Case) -> dict[str, Any]:
     rng = np.random.default_rng(BOOTSTRAP_SEED)  # one for all kinds, so that they are drawn independently
     draws: dict[str, np.ndarray] = {}  # of the ratio, by kind with enough titles: (D,)
 
-    def row(kind: Kind, inside: np.ndarray) -> dict[str, Any]:
-        chars, ours, pairs = int(n_chars[inside].sum()), math.fsum(nats[inside]), math.fsum(pair_nats[inside])
-        if inside.sum() >= FEWEST_TITLES:
-            draws[kind.name] = ratio_draws(nats[inside], pair_nats[inside], draw_counts(int(inside.sum()), rng))
-        return {
-            "name": kind.name,
-            "label": kind.label,
-            "n_titles": int(inside.sum()),
-            "n_chars": chars,
-            "nats_per_char": ours / chars,
-            "pair_nats_per_char": pairs / chars,
-            "ratio_to_pairs": ours / pairs,
-            "interval": list(percentiles(draws[kind.name])) if kind.name in draws else None,
-        }
-
-    def rows(kinds: Sequence[Kind], of_title: np.ndarray) -> list[dict[str, Any]]:
-        return [row(kind, of_title == i) for i, kind in enumerate(kinds) if (of_title == i).any()]
+    def rows(kinds: Sequence[Kind], of_title: np.ndarray) -> Iterator[dict[str, Any]]:
+        for index, kind in enumerate(kinds):
+            inside = of_title == index
+            if (n := int(inside.sum())) == 0:
+                continue
+            chars, ours, pairs = int(n_chars[inside].sum()), math.fsum(nats[inside]), math.fsum(pair_nats[inside])
+            if n >= FEWEST_TITLES:
+                draws[kind.name] = ratio_draws(nats[inside], pair_nats[inside], draw_counts(n, rng))
+            yield {
+                "name": kind.name,
+                "label": kind.label,
+                "n_titles": n,
+                "n_chars": chars,
+                "nats_per_char": ours / chars,
+                "pair_nats_per_char": pairs / chars,
+                "ratio_to_pairs": ours / pairs,
+                "interval": list(percentiles(draws[kind.name])) if n >= FEWEST_TITLES else None,
+            }
 
     breakdown = known(split.validation, split.train)
     kinds = {row["name"]: row for row in rows(breakdown.kinds, breakdown.of_title)}
@@ -108,7 +105,7 @@ def compute(case: Case) -> dict[str, Any]:
         "n_duplicates_in_training": len(split.train) - len(set(split.train)),
         "n_left_out_of_pairs": len(split.train) - len(others),
         "kinds": list(kinds.values()),
-        "times": rows(_TIMES_KINDS, times_kind),
+        "times": list(rows(_TIMES, times_kind)),
     }
 
 
@@ -131,24 +128,20 @@ def figure(content: Content, run: str | None = None) -> str:
 
     def build(figure: Figure) -> None:
         axes = figure.subplots()
-        for place, both in enumerate(zip(ours, pairs, strict=True)):
-            axes.plot(both, [place, place], color=FAINT, linewidth=0.8, zorder=1)
+        for place, row in enumerate(rows):
+            axes.plot([ours[place], pairs[place]], [place, place], color=FAINT, linewidth=0.8, zorder=1)
+            label(axes, f"ratio {_ratio(row)}", (max(ours[place], pairs[place]), place), 8)
         places = range(len(rows))
         axes.scatter(ours, places, color=BLUE, s=44, label="this model", zorder=2)
         axes.scatter(pairs, places, color=ORANGE, marker="s", s=38, label="table of token pairs", zorder=2)
-        for place, row in enumerate(rows):
-            label(axes, f"ratio {_ratio(row)}", (max(ours[place], pairs[place]), place), 8)
-        names = (textwrap.wrap(_MET[row["name"]], 26) for row in rows)
-        counts = (f"({row['n_titles']:,} titles)" for row in rows)
-        name_rows(axes, ["\n".join([*name, n]) for name, n in zip(names, counts, strict=True)], grid=True)
+        names = ([*textwrap.wrap(_MET[row["name"]], 26), f"({row['n_titles']:,} titles)"] for row in rows)
+        name_rows(axes, list(map("\n".join, names)), grid=True)
         axes.set(xlim=(0, max(*ours, *pairs) * 1.6), xlabel="loss (nats per character)")  # room for the ratios
         axes.set_title("Loss on titles met in training" + (f": {run}" if run else ""))
         axes.legend(loc="lower left")
-        small = (
-            f"{content['sentence']}; ratio: this model's loss over the table's, with its 95 % interval; pairs counted "
-            f"without {content['n_left_out_of_pairs']:,} training titles that these repeat"
-        )
-        note(axes, "\n".join(textwrap.wrap(small, 112)))
+        small = f"{content['sentence']}; ratio: this model's loss over the table's, with its 95 % interval; "
+        small += f"pairs counted without {content['n_left_out_of_pairs']:,} training titles that these repeat"
+        note(axes, textwrap.fill(small, 112))
 
     return draw(build, 2.3 + 0.55 * len(rows), "Loss on validation titles that occur in training and on new ones")
 
@@ -169,13 +162,12 @@ def view(content: Content) -> terminal.View:
 
     columns = ("the title occurs in training", ">titles", ">nats/char", ">token pairs", ">ratio", ">95 % interval")
     lines = [content["sentence"]]
-    if (quotient := content["met_to_new"]) is not None:
-        ratio = format_metric("ratio_to_pairs", quotient["ratio"])
-        interval = terminal.interval_cell("ratio_to_pairs", quotient["interval"])
-        lines.append(f"ratio on titles met word for word over that on new ones: {ratio} ({interval})")
+    if content["met_to_new"] is not None:
+        over = _ratio(content["met_to_new"], "ratio")
+        lines.append(f"ratio on titles met word for word over that on new ones: {over}")
     left_out = f"{content['n_left_out_of_pairs']:,} training titles that these titles repeat"
-    closing = (f"Token pairs were counted without {left_out}.", "dim")
     table = terminal.table(columns, map(cells, content["kinds"]))
+    closing = (f"Token pairs were counted without {left_out}.", "dim")
     return terminal.stack("Titles met in training", table, *lines, closing)
 
 
@@ -198,11 +190,4 @@ def table(contents: Sequence[Content]) -> list[list[str]]:
 
 _MET_SHORT = {"word_for_word": "met word for word", "near": "met nearly", "new": "new"}
 
-MEMORISATION = Question(
-    "memorisation",
-    "the loss on titles that occur in training",
-    compute,
-    view,
-    figure,
-    table=table,
-)
+MEMORISATION = Question("memorisation", "the loss on titles that occur in training", compute, view, figure, table=table)

@@ -6,19 +6,15 @@ A place is (row, position of the last token read) in the first stock validation 
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures import style
-from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.question import Case, Content, Question
 from sevenepochs.store.run import layout, storage
-
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
 
 STORY_PLACES = ((0, 10), (0, 80))
 
@@ -56,10 +52,10 @@ def _places(folder: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     with storage.damage(file, "analyse or publish the run again"):
-        places = json.loads(file.read_text(encoding="utf-8"))["places"]
+        places: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["places"]
         for place in places:
             place["row"], place["position"], place["top"][0]["probability"], place["truth"]["rank"], place["context"]
-    return list(places)
+    return places
 
 
 _CONTEXT_CHARS = 62
@@ -98,47 +94,43 @@ def place_figure(place: Content, run: str | None = None) -> str:
         if truth:
             from matplotlib.patches import Patch
 
-            handles = [
-                Patch(color=style.BLUE, label="predicted"),
-                Patch(color=style.ORANGE, label="what the title says"),
-            ]
+            kinds = {"predicted": style.BLUE, "what the title says": style.ORANGE}
+            handles = [Patch(color=colour, label=name) for name, colour in kinds.items()]
             white = {"frameon": True, "facecolor": "white", "edgecolor": "none", "framealpha": 1.0}  # lines end at it
             axes.legend(handles=handles, loc="lower right", **white)
         if outside:
             axes.axhline(len(rows) - 1.5, color=style.FAINT, linewidth=0.8, linestyle=":")
         read = f"row {place['row']}, tokens 0 to {place['position']}: " if "row" in place else ""
         total = style.percent(sum(row["probability"] for row in top))
-        style.note(
-            axes, f"after {read}{context}\nthese {len(top)} tokens hold {total} of the probability; · is a space"
-        )
+        held = f"these {len(top)} tokens hold {total} of the probability; · is a space"
+        style.note(axes, f"after {read}{context}\n{held}")
 
-    return style.draw(
-        build, 1.75 + style.ROW_IN * len(rows), f"Bar chart of the most probable next tokens after {context!r}"
-    )
+    described = f"Bar chart of the most probable next tokens after {context!r}"
+    return style.draw(build, 1.75 + style.ROW_IN * len(rows), described)
 
 
 def text(content: Content, part: str) -> list[list[str]]:
     """Return rows of token and probability at a place; the truth is the last one."""
     place = _place(content, part)
+    rows = [[repr(row["token"]), format_metric("probability", row["probability"])] for row in place["top"]]
     truth = place["truth"]
-    names = [*(repr(row["token"]) for row in place["top"]), f"truth {truth['token']!r}, rank {truth['rank']:,}"]
-    rows = zip(names, [*place["top"], truth], strict=True)
-    return [[name, format_metric("probability", row["probability"])] for name, row in rows]
+    said = f"truth {truth['token']!r}, rank {truth['rank']:,}"
+    return [*rows, [said, format_metric("probability", truth["probability"])]]
 
 
 def view(content: Content) -> terminal.View:
     """Return one line per place; `predict --at` shows all of it."""
-
-    def cells(place: Content) -> list[str]:
-        return [
+    rows = (
+        (
             f"{place['row']}, {place['position']}",
             "…" + terminal.plain(place["context"])[-24:],
             "  ".join(map(terminal.token_and_probability, place["top"][:4])),
             terminal.token_and_probability(place["truth"]),
             f"{place['truth']['rank']:,}",
-        ]
-
-    table = terminal.table(("row, token", "after", "expected", "truth", ">rank"), map(cells, content["places"]))
+        )
+        for place in content["places"]
+    )
+    table = terminal.table(("row, token", "after", "expected", "truth", ">rank"), rows)
     return terminal.stack("Next tokens at two places of the validation text", table)
 
 
@@ -149,15 +141,12 @@ def place_view(place: Content) -> terminal.View:
     from rich.text import Text
 
     truth = place.get("truth")
-
-    def cells(rank: int, row: Content) -> list[terminal.Cell]:
+    rows: list[list[terminal.Cell]] = []
+    for rank, row in enumerate(place["top"], start=1):
         style = "bold green" if truth and row["id"] == truth["id"] else ""
-        bar = terminal.bar(row["probability"])
-        probability = format_metric("probability", row["probability"])
-        return [str(rank), (terminal.visible(row["token"]), style), probability, (bar, "cyan")]
-
-    columns = ({"justify": "right", "style": "dim"}, "", ">", "")
-    table = terminal.table(columns, itertools.starmap(cells, enumerate(place["top"], start=1)), show_header=False)
+        probability, bar = format_metric("probability", row["probability"]), terminal.bar(row["probability"])
+        rows.append([str(rank), (terminal.visible(row["token"]), style), probability, (bar, "cyan")])
+    table = terminal.table(({"justify": "right", "style": "dim"}, "", ">", ""), rows, show_header=False)
     if not truth:
         return table
     probability = format_metric("probability", truth["probability"])
@@ -181,9 +170,8 @@ def title_figure(found: Content) -> str:
         loss = format_metric("title_loss", found["nats_per_char"], unit=True)
         style.note(axes, f"{bits_text} in all, {loss}; the title is read alone after <eos>; · is a space")
 
-    return style.draw(
-        build, 1.6 + style.ROW_IN * len(rows), f"Bar chart of the bits that each token of {found['text']!r} cost"
-    )
+    described = f"Bar chart of the bits that each token of {found['text']!r} cost"
+    return style.draw(build, 1.6 + style.ROW_IN * len(rows), described)
 
 
 def two_runs_figure(found: Content) -> str:
@@ -203,15 +191,16 @@ def two_runs_figure(found: Content) -> str:
         axes.margins(x=0.18)
         style.name_rows(axes, [style.token_label(row["text"]) for row in rows])
         axes.set(title="Where the second run gains on a title", xlabel="bits that run 2 needs less (left of 0: more)")
-        lines = (
-            f"run {number}: {run['run']}, {format_metric('surprisal_bits', run['surprisal_bits'], unit=True)}"
-            for number, run in enumerate(found["runs"], start=1)
-        )
+        costs = (format_metric("surprisal_bits", run["surprisal_bits"], unit=True) for run in found["runs"])
+        lines = (f"{name}, {cost}" for name, cost in zip(_run_names(found), costs, strict=True))
         style.note(axes, "\n".join(lines) + "; · is a space")
 
-    return style.draw(
-        build, 1.8 + style.ROW_IN * len(rows), f"Bar chart of the bits gained on each part of {found['text']!r}"
-    )
+    described = f"Bar chart of the bits gained on each part of {found['text']!r}"
+    return style.draw(build, 1.8 + style.ROW_IN * len(rows), described)
+
+
+def _run_names(found: Content) -> list[str]:
+    return [f"run {number}: {run['run']}" for number, run in enumerate(found["runs"], start=1)]
 
 
 def title_view(found: Content) -> terminal.View:
@@ -250,9 +239,8 @@ def two_runs_view(found: Content) -> terminal.View:
     }
     numbers = ({"header": name, "justify": "right", "footer": total} for name, total in totals.items())
     columns: list[terminal.Column] = [{"header": "text", "footer": "in all"}, *numbers, ""]
-    names = terminal.text("\n".join(f"run {number}: {run['run']}" for number, run in enumerate(found["runs"], start=1)))
-    rows = map(cells, found["segments"])
-    return terminal.table(columns, rows, show_footer=True, title=names, title_justify="left")
+    title = terminal.text("\n".join(_run_names(found)))
+    return terminal.table(columns, map(cells, found["segments"]), show_footer=True, title=title, title_justify="left")
 
 
 def _part(place: Content) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sevenepochs.questions.terminal import View
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    import sevenepochs.questions.case
 
-    from sevenepochs.questions.case import Case
-
-Content = Mapping[str, Any]  # an answer, as analysis/<name>.json holds it
+Case: TypeAlias = "sevenepochs.questions.case.Case"
+Content: TypeAlias = Mapping[str, Any]  # an answer, as analysis/<name>.json holds it
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Question:
     name: str
     asks: str
     compute: Callable[[Case], dict[str, Any]]
-    view: Callable[[Content], RenderableType] | None = None
+    view: Callable[[Content], View] | None = None
     figure: Callable[..., str] | None = None
     parts: Callable[[Content], Sequence[str]] | None = None
     text: Callable[..., list[list[str]]] | None = None

@@ -17,11 +17,10 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.questions import terminal
 from sevenepochs.questions.calibration import wilson
 from sevenepochs.questions.figures import style
-from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.question import Case, Content, Question
 
 if TYPE_CHECKING:
     from sevenepochs.ask.samples import Sample
-    from sevenepochs.questions.case import Case
 
 N_TITLES = 200
 N_EXAMPLES = 10
@@ -75,23 +74,26 @@ def _share(n: int, n_titles: int) -> dict[str, Any]:
     return {"n": n, "n_titles": n_titles, "share": share, "interval": wilson(share, n_titles)}
 
 
+_Dot = tuple[str, float, Sequence[float], str]  # name, value, interval, text
+
+
 def figure(content: Content, run: str | None = None) -> str:
     drawn = f"{content['n_titles']:,} drawn"
 
+    def share(name: str, of: Content) -> _Dot:
+        text = f"{of['n']:,}: {style.percent(of['share'])}"
+        return name, 100 * of["share"], [100 * end for end in of["interval"]], text
+
+    def length(name: str, mean: float, interval: Sequence[float]) -> _Dot:
+        return name, mean, interval, format_metric("chars_per_title", mean)
+
     def build(figure: style.Figure) -> None:
         copied, lengths = figure.subplots(1, 2)
-
-        def share(of: Content, who: str) -> tuple[str, float, Sequence[float], str]:
-            text = f"{of['n']:,}: {style.percent(of['share'])}"
-            return f"{of['n_titles']:,} {who}", 100 * of["share"], [100 * end for end in of["interval"]], text
-
-        _dots(copied, [share(content["copied"], "drawn"), share(content["copied_by_people"], "validation\ntitles")])
+        people, mean = content["copied_by_people"], content["training_mean_chars"]
+        _dots(copied, share(drawn, content["copied"]), share(f"{people['n_titles']:,} validation\ntitles", people))
         copied.set(title="Training titles word for word", xlabel="share of titles (%)")
-        mean, training = content["mean_chars"], content["training_mean_chars"]
-        texts = [format_metric("chars_per_title", value) for value in (mean, training)]
-        of_training = f"{content['n_training_titles']:,} training\ntitles"
-        rows = [(drawn, mean, content["mean_chars_interval"]), (of_training, training, (training, training))]
-        _dots(lengths, [(*row, text) for row, text in zip(rows, texts, strict=True)])
+        ours = length(drawn, content["mean_chars"], content["mean_chars_interval"])
+        _dots(lengths, ours, length(f"{content['n_training_titles']:,} training\ntitles", mean, (mean, mean)))
         lengths.set(title="Mean length", xlabel="characters a title")
         style.heading(figure, "What it writes unprompted" + (f": {run}" if run else ""), copied)
         style.note(
@@ -103,14 +105,13 @@ def figure(content: Content, run: str | None = None) -> str:
     return style.draw(build, 3.4, f"Share of {drawn} titles that are training titles, and their mean length")
 
 
-def _dots(axes: style.Axes, rows: Sequence[tuple[str, float, Sequence[float], str]]) -> None:
-    """Draw the model's value above that of people: name, value, interval and text. Markers differ as colours do."""
+def _dots(axes: style.Axes, *rows: _Dot) -> None:
+    """Draw the model's value above that of people. Markers differ as colours do."""
     looks = ((style.BLUE, "o", "this model"), (style.ORANGE, "s", "people"))
-    for place, ((colour, marker, who), (_, value, (low, high), text)) in enumerate(zip(looks, rows, strict=True)):
-        # rounding may leave an end of the interval on the wrong side of the value
-        error = [[max(0.0, value - low)], [max(0.0, high - value)]]
+    for place, ((colour, marker, who), (_, value, ends, text)) in enumerate(zip(looks, rows, strict=True)):
+        error = style.errors([value], [ends])
         axes.errorbar(value, place, xerr=error, color=colour, marker=marker, capsize=3, linestyle="none", label=who)
-        style.label(axes, text, (max(value, high), place), 6)
+        style.label(axes, text, (max(value, ends[1]), place), 6)
     style.name_rows(axes, [name for name, *_ in rows])
     widest = max(interval[1] for _, _, interval, _ in rows)
     # a whole marker at 0, and room for the numbers
@@ -118,8 +119,6 @@ def _dots(axes: style.Axes, rows: Sequence[tuple[str, float, Sequence[float], st
 
 
 def view(content: Content) -> terminal.View:
-    """Return what is copied beside what people repeat, how varied and long it is, and examples."""
-
     def cells(name: str, row: Content) -> list[str]:
         share, interval = format_metric("share", row["share"]), terminal.interval_cell("share", row["interval"])
         return [name, f"{row['n']:,}", f"{row['n_titles']:,}", share, interval]
@@ -140,9 +139,5 @@ def view(content: Content) -> terminal.View:
 
 
 SAMPLES = Question(
-    "samples",
-    "what it writes when nothing is asked of it, and how much of that is copied",
-    compute,
-    view,
-    figure,
+    "samples", "what it writes when nothing is asked of it, and how much of that is copied", compute, view, figure
 )

@@ -9,8 +9,8 @@ N targets of the validation stream, V vocabulary.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +21,8 @@ from sevenepochs.protocol.budget import char_count
 from sevenepochs.protocol.rows import Rows
 from sevenepochs.questions import terminal
 from sevenepochs.questions.figures.style import PALETTE, Figure, draw, heading, label, name_rows, note
-from sevenepochs.questions.question import Content, Question
+from sevenepochs.questions.question import Case, Content, Question
 from sevenepochs.questions.stream import Targets
-
-if TYPE_CHECKING:
-    from sevenepochs.questions.case import Case
 
 N_EXTREMES = 10  # titles on either end that are published, by number
 N_EXTREMES_LOCAL = 50  # those whose text is kept, in the run folder alone
@@ -48,7 +45,10 @@ def compute(case: Case) -> dict[str, Any]:
     n_chars = char_count(where.titles)
     total = math.fsum(nats_N)
 
-    def parts(kinds: Sequence[Kind], of_N: np.ndarray, of_title: np.ndarray | None = None) -> Iterator[dict[str, Any]]:
+    def broken_down(
+        name: str, label: str, kinds: Sequence[Kind], of_N: np.ndarray, of_title: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        parts = []
         for i, kind in enumerate(kinds):
             if (n := int((of_N == i).sum())) == 0:
                 continue
@@ -58,7 +58,8 @@ def compute(case: Case) -> dict[str, Any]:
             if of_title is not None:
                 chars = int(where.n_chars[of_title == i].sum())
                 part |= {"n_titles": int((of_title == i).sum()), "n_chars": chars, "nats_per_char": nats / chars}
-            yield part
+            parts.append(part)
+        return {"name": name, "label": label, "parts": parts}
 
     part_N = parts_of_tokens(data.tokenizer)[where.ids_N]
     train_counts_V = np.bincount(data.train_ids, minlength=data.tokenizer.vocab_size)
@@ -67,22 +68,20 @@ def compute(case: Case) -> dict[str, Any]:
     position_N = np.searchsorted(_POSITION_EDGES, where.position_N, side="right")
     context_N = np.searchsorted(_CONTEXT_EDGES, _context_lengths(case.rows, len(nats_N)), side="right")
     count_kinds = (*_ranges(_COUNT_EDGES, "times", first=0), Kind("eos", "<eos>"))
-    tokens = (
-        ("position", "place of the token in its title", _ranges(_POSITION_EDGES, "token", first=1), position_N),
-        ("part", "part of the text", _PART_KINDS, part_N),
-        ("frequency", "occurrences of the token in training", count_kinds, count_N),
-        ("context", "tokens to the left that the row shows", _ranges(_CONTEXT_EDGES, "tokens", first=1), context_N),
-    )
+    positions, contexts = _ranges(_POSITION_EDGES, "token", first=1), _ranges(_CONTEXT_EDGES, "tokens", first=1)
     return {
         "exact_val_loss": total / n_chars,
         "n_tokens": len(nats_N),
         "n_titles": len(where.titles),
         "n_chars": n_chars,
         "tokens": [
-            {"name": name, "label": text, "parts": list(parts(kinds, of_N))} for name, text, kinds, of_N in tokens
+            broken_down("position", "place of the token in its title", positions, position_N),
+            broken_down("part", "part of the text", _PART_KINDS, part_N),
+            broken_down("frequency", "occurrences of the token in training", count_kinds, count_N),
+            broken_down("context", "tokens to the left that the row shows", contexts, context_N),
         ],
         "titles": [
-            {"name": b.name, "label": b.label, "parts": list(parts(b.kinds, b.of_title[where.title_N], b.of_title))}
+            broken_down(b.name, b.label, b.kinds, b.of_title[where.title_N], b.of_title)
             for b in break_down(where.titles, data.split.train)
         ],
         **extremes(case.log_probs_N, where, N_EXTREMES),
@@ -93,14 +92,12 @@ def extremes(log_probs_N: np.ndarray, where: Targets, k: int) -> dict[str, list[
     """Return the k `worst` and the k `best` titles by nats per character: `index` (in the validation split), `nats`,
     `n_chars`, `nats_per_char`."""
     nats, n_chars = where.by_title(-log_probs_N), where.n_chars
-    per_char = nats / n_chars
-
-    def row(i: int) -> dict[str, Any]:
-        of_title = {"nats": float(nats[i]), "n_chars": int(n_chars[i]), "nats_per_char": float(per_char[i])}
-        return {"index": int(i), **of_title}
-
-    worst, best = worst_and_best(per_char, k)
-    return {"worst": list(map(row, worst)), "best": list(map(row, best))}
+    columns = {"nats": nats, "n_chars": n_chars, "nats_per_char": nats / n_chars}
+    ends = zip(("worst", "best"), worst_and_best(nats / n_chars, k), strict=True)
+    return {
+        end: [{"index": int(i), **{name: of[i].item() for name, of in columns.items()}} for i in titles]
+        for end, titles in ends
+    }
 
 
 def worst_and_best(losses: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +139,7 @@ def _context_lengths(rows: Rows, n_targets: int) -> np.ndarray:
     """How many tokens of its row each target is predicted from: at least one."""
     lengths_N = np.zeros(n_targets, dtype=np.int64)
     for start, first, stop in zip(*rows, strict=True):
-        lengths_N[first:stop] = np.arange(first - start + 1, stop - start + 1)
+        lengths_N[first:stop] = np.arange(first, stop) - start + 1
     return lengths_N
 
 
@@ -196,8 +193,7 @@ def figure(content: Content, run: str | None, part: str) -> str:
         for panel in (axes, shares):
             panel.tick_params(axis="y", length=0)
         most = max(kind[key] for b in breakdowns.values() for kind in b["parts"])
-        unit = "nats per character" if key == "nats_per_char" else "nats per token"
-        axes.set(xlim=(0, 1.17 * most), xlabel=f"loss ({unit})")
+        axes.set(xlim=(0, 1.17 * most), xlabel=f"loss ({key.replace('_', ' ').replace('char', 'character')})")
         shares.set_xlabel("share of all nats (%)")
         # over the whole width: long labels leave the axes little
         heading(figure, f"Loss by {what}" + (f": {run}" if run else ""), axes if len(breakdowns) > 1 else None)
@@ -239,19 +235,19 @@ def view(content: Content) -> terminal.View:
 
     def table(breakdown: Content) -> terminal.View:
         key, metric = _loss_of(breakdown)
-        what, unit = ("titles", "nats/char") if key == "nats_per_char" else ("tokens", "nats/token")
+        what = "titles" if key == "nats_per_char" else "tokens"
         columns: tuple[terminal.Column, ...] = (
             {"header": f"by {_LABELS.get(breakdown['name'], breakdown['label'])}", "min_width": 38, "max_width": 38},
             {"header": what, "justify": "right", "min_width": 8},
-            {"header": unit, "justify": "right", "min_width": 10},
+            {"header": METRICS[metric].unit, "justify": "right", "min_width": 10},
             ">share",
             {"style": "dim"},
         )
-        rows = (
-            (kind["label"], f"{kind[f'n_{what}']:,}", format_metric(metric, kind[key]))
-            + terminal.share_cells(kind["share"])
+        rows = [
+            [kind["label"], f"{kind[f'n_{what}']:,}", format_metric(metric, kind[key])]
+            + [*terminal.share_cells(kind["share"])]
             for kind in breakdown["parts"]
-        )
+        ]
         return terminal.table(columns, rows, padding=(0, 1))
 
     exact = format_metric("exact_val_loss", content["exact_val_loss"], unit=True)

@@ -131,6 +131,12 @@ def label(axes: Axes, text: str, at: tuple[float, float], right: float = 4, up: 
     axes.annotate(text, at, xytext=(right, up), textcoords="offset points", **style)
 
 
+def errors(values: Sequence[float], intervals: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return how far intervals reach below and above their values, for `errorbar`; never below 0 after rounding."""
+    below = [max(0.0, value - low) for value, (low, _) in zip(values, intervals, strict=True)]
+    return [below, [max(0.0, high - value) for value, (_, high) in zip(values, intervals, strict=True)]]
+
+
 def heading(figure: Figure, text: str, legend_of: Axes | None = None) -> None:
     """Write what a figure of several parts is about above all of them; under it the legend of one of them, if given."""
     handles, labels = legend_of.get_legend_handles_labels() if legend_of is not None else ([], [])
@@ -169,6 +175,6 @@ def _named(svg: str, description: str) -> str:
     start = svg.index("<svg")
     end = svg.index(">", start)
     head = _CLIP_ATTRIBUTES.sub(" ", svg[start:end])
-    text = escape(description)
     body = "\n".join(line.rstrip() for line in svg[end + 1 :].splitlines())
-    return f'{head} role="img" aria-label="{escape(description, {chr(34): "&quot;"})}">\n<title>{text}</title>{body}\n'
+    name = escape(description, {'"': "&quot;"})
+    return f'{head} role="img" aria-label="{name}">\n<title>{escape(description)}</title>{body}\n'
