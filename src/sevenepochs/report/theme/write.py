@@ -14,9 +14,8 @@ import sys
 from pathlib import Path
 
 from sevenepochs.errors import UserError
-from sevenepochs.report.theme import whole
 from sevenepochs.report.theme.html import escape
-from sevenepochs.report.theme.page import document
+from sevenepochs.report.theme.page import WHOLE, document, whole_document
 from sevenepochs.report.theme.site import Assets, Node, Site, load_site, text_of
 
 # Listings and outputs stay out of the search index: they would drown the words, and fill it.
@@ -33,7 +32,7 @@ def write_site(site: Site, out: Path) -> None:
     """
     assets = Assets(site.public, out)
     files = {page.file: document(site, page, assets) for page in site.pages}
-    files[whole.FILE] = whole.whole_document(site, assets)
+    files[WHOLE] = whole_document(site, assets)
     files["static/search-index.js"] = search_index(site)
     files[".nojekyll"] = ""  # GitHub Pages then serves the files as they are
     if site.base_url:
