@@ -61,14 +61,14 @@ def test_a_table_of_two_precisions_says_so(both_scales: Path) -> None:
 
 def test_the_figure_is_of_the_scale_with_most_rungs(both_scales: Path) -> None:
     pytest.importorskip("matplotlib")
-    rungs = longest(ladders(both_scales))
+    rungs = longest(ladders(both_scales).values())
     assert [rung.recipe for rung in rungs] == list(PROXY)
     assert "at proxy scale" in figure(rungs)
 
 
 def test_one_recipe_is_no_ladder(published_tiny: Path, copy_as: Callable[..., Path], tmp_path: Path) -> None:
     copy_as(published_tiny, tmp_path, "baseline")
-    assert longest(ladders(tmp_path)) == [] and longest({}) == []
+    assert longest(ladders(tmp_path).values()) == [] and longest([]) == []
 
 
 def test_the_proxy_is_judged_by_the_recipes_that_were_run_at_both_scales(both_scales: Path) -> None:

@@ -50,11 +50,8 @@ class Question:
         return {**({} if self.publish else {"keep_local": True}), **self.compute(case)}
 
     def figures(self, content: Content, run: str | None = None) -> dict[str, str]:
-        """Draw all figures of an answer: SVG text by file name. `run`: what titles call the run.
-
-        Raises:
-            UserError: matplotlib is not installed.
-        """
+        """Draw all figures of an answer: SVG text by file name. `run`: what titles call the run. Raises UserError:
+        matplotlib is not installed."""
         if self.figure is None:
             return {}
         if self.parts is None:

@@ -41,11 +41,8 @@ QUESTIONS: dict[str, Question] = {
 
 
 def register(question: Question) -> None:
-    """Add a question, so that `analyze`, `publish`, the report and the notebooks ask it too.
-
-    Raises:
-        UserError: another question has its name.
-    """
+    """Add a question, so that `analyze`, `publish`, the report and the notebooks ask it too. Raises UserError: another
+    question has its name."""
     if question.name in QUESTIONS:
         raise UserError(f"there is a question {question.name!r} already; choose another name")
     QUESTIONS[question.name] = question

@@ -36,10 +36,7 @@ class Targets(NamedTuple):
 
 def targets(ids_N: np.ndarray, eos_id: int, titles: Sequence[str]) -> Targets:
     """Return the title that each target belongs to. A title with the literal text `<eos>` may hold that token inside.
-
-    Raises:
-        UserError: the stream is not that of these titles.
-    """
+    Raises UserError: the stream is not that of these titles."""
     is_end_N = ids_N == eos_id
     piece_N = np.cumsum(is_end_N) - is_end_N
     n_pieces = np.array([1 + title.count(EOS) for title in titles])

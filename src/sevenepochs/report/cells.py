@@ -41,18 +41,18 @@ def _where(breakdown: str, alt: str) -> Cell:
     return Cell(f"Bar chart of the loss per {alt}, run beside run", lambda story: story.where(breakdown))
 
 
+_FIRST = "Line chart of the initial run's exact validation loss over its training steps"
+_TOKENS = "Bar chart of the most frequent tokens of the training text"
+_LENGTHS = "Two histograms of the training titles: characters a title, and tokens a title"
+_LADDER = "The ladder's recipes with their exact losses, and the change at every rung with its interval"
+_KNOWN = "Chart of the best analysed run's loss on known and on new titles, beside that of a table of token pairs"
+_SURE = "Reliability diagram of the best analysed run: how often it is right, by how sure it is"
+_BOTH = "initial run and best recipe"
 CELLS = {
-    "loss_first_run": Cell(
-        "Line chart of the initial run's exact validation loss over its training steps",
-        lambda story: story.first.curve(),
-    ),
+    "loss_first_run": Cell(_FIRST, lambda story: story.first.curve()),
     "token_frequency_first_run": _next_token("first", 10, "by the initial run"),
-    "token_frequency_input": _ask(
-        "first", "token_frequency", "Bar chart of the most frequent tokens of the training text"
-    ),
-    "title_lengths": _ask(
-        "first", "data", "Two histograms of the training titles: characters a title, and tokens a title", "lengths"
-    ),
+    "token_frequency_input": _ask("first", "token_frequency", _TOKENS),
+    "title_lengths": _ask("first", "data", _LENGTHS, "lengths"),
     "first_run_collapse": _collapse("first", "the initial run"),
     "step_one_loss": _curve("one", "initial run and step one"),
     "step_one_words": _next_token("one", 10, "after step one"),
@@ -62,25 +62,13 @@ CELLS = {
     "output_step_two_token_10": _next_token("two", 10, "after step two"),
     "token_predictions_two": _next_token("two", 80, "after step two"),
     "step_two_collapse": _collapse("two", "step two"),
-    "best_loss": _curve("best", "initial run and best recipe"),
-    "best_training_loss": _curve(
-        "best", "initial run and best recipe", "train_loss_nats_per_token", "training loss per token"
-    ),
-    "ladder_effects": Cell(
-        "The ladder's recipes with their exact losses, and the change at every rung with its interval", Chapters.ladder
-    ),
+    "best_loss": _curve("best", _BOTH),
+    "best_training_loss": _curve("best", _BOTH, "train_loss_nats_per_token", "training loss per token"),
+    "ladder_effects": Cell(_LADDER, Chapters.ladder),
     "where_loss_position": _where("position", "token by the token's place in its title"),
     "where_loss_frequency": _where("frequency", "token by how often the token occurs in training"),
     "where_loss_prefix": _where("prefix", "character by kind of title"),
     "where_loss_known": _where("known", "character by whether the title occurs in training"),
-    "best_memorisation": _ask(
-        "inside",
-        "memorisation",
-        "Chart of the best analysed run's loss on known and on new titles, beside that of a table of token pairs",
-    ),
-    "best_calibration": _ask(
-        "inside",
-        "calibration",
-        "Reliability diagram of the best analysed run: how often it is right, by how sure it is",
-    ),
+    "best_memorisation": _ask("inside", "memorisation", _KNOWN),
+    "best_calibration": _ask("inside", "calibration", _SURE),
 }

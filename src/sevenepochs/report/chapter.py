@@ -26,14 +26,8 @@ from sevenepochs.report.story import PARTS, Story
 
 @dataclass(frozen=True)
 class Chapter:
-    """One place of the story.
-
-    Attributes:
-        title: for people.
-        run: what fills it; None when it is missing.
-        before: what it is compared with, where there is one.
-        missing: what to say when `run` is None.
-    """
+    """One place of the story: the run that fills it, the run `before` it where there is one, and what to say where the
+    run is missing."""
 
     title: str
     run: Published | None
@@ -50,14 +44,14 @@ class Chapter:
         runs = self._beside(self.run)
         facts = [p.result.facts for p in runs]
         figures = [f.figures.by_name() for f in facts]
-        lines = [["figure", *(_called(p) for p in runs), "unit"]]
+        rows = [["figure", *map(_called, runs), "unit"]]
         for name, metric in METRICS.items():
             if any(name in f for f in figures):
-                lines.append([metric.label, *(format_metric(name, f.get(name)) for f in figures), metric.unit])
+                rows.append([metric.label, *(format_metric(name, f.get(name)) for f in figures), metric.unit])
         for name in ("parameters", "n_steps"):
-            lines.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
+            rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
         minutes = (format_metric("elapsed_minutes", f.elapsed_seconds / 60) for f in facts)
-        return Shown(aligned([*lines, ["time", *minutes, "min"]]))
+        return Shown(aligned([*rows, ["time", *minutes, "min"]]))
 
     def change(self) -> Shown:
         """The settings that differ from the run before."""
@@ -86,9 +80,9 @@ class Chapter:
         asked = self.before if before else self.run
         if asked is None:
             return Shown("there is no run before this one")
-        known, content = QUESTIONS[question], asked.analyses.get(question)
-        svg = known.one_figure(content, _called(asked), part) if content is not None else None
-        if content is None or svg is None:
+        known, content = QUESTIONS[question], asked.analyses.get(question, {})
+        svg = known.one_figure(content, _called(asked), part) if content else None
+        if svg is None:
             what = f"{question} at {part}" if part else question
             return Shown(f"{asked.result.name} was published without the analysis {what}; publish the run again")
         if known.text is not None:
@@ -117,21 +111,16 @@ class Chapters:
     def __init__(self, story: Story, origin: str) -> None:
         self.story, self.origin = story, origin
         parts, before = story.parts, None
-        chapters: dict[str, Chapter] = {}
+        self.by_name: dict[str, Chapter] = {}
         for part in PARTS:
             missing = f"{part.title}: not run yet. To run it: {command_for(part.key, story)}"
-            chapters[part.key] = Chapter(part.title, parts[part.key], before, missing)
+            self.by_name[part.key] = Chapter(part.title, parts[part.key], before, missing)
             before = parts[part.key] or before
-        none = "no run of the single track has a clean certificate yet."
-        chapters["best"] = self._after_first("Best recipe", "best", none)
-        none = "no run of the single track has a clean certificate and its analyses yet."
-        chapters["inside"] = self._after_first("Looking inside", "inside", none)
-        self.by_name = chapters
-        self.first, self.one, self.two, self.best, self.inside = chapters.values()
-
-    def _after_first(self, title: str, key: str, missing: str) -> Chapter:
-        run, first = self.story.parts[key], self.story.parts["first"]
-        return Chapter(title, run, None if run is first else first, f"{title}: {missing}")
+        for key, title, also in (("best", "Best recipe", ""), ("inside", "Looking inside", " and its analyses")):
+            first = None if parts[key] is parts["first"] else parts["first"]
+            missing = f"{title}: no run of the single track has a clean certificate{also} yet."
+            self.by_name[key] = Chapter(title, parts[key], first, missing)
+        self.first, self.one, self.two, self.best, self.inside = self.by_name.values()
 
     def __repr__(self) -> str:
         return f"{inputs_line(self.story, self.origin)}\n\n{self.overview()}"
@@ -139,15 +128,15 @@ class Chapters:
     def overview(self) -> Shown:
         """Every run on these titles, the highest exact loss first."""
         names = ("exact_val_loss", "official_val_loss", "val_scored_fraction")
-        lines = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
+        rows = [["run", *(f"{METRICS[n].label} ({METRICS[n].unit})" for n in names)]]
         for published in self.story.everything:
             figures = published.result.figures.by_name()
-            lines.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
-        return Shown(aligned(lines))
+            rows.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
+        return Shown(aligned(rows))
 
     def ladder(self) -> Shown:
         """The ladder: the effect of each technique over the one before it, at the scale at which most were run."""
-        rungs = longest(self.story.ladders)
+        rungs = longest(self.story.ladders.values())
         if not rungs:
             return Shown("No two recipes of the ladder were run on these titles: sevenepochs ladder --dry-run")
         return Shown(f"{scale_of(rungs)}\n\n{aligned([HEAD, *rows(rungs)])}", ladder_figure(rungs))

@@ -11,7 +11,7 @@ from sevenepochs.protocol import budget
 from sevenepochs.questions.figures.style import token_label
 from sevenepochs.questions.next_token import STORY_PLACES
 from sevenepochs.recipes.configs import called
-from sevenepochs.report.inputs import Published
+from sevenepochs.report.inputs import Published, evaluations
 from sevenepochs.report.story import Story
 from sevenepochs.report.tail_drop import n_validation_tokens, windows
 from sevenepochs.store.results import Result
@@ -36,8 +36,16 @@ def corpus(story: Story) -> dict[str, str]:
     """The titles that all results of the story share."""
     corpus = story.some_run.result.corpus
     split = corpus.split
+    name = f"the titles of {corpus.name}"
+    if story.is_sample:
+        name = "the embedded corpus, whose titles a small grammar generates"
+    elif corpus.recognised == "stand-in":
+        titles = f"{corpus.n_rows:,} real Hacker News titles"
+        name = f"a stand-in: {titles}, used while the challenge's own data was not at hand"
+    elif corpus.recognised:
+        name = f"the challenge's data ({corpus.recognised} version)"
     return {
-        "called": _corpus_called(story),
+        "called": name,
         "n_train": f"{split.n_train:,}",
         "n_validation": f"{split.n_validation:,}",
         "val_chars": f"{split.validation_chars:,}",
@@ -58,25 +66,22 @@ def run(published: Published) -> dict[str, Any]:
         "minutes": minutes(result),
         "machine": result.machine.words,
         "commit": result.commit_words,
-        "val_loss_step_1": format_metric("exact_val_loss", published.evaluations[0]["exact_val_loss"], unit=True),
+        "val_loss_step_1": format_metric(
+            "exact_val_loss", evaluations(published.curve)[0]["exact_val_loss"], unit=True
+        ),
         "has_floor": "floor_val_loss" in numbers,
         **numbers,
         "exact": format_metric("exact_val_loss", result.exact, unit=True),
         "places": {f"{row}_{position}": _place_at(published, row, position) for row, position in STORY_PLACES},
         "input": _token_frequency(published),
         "collapse": _collapse(published),
-        "has": {name: name in published.analyses for name in _OPTIONAL_ANALYSES},
+        "analyses": list(published.analyses),
     }
 
 
 def minutes(result: Result) -> str:
     """How long a run took, with the unit."""
     return format_metric("elapsed_minutes", result.facts.elapsed_seconds / 60, unit=True)
-
-
-def ratio(before: Published, after: Published) -> str:
-    """The exact loss of one run over that of another."""
-    return format_metric("val_loss_ratio", after.result.exact / before.result.exact)
 
 
 def _place_at(published: Published, row: int, position: int) -> dict[str, str] | None:
@@ -103,7 +108,7 @@ def tail_drop(story: Story) -> dict[str, Any] | None:
     rows = windows(published)
     if not rows:
         return None
-    stock = next(w for w in rows if (w.batch_size, w.block_size) == (budget.STOCK_BATCH_SIZE, budget.STOCK_BLOCK_SIZE))
+    stock = rows[0]
     figures = published.result.figures
     official = figures.official_val_loss
     return {
@@ -120,8 +125,7 @@ def command_for(name: str, story: Story) -> str:
     """The commands for a part or recipe that has no run on the story's titles yet."""
     told = story.some_run.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
-    recipe = story.recipe(name)
-    return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
+    return f"sevenepochs train {story.recipe(name)} --corpus {source} && sevenepochs publish last"
 
 
 def token(text: str) -> str:
@@ -146,20 +150,6 @@ def _tail(context: str) -> str:
     return context.rpartition(budget.EOS)[2].strip() or context
 
 
-def _corpus_called(story: Story) -> str:
-    corpus = story.some_run.result.corpus
-    if story.is_sample:
-        return "the embedded corpus, whose titles a small grammar generates"
-    if corpus.recognised == "stand-in":
-        return (
-            f"a stand-in: {corpus.n_rows:,} real Hacker News titles, used while the challenge's own data was not at"
-            " hand"
-        )
-    if corpus.recognised:
-        return f"the challenge's data ({corpus.recognised} version)"
-    return f"the titles of {corpus.name}"
-
-
 def _token_frequency(published: Published) -> dict[str, str]:
     data = published.analyses.get("token_frequency")
     if data is None:
@@ -175,10 +165,7 @@ def _collapse(published: Published) -> dict[str, Any]:
     data = published.analyses.get("collapse")
     if data is None:
         return {}
-    bits = {name: format_metric("bits_per_token", data[f"{name}_bits"], unit=True) for name in _COLLAPSE_BITS}
+    names = ("information", "gain", "pair_gain")
+    bits = {name: format_metric("bits_per_token", data[f"{name}_bits"], unit=True) for name in names}
     shares = {name: format_metric("share", data[f"{name}_share"]) for name in ("top_is_eos", "top_is_right")}
     return {"sentence": data["sentence"], "n_distinct_top": f"{data['n_distinct_top']:,}", **bits, **shares}
-
-
-_OPTIONAL_ANALYSES = ("data", "memorisation", "calibration")
-_COLLAPSE_BITS = ("information", "mean_to_frequency", "gain", "pair_gain")

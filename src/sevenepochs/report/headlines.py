@@ -26,12 +26,8 @@ _SHADES = (0.5, 1, 2, 4, 6, 8)  # nats at which a darker shade begins; site.css 
 
 
 def headlines(story: Story, names: Sequence[str]) -> str:
-    """A table per title and in it a row per part or recipe, before them those that are missing; "" without titles
-    or losses by token.
-
-    Raises:
-        UserError: published losses by token are damaged, or a name is none of the story's.
-    """
+    """A table per title and in it a row per part or recipe, before them those that are missing; "" without titles or
+    losses by token. Raises UserError: published losses by token are damaged, or a name is none of the story's."""
     titles = _titles(story)
     if not titles:
         return ""

@@ -6,8 +6,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,8 @@ from sevenepochs.store.results import Result, is_result, list_results
 from sevenepochs.store.run import Run, layout, storage
 from sevenepochs.store.title_losses import TitleLosses
 from sevenepochs.store.token_losses import TokenLosses
+
+_AGAIN = "publish the run again"
 
 
 def collect(paths: Sequence[Path], scratch: Path) -> list[Result]:
@@ -49,9 +50,9 @@ def _results_at(path: Path, scratch: Path) -> list[Result]:
         return [Result.read(path)]
     if not path.is_dir():
         raise UserError(f"{path} does not exist; name a run folder, a result, or a folder of results")
-    for child in sorted(path.iterdir()):
-        if (child / "curve.csv").is_file() and not is_result(child):
-            raise UserError(f"{child} has a curve but no result.json; publish the run again")
+    for curve in sorted(path.glob("*/curve.csv")):
+        if not is_result(curve.parent):
+            raise UserError(f"{curve.parent} has a curve but no result.json; {_AGAIN}")
     if results := list_results(path):
         return results
     raise UserError(f"{path} holds no result.json and no {layout.RUN}; publish a run first: sevenepochs publish last")
@@ -74,17 +75,16 @@ class Published:
 
     @classmethod
     def read(cls, result: Result) -> Published:
-        """Read a result.
-
-        Raises:
-            UserError: a file of its folder is missing or damaged.
-        """
-        path = result.path
-        if path is None:
-            raise UserError(f"result {result.name} was never published; publish the run: sevenepochs publish RUN")
-        certificate = _object(path / "certificate.json", "rules")
-        analyses = {file.stem: _object(file) for file in sorted((path / "analysis").glob("*.json"))}
+        """Read a result. Raises UserError: a file of its folder is missing or damaged."""
+        folder = _folder(result)
+        certificate = _object(folder / "certificate.json", "rules")
+        analyses = {file.stem: _object(file) for file in sorted((folder / "analysis").glob("*.json"))}
         return cls(result, read_curve(result), certificate, analyses)
+
+    @property
+    def folder(self) -> Path:
+        """The result's folder."""
+        return _folder(self.result)
 
     @cached_property
     def digest(self) -> str:
@@ -95,12 +95,12 @@ class Published:
 
     @cached_property
     def title_losses(self) -> TitleLosses | None:
-        """Losses by title as `Result.title_losses` reads them; None where they were not published."""
+        """`Result.title_losses`, read once."""
         return self.result.title_losses()
 
     @cached_property
     def token_losses(self) -> TokenLosses | None:
-        """Losses by token as `Result.token_losses` reads them; None where they were not published."""
+        """`Result.token_losses`, read once."""
         return self.result.token_losses()
 
     @property
@@ -113,40 +113,35 @@ class Published:
         """Return the prediction at one place of the validation stream; None where it was not analysed."""
         return next((p for p in self.places if (p["row"], p["position"]) == (row, position)), None)
 
-    @cached_property
-    def evaluations(self) -> list[dict[str, Any]]:
-        return [row for row in self.curve if row["event"] == "evaluation"]
-
 
 def read_curve(result: Result) -> tuple[dict[str, Any], ...]:
     """Return the rows of a published result's curve.csv: `step` a whole number, `event` "training" or "evaluation",
-    absent figures None.
-
-    Raises:
-        UserError: the file is missing, damaged, or holds no evaluation.
-    """
-    assert result.path is not None, "published results have a folder"
-    file = result.path / "curve.csv"
-    with _damage(file), file.open(encoding="utf-8", newline="") as stream:
+    absent figures None. Raises UserError: the file is missing, damaged, or holds no evaluation."""
+    file = _folder(result) / "curve.csv"
+    with storage.damage(file, _AGAIN):
         rows = [
             {key: value if key == "event" else float(value) if value else None for key, value in row.items()}
             | {"step": int(row["step"])}
-            for row in csv.DictReader(stream)
+            for row in csv.DictReader(storage.read_text(file, str(file), _AGAIN).splitlines())
         ]
-    if not any(row["event"] == "evaluation" for row in rows):
-        raise UserError(f"{file} holds no evaluation; publish the run again")
+    if not evaluations(rows):
+        raise UserError(f"{file} holds no evaluation; {_AGAIN}")
     return tuple(rows)
 
 
+def evaluations(curve: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a curve that are evaluations."""
+    return [row for row in curve if row["event"] == "evaluation"]
+
+
 def _object(file: Path, *keys: str) -> dict[str, Any]:
-    with _damage(file):
-        data = json.loads(file.read_text(encoding="utf-8"))
+    with storage.damage(file, _AGAIN):
+        data = json.loads(storage.read_text(file, str(file), _AGAIN))
         if not isinstance(data, dict) or any(key not in data for key in keys):
             raise ValueError("not the object it should be")
     return data
 
 
-def _damage(file: Path) -> AbstractContextManager[None]:
-    if not file.exists():
-        raise UserError(f"{file} is missing; publish the run again")
-    return storage.damage(file, "publish the run again")
+def _folder(result: Result) -> Path:
+    assert result.path is not None, "published results have a folder"
+    return result.path

@@ -30,13 +30,10 @@ def ladder_section(rungs_of: Mapping[str, Sequence[Rung]], proxies: Mapping[str,
     """
     blocks = []
     for rungs in rungs_of.values():
-        there = [rung for rung in rungs if rung.results]
-        if len(there) < 2:
-            continue
-        block = [f"{scale_of(there)}:", _table(HEAD, rows(there)), wrapped(_precisions(there))]
-        block.append(wrapped(_not_run(rungs, (proxies or {}).values())))
-        blocks += [part for part in block if part]
-    return "\n\n".join(blocks) or "No two recipes of the ladder have been run in full yet."
+        if there := longest([rungs]):
+            blocks += [f"{scale_of(there)}:", _table(HEAD, rows(there)), wrapped(_precisions(there))]
+            blocks.append(wrapped(_not_run(rungs, (proxies or {}).values())))
+    return "\n\n".join(filter(None, blocks)) or "No two recipes of the ladder have been run in full yet."
 
 
 def recipes_table(results: Iterable[Result]) -> str:
@@ -46,34 +43,27 @@ def recipes_table(results: Iterable[Result]) -> str:
         of_recipe.setdefault(called(result), []).append(result)
     falling = sorted(of_recipe.items(), key=lambda item: -mean_exact(item[1]))
     head = ["recipe", "n", "exact", "of first", "parameters", "time", "track", "certificate"]
-    lines = []
+    cells = []
     for name, seeds in falling:
+        exact, official = mean_exact(seeds), seeds[0]
+        losses = [
+            format_metric("exact_val_loss", exact),
+            format_metric("val_loss_ratio", exact / mean_exact(falling[0][1])),
+        ]
+        size = [format_metric("parameters", official.facts.parameters), minutes(official), str(official.facts.track)]
         broken = sorted({rule for seed in seeds for rule in seed.broken})
-        exact = mean_exact(seeds)
-        lines.append(
-            [
-                name,
-                str(len(seeds)),
-                format_metric("exact_val_loss", exact),
-                format_metric("val_loss_ratio", exact / mean_exact(falling[0][1])),
-                format_metric("parameters", seeds[0].facts.parameters),
-                minutes(seeds[0]),
-                str(seeds[0].facts.track),
-                f"broken: {', '.join(broken)}" if broken else "clean",
-            ]
-        )
-    return _table(head, lines)
+        cells.append([name, str(len(seeds)), *losses, *size, f"broken: {', '.join(broken)}" if broken else "clean"])
+    return _table(head, cells)
 
 
 def steps_table(rungs: Sequence[Rung], proxies: Collection[Sequence[Rung]], first: str, last: str) -> str:
     """The rungs of one ladder after `first`, up to `last`, with their effects at proxy scale."""
     names = [rung.recipe for rung in rungs]
     told = _at_proxy_scale(rungs, proxies)
+    between = rungs[names.index(first) + 1 : names.index(last) + 1]
     lines = []
-    for rung in rungs[names.index(first) + 1 : names.index(last) + 1]:
-        recipe, _, exact, _, _, gave, in_stock_rows, verdict = rows([rung])[0]
-        if not rung.results:
-            verdict = "not run in full"
+    for rung, (recipe, _, exact, _, _, gave, in_stock_rows, verdict) in zip(between, rows(between), strict=True):
+        verdict = verdict if rung.results else "not run in full"
         lines.append([recipe, exact, gave, in_stock_rows, told.get(recipe, "-"), verdict])
     return _table(["recipe", "exact", "effect", "in stock rows", "effect at proxy scale", "verdict"], lines)
 
@@ -84,19 +74,14 @@ def scale_of(rungs: Sequence[Rung]) -> str:
     return f"{name}, {'at proxy scale, on development titles' if is_proxy else 'full runs'}"
 
 
-def longest(rungs_of: Mapping[str, Sequence[Rung]]) -> list[Rung]:
+def longest(ladders: Iterable[Sequence[Rung]]) -> list[Rung]:
     """The rungs that were run of the ladder with most of them; the first of several. Empty without two rungs."""
-    there = [[rung for rung in rungs if rung.results] for rungs in rungs_of.values()]
-    found = max(there, key=len, default=[])
+    found = max(([rung for rung in rungs if rung.results] for rungs in ladders), key=len, default=[])
     return found if len(found) >= 2 else []
 
 
 def figure(rungs: Sequence[Rung]) -> str:
-    """The SVG of rungs that were run.
-
-    Raises:
-        UserError: matplotlib is not installed.
-    """
+    """The SVG of rungs that were run. Raises UserError: matplotlib is not installed."""
     name, is_proxy = _titles(rungs)
     title = f"The ladder{' at proxy scale' if is_proxy else ''}, {name}"
     footnote = "over titles, and seeds where several"
@@ -105,21 +90,17 @@ def figure(rungs: Sequence[Rung]) -> str:
 
 def pair_rows(check: ProxyCheck) -> list[list[str]]:
     """One row of cells for each pair of recipes, under PAIR_HEAD."""
-    return [
-        [
-            f"{pair.second} - {pair.first}",
-            *(format_metric("val_loss_difference", value) for value in (pair.full, pair.proxy)),
-            "" if pair.agrees else "disagree",
-        ]
-        for pair in check.pairs
-    ]
+    rows = []
+    for pair in check.pairs:
+        differences = (format_metric("val_loss_difference", value) for value in (pair.full, pair.proxy))
+        rows.append([f"{pair.second} - {pair.first}", *differences, "" if pair.agrees else "disagree"])
+    return rows
 
 
 def proxy_check_section(results: Iterable[Result]) -> str:
     """Judge the proxy by the published runs: a sentence, and every pair of recipes that was run at both scales."""
-    blocks = []
-    for name, check in proxy_checks(results).items():
-        blocks.append(f"{wrapped(f'On {name}, {check.words}.')}\n\n{_table(PAIR_HEAD, pair_rows(check))}")
+    checks = proxy_checks(results).items()
+    blocks = (f"{wrapped(f'On {name}, {one.words}.')}\n\n{_table(PAIR_HEAD, pair_rows(one))}" for name, one in checks)
     return "\n\n".join(blocks) or "So far no two recipes were run at both scales: the proxy's ranking is unchecked."
 
 
@@ -148,7 +129,7 @@ def _not_run(rungs: Sequence[Rung], proxies: Collection[Sequence[Rung]]) -> str:
 def _at_proxy_scale(rungs: Sequence[Rung], proxies: Collection[Sequence[Rung]]) -> dict[str, str]:
     """Return each recipe's effect at proxy scale on the same corpus, and against which recipe."""
     name, _ = _titles(rungs)
-    of_these = [one for one in proxies if longest({"": one}) and _titles(one)[0].removesuffix(PROXY_SUFFIX) == name]
+    of_these = [one for one in proxies if longest([one]) and _titles(one)[0].removesuffix(PROXY_SUFFIX) == name]
     return {
         rung.recipe: f"{effect(rung)} against `{rung.pair.first.removesuffix(PROXY_SUFFIX)}`"
         for one in of_these
@@ -161,10 +142,10 @@ def _precisions(rungs: Sequence[Rung]) -> str:
     """Name the rungs that were trained in another precision than most; "" where there is but one."""
     used = {rung.recipe: {str(result.machine.precision) for result in rung.results} for rung in rungs}
     counts = Counter(precision for precisions in used.values() for precision in precisions)
-    [(usual, _), *others] = counts.most_common()
+    usual, *others = (precision for precision, _ in counts.most_common())
     told = []
-    for precision, _ in others:
-        names = [f"`{name}`" for name, precisions in used.items() if precision in precisions]
+    for precision in others:
+        names = (f"`{name}`" for name, precisions in used.items() if precision in precisions)
         told.append(f"in {precision} {', '.join(names)}")
     return f"Trained {'; '.join(told)}; all else in {usual}." if told else ""
 
@@ -176,8 +157,7 @@ def _table(head: list[str], cells: list[list[str]]) -> str:
 
 def _drawn(rung: Rung) -> dict[str, Any]:
     row: dict[str, Any] = {"label": rung.recipe, "exact_val_loss": rung.mean}
-    if rung.pair is not None and rung.pair.own_rows.widest is not None:
-        interval = rung.pair.own_rows.widest
+    if rung.pair is not None and (interval := rung.pair.own_rows.widest) is not None:
         row |= {"difference": rung.pair.own_rows.value, "low": interval.low, "high": interval.high}
         row["counts"] = rung.pair.verdict.counts
     return row

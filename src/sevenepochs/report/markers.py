@@ -15,11 +15,8 @@ def wrapped(text: str) -> str:
 
 
 def filled(text: str, name: str, content: str, page: Path) -> str:
-    """The page's text with the content between the markers of this name replaced.
-
-    Raises:
-        UserError: the markers are not there.
-    """
+    """The page's text with the content between the markers of this name replaced. Raises UserError: the markers are not
+    there."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
     before, found_start, rest = text.partition(start)
     _, found_end, after = rest.partition(end)
@@ -29,11 +26,8 @@ def filled(text: str, name: str, content: str, page: Path) -> str:
 
 
 def update_page(page: Path, sections: Mapping[str, str], *, check: bool = False) -> bool:
-    """Fill a page's sections by marker name; with `check`, only say whether they are up to date.
-
-    Raises:
-        UserError: a marker is not there.
-    """
+    """Fill a page's sections by marker name; with `check`, only say whether they are up to date. Raises UserError: a
+    marker is not there."""
     text = new = page.read_text(encoding="utf-8")
     for name, content in sections.items():
         new = filled(new, name, content, page)

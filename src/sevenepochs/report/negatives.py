@@ -12,11 +12,7 @@ _WHOLE_RUN = re.compile(r", (full|proxy)(,|$)")  # an entry's scale; the others 
 
 
 def log_months() -> dict[str, str]:
-    """Return the log's text per month ("2026-11"), newest first.
-
-    Raises:
-        UserError: this installation has no log.
-    """
+    """Return the log's text per month ("2026-11"), newest first. Raises UserError: this installation has no log."""
     months = sorted(shipped_folder("docs/log").glob("[0-9]*.md"), reverse=True)
     return {month.stem: month.read_text(encoding="utf-8") for month in months}
 

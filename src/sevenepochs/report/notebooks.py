@@ -42,11 +42,8 @@ class Notebook:
 
 
 def read_notebooks(folder: Path, chapters: Chapters) -> list[Notebook]:
-    """Return every notebook of a folder, ready for the site, by name.
-
-    Raises:
-        UserError: a notebook that is damaged, was never executed, or carries a label that another one has.
-    """
+    """Return every notebook of a folder, ready for the site, by name. Raises UserError: a notebook that is damaged, was
+    never executed, or carries a label that another one has."""
     notebooks = [_read(file, chapters) for file in sorted(folder.glob("*.ipynb"))]
     owner: dict[str, str] = {}
     for notebook in notebooks:
@@ -57,11 +54,8 @@ def read_notebooks(folder: Path, chapters: Chapters) -> list[Notebook]:
 
 
 def shipped_folder(name: str) -> Path:
-    """Return a folder of the repository that ships below this package in a wheel.
-
-    Raises:
-        UserError: neither place has it.
-    """
+    """Return a folder of the repository that ships below this package in a wheel. Raises UserError: neither place has
+    it."""
     for root in (Path(__file__).parent, Path(__file__).parents[3]):
         if (root / name).is_dir():
             return root / name

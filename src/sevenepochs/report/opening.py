@@ -20,45 +20,35 @@ from sevenepochs.store.run import Run
 def open_chapters(run: Path | str, subject: str, runs: Path, train: Callable[[str], Run]) -> Chapters:
     """Return what `sevenepochs.open_story` does; arguments and errors as there. `train`: trains a recipe by name into
     `runs`."""
-    text, cast, origin = str(run), dict[str, str](), "train"
+    text, cast = str(run), dict[str, str]()
     if text in ("train", "train demo"):
-        found = [_newest(recipe, runs) or train(recipe) for recipe in _up_to(subject, is_demo=text == "train demo")]
+        newest = {called(result): result.run for result in finished_runs(runs)}
+        found = [newest.get(recipe) or train(recipe) for recipe in _up_to(subject, is_demo=text == "train demo")]
     elif (Path(run) / "run.json").is_file():
         found, cast = _with_siblings(Run(Path(run)), subject)
-        origin = "run"
     else:
         return _chapters([_results_folder(text)], cast, "results")
     for one in found:
         if "next_token" not in one.analysis_names():
             analyze(one)
-    return _chapters([one.path for one in found], cast, origin)
-
-
-def _newest(recipe: str, runs: Path) -> Run | None:
-    """The newest complete run of a recipe; None where there is none."""
-    complete = [result.run for result in finished_runs(runs) if called(result) == recipe]
-    return complete[-1] if complete else None
+    return _chapters([one.path for one in found], cast, "run" if cast else "train")
 
 
 def _with_siblings(run: Run, subject: str) -> tuple[list[Run], dict[str, str]]:
     """The run, and the complete runs beside it whose recipes the story knows; what the run plays."""
     own = result_of(run)
-    found = {own.name: run}
     recipes = {recipe for part in PARTS for recipe in part.recipes} - {called(own)}
-    for other in finished_runs(run.path.resolve().parent):
-        if called(other) in recipes and other.titles == own.titles and other.run:
-            found[other.name] = other.run
+    others = (one for one in finished_runs(run.path.resolve().parent) if called(one) in recipes)
+    found = {own.name: run} | {one.name: one.run for one in others if one.run and one.titles == own.titles}
     return list(found.values()), {subject: own.name}
 
 
 def _results_folder(text: str) -> Path:
     """A folder as named; "results" is also looked for one folder up and in the package's repository."""
-    places = [Path(text)]
-    if text == "results":
-        places += [Path("..") / text, Path(__file__).parents[3] / text]
+    places = [Path(), Path(".."), Path(__file__).parents[3]] if text == "results" else [Path()]
     for place in places:
-        if place.is_dir():
-            return place
+        if (place / text).is_dir():
+            return place / text
     raise UserError(
         f"there is no {text!r} here; set RUN to a run folder or a folder of results, or to 'train' or 'train demo'"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sevenepochs.errors import UserError
+from sevenepochs.metrics import format_metric
 from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.recipes.configs import unchanged
 from sevenepochs.report import fragments, tables
@@ -63,9 +64,8 @@ def write_sources(results: Sequence[Result], target_dir: Path, *, notebooks: Pat
     downloads = {p.result.name: _downloads(p) for p in (*story.everything, *story.proxies, *story.elsewhere)}
     for result, texts in downloads.items():
         files |= {f"downloads/{result}/{name}": text for name, text in texts.items()}
-    values = _values(story, found, log, references) | {
-        "downloads": [{"result": result, "files": sorted(texts)} for result, texts in downloads.items()]
-    }
+    values = _values(story, found, log, references)
+    values["downloads"] = [{"result": result, "files": sorted(texts)} for result, texts in downloads.items()]
     files |= _render(templates, values | _functions(story, found, files))
     for name, text in files.items():
         file = target_dir / name
@@ -108,38 +108,35 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
             raise UserError(f"a page embeds the cell {label}, which no notebook has")
         return _figure(f"#{label}", label, CELLS[label].alt, caption)
 
+    def drawn(name: str, svg: str | None, alt: str, caption: str, source: str) -> str:
+        if not svg:
+            return ""
+        files[f"figures/{name}.svg"] = svg
+        return _figure(f"figures/{name}.svg", name, alt, f"{caption}\n\nSource: {source}")
+
     def curve(*names: str, caption: str) -> str:
         """Loss curves of the runs that there are. The evaluation after one step would press the others together."""
         runs = {story.recipe(name): run for name in names if (run := story.run(name))}
         if not runs:
             return ""
-        file = f"figures/loss-{'-'.join(runs)}.svg"
         shown = loss_curves(list(runs.values()), first_step=2, lines=story.anchors)
-        files[file] = str(shown.svg)
         sources = ", ".join(f"[{name}](downloads/{run.result.name}/curve.csv)" for name, run in runs.items())
-        return _figure(file, Path(file).stem, f"Line chart: {shown.text}", f"{caption}\n\nSource: curves of {sources}")
+        alt = f"Line chart: {shown.text}"
+        return drawn(f"loss-{'-'.join(runs)}", shown.svg, alt, caption, f"curves of {sources}")
 
     def frontier_of_all(caption: str) -> str:
         """Loss over FLOPs of the runs on the story's titles."""
-        svg = frontier([published.result for published in story.everything])
-        if not svg:
-            return ""
-        files["figures/frontier.svg"] = svg
-        alt, source = "Scatter chart: exact loss over training FLOPs", "Source: the runs of [the ladder](ladder.md)"
-        return _figure("figures/frontier.svg", "frontier", alt, f"{caption}\n\n{source}")
+        svg, alt = frontier([p.result for p in story.everything]), "Scatter chart: exact loss over training FLOPs"
+        return drawn("frontier", svg, alt, caption, "the runs of [the ladder](ladder.md)")
 
     def answer(question: str, name: str, caption: str) -> str:
         """The figure of a run's published answer to a question; "" where there is none."""
-        run = story.run(name)
-        content = run.analyses.get(question) if run is not None else None
-        svg = QUESTIONS[question].one_figure(content, story.recipe(name)) if content is not None else None
-        if run is None or svg is None:
+        run, recipe = story.run(name), story.recipe(name)
+        if run is None or question not in run.analyses:
             return ""
-        file = f"figures/{question}-{story.recipe(name)}.svg"
-        files[file] = svg
-        source = f"Source: [{run.result.name}](downloads/{run.result.name}/result.json)"
-        alt = f"{QUESTIONS[question].asks}: {story.recipe(name)}"
-        return _figure(file, Path(file).stem, alt, f"{caption}\n\n{source}")
+        svg = QUESTIONS[question].one_figure(run.analyses[question], recipe)
+        source = f"[{run.result.name}](downloads/{run.result.name}/result.json)"
+        return drawn(f"{question}-{recipe}", svg, f"{QUESTIONS[question].asks}: {recipe}", caption, source)
 
     def listing(marker: str, caption: str) -> str:
         return f"```{{code-block}} python\n:caption: {caption}\n\n{excerpt(marker)}\n```"
@@ -148,7 +145,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         """The ladder between two recipes, where it was run in full."""
         own = story.ladders.get(story.some_run.result.titles, [])
         others = [some for titles, some in story.ladders.items() if titles != story.some_run.result.titles]
-        return steps_table(own, others, first, last) if longest({"": own}) else ""
+        return steps_table(own, others, first, last) if longest([own]) else ""
 
     return {
         "run": of(lambda run: fragments.run(run) if run else None),
@@ -161,7 +158,7 @@ def _functions(story: Story, notebooks: list[Notebook], files: dict[str, str]) -
         "listing": listing,
         "rungs": rungs,
         "headlines": lambda *names: headlines(story, names),
-        "ratio": of(fragments.ratio),
+        "ratio": of(lambda old, new: format_metric("val_loss_ratio", new.result.exact / old.result.exact)),
         "diff": of(lambda old, new: f"```diff\n{config_diff(old.result.config, new.result.config)}\n```"),
         "n_changes": of(lambda old, new: str(n_changes(old.result.config, new.result.config))),
         "figures_table": of(tables.figures),
@@ -197,7 +194,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "certificate_is_earlier": scoring.get("sha256") == _BLIND_TO_ITS_TARGET,
         "references_list": bibliography(references),
         "recipes_table": recipes_table(here),
-        "effects_table": ladder_section(story.ladders) if longest(story.ladders) else "",
+        "effects_table": ladder_section(story.ladders) if longest(story.ladders.values()) else "",
         "ensembles_table": ensembles_table(p.result for p in (*story.everything, *story.proxies)),
         "proxy_words": proxy_words(unchanged([*here, *(p.result for p in story.proxies)])),
         "n_runs": str(len(here)),
@@ -211,18 +208,16 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
 
 def _downloads(published: Published) -> dict[str, str]:
     """The result's files for download by name, with the config on its own, as `train` can be given it."""
-    path = published.result.path
-    assert path is not None, "Published.read asks for one"
-    files = [path / "result.json", path / "curve.csv", path / "certificate.json", *sorted(path.glob("*.log"))]
+    names = ("result.json", "curve.csv", "certificate.json")
+    files = [*(published.folder / name for name in names), *sorted(published.folder.glob("*.log"))]
     texts = {file.name: file.read_text(encoding="utf-8") for file in files}
-    config = json.dumps(published.result.config, indent=1, ensure_ascii=False) + "\n"
-    return {**texts, "config.json": config}
+    return texts | {"config.json": json.dumps(published.result.config, indent=1, ensure_ascii=False) + "\n"}
 
 
 def _repository() -> str | None:
     """The address in the package's metadata; None until there is one."""
     try:
-        told = metadata.metadata("sevenepochs").get_all("Project-URL") or []
+        told = metadata.metadata("sevenepochs").get_all("Project-URL", [])
     except metadata.PackageNotFoundError:
         return None
     return dict(line.split(", ", 1) for line in told).get("Repository")

@@ -25,11 +25,7 @@ _DATE = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
 
 
 def find_chromium() -> Path:
-    """Return a program that prints.
-
-    Raises:
-        UserError: none is there.
-    """
+    """Return a program that prints. Raises UserError: none is there."""
     found = next(filter(None, map(shutil.which, _ELSEWHERE + _ON_A_MAC)), None)
     if found is None:
         raise UserError("the PDF needs Chromium or Chrome on PATH (Debian: apt install chromium)")
@@ -37,11 +33,7 @@ def find_chromium() -> Path:
 
 
 def print_pdf(site: Path, target: Path) -> None:
-    """Print the site's print.html to `target`.
-
-    Raises:
-        UserError: no Chromium, or it failed.
-    """
+    """Print the site's print.html to `target`. Raises UserError: no Chromium, or it failed."""
     chromium = find_chromium()
     with tempfile.TemporaryDirectory(prefix="sevenepochs-pdf-") as scratch:
         # print.html needs its neighbours, so the copy with page numbers stands in a copy of the site.

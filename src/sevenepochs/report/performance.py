@@ -16,14 +16,14 @@ from sevenepochs.questions.figures import performance as plot
 from sevenepochs.recipes.configs import called
 from sevenepochs.recipes.listing import LADDER
 from sevenepochs.report.bench_records import BenchRecord, read_records, unit
-from sevenepochs.report.inputs import read_curve
+from sevenepochs.report.inputs import evaluations, read_curve
 from sevenepochs.report.markers import wrapped
 from sevenepochs.report.tables import table
 from sevenepochs.store.facts import commit_words
 from sevenepochs.store.results import Result, list_results
 
 Table = tuple[list[str], list[list[str]]]
-Points = Callable[[Mapping[str, Any]], list[dict[str, Any]]]
+Point = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 _STAGES = ("load", "tokenizer", "encode")
 # by `compile` of a shape on a GPU
 _GRAPHS = {"auto": ", ours with CUDA graphs", "on": ", nobody with CUDA graphs", "graphs": ", all with CUDA graphs"}
@@ -35,16 +35,11 @@ _EXPECTED: dict[str, Callable[[Mapping[str, Any]], bool]] = {
 
 
 def sections(results_root: Path) -> dict[str, str]:
-    """Return Markdown by marker name.
-
-    Raises:
-        UserError: a record or a result is damaged.
-    """
-    machines = [(record.machine_words, record.machine) for record in read_records(results_root, "step")]
-    missing = [
-        [name, ", ".join(words for words, machine in machines if is_there(machine)) or "not measured"]
-        for name, is_there in _EXPECTED.items()
-    ]
+    """Return Markdown by marker name. Raises UserError: a record or a result is damaged."""
+    steps = read_records(results_root, "step")
+    missing = []
+    for name, is_there in _EXPECTED.items():
+        missing.append([name, ", ".join(r.machine_words for r in steps if is_there(r.machine)) or "not measured"])
     head, rows = time_to_loss_table(list_results(results_root))
     return {
         **{benchmark: _blocks(results_root, benchmark) for benchmark in _SHOWN},
@@ -54,27 +49,24 @@ def sections(results_root: Path) -> dict[str, str]:
 
 
 def figures(results_root: Path) -> dict[str, str]:
-    """Return one SVG per record, by file name.
-
-    Raises:
-        UserError: matplotlib is not installed, or a record is damaged.
-    """
+    """Return one SVG per record, by file name. Raises UserError: matplotlib is not installed, or a record is
+    damaged."""
     svgs = {}
-    for benchmark, (_, _, points, figure) in _SHOWN.items():
+    for benchmark, (_, _, point, figure) in _SHOWN.items():
         for record in read_records(results_root, benchmark):
-            small_print = f"{record.machine_words}, {_how(record)}"
-            svgs[_figure_name(record)] = figure(points(record.content), small_print)
+            points = [point(row, record.content) for row in record.content["rows"]]
+            svgs[_figure_name(record)] = figure(points, f"{record.machine_words}, {_how(record)}")
     return svgs
 
 
 def _blocks(results_root: Path, benchmark: str) -> str:
-    """One block per machine: conditions, table, figure."""
+    """Per machine: conditions, table, figure."""
     rows_of, line_of, *_ = _SHOWN[benchmark]
     blocks = []
     for record in read_records(results_root, benchmark):
-        text = wrapped(". ".join(filter(None, [conditions(record), line_of(record)])))
-        figure = f"![{benchmark}, {record.machine_words}](figures/{_figure_name(record)})"
-        blocks.append(f"{text}\n\n{table(*rows_of(record))}\n\n{figure}")
+        blocks.append(wrapped(". ".join(filter(None, [conditions(record), line_of(record)]))))
+        blocks.append(table(*rows_of(record)))
+        blocks.append(f"![{benchmark}, {record.machine_words}](figures/{_figure_name(record)})")
     return "\n\n".join(blocks) or f"Not measured yet (`make bench ARGS={benchmark}`)."
 
 
@@ -95,41 +87,45 @@ def step_table(record: BenchRecord) -> Table:
     Seconds are medians over the rounds. "ours is faster by" is the median over paired rounds, so that what slows both
     cancels; "-" where ours did not run. Memory is the most that timed steps held above the level before the first.
     """
-    head = ["", "s a step", "least-most", "tokens/s", "ours is faster by", "MFU", "peak memory, MiB", "ours of it"]
+    head = [
+        "",
+        "s a step",
+        "least-most",
+        "tokens/s",
+        "ours is faster by",
+        "MFU",
+        "peak memory, MiB",
+        "ours of it",
+        "note",
+    ]
     content = record.content
     roof = best_product_flops(content["products"])
     ours = next((row for row in content["rows"] if row["peer"] == "ours"), None)
     rows = []
     for row in content["rows"]:
         seconds, memory = statistics.median(row["seconds"]), row["peak_bytes_above_start"]
-        faster = share = None
-        if ours is not None:
-            faster = statistics.median(a / b for a, b in zip(row["seconds"], ours["seconds"], strict=True))
-            share = ours["peak_bytes_above_start"] / memory
+        rate = format_metric("tokens_per_second", content["tokens_per_step"] / seconds)
+        mfu = format_metric("mfu", content["flop_per_step"] / seconds / roof)
+        faster = share = "" if row is ours else "-"
+        if ours is not None and row is not ours:
+            ratios = (a / b for a, b in zip(row["seconds"], ours["seconds"], strict=True))
+            faster = format_metric("speed_ratio", statistics.median(ratios), unit=True)
+            share = format_metric("share", ours["peak_bytes_above_start"] / memory)
         parts = row.get("micro_batches", 1)
-        rows.append(
-            [
-                row["peer"],
-                *_spread("step_seconds", row["seconds"]),
-                format_metric("tokens_per_second", content["tokens_per_step"] / seconds),
-                "" if row is ours else format_metric("speed_ratio", faster, unit=True),
-                format_metric("mfu", content["flop_per_step"] / seconds / roof),
-                _mib(memory),
-                "" if row is ours else format_metric("share", share),
-                row["note"] + (f", in {parts} micro-batches" if parts > 1 else ""),
-            ]
-        )
+        note = row["note"] + (f", in {parts} micro-batches" if parts > 1 else "")
+        spread = _spread("step_seconds", row["seconds"])
+        rows.append([row["peer"], *spread, rate, faster, mfu, _mib(memory), share, note])
     for name, reason in content["left_out"].items():
-        rows.append([name, f"left out: {reason}", *[""] * (len(head) - 1)])
-    return [*head, "note"], rows
+        rows.append([name, f"left out: {reason}", *[""] * (len(head) - 2)])
+    return head, rows
 
 
 def step_line(record: BenchRecord) -> str:
     """Return the step's size, and the roof of MFU as it was measured."""
     content, shape = record.content, record.content["shape"]
-    compiled = "not compiled"
-    if shape["compile"] != "off":
-        compiled = "compiled" + (_GRAPHS[shape["compile"]] if shape.get("device") == "cuda" else "")
+    compiled = "not compiled" if shape["compile"] == "off" else "compiled"
+    if compiled == "compiled" and shape.get("device") == "cuda":
+        compiled += _GRAPHS[shape["compile"]]
     flop = format_metric("step_tflop", content["flop_per_step"] / 1e12, unit=True)
     return f"{content['tokens_per_step']:,} tokens a step, {flop}, {compiled}; {_products_line(record)}"
 
@@ -156,16 +152,11 @@ def sizes_table(record: BenchRecord) -> Table:
     head = ["d_model", "heads", "block size", "rows", "TFLOP a step", "s a step", "least-most", "tokens/s", "MFU"]
     rows = []
     for row in record.content["rows"]:
-        shape, seconds = row["shape"], statistics.median(row["seconds"])
-        rows.append(
-            [
-                *(str(shape[name]) for name in ("d_model", "n_head", "block_size", "batch_size")),
-                format_metric("step_tflop", row["flop_per_step"] / 1e12),
-                *_spread("step_seconds", row["seconds"]),
-                format_metric("tokens_per_second", shape["batch_size"] * shape["block_size"] / seconds),
-                format_metric("mfu", row["flop_per_step"] / seconds / best),
-            ]
-        )
+        shape, flop, seconds = row["shape"], row["flop_per_step"], statistics.median(row["seconds"])
+        sizes = (str(shape[name]) for name in ("d_model", "n_head", "block_size", "batch_size"))
+        rate = format_metric("tokens_per_second", shape["batch_size"] * shape["block_size"] / seconds)
+        cells = [*sizes, format_metric("step_tflop", flop / 1e12), *_spread("step_seconds", row["seconds"])]
+        rows.append([*cells, rate, format_metric("mfu", flop / seconds / best)])
     return head, rows
 
 
@@ -175,14 +166,10 @@ def preparation_table(record: BenchRecord) -> Table:
     rows = []
     for row in record.content["rows"]:
         *stages, together = _preparation_seconds(row).values()
-        rows.append(
-            [
-                *(f"{row[name]:,}" for name in ("n_titles", "n_tokens", "vocab_size")),
-                *(format_metric("preparation_seconds", statistics.median(seconds)) for seconds in stages),
-                *_spread("preparation_seconds", together),
-                _mib(max(run["peak_bytes"] for run in row["runs"])),
-            ]
-        )
+        sizes = (f"{row[name]:,}" for name in ("n_titles", "n_tokens", "vocab_size"))
+        medians = (format_metric("preparation_seconds", statistics.median(seconds)) for seconds in stages)
+        memory = _mib(max(run["peak_bytes"] for run in row["runs"]))
+        rows.append([*sizes, *medians, *_spread("preparation_seconds", together), memory])
     return [*head, "peak memory, MiB"], rows
 
 
@@ -198,25 +185,21 @@ def time_to_loss_table(results: Sequence[Result]) -> Table:
 
     A run is held against the first seed of stock on a machine of its kind, where there is none against the first seed.
     A run knows its exact loss only where it evaluated, so it passes at the first evaluation at or below the loss.
-    Minutes are a run's own, evaluations among them: nothing is converted from one machine to another.
-
-    Raises:
-        UserError: a curve is damaged.
+    Minutes are a run's own, evaluations among them: nothing is converted from one machine to another. Raises UserError:
+    a curve is damaged.
     """
     head = ["recipe", "seed", "machine", "stock's final exact loss", "passed at step", "after, min", "stock took, min"]
-    stock_of: dict[tuple[str, str | None], Result] = {}
-    full = [result for result in results if not result.is_proxy]
-    for result in sorted(full, key=lambda r: r.seed):
-        if called(result) == LADDER[0]:
-            stock_of.setdefault((result.titles, result.machine.words), result)
-            stock_of.setdefault((result.titles, None), result)
+    full = sorted((result for result in results if not result.is_proxy), key=lambda r: r.seed)
+    stocks = [result for result in full if called(result) == LADDER[0]]
     rows = []
-    for result in full:
-        if called(result) == LADDER[0] or (result.titles, None) not in stock_of:
+    for result in results:
+        of_titles = [stock for stock in stocks if stock.titles == result.titles]
+        if result.is_proxy or result in stocks or not of_titles:
             continue
-        stock = stock_of.get((result.titles, result.machine.words), stock_of[result.titles, None])
-        end = _evaluations(stock)[-1]
-        at = next((row for row in _evaluations(result) if row["exact_val_loss"] <= end["exact_val_loss"]), None)
+        stock = next((s for s in of_titles if s.machine.words == result.machine.words), of_titles[0])
+        end = evaluations(read_curve(stock))[-1]
+        passed = (row for row in evaluations(read_curve(result)) if row["exact_val_loss"] <= end["exact_val_loss"])
+        at = next(passed, None)
         cells = [
             f"`{called(result)}`",
             str(result.seed),
@@ -228,10 +211,6 @@ def time_to_loss_table(results: Sequence[Result]) -> Table:
         ]
         rows.append((result.titles, at["elapsed_seconds"] if at else float("inf"), cells))
     return head, [cells for _, _, cells in sorted(rows, key=lambda row: row[:2])]
-
-
-def _evaluations(result: Result) -> list[dict[str, Any]]:
-    return [row for row in read_curve(result) if row["event"] == "evaluation"]
 
 
 def _spread(metric: str, seconds: Sequence[float]) -> list[str]:
@@ -252,32 +231,24 @@ def _figure_name(record: BenchRecord) -> str:
     return f"performance_{record.file_name.removesuffix('.json')}.svg"
 
 
-def _step_bars(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    bars = []
-    for row in content["rows"]:
-        rates = [content["tokens_per_step"] / pick(row["seconds"]) for pick in (statistics.median, max, min)]
-        bars.append({"name": row["peer"], **dict(zip(("tokens_per_second", "low", "high"), rates, strict=True))})
-    return bars
+def _step_bar(row: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    n_tokens, seconds = content["tokens_per_step"], row["seconds"]
+    rates = {"low": n_tokens / max(seconds), "high": n_tokens / min(seconds)}
+    return {"name": row["peer"], "tokens_per_second": n_tokens / statistics.median(seconds), **rates}
 
 
-def _sizes_points(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {**row["shape"], "seconds": statistics.median(row["seconds"]), "flop": row["flop_per_step"]}
-        for row in content["rows"]
-    ]
+def _size(row: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row["shape"], "seconds": statistics.median(row["seconds"]), "flop": row["flop_per_step"]}
 
 
-def _preparation_points(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    points = []
-    for row in content["rows"]:
-        medians = {stage: statistics.median(seconds) for stage, seconds in _preparation_seconds(row).items()}
-        points.append({"n_titles": row["n_titles"], "seconds": medians})
-    return points
+def _stages(row: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    medians = {stage: statistics.median(seconds) for stage, seconds in _preparation_seconds(row).items()}
+    return {"n_titles": row["n_titles"], "seconds": medians}
 
 
-# per benchmark: its table, what else the line above it says, what its figure shows, and its figure
-_SHOWN: dict[str, tuple[Callable[[BenchRecord], Table], Callable[[BenchRecord], str], Points, Callable[..., str]]] = {
-    "step": (step_table, step_line, _step_bars, plot.steps),
-    "sizes": (sizes_table, _products_line, _sizes_points, plot.sizes),
-    "preparation": (preparation_table, lambda record: "", _preparation_points, plot.preparation),
+# per benchmark: its table, what else the line above it says, what its figure shows of a row, and its figure
+_SHOWN: dict[str, tuple[Callable[[BenchRecord], Table], Callable[[BenchRecord], str], Point, Callable[..., str]]] = {
+    "step": (step_table, step_line, _step_bar, plot.steps),
+    "sizes": (sizes_table, _products_line, _size, plot.sizes),
+    "preparation": (preparation_table, lambda record: "", _stages, plot.preparation),
 }

@@ -58,7 +58,7 @@ def figures(results: list[Result], rungs_of: dict[str, list[Rung]], anchors: Seq
         found[CURVES] = curves_plot.figure(curves, title=title, lines=lines)
         if svg := frontier(chosen):
             found[FRONTIER] = svg
-    if rungs := longest(rungs_of):
+    if rungs := longest(rungs_of.values()):
         found[LADDER_FIGURE] = ladder_figure(rungs)
     return found
 

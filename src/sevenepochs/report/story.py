@@ -26,13 +26,8 @@ from sevenepochs.store.title_losses import TitleLosses
 
 @dataclass(frozen=True)
 class Part:
-    """A place in the story.
-
-    Attributes:
-        key: its name in templates and notebooks.
-        title: for people.
-        recipes: what may fill it, the real one first, the demo's after it; with the recipe's configuration only.
-    """
+    """A place in the story, for one of the recipes, with the recipe's configuration: the real one, or the demo's after
+    it. Templates and notebooks use its `key`, people read its `title`."""
 
     key: str
     title: str
@@ -93,28 +88,17 @@ class Story:
         others = [p for p in published if p.result.titles != chosen[0].result.titles]
         corpus = full_corpus(chosen[0].result)
         proxies = tuple(p for p in others if p.result.is_proxy and full_corpus(p.result) == corpus)
-        return cls(
-            {
-                **parts,
-                "best": _best(falling),
-                "inside": _best([p for p in falling if "where_loss" in p.analyses]),
-                **given,
-            },
-            tuple(falling),
-            proxies,
-            tuple(p for p in others if p not in proxies),
-        )
+        elsewhere = tuple(p for p in others if p not in proxies)
+        parts |= {"best": _best(falling), "inside": _best([p for p in falling if "where_loss" in p.analyses]), **given}
+        return cls(parts, tuple(falling), proxies, elsewhere)
 
     def run(self, name: str) -> Published | None:
         """Return the run of a part, or of a recipe (the official seed's before others); None where it is missing."""
         return self.parts[name] if name in self.parts else _of_recipe(self.recipe(name), self.everything)
 
     def recipe(self, name: str) -> str:
-        """Return the recipe of a part, which is the demo's in a story of the demo, or the recipe of that name.
-
-        Raises:
-            UserError: there is neither such a part nor such a recipe.
-        """
+        """Return the recipe of a part, which is the demo's in a story of the demo, or the recipe of that name. Raises
+        UserError: there is neither such a part nor such a recipe."""
         for part in PARTS:
             if part.key == name:
                 return part.recipes[-1 if self.is_demo else 0]
@@ -131,7 +115,7 @@ class Story:
     @property
     def some_run(self) -> Published:
         """One of the story's results, for what is the same in all of them."""
-        return next((p for p in self.parts.values() if p is not None), self.everything[0])
+        return next(filter(None, self.parts.values()), self.everything[0])
 
     @property
     def example(self) -> Published:
@@ -145,11 +129,8 @@ class Story:
         return ladders(LADDER, results, self.losses_of, self.noises)
 
     def losses_of(self, result: Result) -> TitleLosses:
-        """The losses title by title of one of the story's results or proxies.
-
-        Raises:
-            UserError: they were not published, or are damaged.
-        """
+        """The losses title by title of one of the story's results or proxies. Raises UserError: they were not
+        published, or are damaged."""
         published = next(p for p in (*self.everything, *self.proxies) if p.result.name == result.name)
         if published.title_losses is None:
             raise UserError("losses by title not published")
@@ -173,8 +154,7 @@ class Story:
 
     @property
     def _roots(self) -> list[Path]:
-        paths = [p.result.path for p in (*self.everything, *self.proxies)]
-        return sorted({path.parent for path in paths if path is not None})
+        return sorted({p.folder.parent for p in (*self.everything, *self.proxies)})
 
     @property
     def is_sample(self) -> bool:
@@ -186,7 +166,7 @@ def _cast(group: list[Published]) -> dict[str, Published | None]:
     """Who plays each part: a run of one of its recipes, with that recipe's configuration. The demo's runs play only
     where no real one does, because a step is told as the change from the run before it."""
     is_demo = not any(called(p.result) in _REAL for p in group)
-    return {part.key: _of_recipe(part.recipes[-1] if is_demo else part.recipes[0], group) for part in PARTS}
+    return {part.key: _of_recipe(part.recipes[-1 if is_demo else 0], group) for part in PARTS}
 
 
 def _of_recipe(recipe: str, group: Sequence[Published]) -> Published | None:

@@ -10,13 +10,8 @@ from sevenepochs.report.fragments import token
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.tail_drop import Window
 
-FIGURES = (
-    "exact_val_loss",
-    "official_val_loss",
-    "official_val_loss_own_geometry",
-    "val_scored_fraction",
-    "exact_val_bpc",
-)
+_OFFICIAL = ("official_val_loss", "official_val_loss_own_geometry")
+FIGURES = ("exact_val_loss", *_OFFICIAL, "val_scored_fraction", "exact_val_bpc")
 _ONLY_SAMPLE = ("floor_val_loss", "excess_val_loss")
 _BAR = re.compile(r"(?<!\\)\|")
 
@@ -24,11 +19,8 @@ _BAR = re.compile(r"(?<!\\)\|")
 def figures(published: Published) -> str:
     """Return a run's five figures with unit and meaning, and the floor and the excess where there are such."""
     values = published.result.figures.by_name()
-    rows = [
-        [METRICS[name].label, format_metric(name, values[name]), METRICS[name].unit, METRICS[name].meaning]
-        for name in (*FIGURES, *_ONLY_SAMPLE)
-        if name in values
-    ]
+    found = [(METRICS[name], values[name]) for name in (*FIGURES, *_ONLY_SAMPLE) if name in values]
+    rows = [[metric.label, format_metric(metric.name, value), metric.unit, metric.meaning] for metric, value in found]
     return table(["figure", "value", "unit", "what it is"], rows)
 
 
@@ -37,11 +29,8 @@ def side_by_side(before: Published, after: Published) -> str:
     results = [before.result, after.result]
     size = ("parameters", "n_steps")
     values = [r.figures.by_name() | {name: getattr(r.facts, name) for name in size} for r in results]
-    rows = [
-        [METRICS[name].label, *(format_metric(name, one[name]) for one in values)]
-        for name in (*FIGURES, *_ONLY_SAMPLE, *size)
-        if all(name in one for one in values)
-    ]
+    names = [name for name in (*FIGURES, *_ONLY_SAMPLE, *size) if all(name in one for one in values)]
+    rows = [[METRICS[name].label, *(format_metric(name, one[name]) for one in values)] for name in names]
     return table(["", *(f"`{called(result)}`" for result in results)], rows)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sevenepochs.report.inputs import Published
 
-GEOMETRIES = ((64, 128), (32, 128), (16, 256), (64, 256), (128, 256), (256, 256))
+GEOMETRIES = ((64, 128), (32, 128), (16, 256), (64, 256), (128, 256), (256, 256))  # stock's first
 
 
 class Window(NamedTuple):
@@ -38,9 +38,11 @@ def n_validation_tokens(published: Published) -> int | None:
     if not fraction:
         return None
     estimate = published.certificate["training"]["train_tokens"] * split.validation_chars / split.train_chars
-    most = round(2 * estimate / window) + 2
-    exact = [(round(k * window / fraction), k * window / fraction, k) for k in range(1, most)]
-    fitting = [n for n, told, k in exact if abs(told - n) < 1e-6 * n / window and n // (window + 1) == k]
+    fitting = []
+    for k in range(1, round(2 * estimate / window) + 2):
+        told = k * window / fraction
+        if abs(told - round(told)) < 1e-6 * told / window and round(told) // (window + 1) == k:
+            fitting.append(round(told))
     assert fitting, f"{result.name}: {fraction} is no share of windows of {window}"
     return min(fitting, key=lambda n: abs(n - estimate))
 

@@ -16,11 +16,9 @@ def verdict(story: Story, before: Published, after: Published) -> str:
     old, new = before.result.exact, after.result.exact
     moved = "The exact loss is the same to the last digit."
     if new != old:
-        moved = (
-            f"The exact loss {'falls' if new < old else 'rises'} by"
-            f" {format_metric('val_loss_difference', abs(new - old), unit=True).lstrip('+')}, to"
-            f" {format_metric('val_loss_ratio', new / old)} of what it was."
-        )
+        size = format_metric("val_loss_difference", abs(new - old), unit=True).lstrip("+")
+        ratio = format_metric("val_loss_ratio", new / old)
+        moved = f"The exact loss {'falls' if new < old else 'rises'} by {size}, to {ratio} of what it was."
     if before.title_losses is None or after.title_losses is None:
         return (
             f"{moved} It is one run each, and their losses title by title were not published: whether a difference of"
@@ -43,12 +41,10 @@ def _drawn_again(difference: PairedDifference) -> str:
         return "There is a single validation title, so nothing can be said of others."
     low, high = (format_metric("val_loss_difference", value) for value in interval)
     share = format_metric("share", difference.share_better)
-    judged = (
-        "which excludes zero: on other titles of this kind these models would differ in the same direction."
-        if interval.excludes_zero
-        else "which includes zero: on other titles of this kind the order could be the other way round."
-    )
+    judged = "includes zero: on other titles of this kind the order could be the other way round."
+    if interval.excludes_zero:
+        judged = "excludes zero: on other titles of this kind these models would differ in the same direction."
     return (
         f"With {difference.n_titles:,} titles drawn again and again, the difference lies between {low} and {high}"
-        f" nats/char in 95 of 100 draws, {judged} {share} of the titles have a lower loss than before."
+        f" nats/char in 95 of 100 draws, which {judged} {share} of the titles have a lower loss than before."
     )

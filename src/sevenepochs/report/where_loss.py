@@ -8,7 +8,6 @@ from sevenepochs.metrics import format_metric
 from sevenepochs.recipes.configs import called
 from sevenepochs.report import tables
 from sevenepochs.report.chapter import cast
-from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
 
 _RARE = ("times_0", "times_1_to_9", "times_10_to_99")  # kinds of analysis.where_loss
@@ -21,21 +20,25 @@ def sentences(story: Story) -> dict[str, str] | None:
     if not analysed:
         return None
     last = analysed[-1]
-    by_place, by_count = (_parts(last, name) for name in ("position", "frequency"))
-    first, others = by_place[0], by_place[1:]
-    rare = [p for p in by_count if p["name"] in _RARE]
+    parts = {b["name"]: b["parts"] for b in last.analyses["where_loss"]["tokens"]}
+    first, *others = parts["position"]
+    rare = [p for p in parts["frequency"] if p["name"] in _RARE]
     name = f"`{called(last.result)}`"
-    later = sum(p["nats"] for p in others) / sum(p["n_tokens"] for p in others)
+
+    def cost(of: list[dict[str, Any]]) -> str:
+        return format_metric("nats_per_token", sum(p["nats"] for p in of) / sum(p["n_tokens"] for p in of), unit=True)
+
+    def share(of: list[dict[str, Any]]) -> str:
+        return format_metric("share", sum(p["share"] for p in of))
+
+    n_rare, n_tokens = (sum(p["n_tokens"] for p in of) for of in (rare, parts["frequency"]))
+    of_tokens = format_metric("share", n_rare / n_tokens)
     return {
         "runs": f"Runs: {', '.join(called(p.result) for p in analysed)}.",
-        "position": (
-            f"For {name}, the first token of a title costs {_nats(first['nats_per_token'])} and makes up"
-            f" {_share([first])} of the whole loss; all later ones cost {_nats(later)} on average."
-        ),
-        "frequency": (
-            f"Tokens that occur fewer than 100 times in training are {_share(rare, 'n_tokens', by_count)} of the tokens"
-            f" and {_share(rare)} of the loss of {name}."
-        ),
+        "position": f"For {name}, the first token of a title costs {cost([first])} and makes up {share([first])} of the"
+        f" whole loss; all later ones cost {cost(others)} on average.",
+        "frequency": f"Tokens that occur fewer than 100 times in training are {of_tokens} of the tokens and"
+        f" {share(rare)} of the loss of {name}.",
     }
 
 
@@ -53,30 +56,13 @@ def kinds_tables(story: Story) -> str:
     ]
     for name, grouping in first.groupings.items():
         rows = []
+        there = [losses if name in losses.groupings else None for _, losses in runs]
         for index, kind in enumerate(grouping.kinds):
             inside = grouping.of_title == index
             if inside.any():
+                means = (of.nats[inside].sum() / of.n_chars[inside].sum() if of else None for of in there)
                 share = format_metric("share", float(first.n_chars[inside].sum() / first.n_chars.sum()))
-                cells = [
-                    format_metric("exact_val_loss", losses.nats[inside].sum() / losses.n_chars[inside].sum())
-                    if name in losses.groupings
-                    else "-"
-                    for _, losses in runs
-                ]
+                cells = (format_metric("exact_val_loss", mean) for mean in means)
                 rows.append([kind, f"{int(inside.sum()):,}", share, *cells])
         parts += [f"### {grouping.label[:1].upper()}{grouping.label[1:]}", tables.table(head, rows)]
     return "\n\n".join(parts)
-
-
-def _parts(published: Published, breakdown: str) -> list[dict[str, Any]]:
-    content = published.analyses["where_loss"]
-    return list(next(b for b in content["tokens"] if b["name"] == breakdown)["parts"])
-
-
-def _nats(per_token: float) -> str:
-    return format_metric("nats_per_token", per_token, unit=True)
-
-
-def _share(parts: list[dict[str, Any]], key: str = "share", of: list[dict[str, Any]] | None = None) -> str:
-    total = sum(p[key] for p in of) if of is not None else 1.0
-    return format_metric("share", sum(p[key] for p in parts) / total)

@@ -44,11 +44,8 @@ class Renderer:
         self._cited: set[str] = set()
 
     def render(self, node: Node) -> str:
-        """Return the HTML of one node.
-
-        Raises:
-            UserError: its type is unknown, or it cannot be shown; the page and line are named.
-        """
+        """Return the HTML of one node. Raises UserError: its type is unknown, or it cannot be shown; the page and line
+        are named."""
         kind = node["type"]
         if node.get("visibility") == "remove":
             return ""

@@ -148,10 +148,7 @@ class Assets:
         """Copy a file; return its path in the site.
 
         mystmd puts a hash of the file's *place* into its name, which would differ from build to build; the copy carries
-        a hash of its content instead.
-
-        Raises:
-            UserError: there is no such file.
+        a hash of its content instead. Raises UserError: there is no such file.
         """
         source = self.public / url.lstrip("/")
         if not source.is_file():

@@ -25,11 +25,8 @@ _ENDS_A_WORD = {"paragraph", "tableCell", "definitionTerm", "listItem", "admonit
 
 
 def write_site(site: Site, out: Path) -> None:
-    """Write pages, assets, search index and the one-page edition into an empty folder.
-
-    Raises:
-        UserError: a page holds something that cannot be shown.
-    """
+    """Write pages, assets, search index and the one-page edition into an empty folder. Raises UserError: a page holds
+    something that cannot be shown."""
     assets = Assets(site.public, out)
     files = {page.file: document(site, page, assets) for page in site.pages}
     files[WHOLE] = whole_document(site, assets)
