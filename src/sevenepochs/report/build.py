@@ -58,8 +58,7 @@ def build_site(source_dir: Path, out_dir: Path, *, base_url: str | None = None, 
             if pdf:
                 print_pdf(site, site / "report.pdf")
             if faults := check_site(site):
-                more = f" (and {len(faults) - 1} more)" if faults[1:] else ""
-                raise UserError(f"the site has a fault: {faults[0]}{more}")
+                raise UserError(f"the site has a fault: {_first(faults)}")
             (site / MARKER).write_text("made by sevenepochs report; replaced by the next build\n", encoding="utf-8")
             if out_dir.exists():
                 out_dir.rename(scratch / "earlier")
@@ -110,9 +109,13 @@ def _reason(output: str) -> str:
             return line.partition("theme: ")[2]
     errors = [line.lstrip("⛔\ufe0f ") for line in lines if line.startswith("⛔") and "stopping build" not in line]
     if errors:
-        return errors[0] + (f" (and {len(errors) - 1} more)" if errors[1:] else "")
+        return _first(errors)
     rest = [line for line in lines if line and not line.startswith(("at ", "📖", "📚"))]
     return rest[-1] if rest else "mystmd stopped without a word"
+
+
+def _first(faults: list[str]) -> str:
+    return faults[0] + (f" (and {len(faults) - 1} more)" if faults[1:] else "")
 
 
 def find_node() -> Path:

@@ -30,11 +30,10 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Dotted key -> text; a slot's own line is the kind that fills it."""
     flat: dict[str, str] = {}
     for key, value in config.items():
-        if key == "kind":
-            if prefix:
-                flat[prefix[:-1]] = str(value).rpartition(":")[2]
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
+        elif key != "kind":
             flat[prefix + key] = "none" if value is None else str(value)
+        elif prefix:
+            flat[prefix[:-1]] = str(value).rpartition(":")[2]
     return flat

@@ -10,14 +10,8 @@ from sevenepochs.errors import UserError
 
 
 def excerpt(marker: str) -> str:
-    """The source of a class, method or function without its docstring.
-
-    Args:
-        marker: file below the package, colon, dotted name.
-
-    Raises:
-        UserError: there is no such file or name (a page would show code that is gone).
-    """
+    """The source of a class, method or function without its docstring. `marker`: file below the package, colon, dotted
+    name. Raises UserError: there is no such file or name, so that no page shows code that is gone."""
     file, _, name = marker.partition(":")
     try:
         source = resources.files("sevenepochs").joinpath(file).read_text(encoding="utf-8")
@@ -30,11 +24,9 @@ def excerpt(marker: str) -> str:
             raise UserError(f"a page quotes {marker}, but {file} has no {name}")
         node = found[0]
     assert isinstance(node, ast.FunctionDef | ast.ClassDef), "only these have names"
-    lines = source.splitlines()
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    kept = lines[first - 1 : node.end_lineno]
+    kept = source.splitlines()[first - 1 : node.end_lineno]
     if ast.get_docstring(node) is not None and len(node.body) > 1:
         docstring = node.body[0]
-        assert docstring.end_lineno is not None, "parsed from text"
-        del kept[docstring.lineno - first : docstring.end_lineno - first + 1]
+        del kept[docstring.lineno - first : (docstring.end_lineno or 0) - first + 1]
     return textwrap.dedent("\n".join(kept)).strip("\n")

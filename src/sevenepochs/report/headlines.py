@@ -19,7 +19,6 @@ from sevenepochs.report.fragments import code, fence
 from sevenepochs.report.inputs import Published
 from sevenepochs.report.story import Story
 from sevenepochs.report.tables import table
-from sevenepochs.store.token_losses import TokenLosses
 
 _N_TITLES = 5
 _SHADES = (0.5, 1, 2, 4, 6, 8)  # nats at which a darker shade begins; site.css has one class more: nats-0 to nats-6
@@ -31,21 +30,21 @@ def headlines(story: Story, names: Sequence[str]) -> str:
     titles = _titles(story)
     if not titles:
         return ""
-    steps = {name: _tokens(run, titles) if (run := story.run(name)) else None for name in names}
-    if not any(steps.values()):
+    found = {story.recipe(name): _tokens(run, titles) if (run := story.run(name)) else None for name in names}
+    steps = {recipe: tokens for recipe, tokens in found.items() if tokens}
+    if not steps:
         return ""
     bounds = [f"{low:g} to {high:g}" for low, high in itertools.pairwise((0, *_SHADES))]
     legend = " ".join(_shaded(bound, shade) for shade, bound in enumerate([*bounds, f"{_SHADES[-1]:g} and more"]))
     blocks = [f"Surprise of a token in nats: {legend}"]
-    if missing := [f"`{story.recipe(name)}`" for name, tokens in steps.items() if tokens is None]:
+    if missing := [f"`{recipe}`" for recipe in found if recipe not in steps]:
         blocks.append(f"Missing, because no published run of it has losses by token: {', '.join(missing)}.")
     for number, title in enumerate(titles):
         rows = []
-        for name, tokens in steps.items():
-            if tokens is not None:
-                cut = "".join(itertools.starmap(_token, tokens[number]))
-                total = format_metric("surprisal_nats", sum(nats for _, nats in tokens[number]))
-                rows.append([f"`{story.recipe(name)}`", cut, total])
+        for recipe, tokens in steps.items():
+            cut = "".join(itertools.starmap(_token, tokens[number]))
+            total = format_metric("surprisal_nats", sum(nats for _, nats in tokens[number]))
+            rows.append([f"`{recipe}`", cut, total])
         blocks.append(table(["", code(title.strip()), "nats"], rows))
     return "\n\n".join([":::{div}\n:class: headlines", *blocks, ":::"])
 
@@ -63,19 +62,15 @@ def _tokens(published: Published, titles: Sequence[str]) -> list[list[tuple[str,
     if losses is None:
         return None
     ends = np.flatnonzero(losses.n_bytes == 0)[: len(titles)]
-    starts = [0, *(ends[:-1] + 1)]
-    found = [_cut(losses, title, start, end) for title, start, end in zip(titles, starts, ends, strict=True)]
-    return found if all(found) else None
-
-
-def _cut(losses: TokenLosses, title: str, start: int, end: int) -> list[tuple[str, float]]:
-    """One title's tokens, which stand at `start` to `end` of the stream; none where their bytes are not its bytes."""
-    text = title.encode()
-    places = [0, *np.cumsum(losses.n_bytes[start:end]).tolist()]
-    if places[-1] != len(text):
-        return []
-    pieces = [text[a:b].decode(errors="backslashreplace") for a, b in itertools.pairwise(places)]
-    return list(zip([*pieces, EOS], (-losses.log_probs[start : end + 1]).tolist(), strict=True))
+    found = []
+    for title, start, end in zip(titles, [0, *(ends[:-1] + 1)], ends, strict=True):
+        text = title.encode()
+        places = [0, *np.cumsum(losses.n_bytes[start:end]).tolist()]
+        if places[-1] != len(text):
+            return None
+        pieces = [text[a:b].decode(errors="backslashreplace") for a, b in itertools.pairwise(places)]
+        found.append(list(zip([*pieces, EOS], (-losses.log_probs[start : end + 1]).tolist(), strict=True)))
+    return found
 
 
 def _token(text: str, nats: float) -> str:

@@ -15,31 +15,20 @@ HEAD = ["recipe", "n", "exact", "sd", "of first", "effect", "in stock rows", "ve
 
 def rows(rungs: Sequence[Rung]) -> list[list[str]]:
     """Return one row of cells per rung, under HEAD."""
-    return [
-        [
-            rung.recipe,
-            str(len(rung.results)),
-            format_metric("exact_val_loss", rung.mean),
-            format_metric("seed_deviation", rung.sd),
-            format_metric("val_loss_ratio", rung.ratio),
-            effect(rung),
-            _stock_effect(rung),
-            _short_verdict(rung) + _broken(rung),
-        ]
-        for rung in rungs
-    ]
+    found = []
+    for rung in rungs:
+        numbers = {"exact_val_loss": rung.mean, "seed_deviation": rung.sd, "val_loss_ratio": rung.ratio}
+        losses = (format_metric(name, value) for name, value in numbers.items())
+        judged = [effect(rung), _stock_effect(rung), _short_verdict(rung) + _broken(rung)]
+        found.append([rung.recipe, str(len(rung.results)), *losses, *judged])
+    return found
 
 
 def log_entries(rungs: Sequence[Rung], docstrings: Mapping[str, str]) -> list[str]:
-    """Return an entry for docs/log per rung that was run. Expectations and conclusions are added by hand.
-
-    Args:
-        docstrings: of the recipes by name: what each changes and why.
-    """
+    """Return an entry for docs/log per rung that was run. Expectations and conclusions are added by hand. `docstrings`:
+    of the recipes by name, what each changes and why."""
     entries = []
-    for rung in rungs:
-        if not rung.results:
-            continue
+    for rung in filter(lambda rung: rung.results, rungs):
         first = rung.results[0]
         size = "proxy" if first.is_proxy else "full"
         seeds = f"seed{'s' if rung.results[1:] else ''} {', '.join(str(result.seed) for result in rung.results)}"
@@ -96,11 +85,11 @@ def _stock_effect(rung: Rung) -> str:
 def _short_verdict(rung: Rung) -> str:
     if rung.pair is None:
         return rung.unpaired
-    verdict, own = rung.pair.verdict, rung.pair.own_rows
+    winner, own = rung.pair.verdict.winner, rung.pair.own_rows
     if own.identical:
         return "identical"
-    if verdict.winner is not None:
-        return "better" if verdict.winner == rung.pair.second else "worse"
+    if winner is not None:
+        return "better" if winner == rung.pair.second else "worse"
     if own.n_pairs < SEEDS_TO_CLAIM and own.over_titles is not None and own.over_titles.excludes_zero:
         return "not yet: too few seeds"
     return "no difference"

@@ -82,12 +82,11 @@ def _figures(page: Any) -> Iterator[str]:
             inside = next(image.iterancestors("figure"), None)
             where = f"image {image.get('src')!r}" if inside is None else f"figure {_name(inside)}"
             yield f"{where} has no alt text (:alt:)"
-    for figure in page.xpath("//figure[not(ancestor::figure)]"):
-        if "float-figure" in figure.classes:
-            if not any(caption.text_content().strip() for caption in figure.iter("figcaption")):
-                yield f"figure {_name(figure)} has no caption"
-            if not figure.find_class("figure-source"):
-                yield f"figure {_name(figure)} has no source: embed a cell, or end its caption with 'Source: [..](..)'"
+    for figure in page.xpath("//figure[not(ancestor::figure) and contains(@class, 'float-figure')]"):
+        if not any(caption.text_content().strip() for caption in figure.iter("figcaption")):
+            yield f"figure {_name(figure)} has no caption"
+        if not figure.find_class("figure-source"):
+            yield f"figure {_name(figure)} has no source: embed a cell, or end its caption with 'Source: [..](..)'"
 
 
 def _name(figure: Any) -> str:

@@ -43,13 +43,13 @@ class Notebook:
 
 def read_notebooks(folder: Path, chapters: Chapters) -> list[Notebook]:
     """Return every notebook of a folder, ready for the site, by name. Raises UserError: a notebook that is damaged, was
-    never executed, or carries a label that another one has."""
+    never executed, or carries a label twice or one that another notebook has."""
     notebooks = [_read(file, chapters) for file in sorted(folder.glob("*.ipynb"))]
     owner: dict[str, str] = {}
-    for notebook in notebooks:
-        for label in notebook.labels:
-            if owner.setdefault(label, notebook.name) != notebook.name:
-                raise UserError(f"cells of {owner[label]}.ipynb and {notebook.name}.ipynb are both labelled {label}")
+    for name, label in ((notebook.name, label) for notebook in notebooks for label in notebook.labels):
+        if label in owner:
+            raise UserError(f"cells of {owner[label]}.ipynb and {name}.ipynb are both labelled {label}")
+        owner[label] = name
     return notebooks
 
 
@@ -74,16 +74,13 @@ def _read(file: Path, chapters: Chapters) -> Notebook:
         told = _INPUTS.search("\n".join(map("".join, texts)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{file} is no readable notebook ({type(error).__name__}: {error})") from None
-    if len(set(labels)) < len(labels):
-        raise UserError(f"{file} uses a label twice; labels name one cell each")
     for output in outputs:
         if output.get("output_type") == "error":
             raise UserError(f"{file} ended in an error ({output.get('ename')}); execute it again, or take it out")
     if not outputs:
         raise UserError(f"{file} was never executed; execute it (make notebooks), or take it out")
     redrawn = told is not None and told.group() != inputs_line(chapters.story, "results")
-    if redrawn:
-        text = _redrawn(notebook, chapters)
+    text = _redrawn(notebook, chapters) if redrawn else text
     return Notebook(file.stem, next(filter(None, titles), file.stem), text, tuple(labels), redrawn)
 
 
@@ -101,16 +98,9 @@ def _redrawn(notebook: dict[str, Any], chapters: Chapters) -> str:
 
 
 def execute(source: Path, target: Path, run: str | None = None) -> None:
-    """Execute one notebook; the same results give the same bytes.
-
-    Args:
-        source: a py:percent file; its folder is the working directory.
-        target: the .ipynb.
-        run: replaces the RUN that the source sets.
-
-    Raises:
-        UserError: the `notebooks` extra is not installed, the source sets no RUN, or a cell failed.
-    """
+    """Execute a py:percent file in its folder into the .ipynb `target`; the same results give the same bytes. `run`
+    replaces the RUN that the source sets. Raises UserError: the `notebooks` extra is not installed, the source sets no
+    RUN, or a cell failed."""
     try:
         import jupytext
         import nbformat
@@ -124,16 +114,10 @@ def execute(source: Path, target: Path, run: str | None = None) -> None:
         if not n_replaced:
             raise UserError(f"{source} sets no RUN")
     notebook = jupytext.reads(text, fmt="py:percent")
-    client = NotebookClient(
-        notebook,
-        timeout=_CELL_TIMEOUT_SECONDS,
-        kernel_name="python3",
-        startup_timeout=600,  # a busy machine starts kernels slowly
-        record_timing=False,
-        resources={"metadata": {"path": str(source.parent)}},
-    )
+    where = {"metadata": {"path": str(source.parent)}}
+    limits: dict[str, Any] = {"timeout": _CELL_TIMEOUT_SECONDS, "startup_timeout": 600}  # busy machines start slowly
     try:
-        client.execute()
+        NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=where, **limits).execute()
     except CellExecutionError as error:
         raise UserError(f"{source} failed: {error.ename}: {error.evalue}") from None
     # Names of cells that do not change, and no versions of whoever executed it.
@@ -157,10 +141,10 @@ def main(folder: Path) -> int:
         for source in sources:
             print(f"{source} ...", flush=True)
             execute(source, source.with_suffix(".ipynb"))
+        return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

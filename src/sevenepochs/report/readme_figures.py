@@ -2,8 +2,7 @@
 
 The headline: the stock recipe, the story's steps, the best public recipe and the record as bars. Loss curves of the
 story's and the record recipes. The frontier: loss over FLOPs of every run. These show full runs, on the titles that
-most recipes were run on. The ladder: the one
-with most rungs, at either scale.
+most recipes were run on. The ladder: the one with most rungs, at either scale.
 """
 
 from __future__ import annotations
@@ -41,14 +40,8 @@ _MOST_CURVES = 6
 
 def figures(results: list[Result], rungs_of: dict[str, list[Rung]], anchors: Sequence[Anchors] = ()) -> dict[str, str]:
     """Return SVG texts by file name; without a full result there is no headline and no curves, without two rungs no
-    ladder.
-
-    Args:
-        rungs_of: the ladder of each set of titles, by the titles' hash.
-
-    Raises:
-        UserError: matplotlib is not installed, or a curve.csv is damaged.
-    """
+    ladder. `rungs_of`: the ladder of each set of titles, by the titles' hash. Raises UserError: matplotlib is not
+    installed, or a curve.csv is damaged."""
     found = {}
     if chosen := most_recipes(result for result in results if not result.is_proxy):
         lines = anchor_lines(anchors, chosen[0].titles)
@@ -80,18 +73,21 @@ def _headline(results: list[Result], lines: dict[str, float]) -> str:
         seeds_of[f"record: {called(best[0])}"] = best
     means = {label: mean_exact(seeds) for label, seeds in seeds_of.items() if seeds}
     losses = dict(sorted({**means, **lines}.items(), key=lambda item: -item[1]))
-    texts = [_against(loss, next(iter(means.values()))) for loss in losses.values()]
+    texts = {label: format_metric("exact_val_loss", loss) for label, loss in losses.items()}
+    first = next(iter(means.values()))
+    less = {label: format_metric("loss_reduction", 1 - loss / first) for label, loss in losses.items() if loss < first}
+    beside = [f"{text} ({less[label]} below stock)" if label in less else text for label, text in texts.items()]
     colours = [_colour(label, lines) for label in losses]
 
     def build(figure: Any) -> None:
         axes = figure.subplots()
-        bars(axes, list(losses), list(losses.values()), texts, color=colours)
+        bars(axes, list(losses), list(losses.values()), beside, color=colours)
         axes.set_xlabel(f"exact validation loss ({METRICS['exact_val_loss'].unit}), lower is better")
         heading(figure, "Validation loss after seven epochs")
         titles = f"the same {results[0].corpus.split.n_validation:,} titles ({results[0].titles_name})"
         note(axes, f"{titles}, every token scored once; means over seeds where several were run")
 
-    told = ", ".join(f"{label} {format_metric('exact_val_loss', loss)}" for label, loss in losses.items())
+    told = ", ".join(f"{label} {text}" for label, text in texts.items())
     return draw(build, 1.5 + 1.35 * ROW_IN * len(losses), f"Exact validation loss, nats per character: {told}")
 
 
@@ -99,12 +95,6 @@ def _colour(label: str, lines: Container[str]) -> str:
     if label in lines:
         return FAINT
     return GREEN if label.startswith("record") else ORANGE if PUBLIC_BEST in label else BLUE
-
-
-def _against(loss: float, first: float) -> str:
-    """A loss and, for all but the first, how far below the first it is."""
-    text = format_metric("exact_val_loss", loss)
-    return f"{text} ({format_metric('loss_reduction', 1 - loss / first)} below stock)" if loss < first else text
 
 
 def _shown(results: list[Result]) -> list[Result]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from sevenepochs.comparison.anchors import read_anchors
 from sevenepochs.comparison.ladder import Rung, ladders, published_losses
 from sevenepochs.comparison.noise import SeedNoise, read_noises
-from sevenepochs.metrics import format_metric
+from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.protocol.budget import STOCK_BLOCK_SIZE
 from sevenepochs.questions.registry import QUESTIONS
 from sevenepochs.recipes.configs import called, named, unchanged
@@ -36,17 +36,12 @@ FIGURES = "docs/figures"
 def sections(
     results: list[Result], rungs_of: dict[str, list[Rung]], noises: Sequence[SeedNoise] = ()
 ) -> dict[str, dict[str, str]]:
-    """Return the generated Markdown by page (a path from the repository's root) and marker name.
-
-    Args:
-        rungs_of: the ladder of each set of titles, as `docs_ladders` returns it.
-        noises: of results/noise.json.
-    """
+    """Return the generated Markdown by page (a path from the repository's root) and marker name. `rungs_of`: the ladder
+    of each set of titles, as `docs_ladders` returns it; `noises`: of results/noise.json."""
     full = [result for result in results if not result.is_proxy]
     at_proxy = {result.titles for result in results if result.is_proxy}
     full_ladders = {titles: rungs for titles, rungs in rungs_of.items() if titles not in at_proxy}
     proxy_ladders = {titles: rungs for titles, rungs in rungs_of.items() if titles in at_proxy}
-    checked = proxy_check_section(unchanged(results))
     return {
         "README.md": {"headline": headline(full), "times": times(full)},
         "results/README.md": {"results": table(full)},
@@ -54,7 +49,7 @@ def sections(
         "docs/looking-inside.md": looking_inside(full),
         "docs/ensembles.md": {"ensembles": ensembles_table(results) or "No ensemble is published yet."},
         "docs/choosing.md": {
-            "proxy": checked,
+            "proxy": proxy_check_section(unchanged(results)),
             "ladder": ladder_section(proxy_ladders),
             "techniques": techniques_section(results, noises),
         },
@@ -67,11 +62,8 @@ def docs_ladders(results: list[Result], results_root: Path) -> dict[str, list[Ru
 
 
 def update(root: Path, *, check: bool = False) -> bool:
-    """Write what is generated below the repository `root`; with `check`, only return whether it is up to date.
-
-    Raises:
-        UserError: markers are missing, a result is damaged, or matplotlib is not installed.
-    """
+    """Write what is generated below the repository `root`; with `check`, only return whether it is up to date. Raises
+    UserError: markers are missing, a result is damaged, or matplotlib is not installed."""
     results_root = root / "results"
     results = list_results(results_root)
     rungs_of = docs_ladders(results, results_root)
@@ -95,8 +87,8 @@ def update(root: Path, *, check: bool = False) -> bool:
 
 def table(results: list[Result], expected: tuple[str, ...] = STORY) -> str:
     """Return one row per result, the story's recipes first; a recipe without a result is named as missing."""
-    head = ["recipe", "seed", "corpus", "exact", "official 64x128", "official own", "scored", "bits/char", "time"]
-    head += ["machine", "commit"]
+    labels = (METRICS[name].label for name in tables.FIGURES)
+    head = ["recipe", "seed", "corpus", *labels, "time", "machine", "commit"]
     rows = []
     for name in [*expected, *sorted({called(r) for r in results} - set(expected))]:
         runs = sorted((r for r in results if called(r) == name), key=lambda r: (r.corpus.name, r.seed))
@@ -126,8 +118,7 @@ def _notes(results: list[Result]) -> list[str]:
             broken = ", ".join(result.broken or ["no certificate"])
             notes.append(f"`{result.name}` broke a rule of the protocol: {broken}.")
     for on_titles in by_titles(results).values():
-        seeds = record(on_titles)
-        if not seeds:
+        if not (seeds := record(on_titles)):
             continue
         first = seeds[0]
         several = f", {_mean(seeds)} on average over {len(seeds)} seeds" if len(seeds) > 1 else ""
@@ -152,22 +143,19 @@ def headline(results: list[Result]) -> str:
     if not best or not stock:
         return ""
     recipe, n = called(best[0]), len(best)
-    if recipe == PUBLIC_BEST:
-        public = []
     text = (
         f"The record recipe `{recipe}` reaches **{_mean(best)}** nats per character "
         f"({f'mean of {n} seeds' if n > 1 else 'one seed'}) on {best[0].corpus.split.n_validation:,} validation "
         f"titles, {_beside(best, stock)} the stock recipe ({_mean(stock)})"
     )
-    if public:
+    if public and recipe != PUBLIC_BEST:
         of_record, of_public = (r.figures.exact_val_loss_stock_rows or r.exact for r in (best[0], public[0]))
         text += (
             f" and {_beside(best, public)} the best public recipe that keeps the rules ({_mean(public)}). That is "
             f"{_lower(mean_exact(best), mean_exact(public))}, and {_lower(of_record, of_public)} where both are scored "
             f"in the stock recipe's rows of {STOCK_BLOCK_SIZE} tokens"
         )
-    text += "."
-    return wrapped(text)
+    return wrapped(f"{text}.")
 
 
 def times(results: list[Result]) -> str:
@@ -192,7 +180,7 @@ def looking_inside(results: list[Result]) -> dict[str, str]:
             files = [(r, r.path / "analysis" / f"{question.name}.json") for r in highest_first if r.path is not None]
             answered = [(result, file) for result, file in files if file.is_file()]
             head, *rows = question.table([json.loads(file.read_text(encoding="utf-8")) for _, file in answered])
-            runs = [f"`{named(result)}`, {result.commit_words}" for result, _ in answered]
+            runs = (f"`{named(result)}`, {result.commit_words}" for result, _ in answered)
             cells = [[run, *row] for run, row in zip(runs, rows, strict=True)]
             sections[question.name] = tables.table(["run", *head], cells)
     return sections

@@ -37,10 +37,7 @@ class Renderer:
     """Renders one page's nodes. `whole` is the one-page edition for print, where all pages share a file and its ids."""
 
     def __init__(self, site: Site, page: Page, assets: Assets, *, whole: bool) -> None:
-        self.site = site
-        self.page = page
-        self.assets = assets
-        self.whole = whole
+        self.site, self.page, self.assets, self.whole = site, page, assets, whole
         self._cited: set[str] = set()
 
     def render(self, node: Node) -> str:
@@ -105,8 +102,7 @@ class Renderer:
         content = self._children(node)
         url, style = node["url"], node.get("class")
         if node.get("static"):
-            path = self.assets.use(url)
-            name = str(node.get("urlSource", url)).rsplit("/", 1)[-1]
+            path, name = self.assets.use(url), str(node.get("urlSource", url)).rsplit("/", 1)[-1]
             href = self.site.address(path) if self.whole else path
             return link(href, content, download=name, class_=("download", style))
         if node.get("internal") or url.startswith("#"):
@@ -155,9 +151,8 @@ class Renderer:
 
     def on_heading(self, node: Node) -> str:
         name = node.get("html_id")
-        mark = ""
-        if name and not self.whole:
-            mark = tag("a", "#", href=f"#{name}", class_="anchor", aria_label=f"Link to: {text_of(node)}")
+        label = f"Link to: {text_of(node)}"
+        mark = tag("a", "#", href=f"#{name}", class_="anchor", aria_label=label) if name and not self.whole else ""
         return tag(f"h{node['depth']}", self._children(node) + mark, id=self._id(name)) + "\n"
 
     def on_list(self, node: Node) -> str:
@@ -173,13 +168,12 @@ class Renderer:
         return tag("li", head + "".join(map(self.render, others)))
 
     def on_admonition(self, node: Node) -> str:
-        kind = str(node.get("kind") or "note")
-        children = node.get("children", ())
-        titles = [self._children(child) for child in children if child["type"] == "admonitionTitle"]
-        head = tag("p", titles[0] if titles else escape(kind.capitalize()), class_="admonition-title")
-        body = "".join(self.render(child) for child in children if child["type"] != "admonitionTitle")
-        name = self._id(node.get("html_id"))
-        return tag("div", head + body, class_=f"admonition {kind}", role="note", id=name) + "\n"
+        kind, children = str(node.get("kind") or "note"), node.get("children", [])
+        titles = [child for child in children if child["type"] == "admonitionTitle"]
+        title = self._children(titles[0]) if titles else escape(kind.capitalize())
+        body = "".join(self.render(child) for child in children if child not in titles)
+        html = tag("p", title, class_="admonition-title") + body
+        return tag("div", html, class_=f"admonition {kind}", role="note", id=self._id(node.get("html_id"))) + "\n"
 
     def on_math(self, node: Node) -> str:
         number = node.get("enumerator")
@@ -188,14 +182,13 @@ class Renderer:
         return tag("div", formula + label, id=self._id(node.get("html_id")), class_="equation")
 
     def on_table(self, node: Node) -> str:
-        parts = {"thead": "", "tbody": ""}
-        in_head = True
+        heads, rows = list[str](), list[str]()
         for row in node.get("children", []):
-            in_head = in_head and all(cell.get("header") for cell in row["children"])
+            in_head = not rows and all(cell.get("header") for cell in row["children"])
             cells = [self._cell(cell, "col" if in_head else "row") for cell in row["children"]]
-            parts["thead" if in_head else "tbody"] += tag("tr", "".join(cells))
-        head = tag("thead", parts["thead"]) if parts["thead"] else ""
-        table = tag("table", head + tag("tbody", parts["tbody"]), id=self._id(node.get("html_id")))
+            (heads if in_head else rows).append(tag("tr", "".join(cells)))
+        head = tag("thead", "".join(heads)) if heads else ""
+        table = tag("table", head + tag("tbody", "".join(rows)), id=self._id(node.get("html_id")))
         # Wide tables scroll in their own box; a box that scrolls must be reachable by keyboard. It is no region: those
         # are landmarks, which need names of their own.
         return tag("div", table, class_="table-box", tabindex=0, role="group", aria_label="Table") + "\n"
@@ -215,12 +208,9 @@ class Renderer:
         paragraph ("Source: ..." with a link).
         """
         kind = str(node.get("kind", "figure"))
-        content, paragraphs = [], []
-        for child in node["children"]:
-            if child["type"] in {"caption", "legend"}:  # mystmd calls the paragraphs after the first the legend
-                paragraphs += child.get("children", [])
-            else:
-                content.append(child)
+        # mystmd calls the paragraphs after the first the legend
+        captions = [child for child in node["children"] if child["type"] in {"caption", "legend"}]
+        paragraphs = [paragraph for caption in captions for paragraph in caption.get("children", [])]
         source, last = "", paragraphs[-1] if paragraphs[1:] else {}
         if "source" in node:
             label, page = node["source"]["label"], self.site.page_at(node["source"].get("url") or "")
@@ -230,7 +220,7 @@ class Renderer:
         elif _SOURCE.match(text_of(last)) and any(child["type"] == "link" for child in walk(last)):
             source = "Source: " + _SOURCE.sub("", self._children(paragraphs.pop()), count=1)
         line = tag("p", source, class_="figure-source") if source else ""
-        body = "".join(self._figure_content(child, node) for child in content)
+        body = "".join(self._figure_content(child, node) for child in node["children"] if child not in captions)
         caption = tag("figcaption", "".join(map(self.render, paragraphs))) if paragraphs else ""
         # A table or a listing is announced above, a figure explained below.
         parts = [line, caption, body] if kind in {"table", "code"} else [line, body, caption]
