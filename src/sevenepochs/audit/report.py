@@ -8,12 +8,13 @@ or never finished are shown where they would stand, without a rank.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from sevenepochs.audit.finding import SEVERITIES, Finding, Interval, plain
+from sevenepochs.audit.geometry import Geometry
 from sevenepochs.audit.oddities import loss_text
 from sevenepochs.audit.source.audit import SourceAudit
 from sevenepochs.audit.target import TargetAudit
@@ -28,15 +29,14 @@ _NOTE = (
     "An exact figure is one run's: what another seed would give is not in it."
 )
 
-Labelled = list[tuple[str, str]]
+Rows = list[tuple[str, str]]  # label and text
 
 
 class _Section(NamedTuple):
-    """A title, (label, value) rows, (kind, sentence) items, and the lines of a diff."""
+    """What the report says of a run or a source."""
 
     title: str
-    rows: Labelled
-    items: Labelled
+    rows: Rows
     diff: Sequence[str] = ()
 
 
@@ -44,22 +44,18 @@ def as_text(targets: Sequence[TargetAudit]) -> str:
     """Return the report for a terminal."""
     blocks = []
     for section in _sections(targets):
-        lines = [section.title, *(f"  {label:<10} {value}" for label, value in section.rows)]
-        lines += [f"  {kind + ':':<10} {text}" for kind, text in section.items]
-        blocks.append("\n".join([*lines, *(f"    {line}" for line in section.diff)]))
+        rows = (f"  {label:<10} {text}" for label, text in section.rows)
+        blocks.append("\n".join([section.title, *rows, *(f"    {line}" for line in section.diff)]))
     return "\n\n".join(blocks) + "\n"
 
 
 def as_markdown(targets: Sequence[TargetAudit]) -> str:
     """Return the report for a document or a pull request."""
-    lines = ["# Audit", ""]
+    blocks = ["# Audit"]
     for section in _sections(targets):
-        lines += [f"## {_md(section.title)}", ""]
-        rows = [f"| {label} | {_md(value)} |" for label, value in section.rows]
-        lines += ["| | |", "|---|---|", *rows, ""] if rows else []
-        lines += [*(f"- **{kind}** {_md(text)}" for kind, text in section.items), ""]
-        lines += [*(f"    {line}" for line in section.diff), ""] if section.diff else []
-    return "\n".join(lines).rstrip() + "\n"
+        blocks += [f"## {_md(section.title)}", "\n".join(f"- **{label}** {_md(text)}" for label, text in section.rows)]
+        blocks += ["\n".join(f"    {line}" for line in section.diff)] if section.diff else []
+    return "\n\n".join(blocks) + "\n"
 
 
 def _md(text: str) -> str:
@@ -75,14 +71,14 @@ def _sections(targets: Sequence[TargetAudit]) -> Iterator[_Section]:
             yield _of_source(target, target.source)
         for run in target.runs:
             title = run.name if not run.is_challenge else f"{run.name}: the challenge's baseline, not this entrant's"
-            yield _Section(title, _facts(run), _items([f for f in run.findings if f not in from_source]))
+            yield _Section(title, [*_facts(run), *_shown_findings(f for f in run.findings if f not in from_source)])
         if target.unread:
-            skipped = [("skipped", f"{name}: no log of the challenge") for name in target.unread]
-            yield _Section(f"{target.path}: not read", [], skipped)
+            skipped = [("skipped:", f"{name}: no log of the challenge") for name in target.unread]
+            yield _Section(f"{target.path}: not read", skipped)
 
 
 def _of_source(target: TargetAudit, source: SourceAudit) -> _Section:
-    rows, items = [("in short", source.headline)], _items(source.findings)
+    rows = [("in short", source.headline)]
     if source.program is not None:
         rows.append(("program", f"{source.program}, read and not executed"))
     settings: dict[str, list[str]] = {}
@@ -90,34 +86,35 @@ def _of_source(target: TargetAudit, source: SourceAudit) -> _Section:
         settings.setdefault(one.role, []).append(str(one))
     if settings:
         rows.append(("settings", "; ".join(f"{role} {' or '.join(values[:4])}" for role, values in settings.items())))
+    if not target.claims and not target.entries:
+        rows.append(("log", "none of its own, and no text that claims a validation loss"))
+    elif target.claims:
+        rows.append(("log", "none of its own; what its texts claim follows"))
+    rows += _shown_findings(source.findings)
     for place in source.places:
         if place.state == "changed":
             lines = ", ".join(place.changed[:_SHOWN_LINES]) or "something was taken out or moved"
             more = f" and {len(place.changed) - _SHOWN_LINES} more" if len(place.changed) > _SHOWN_LINES else ""
-            items.append(("changed", f"{place.name} ({', '.join(place.where[:_SHOWN_LINES])}): read {lines}{more}"))
+            rows.append(("changed:", f"{place.name} ({', '.join(place.where[:_SHOWN_LINES])}): read {lines}{more}"))
         elif place.state == "not found":
-            items.append(("missing", f"{place.name}: not found, so not compared"))
-    if target.claims:
-        rows.append(("log", "none of its own; what its texts claim follows"))
-        items += [("claimed", f"{claim.quote} [{claim.where}]: {claim.worth}") for claim in target.claims]
-    elif not target.entries:
-        rows.append(("log", "none of its own, and no text that claims a validation loss"))
+            rows.append(("missing:", f"{place.name}: not found, so not compared"))
+    rows += [("claimed:", f"{claim.quote} [{claim.where}]: {claim.worth}") for claim in target.claims]
     diff = [line for place in source.places if place.diff for line in (f"# {place.name}", *place.diff)]
-    return _Section(f"{target.path}: source", rows, items, diff)
+    return _Section(f"{target.path}: source", rows, diff)
 
 
-def _items(findings: Sequence[Finding]) -> Labelled:
-    items: Labelled = []
+def _shown_findings(findings: Iterable[Finding]) -> Rows:
+    rows = []
     for finding in sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)):
         sure = finding.confidence if finding.confidence != "certain" else None
         details = ", ".join(part for part in (finding.evidence, sure) if part)
         effect = f"; {finding.effect}" if finding.effect else ""
         text = f"{finding.rule}: {finding.message}{effect}" + (f" [{details}]" if details else "")
-        items.append((finding.severity, text))
-    return items
+        rows.append((f"{finding.severity}:", text))
+    return rows
 
 
-def _facts(run: RunAudit) -> Labelled:
+def _facts(run: RunAudit) -> Rows:
     """Return (label, value) of everything that is known about a run's number, most important first."""
     losses, reported, corrected = run.losses, "no validation loss", "cannot be told"
     if losses.last is not None:
@@ -137,7 +134,7 @@ def _facts(run: RunAudit) -> Labelled:
     if losses.best is not None and losses.best_step != losses.last_step:
         rows.append(("best", f"{loss_text(losses.best)} at step {losses.best_step:,}"))
     if run.geometry is not None:
-        rows.append(("geometry", _geometry(run)))
+        rows.append(("geometry", _sizes(run.geometry)))
     if run.n_steps is not None:
         trained = f"{format_metric('n_steps', run.n_steps)} steps"
         if run.epochs_trained is not None and run.tokens_trained is not None and run.token_budget is not None:
@@ -157,29 +154,27 @@ def _bounds(interval: Interval, text: Callable[[float], str]) -> str:
 
 
 def _scored(run: RunAudit) -> str:
-    parts, coverage = [], run.coverage
+    parts, coverage, count = [], run.coverage, "{:,.0f}".format
     if coverage.windows is not None and run.geometry is not None:
-        windows = _bounds(coverage.windows, "{:,.0f}".format)
-        parts.append(f"{windows} windows of {run.geometry.window_tokens:,} tokens")
+        parts.append(f"{_bounds(coverage.windows, count)} windows of {run.geometry.window_tokens:,} tokens")
     if coverage.fraction is not None:
         parts.append(f"{_shown('val_scored_fraction', coverage.fraction)} of the validation tokens")
     if coverage.val_tokens is not None:
-        parts.append(f"which are {_bounds(coverage.val_tokens, '{:,.0f}'.format)}")
+        parts.append(f"which are {_bounds(coverage.val_tokens, count)}")
     return ", ".join(parts) or "unknown"
 
 
-def _geometry(run: RunAudit) -> str:
-    geometry = run.geometry
-    assert geometry is not None
-    sides = f"batch {geometry.batch_size or 0:,} x block {geometry.block_size or 0:,}"
+def _sizes(geometry: Geometry) -> str:
+    parts = [f"batch {geometry.batch_size or 0:,} x block {geometry.block_size or 0:,}"]
     if geometry.window_tokens is None:
-        sides = "batch and block size unknown"
+        parts = ["batch and block size unknown"]
     elif geometry.is_inferred:
-        sides = f"{geometry.window_tokens:,} tokens per batch (from tokens and batches of an epoch)"
-    vocabulary = f", vocabulary {geometry.vocab_size:,}" if geometry.vocab_size is not None else ""
-    n_parameters = geometry.parameters
-    model = f", {format_metric('parameters', n_parameters)} parameters" if n_parameters is not None else ""
-    return f"{sides}{vocabulary}{model}"
+        parts = [f"{geometry.window_tokens:,} tokens per batch (from tokens and batches of an epoch)"]
+    parts += [f"vocabulary {geometry.vocab_size:,}"] if geometry.vocab_size is not None else []
+    parts += (
+        [f"{format_metric('parameters', geometry.parameters)} parameters"] if geometry.parameters is not None else []
+    )
+    return ", ".join(parts)
 
 
 @dataclass(frozen=True)
