@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sevenepochs.audit.finding import Confidence, Interval
-from sevenepochs.audit.geometry import FirstStep, Geometry
+from sevenepochs.audit.geometry import FirstStep, Geometry, multiplier_at
 from sevenepochs.protocol.budget import NUM_TITLES, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE
 
 # The refresh was seen between 14:10 and 16:00 UTC; a log that began before 14:00 cannot be on the new data.
@@ -26,40 +26,28 @@ _CHALLENGE_LOSS = 1.753258931249836  # the last of the challenge's own baseline.
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A version of the challenge's data.
-
-    Attributes:
-        tokens_per_epoch: training tokens under stock BPE-16k.
-        r: validation tokens / training tokens, under stock BPE-16k.
-        validation_chars: of the joined validation text, `<eos>` included.
-        stock_val_loss: the stock program's last loss as it prints it, nats/char, 15 or 14 windows of 64x128 scored.
-        best_known_corrected: the best lossless public result over the full text, nats/char.
-    """
+    """A version of the challenge's data. Tokens are those of stock BPE-16k, losses are in nats per character."""
 
     name: str
     tokens_per_epoch: int
-    r: Interval
-    validation_chars: Interval
-    stock_val_loss: float
+    r: Interval  # validation tokens / training tokens
+    validation_chars: Interval  # of the joined validation text, `<eos>` included
+    stock_val_loss: float  # the stock program's last loss as it prints it, 15 or 14 windows of 64x128 scored
     stock_source: str
-    best_known_corrected: float | None = None
+    best_known_corrected: float | None = None  # the best lossless public result over the full text
 
     def dataset(self, confidence: Confidence, how: str) -> Dataset:
         r = self.r if confidence == "certain" else Interval.around(self.r.value, _R_SPREAD)
         return Dataset(self.name, confidence, how, r, self.validation_chars, self)
 
-    def corrected(self, loss: float, window_tokens: float) -> Interval | None:
-        """Return a loss in whole windows under stock BPE-16k over the full text; None where no window fits."""
-        tokens = self.r.times(self.tokens_per_epoch)
-        windows = math.floor(tokens.value / (window_tokens + 1)) if window_tokens >= 1 else 0
-        return tokens.times(loss / (windows * window_tokens)) if windows else None
+    def corrected(self, loss: float, window_tokens: float) -> float:
+        """Return a loss in whole windows over the full text; infinite where no window fits."""
+        return loss * multiplier_at(self.r.value * self.tokens_per_epoch, window_tokens)
 
     @property
     def stock_corrected(self) -> float:
-        """The stock program's corrected loss, nats/char, from what it prints and what it scores."""
-        stock = self.corrected(self.stock_val_loss, STOCK_WINDOW)
-        assert stock is not None
-        return stock.value
+        """The stock program's loss over the full text, from what it prints and what it scores."""
+        return self.corrected(self.stock_val_loss, STOCK_WINDOW)
 
 
 KNOWN_DATASETS = (
@@ -80,38 +68,23 @@ KNOWN_DATASETS = (
 
 @dataclass(frozen=True)
 class Dataset:
-    """The data that a run was trained and validated on.
+    """The data that a run was trained and validated on."""
 
-    Attributes:
-        name: "2023", "2026", "stand-in", a corpus of our own runs, or None.
-        how: why we think so, one sentence.
-        r: validation/training tokens; validation_chars: None where unknown.
-    """
-
-    name: str | None
+    name: str | None  # "2023", "2026", "stand-in", a corpus of our own runs, or None
     confidence: Literal["certain", "likely", "possible", "unknown"]
-    how: str
-    r: Interval
-    validation_chars: Interval | None
+    how: str  # why we think so, one sentence
+    r: Interval  # validation tokens / training tokens
+    validation_chars: Interval | None  # None where unknown
     known: KnownDataset | None = None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Another run on the same data, and what it proves about them.
+    """Another run on the same data, and what it proves about them."""
 
-    Attributes:
-        name: "the reference NAME" for `--reference`, "its sibling log NAME" for a log of the same repository.
-        dataset: its data, "likely" at most.
-    """
-
-    name: str
+    name: str  # "the reference NAME" for `--reference`, "its sibling log NAME" for a log of the same repository
     tokens_per_epoch: int
-    dataset: Dataset
-
-
-def dataset_named(name: str | None) -> KnownDataset | None:
-    return next((known for known in KNOWN_DATASETS if known.name == name), None)
+    dataset: Dataset  # "likely" at most
 
 
 def is_challenge_log(evaluations: dict[int, float | None]) -> bool:
@@ -123,22 +96,17 @@ def recognise(
     geometry: Geometry, first: FirstStep | None, started_unix: float | None, reference: Reference | None
 ) -> Dataset:
     """Return the dataset of a run, with the ratio of validation to training tokens and the validation characters."""
-    known = next((known for known in KNOWN_DATASETS if known.tokens_per_epoch == geometry.tokens_per_epoch), None)
-    n_train, n_val = geometry.n_train_titles, geometry.n_val_titles
-    if known is not None:
-        how = f"{known.tokens_per_epoch:,} training tokens per epoch are those of stock BPE-16k on it"
-        dataset = known.dataset("certain", how)
-        if reference is None or reference.tokens_per_epoch != known.tokens_per_epoch:
-            return dataset
-        chars = reference.dataset.validation_chars or known.validation_chars
-        return replace(dataset, r=reference.dataset.r, validation_chars=chars)
-    if reference is not None:
+    n_train, n_val, tokens = geometry.n_train_titles, geometry.n_val_titles, geometry.tokens_per_epoch
+    known = next((known for known in KNOWN_DATASETS if known.tokens_per_epoch == tokens), None)
+    if reference is not None and (tokens == reference.tokens_per_epoch or known is None):
         r, how = reference.dataset.r, f"taken to be that of {reference.name}"
-        if geometry.tokens_per_epoch != reference.tokens_per_epoch:
+        if tokens != reference.tokens_per_epoch:
             spread = _R_SPREAD * math.sqrt(NUM_TITLES / (n_train + n_val))
             r = Interval(r.value, r.low - spread, r.high + spread)
             how += ", under another tokenizer"
         return replace(reference.dataset, r=r, how=how)
+    if known is not None:
+        return known.dataset("certain", f"{tokens:,} training tokens per epoch are those of stock BPE-16k on it")
     # validation titles over training titles, within three standard errors of the ratio of their tokens
     relative = 3 * _TOKENS_PER_TITLE_CV * math.sqrt(1 / n_train + 1 / n_val)
     ratio = Interval.around(n_val / n_train, min(relative, 0.9) * n_val / n_train)
@@ -148,7 +116,7 @@ def recognise(
 
 
 def _by_fit(geometry: Geometry, first: FirstStep | None, is_old_log: bool, ratio: Interval) -> Dataset:
-    """Another tokenizer: the versions whose characters and windows agree with the first evaluation, and the date."""
+    """Return the version whose characters and windows agree with the first evaluation and the date, if one does."""
     other = "another tokenizer than stock BPE-16k"
     if first is None or first.doubt is not None:
         return Dataset(None, "unknown", f"{other}, and no usable first evaluation to tell by", ratio, None)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NamedTuple
 
+# error: a rule is broken, or the number means something else; warning: it is flattered or hard to compare
 Severity = Literal["error", "warning", "note"]
 Confidence = Literal["certain", "likely", "possible"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -44,22 +45,13 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that was seen, and how sure that is.
-
-    Attributes:
-        severity: error: a rule is broken or the number means something else; warning: the number is flattered or hard
-            to compare; note: worth knowing.
-        rule: a short stable name, e.g. "lossy-tokenizer"; the leaderboard marks entries by it.
-        message: one sentence.
-        evidence: file:line; None where the whole log is the evidence.
-        effect: what it does to the number; None where that cannot be told.
-    """
+    """One thing that was seen, how sure that is, and what it does to the number."""
 
     severity: Severity
-    rule: str
-    message: str
-    evidence: str | None = None
-    effect: str | None = None
+    rule: str  # short and stable, e.g. "lossy-tokenizer"; the leaderboard marks entries by it
+    message: str  # one sentence
+    evidence: str | None = None  # file:line; None where the whole log is the evidence
+    effect: str | None = None  # None where it cannot be told
     confidence: Confidence = "certain"
 
 

@@ -17,7 +17,7 @@ from sevenepochs.protocol.budget import NUM_TITLES, VAL_FRACTION
 
 TINY_FALL = 0.005  # stock SGD: 0.002; AdamW with the public warm-up: 0.025; without: 0.1 and more
 _LARGEST_FALL = 0.5  # beyond, the model is no longer untrained in any sense
-_LARGEST_SIDE = 10**7  # of a batch or a row; anything larger is a slip of the pen
+_LARGEST_SHARE = 1e6  # of scored tokens per character: a training loss next to 0
 # Settings above zero of which the logged training loss is more than the cross-entropy that is compared.
 _EXTRA_TERMS = re.compile(
     r"r_?drop|.*smoothing|z_?loss.*|(kl|consistency|aux\w*)_(weight|coef\w*|lambda|loss)", re.IGNORECASE
@@ -26,36 +26,29 @@ _EXTRA_TERMS = re.compile(
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes in tokens and titles; None where the log does not say.
+    """Sizes in tokens and titles; None where the log does not say."""
 
-    Attributes:
-        batch_size, block_size: of the evaluation; the training's unless the log names others.
-        window_tokens: targets of one window, batch * block.
-        is_inferred: batch * block was found from tokens and batches of an epoch, as the log does not give them.
-        val_tokens, val_chars: only where a log was extended by them.
-    """
-
-    batch_size: int | None
+    batch_size: int | None  # of the evaluation; the training's unless the log names another
     block_size: int | None
-    window_tokens: int | None
+    window_tokens: int | None  # targets of one window, batch * block
     training_batch_tokens: int | None
-    is_inferred: bool
+    is_inferred: bool  # batch * block was found from tokens and batches of an epoch, as the log does not give them
     tokens_per_epoch: int | None
     batches_per_epoch: int | None
     n_train_titles: int
     n_val_titles: int
     vocab_size: int | None
     parameters: int | None
-    val_tokens: int | None
+    val_tokens: int | None  # this and the next only where a log was extended by them
     val_chars: int | None
 
 
 def geometry_of(run: LoggedRun) -> Geometry:
     """Return the sizes of a logged run."""
-    batch, block = _side(run, "batch_size"), _side(run, "block_size", "context_length", "seq_len")
-    eval_batch = _side(run, "eval_batch_size", "val_batch_size") or batch
-    eval_block = _side(run, "eval_block_size", "val_block_size") or block
-    training_batch = _side(run, "train_batch_size", "training_batch_size") or batch
+    batch, block = run.count("batch_size"), run.count("block_size", "context_length", "seq_len")
+    eval_batch = run.count("eval_batch_size", "val_batch_size") or batch
+    eval_block = run.count("eval_block_size", "val_block_size") or block
+    training_batch = run.count("train_batch_size", "training_batch_size") or batch
     tokens, batches = run.count("tokens_per_epoch"), run.count("batches_per_epoch")
     training_tokens = training_batch * block if training_batch and block else None
     window_tokens = eval_batch * eval_block if eval_batch and eval_block else None
@@ -65,10 +58,8 @@ def geometry_of(run: LoggedRun) -> Geometry:
         fitting = [2**n for n in range(4, 25) if tokens // 2**n == batches]
         is_inferred = len(fitting) == 1
         training_tokens = window_tokens = fitting[0] if is_inferred else None
-    n_titles = run.count("num_titles") or NUM_TITLES
-    n_train = run.count("titles_count") or int(n_titles * (1 - VAL_FRACTION))
-    if run.count("num_titles") is None:
-        n_titles = round(n_train / (1 - VAL_FRACTION))
+    n_train = run.count("titles_count") or int((run.count("num_titles") or NUM_TITLES) * (1 - VAL_FRACTION))
+    n_titles = run.count("num_titles") or round(n_train / (1 - VAL_FRACTION))
     return Geometry(
         batch_size=eval_batch,
         block_size=eval_block,
@@ -86,28 +77,21 @@ def geometry_of(run: LoggedRun) -> Geometry:
     )
 
 
-def _side(run: LoggedRun, *names: str) -> int | None:
-    value = run.count(*names)
-    return value if value is not None and value <= _LARGEST_SIDE else None
+def multiplier_at(val_tokens: float, window_tokens: float) -> float:
+    """Return validation tokens / tokens in whole windows; infinite where no window fits."""
+    scored = val_tokens // (window_tokens + 1) * window_tokens if window_tokens >= 1 else 0
+    return val_tokens / scored if scored else math.inf
 
 
 @dataclass(frozen=True)
 class FirstStep:
-    """Scored tokens per validation character, from the first evaluation.
+    """Scored tokens per validation character, from the first evaluation."""
 
-    Attributes:
-        scored_per_char: validation loss of step 1 / training loss of step 2; of step 1 where there is no step 2.
-        tolerance: its relative uncertainty.
-        by_step_1: validation loss / training loss of step 1, the textbook quotient.
-        fall: share by which the training loss fell from step 1 to step 2; None without step 2.
-        doubt: the reason not to trust `scored_per_char` within `tolerance`; None where it can be trusted.
-    """
-
-    scored_per_char: float
-    tolerance: float
-    by_step_1: float
-    fall: float | None
-    doubt: str | None
+    scored_per_char: float  # validation loss of step 1 / training loss of step 2; of step 1 where there is no step 2
+    tolerance: float  # its relative uncertainty
+    by_step_1: float  # validation loss / training loss of step 1, the textbook quotient
+    fall: float | None  # share by which the training loss fell from step 1 to step 2; None without step 2
+    doubt: str | None  # the reason not to trust `scored_per_char` within `tolerance`; None where it can be trusted
 
 
 def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None:
@@ -116,9 +100,9 @@ def first_step_of(run: LoggedRun, window_tokens: int | None) -> FirstStep | None
     if validation is None or first is None or first <= 0:
         return None
     second = run.training.first.get(2)
-    if not min(validation / first, validation / (second or first)) > 0:
-        return None  # a loss below or next to 0, of which the quotient is 0 as well
-    if second is None or second <= 0:
+    if not all(0 < validation / loss < _LARGEST_SHARE for loss in (first, second or first)):
+        return None  # a loss below or next to 0
+    if not second:
         doubt: str | None = "the log lacks step 2, so nobody can tell whether the first update was tiny"
         return FirstStep(validation / first, 0.006, validation / first, None, doubt)
     fall = 1 - second / first

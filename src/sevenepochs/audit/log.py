@@ -28,7 +28,7 @@ MAX_LINE_CHARS = 1_000_000
 # Unpacked; what comes after is left unread, and the report says so. A stock log has 1,000 lines and 170 kB.
 MAX_CHARS = 512 * 1024 * 1024
 MAX_LINES = 4_000_000
-MAX_RUNS = 200
+_MAX_RUNS = 200
 _LARGEST = 1e15  # no count or time in a log is larger
 _MAX_KEPT = 5_000  # evaluations; a stock run has 22
 _MAX_NAMES = 64
@@ -49,7 +49,7 @@ class TrainingSteps:
     n: int = 0
     first: dict[int, float] = field(default_factory=dict)  # steps 1 and 2
     last_step: int = 0
-    duplicates: int = 0
+    n_repeated: int = 0  # logged again or out of order, and left out
     strides: Counter[int] = field(default_factory=Counter)
     n_not_finite: int = 0
     first_not_finite: int | None = None
@@ -59,7 +59,7 @@ class TrainingSteps:
 
     def add(self, step: int, loss: float | None) -> None:
         if self.n and step <= self.last_step:
-            self.duplicates += 1
+            self.n_repeated += 1
             return
         if self.n and (len(self.strides) < _MAX_NAMES or step - self.last_step in self.strides):
             self.strides[step - self.last_step] += 1
@@ -99,7 +99,6 @@ class LoggedRun:
     vocab_size: int | None = None  # of the trained tokenizer; the header's may be a wish
     training: TrainingSteps = field(default_factory=TrainingSteps)
     evaluations: dict[int, float | None] = field(default_factory=dict)  # step -> nats per character; None: no number
-    n_evaluations_repeated: int = 0
     n_evaluations_dropped: int = 0
     unknown_events: Counter[str] = field(default_factory=Counter)
 
@@ -132,9 +131,7 @@ class LoggedRun:
             elif name == "training_step":
                 self.training.add(step, loss)
             else:
-                if step in self.evaluations:
-                    self.n_evaluations_repeated += 1
-                elif len(self.evaluations) >= _MAX_KEPT:
+                if step not in self.evaluations and len(self.evaluations) >= _MAX_KEPT:
                     self.evaluations.popitem()  # the newest is kept, for the last one is the result
                     self.n_evaluations_dropped += 1
                 self.evaluations[step] = loss
@@ -162,7 +159,6 @@ class Log:
 
     path: Path
     runs: list[LoggedRun] = field(default_factory=list)
-    n_runs_left_out: int = 0
     lines: int = 0
     not_json: int = 0
     overlong: int = 0
@@ -182,13 +178,13 @@ def read_log(path: Path) -> Log:
     try:
         for event in _events(log):
             if run is None or run.is_ended_by(event):
+                if len(log.runs) == _MAX_RUNS:
+                    log.cut_at_limit = True
+                    break
                 previous, run = run, LoggedRun(log.lines)
                 if previous is not None and event["event"] == "training_step":
                     run.header, run.is_header_inherited = dict(previous.header), True
-                if len(log.runs) < MAX_RUNS:
-                    log.runs.append(run)
-                else:
-                    log.n_runs_left_out += 1
+                log.runs.append(run)
             run.add(event)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or str(error)

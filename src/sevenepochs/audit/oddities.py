@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sevenepochs.audit.datasets import STOCK_WINDOW, Dataset
 from sevenepochs.audit.finding import Confidence, Finding, Interval, Severity
-from sevenepochs.audit.geometry import Geometry
+from sevenepochs.audit.geometry import Geometry, multiplier_at
 from sevenepochs.audit.log import Log, LoggedRun, clean
 from sevenepochs.audit.source.settings import loses_text
 from sevenepochs.audit.windows import Coverage, contradicts_dataset
@@ -70,12 +70,11 @@ def _number(
     message = f"{format_metric('val_scored_fraction', dropped)} of the validation tokens were never scored"
     effect = f"{loss_text(reported)} as printed is about {shown} over the full text"
     yield _Check(True, "warning" if dropped > _NOTICEABLE_TAIL else "note", "tail-drop", message, effect)
-    at_stock = math.floor(tokens.value / (STOCK_WINDOW + 1)) * STOCK_WINDOW if tokens is not None else 0
-    if geometry.window_tokens not in (None, STOCK_WINDOW) and tokens is not None and at_stock:
-        message = f"windows of {geometry.window_tokens:,} tokens instead of the stock {STOCK_WINDOW:,}"
-        value = loss_text(full.value * at_stock / tokens.value)
-        effect = f"at the stock geometry the same model would print about {value}"
-        yield _Check(True, "note", "window-size", message, effect, "likely")
+    at_stock = full.value / multiplier_at(tokens.value, STOCK_WINDOW) if tokens is not None else 0.0
+    message = f"windows of {geometry.window_tokens or 0:,} tokens instead of the stock {STOCK_WINDOW:,}"
+    effect = f"at the stock geometry the same model would print about {loss_text(at_stock)}"
+    is_other = geometry.window_tokens not in (None, STOCK_WINDOW) and at_stock
+    yield _Check(is_other, "note", "window-size", message, effect, "likely")
     best = dataset.known.best_known_corrected if dataset.known is not None else None
     if best is not None and full.high < _IMPLAUSIBLE * best:
         best_shown = format_metric("corrected_val_loss", best)
@@ -145,10 +144,8 @@ def _course(run: LoggedRun, geometry: Geometry) -> Iterator[_Check]:
     yield _Check(training.n_spikes, "note", "spikes", message)
     message = f"{training.n_missing:,} of {training.last_step:,} steps are not in the log"
     yield _Check(training.n_missing, "note", "missing-steps", message)
-    message = f"{training.duplicates:,} training steps were logged again or out of order"
-    yield _Check(training.duplicates, "note", "duplicate-steps", message, "resumed, or two runs write one file")
-    message = f"{run.n_evaluations_repeated:,} evaluations were logged again; the later one counts"
-    yield _Check(run.n_evaluations_repeated, "note", "duplicate-steps", message)
+    message = f"{training.n_repeated:,} training steps were logged again or out of order"
+    yield _Check(training.n_repeated, "note", "duplicate-steps", message, "resumed, or two runs write one file")
     losses, planned, last_step = run.finite_evaluations, run.max_steps, run.last_step
     best, last = min(losses, key=lambda step: (losses[step], step), default=0), max(losses, default=0)
     if planned is not None and last_step < planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from sevenepochs.audit.datasets import KNOWN_DATASETS, Reference
 from sevenepochs.audit.finding import plain
 from sevenepochs.audit.folder import Folder, read_folder
-from sevenepochs.audit.log import clean, read_log
+from sevenepochs.audit.log import Log, clean, read_log
 from sevenepochs.audit.source.audit import SourceAudit, audit_source
 from sevenepochs.audit.verdict import RunAudit, audit_own, audit_together
 from sevenepochs.errors import UserError
@@ -38,20 +39,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class TargetAudit:
-    """One argument of the command line.
-
-    Attributes:
-        runs: the verdicts; in a repository those of its own logs carry the source's findings as well.
-        source: what its source does to the number; None where there is none to read.
-        unread: files that look like logs and are none, and damaged run folders.
-        claims: what the texts of a repository without a log of its own say of its loss.
-    """
+    """One argument of the command line."""
 
     path: str
-    runs: tuple[RunAudit, ...]
-    source: SourceAudit | None = None
-    unread: tuple[str, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    runs: tuple[RunAudit, ...]  # beside source those of its own logs carry the source's findings as well
+    source: SourceAudit | None = None  # None where there is none to read
+    unread: tuple[str, ...] = ()  # files that look like logs and are none, and damaged run folders
+    claims: tuple[Claim, ...] = ()  # what the texts of a repository without a log of its own say of its loss
 
     @property
     def entries(self) -> tuple[RunAudit, ...]:
@@ -73,47 +67,45 @@ def audit_target(path: Path, reference: Reference | None = None, template: Path 
     try:
         if not path.exists():
             raise UserError(f"{name} does not exist; name a log, a run folder or a repository's folder")
-        if path.is_dir() or path.suffix == ".py":
-            return _audit_folder(read_folder(path), name, reference, template)
-        source = audit_source(read_folder(path), template) if path.suffix == ".ipynb" else None
-        return TargetAudit(name, tuple(audit_together([read_log(path)], reference)), source)
+        return _audit_folder(read_folder(path), name, reference, template)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
         raise UserError(f"{name} cannot be read: {clean(str(error))}") from None
 
 
 def _audit_folder(folder: Folder, name: str, reference: Reference | None, template: Path | None) -> TargetAudit:
-    own, logs, unread, damage = [], [], [], None
-    for path in folder.own:
-        try:
-            own.append(audit_own(path))
-        except UserError as error:
-            damage = damage or error
-            unread.append(clean(str(path)))
-    if damage is not None and folder.own == [folder.root]:
-        raise damage
+    own: list[RunAudit] = []
+    logs: list[Log] = []
+    errors: dict[Path, UserError] = {}
     files = [path for path in folder.files if path.name.lower().endswith((*_LOG_ENDINGS, ".ipynb"))][:_MAX_LOGS]
-    for path in files:
+    if folder.root.is_file() and folder.root.suffix != ".py":
+        files = [folder.root]
+    for path in (*folder.own, *files):
         try:
-            logs.append(read_log(path))
-        except UserError:
-            unread += [clean(str(path))] if path.suffix != ".ipynb" else []
+            if path in folder.own:
+                own.append(audit_own(path))
+            else:
+                logs.append(read_log(path))
+        except UserError as error:
+            errors[path] = error
     has_source = any(path.suffix in (".py", ".ipynb") for path in folder.files)
-    if not (own or logs or has_source):
-        if files:
-            raise damage or UserError(f"{name}: none of its logs holds an event of the challenge's log")
+    has_any = own or logs or has_source
+    if errors and (folder.root in errors or not has_any):
+        raise next(iter(errors.values()))
+    if not has_any:
         endings = ", ".join(_LOG_ENDINGS[:3])
-        raise damage or UserError(f"{name} holds no log ({endings}), no run folder and no Python source or notebook")
+        raise UserError(f"{name} holds no log ({endings}), no run folder and no Python source or notebook")
     runs = audit_together(logs, reference)
+    unread = tuple(clean(str(path)) for path in errors if path.suffix != ".ipynb")
     if not has_source:
-        return TargetAudit(name, (*own, *runs), None, tuple(unread))
+        return TargetAudit(name, (*own, *runs), None, unread)
     source = audit_source(folder, template)
     marks = tuple(finding for finding in source.findings if finding.severity != "note")
     marked = [run if run.is_challenge else replace(run, findings=(*run.findings, *marks)) for run in runs]
     is_alone = all(run.is_challenge for run in runs) and not own
     claims = _claims(folder, source) if is_alone and source.program is not None else ()
-    return TargetAudit(name, (*own, *marked), source, tuple(unread), claims)
+    return TargetAudit(name, (*own, *marked), source, unread, claims)
 
 
 def _claims(folder: Folder, source: SourceAudit) -> tuple[Claim, ...]:
@@ -138,18 +130,16 @@ def _losses_in_texts(folder: Folder) -> Iterator[Claim]:
 
 def _worth(value: float, source: SourceAudit) -> str:
     """Say what a claimed loss is over the full validation text, at the geometry of the source."""
-    batches, blocks = (
-        {setting.value for setting in source.settings if setting.role == role} or {float(stock)}
-        for role, stock in (("batch", STOCK_BATCH_SIZE), ("block", STOCK_BLOCK_SIZE))
-    )
-    if len(batches) > 1 or len(blocks) > 1:
-        return "cannot be corrected: the batch or block size is given in several places"
-    window = batches.pop() * blocks.pop()
+    window = 1.0
+    for role, stock in (("batch", STOCK_BATCH_SIZE), ("block", STOCK_BLOCK_SIZE)):
+        size, *others = {setting.value for setting in source.settings if setting.role == role} or {float(stock)}
+        if others:
+            return f"cannot be corrected: the {role} size is given in several places"
+        window *= size
     full = {known.name: known.corrected(value, window) for known in KNOWN_DATASETS[:2]}
-    shown = " or ".join(
-        f"{format_metric('corrected_val_loss', loss.value) if loss else 'void, as no window fits,'} on the {name} data"
-        for name, loss in full.items()
-    )
+    if math.inf in full.values():
+        return f"void: no window of {window:,.0f} tokens fits"
+    shown = " or ".join(f"{format_metric('corrected_val_loss', full[name])} on the {name} data" for name in full)
     is_stock = any(place.state == "unchanged" for place in source.places if place.name == "tokenizer")
     unless = "" if is_stock else ", if its tokenizer makes as many tokens as the challenge's"
     return f"in windows of {window:,.0f} tokens it would be about {shown}{unless}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sevenepochs.audit.datasets import Dataset, Reference, dataset_named, is_challenge_log, recognise
+from sevenepochs.audit.datasets import KNOWN_DATASETS, Dataset, Reference, is_challenge_log, recognise
 from sevenepochs.audit.finding import Finding, Interval, plain
 from sevenepochs.audit.geometry import Geometry, first_step_of, geometry_of
 from sevenepochs.audit.log import Log, LoggedRun, clean, read_log
@@ -24,6 +24,7 @@ from sevenepochs.store.facts import to_json
 from sevenepochs.store.results import Result, result_of
 from sevenepochs.store.run import Run, layout, storage
 
+_ADVICE = "put its files back from a copy, or train again"
 _LOSSY_RULE = "tokenizer loses nothing"  # as the certificate calls it
 # Padding makes rows of whole titles look like more tokens than there are.
 _NOT_OF_AN_UNFINISHED_RUN = {"titles", "dataset-unknown", "token-budget", "batch-mismatch"}
@@ -43,44 +44,35 @@ class Losses:
 
 @dataclass(frozen=True)
 class RunAudit:
-    """The verdict on one run.
-
-    Attributes:
-        source: "log", "run folder" or "result".
-        corrected: the loss over the full validation text; for our own runs the exact one, with no width.
-        is_exact: whether it is.
-        is_challenge: it is the challenge's own baseline.log, which is nobody's entry.
-    """
+    """The verdict on one run."""
 
     name: str
-    source: str
+    source: str  # "log", "run folder" or "result"
     dataset: Dataset
     geometry: Geometry | None
     coverage: Coverage
     losses: Losses
-    corrected: Interval | None = None
-    is_exact: bool = False
+    corrected: Interval | None = None  # the loss over the full validation text
+    is_exact: bool = False  # `corrected` was measured by a run of ours
     track: str = "single"
     n_steps: int | None = None
     epochs_trained: float | None = None
     tokens_trained: int | None = None
     token_budget: int | None = None
-    is_challenge: bool = False
+    is_challenge: bool = False  # the challenge's own baseline.log, which is nobody's entry
     findings: tuple[Finding, ...] = ()
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The rules of all findings that are errors, each once: they must stand beside the number."""
+        """The rules of all errors, each once: they must stand beside the number."""
         return tuple(dict.fromkeys(finding.rule for finding in self.findings if finding.severity == "error"))
 
     @property
     def ratio_to_stock(self) -> Interval | None:
-        """Corrected loss / the stock program's on the same data; None on unknown data.
-
-        Stock's own uncertainty is left out, because on the same tokens it is the run's.
-        """
+        """Corrected loss / the stock program's on the same data; None on unknown data."""
         if self.corrected is None or self.dataset.known is None:
             return None
+        # stock's own uncertainty is left out, because on the same tokens it is the run's
         return self.corrected.times(1 / self.dataset.known.stock_corrected)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,8 +95,8 @@ def _audit_run(run: LoggedRun, log: Log, reference: Reference | None, name: str)
         last, best = max(finite), min(finite, key=lambda step: (finite[step], step))
         losses = Losses(finite[last], last, finite[best], best)
     full = corrected(losses.last, coverage, geometry.n_val_titles)
-    n_steps, per_epoch = run.training.last_step or None, geometry.tokens_per_epoch
-    tokens = n_steps * geometry.training_batch_tokens if n_steps and geometry.training_batch_tokens else None
+    n_steps, per_epoch = run.training.last_step, geometry.tokens_per_epoch
+    tokens = n_steps * (geometry.training_batch_tokens or 0) or None
     return RunAudit(
         name=name,
         source="log",
@@ -113,7 +105,7 @@ def _audit_run(run: LoggedRun, log: Log, reference: Reference | None, name: str)
         coverage=coverage,
         losses=losses,
         corrected=full,
-        n_steps=n_steps,
+        n_steps=n_steps or None,
         epochs_trained=tokens / per_epoch if tokens and per_epoch else None,
         tokens_trained=tokens,
         token_budget=EPOCHS * per_epoch if per_epoch else None,
@@ -124,8 +116,8 @@ def _audit_run(run: LoggedRun, log: Log, reference: Reference | None, name: str)
 
 def audit_log(log: Log, reference: Reference | None = None) -> list[RunAudit]:
     """Return the verdict on each run of a log."""
-    name, n_runs = clean(str(log.path)), len(log.runs) + log.n_runs_left_out
-    names = [f"{name} (run {i} of {n_runs})" if n_runs > 1 else name for i in range(1, len(log.runs) + 1)]
+    name, n_runs = clean(str(log.path)), len(log.runs)
+    names = [f"{name} (run {i} of {n_runs})" if n_runs > 1 else name for i in range(1, n_runs + 1)]
     return [_audit_run(run, log, reference, own) for run, own in zip(log.runs, names, strict=True)]
 
 
@@ -164,13 +156,13 @@ def read_reference(path: Path) -> Reference:
         UserError: it cannot be read, does not say how many tokens an epoch has, or is an unfinished run of ours.
     """
     if (path / layout.RUN).is_file():
-        return _reference_of_run(Run(path))
+        with storage.damage(clean(str(path)), _ADVICE):
+            return _reference_of_run(Run(path))
     log = read_log(path)
     pairs = zip(log.runs, audit_log(log), strict=True)
     found = [reference for run, audit in pairs if (reference := _taught_by(run, audit)) is not None]
     if not found:
-        message = f"{clean(str(path))} cannot be a reference: its log has no dataset_info with tokens_per_epoch"
-        raise UserError(message)
+        raise UserError(f"{clean(str(path))} cannot be a reference: its log has no dataset_info with tokens_per_epoch")
     return min(found, key=lambda reference: reference.dataset.r.high - reference.dataset.r.low)
 
 
@@ -194,23 +186,19 @@ def _reference_of_run(run: Run) -> Reference:
     certificate = run.certificate
     if run.summary is None or certificate is None:
         raise UserError(f"run {run.name} is {run.state}; only a complete run can be a reference")
-    n_tokens, corpus = len(run.load_tensors(layout.TITLE_LOSSES)["log_probs"]), _corpus(run.corpus, run.name)
-    try:
-        train_tokens = int(certificate["training"]["train_tokens"])
-        r, chars = Interval.exact(n_tokens / train_tokens), Interval.exact(int(run.corpus["split"]["validation_chars"]))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise UserError(f"the certificate or corpus of run {run.name} is damaged ({error}); train again") from None
-    dataset = replace(corpus, confidence="likely", r=r, validation_chars=chars)
+    n_tokens, train_tokens = len(run.load_tensors(layout.TITLE_LOSSES)["log_probs"]), _training(certificate)[1]
+    r, chars = Interval.exact(n_tokens / train_tokens), Interval.exact(int(run.corpus["split"]["validation_chars"]))
+    dataset = replace(_corpus(run.corpus), confidence="likely", r=r, validation_chars=chars)
     return Reference(f"the reference {run.name}", train_tokens, dataset)
 
 
 def audit_own(path: Path) -> RunAudit:
-    """Return the verdict on a run folder or a published result: exact where the run is complete, else as its log.
+    """Return the verdict on a run folder or a published result: exact where the run is complete, else as its log's.
 
     Raises:
         UserError: a file of it is missing or damaged.
     """
-    with storage.damage(clean(str(path)), "put its files back from a copy, or train again"):
+    with storage.damage(clean(str(path)), _ADVICE):
         if not (path / layout.RUN).is_file():
             return _audit_result(Result.read(path))
         run = Run(path)
@@ -218,69 +206,54 @@ def audit_own(path: Path) -> RunAudit:
 
 
 def _audit_run_folder(run: Run) -> RunAudit:
-    log, is_complete = read_log(run.path / layout.MAINRUN_LOG), run.summary is not None
-    reference = _reference_of_run(run) if is_complete else None
-    left_out = _JUDGED_BY_CERTIFICATE if is_complete else _NOT_OF_AN_UNFINISHED_RUN
+    log, certificate = read_log(run.path / layout.MAINRUN_LOG), run.certificate if run.summary is not None else None
+    reference = _reference_of_run(run) if certificate is not None else None
     audit = _audit_run(log.runs[-1], log, reference, run.name)
+    left_out = _JUDGED_BY_CERTIFICATE if certificate is not None else _NOT_OF_AN_UNFINISHED_RUN
     findings = tuple(one for one in audit.findings if one.rule not in left_out)
     audit = replace(audit, source="run folder", findings=findings)
-    if not is_complete:
-        dataset = audit.dataset
-        dataset = dataset if dataset.name is not None else replace(dataset, name=_corpus(run.corpus, run.name).name)
-        return replace(audit, dataset=dataset)
-    training = (run.certificate or {}).get("training") or {}
-    tokens, per_epoch = (training.get(key) for key in ("tokens_used", "train_tokens"))
-    if isinstance(tokens, int) and isinstance(per_epoch, int) and per_epoch:
-        # counted by the trainer; the log knows steps and full rows alone, padding among them
-        audit = replace(audit, tokens_trained=tokens, epochs_trained=tokens / per_epoch)
+    if certificate is None:
+        return replace(audit, dataset=replace(audit.dataset, name=audit.dataset.name or _corpus(run.corpus).name))
+    # counted by the trainer; the log knows steps and full rows alone, padding among them
+    tokens, per_epoch = _training(certificate)
+    audit = replace(audit, tokens_trained=tokens, epochs_trained=tokens / per_epoch)
     return _exact(audit, result_of(run), run.path / layout.CERTIFICATE)
+
+
+def _training(certificate: dict[str, Any]) -> tuple[int, int]:
+    """Return the tokens that a run trained on, and those of an epoch."""
+    return int(certificate["training"]["tokens_used"]), int(certificate["training"]["train_tokens"])
 
 
 def _audit_result(result: Result) -> RunAudit:
     facts, path = result.facts, result.path or Path(result.facts.run)
-    scored = Interval.exact(result.figures.val_scored_fraction) if result.figures.val_scored_fraction else None
-    audit = RunAudit(
-        name=clean(path.name),
-        source="result",
-        dataset=_corpus(to_json(facts.corpus), str(path)),
-        geometry=None,
-        coverage=Coverage("counted by the run itself", None, None, scored, scored.inverse() if scored else None),
-        losses=Losses(result.figures.official_val_loss_own_geometry, facts.n_steps),
-        n_steps=facts.n_steps,
-    )
+    coverage = Coverage("counted by the run itself")
+    if result.figures.val_scored_fraction:
+        scored = Interval.exact(result.figures.val_scored_fraction)
+        coverage = replace(coverage, fraction=scored, multiplier=scored.inverse())
+    losses = Losses(result.figures.official_val_loss_own_geometry, facts.n_steps)
+    dataset = _corpus(to_json(facts.corpus))
+    audit = RunAudit(clean(path.name), "result", dataset, None, coverage, losses, n_steps=facts.n_steps)
     return _exact(audit, result, path / "result.json")
 
 
 def _exact(audit: RunAudit, result: Result, evidence: Path) -> RunAudit:
     """Return the audit with the run's own exact figure in the place of the corrected one."""
-    corpus = _corpus(to_json(result.corpus), audit.name)
-    broken = [
-        Finding(
-            "error",
-            "lossy-tokenizer" if rule == _LOSSY_RULE else "certificate",
-            f"the run's certificate says broken: {clean(rule)}",
-            clean(str(evidence)),
-        )
-        for rule in result.broken
-    ]
-    return replace(
-        audit,
-        dataset=replace(corpus, r=audit.dataset.r, validation_chars=audit.dataset.validation_chars),
-        corrected=Interval.exact(result.exact),
-        is_exact=True,
-        track=result.facts.track or "single",
-        findings=(*audit.findings, *broken),
-    )
+    corpus = _corpus(to_json(result.corpus))
+    dataset = replace(corpus, r=audit.dataset.r, validation_chars=audit.dataset.validation_chars)
+    findings = list(audit.findings)
+    for broken in result.broken:
+        rule = "lossy-tokenizer" if broken == _LOSSY_RULE else "certificate"
+        message = f"the run's certificate says broken: {clean(broken)}"
+        findings.append(Finding("error", rule, message, clean(str(evidence))))
+    track, exact = result.facts.track or "single", Interval.exact(result.exact)
+    return replace(audit, dataset=dataset, corrected=exact, is_exact=True, track=track, findings=tuple(findings))
 
 
-def _corpus(corpus: Any, where: str) -> Dataset:
-    """Return the corpus as our own files describe it: a recognised version, or its name with a hash of its split."""
-    if not isinstance(corpus, dict):
-        raise UserError(f"{clean(where)} describes no corpus; train or publish it again")
-    known = dataset_named(corpus.get("recognised"))
+def _corpus(corpus: dict[str, Any]) -> Dataset:
+    """Return a corpus of ours: a recognised version, or its name with a hash of its split."""
+    known = next((known for known in KNOWN_DATASETS if known.name == corpus.get("recognised")), None)
     if known is not None:
         return known.dataset("certain", "recognised by its rows and titles")
-    split = corpus.get("split")
-    digest = split.get("validation_titles_sha256") if isinstance(split, dict) else None
-    name = clean(f"{corpus.get('name')} {str(digest)[:8]}" if digest else str(corpus.get("name")))
+    name = clean(f"{corpus['name']} {corpus['split']['validation_titles_sha256'][:8]}")
     return Dataset(name, "certain", "our own corpus, by its hash", Interval.exact(1 / 9), None)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sevenepochs.audit.datasets import Dataset
 from sevenepochs.audit.finding import Interval
-from sevenepochs.audit.geometry import TINY_FALL, FirstStep, Geometry
+from sevenepochs.audit.geometry import TINY_FALL, FirstStep, Geometry, multiplier_at
 
 _TITLE_SPREAD = 0.30  # standard deviation over titles of (loss - mean loss per token x tokens), over the mean loss
 _STANDARD_ERRORS = 1.96
@@ -25,28 +25,17 @@ _SAID_TOLERANCE = 0.01  # of what a log says of its validation split, beyond wha
 
 @dataclass(frozen=True)
 class Coverage:
-    """The part of the validation text that was scored.
-
-    Attributes:
-        why: the sentences that explain the choice.
-        val_tokens: of the whole validation split.
-        windows: whole windows that were scored, with the least and the most it may be; None without geometry.
-        fraction: scored tokens / validation tokens.
-        multiplier: its inverse, by which a reported loss is to be multiplied.
-        by_tokens, by_first_step: estimates (a) and (b), in windows, before rounding down.
-        by_step_1: (b) in its textbook form, divided by the training loss of step 1.
-        agree: whether they do; None when there is only one.
-    """
+    """The part of the validation text that was scored, and the sentences that say why we think so."""
 
     why: str
-    val_tokens: Interval | None = None
-    windows: Interval | None = None
-    fraction: Interval | None = None
-    multiplier: Interval | None = None
-    by_tokens: Interval | None = None
-    by_first_step: Interval | None = None
-    by_step_1: float | None = None
-    agree: bool | None = None
+    val_tokens: Interval | None = None  # of the whole validation split
+    windows: Interval | None = None  # whole windows that were scored; None without geometry
+    fraction: Interval | None = None  # scored tokens / validation tokens
+    multiplier: Interval | None = None  # its inverse, by which a reported loss is to be multiplied
+    by_tokens: Interval | None = None  # estimate (a), in windows, before rounding down
+    by_first_step: Interval | None = None  # estimate (b)
+    by_step_1: float | None = None  # (b) in its textbook form, divided by the training loss of step 1
+    agree: bool | None = None  # whether (a) and (b) do; None where there is one of them
 
 
 def coverage_of(geometry: Geometry, dataset: Dataset, first: FirstStep | None) -> Coverage:
@@ -62,33 +51,25 @@ def coverage_of(geometry: Geometry, dataset: Dataset, first: FirstStep | None) -
     if geometry.val_chars is not None and is_believed:
         chars = Interval.exact(geometry.val_chars)
     scored = chars.times(first.scored_per_char).widened(first.tolerance) if first and chars else None
-    if scored is not None and not math.isfinite(scored.high):
-        scored = None  # a training loss next to 0
     if window is None:
         if scored is None or first is None or first.doubt is not None:
             why = "the log gives neither batch and block size nor a first evaluation that can tell"
             return Coverage(why, val_tokens)
         shares = (scored.value / val_tokens.value, scored.low / val_tokens.high, scored.high / val_tokens.low)
-        fraction = Interval(*(min(share, 1.0) for share in shares))
+        part = Interval(*(min(share, 1.0) for share in shares))
         why = "the log gives no batch and block size; the first evaluation alone tells"
-        return Coverage(why, val_tokens, None, fraction, fraction.inverse())
+        return Coverage(why, val_tokens, None, part, part.inverse())
     by_tokens = val_tokens.times(1 / (window + 1))
     by_first_step = scored.times(1 / window) if scored is not None else None
     least, most, agree, why = _choose(math.floor(by_tokens.low), math.floor(by_tokens.high), by_first_step, first)
-    by_step_1 = None
-    if by_first_step is not None and first is not None:
-        by_step_1 = by_first_step.value * first.by_step_1 / first.scored_per_char
-        if by_step_1 < least - 0.5:
-            why += f"; divided by the training loss before the first update (b) would be {by_step_1:.1f}"
-            why += ", which is too small"
+    by_step_1 = by_first_step.value * first.by_step_1 / first.scored_per_char if by_first_step and first else None
+    if by_step_1 is not None and by_step_1 < least - 0.5:
+        why += f"; by the training loss before the first update (b) would be {by_step_1:.1f}, which is too small"
     tokens = Interval(*(min(max(bound, least * (window + 1)), (most + 1) * (window + 1) - 1) for bound in val_tokens))
     windows = Interval(math.floor(tokens.value / (window + 1)), least, most)
-    if most == 0:
-        void = Interval.exact(0)
-        return Coverage(why, tokens, void, void, None, by_tokens, by_first_step, by_step_1, agree)
     multiplier = multiplier_of(tokens, window + 1) if least > 0 else None
-    share = multiplier.inverse() if multiplier is not None else None
-    return Coverage(why, tokens, windows, share, multiplier, by_tokens, by_first_step, by_step_1, agree)
+    fraction = multiplier.inverse() if multiplier is not None else Interval.exact(0) if most == 0 else None
+    return Coverage(why, tokens, windows, fraction, multiplier, by_tokens, by_first_step, by_step_1, agree)
 
 
 def corrected(reported: float | None, coverage: Coverage, n_val_titles: int) -> Interval | None:
@@ -153,15 +134,12 @@ def _range(low: int, high: int) -> str:
 
 
 def multiplier_of(tokens: Interval, span: int) -> Interval:
-    """Return validation tokens / scored tokens over a range of tokens, for windows of `span` tokens.
+    """Return validation tokens / scored tokens over a range of tokens, for windows of `span` tokens, one at least.
 
     The quotient rises inside a number of windows and drops at the next.
     """
-
-    def at(n: float) -> float:
-        return n / (math.floor(n / span) * (span - 1))
-
     least, most = math.floor(tokens.low / span), math.floor(tokens.high / span)
-    if least == most:
-        return Interval(at(tokens.value), at(tokens.low), at(tokens.high))
-    return Interval(at(tokens.value), span / (span - 1), max(at((least + 1) * span - 1), at(tokens.high)))
+    value, low, high = (multiplier_at(n, span - 1) for n in tokens)
+    if least < most:
+        low, high = span / (span - 1), max(high, multiplier_at((least + 1) * span - 1, span - 1))
+    return Interval(value, low, high)

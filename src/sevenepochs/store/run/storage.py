@@ -57,7 +57,7 @@ def damage(file: object, advice: str) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise UserError(f"{file} is damaged ({error}); {advice}") from None
 
 
