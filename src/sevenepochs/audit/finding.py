@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, NamedTuple
 
 # error: a rule is broken, or the number means something else; warning: it is flattered or hard to compare
 Severity = Literal["error", "warning", "note"]
 Confidence = Literal["certain", "likely", "possible"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+_SEVERITIES = ("error", "warning", "note")
 
 
 class Interval(NamedTuple):
@@ -53,6 +54,11 @@ class Finding:
     evidence: str | None = None  # file:line; None where the whole log is the evidence
     effect: str | None = None  # None where it cannot be told
     confidence: Confidence = "certain"
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by severity, each once."""
+    return sorted(dict.fromkeys(findings), key=lambda finding: _SEVERITIES.index(finding.severity))
 
 
 def plain(value: Any) -> Any:

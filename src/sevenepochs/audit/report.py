@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from sevenepochs.audit.finding import SEVERITIES, Finding, Interval, plain
+from sevenepochs.audit.finding import Finding, Interval, plain, worst_first
 from sevenepochs.audit.geometry import Geometry
 from sevenepochs.audit.oddities import loss_text
 from sevenepochs.audit.source.audit import SourceAudit
@@ -105,7 +105,7 @@ def _of_source(target: TargetAudit, source: SourceAudit) -> _Section:
 
 def _shown_findings(findings: Iterable[Finding]) -> Rows:
     rows = []
-    for finding in sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)):
+    for finding in worst_first(findings):
         sure = finding.confidence if finding.confidence != "certain" else None
         details = ", ".join(part for part in (finding.evidence, sure) if part)
         effect = f"; {finding.effect}" if finding.effect else ""

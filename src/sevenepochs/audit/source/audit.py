@@ -8,60 +8,46 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sevenepochs.audit.finding import SEVERITIES, Finding
+from sevenepochs.audit.finding import Finding, worst_first
 from sevenepochs.audit.folder import Folder, read_folder
-from sevenepochs.audit.source.normal import DEFINITIONS, hash_of, marks_of, short_hash
+from sevenepochs.audit.source.normal import hash_of, marks_of, short_hash
 from sevenepochs.audit.source.places import PLACES, Known, find_places
 from sevenepochs.audit.source.program import Program, read_tree
 from sevenepochs.audit.source.rules import rule_findings
 from sevenepochs.audit.source.settings import Setting, setting_findings, settings_of
+from sevenepochs.audit.source.syntax import DEFINITIONS
 from sevenepochs.errors import UserError
 
 _MAX_FINDINGS, _MAX_OTHERS, _MAX_UNREAD, _MAX_DIFF_LINES, _MAX_LISTED, _MAX_LINES = 200, 8, 20, 200, 300, 2_000
 _MAX_NODES_BESIDE = 100_000  # of a first program beside which others are judged
 # What the number means does not hang on the other three: they decide how good the model is.
 _OF_MEANING = ("settings", "dataset call", "title selection", "text assembly", "encode/decode", "windows", "evaluate")
-_BY_DATA = ("text assembly", "epoch loop")  # in which train and val are told apart by name
 
 
 @dataclass(frozen=True)
 class Place:
-    """One of the ten places of a program.
-
-    Attributes:
-        where: its parts, as `file:12-20`.
-        changed: statements that no known version has, as `file:13`; none where something was only taken out or moved.
-        diff: lines of a unified diff against the template, where one was given.
-    """
+    """One of the ten places of a program."""
 
     name: str
     state: Literal["unchanged", "changed", "not found"] = "not found"
-    where: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    diff: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()  # its parts, as `file:12-20`
+    changed: tuple[str, ...] = ()  # statements of no known version; none where something was taken out or moved
+    diff: tuple[str, ...] = ()  # a unified diff against the template, where one was given
 
 
 @dataclass(frozen=True)
 class SourceAudit:
-    """The verdict on a folder's source.
+    """The verdict on a folder's source."""
 
-    Attributes:
-        headline: one line, the first that a reader should see.
-        program: the entry file that was judged; None where none trains on titles.
-        places: the ten places, in the order in which data flows.
-        settings: every value that code, files and commands give to a setting.
-        findings: rules broken and lines to read, worst first.
-    """
-
-    headline: str
-    program: str | None = None
-    places: tuple[Place, ...] = ()
-    settings: tuple[Setting, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    headline: str  # the line that a reader should see first
+    program: str | None = None  # the entry file that was judged; None where none trains on titles
+    places: tuple[Place, ...] = ()  # in the order in which data flows
+    settings: tuple[Setting, ...] = ()  # every value that code, files and commands give to a setting
+    findings: tuple[Finding, ...] = ()  # worst first
 
 
 def audit_source(folder: Folder, template: Path | None = None) -> SourceAudit:
@@ -80,25 +66,23 @@ def audit_source(folder: Folder, template: Path | None = None) -> SourceAudit:
             known[place].append(version_of(theirs, place)[0])
     source = read_tree(folder)
     entries = source.programs()
-    if entries:
+    if not entries:
+        message = "no Python file or notebook here trains a model on titles"
+        audit = SourceAudit("no training program of the challenge was found")
+        findings = [Finding("warning", "no-training-program", message, None, None, "likely")]
+    else:
         program = find_places(source, entries[0], known)
         places, settings = tuple(_judge(program, name, known[name]) for name in PLACES), settings_of(program)
-        findings = [*setting_findings(program, settings), *rule_findings(program)]
-    else:
-        message = "no Python file or notebook here trains a model on titles"
-        findings = [Finding("warning", "no-training-program", message, None, None, "likely")]
+        findings = worst_first((*setting_findings(program, settings), *rule_findings(program)))[:_MAX_FINDINGS]
+        audit = SourceAudit(_headline(program, places, findings), entries[0], places, tuple(settings))
     for other in entries[1 : 1 + _MAX_OTHERS] if source.n_nodes < _MAX_NODES_BESIDE else ():
         marks = sorted({f.rule for f in rule_findings(find_places(source, other, known)) if f.severity == "error"})
         said = f"it would be marked {', '.join(marks)}" if marks else "nothing to mark there"
         message = f"another program that trains, beside {entries[0]}: {said}"
         findings.append(Finding("note", "other-program", message, f"{other}:1", None, "possible"))
-    for path, reason in list(source.unread.items())[:_MAX_UNREAD]:
-        findings.append(Finding("note", "unread-file", f"not read: {reason}", f"{path}:1"))
-    findings = sorted(dict.fromkeys(findings), key=lambda finding: SEVERITIES.index(finding.severity))
-    if not entries:
-        return SourceAudit("no training program of the challenge was found", findings=tuple(findings))
-    headline = _headline(program, places, findings)
-    return SourceAudit(headline, entries[0], places, tuple(settings), tuple(findings[:_MAX_FINDINGS]))
+    unread = list(source.unread.items())[:_MAX_UNREAD]
+    findings += [Finding("note", "unread-file", f"not read: {reason}", f"{path}:1") for path, reason in unread]
+    return replace(audit, findings=tuple(findings))
 
 
 def _headline(program: Program, places: tuple[Place, ...], findings: list[Finding]) -> str:
@@ -133,16 +117,16 @@ def challenge_versions() -> dict[str, list[Known]]:
 
 def version_of(program: Program, place: str) -> tuple[Known, list[tuple[str, str]]]:
     """Return what makes a place of a program known, and (line, hash) of each of its statements."""
-    nodes, scope = program.places[place], program.scope
+    nodes = program.places[place]
     name = nodes[0].name if isinstance(nodes[0], DEFINITIONS) else None
     if place == "settings":  # values count, not how they are written
         values = {setting.role: setting for setting in settings_of(program) if setting.layer == "code"}
         marks = [(one.where, short_hash(f"{role} {one.value:g}", 8)) for role, one in values.items()]
         digest = short_hash(" ".join(sorted(mark for _, mark in marks)), 16)
     else:
-        found = [(node, mark) for node in nodes for mark in marks_of(node, scope, place in _BY_DATA)]
-        marks = [(program.file(node).where(line), mark) for node, (line, mark) in found]
-        digest = hash_of(nodes, scope, by_data=name is None)
+        by_data = name is None  # among bare statements train and val are told apart by name
+        marks = [(program.where(node), mark) for node, mark in marks_of(nodes, program, by_data)]
+        digest = hash_of(nodes, program, by_data)
     texts = [program.file(node).lines[node.lineno - 1 : node.end_lineno] for node in nodes]
     lines = [line.rstrip() for text in texts for line in text if line.strip() and not line.lstrip().startswith("#")]
     return Known(digest, frozenset(mark for _, mark in marks), name, tuple(lines[:_MAX_LINES])), marks

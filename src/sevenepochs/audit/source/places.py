@@ -8,18 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sevenepochs.audit.source.normal import (
-    DEFINITIONS,
-    calls_in,
-    is_log_line,
-    last_name,
-    marks_of,
-    names_in,
-    stored_names,
-    targets,
-)
+from sevenepochs.audit.source.normal import is_log_line, marks_of
 from sevenepochs.audit.source.program import Nodes, Program, SourceTree
 from sevenepochs.audit.source.settings import settings_holder
+from sevenepochs.audit.source.syntax import DEFINITIONS, calls_in, last_name, names_in, stored_names, targets
 
 PLACES = ("settings", "dataset call", "title selection", "text assembly", "tokenizer", "encode/decode", "batches",
           "windows", "evaluate", "epoch loop")  # fmt: skip
@@ -52,7 +44,7 @@ def find_places(source: SourceTree, entry: str, known: dict[str, list[Known]]) -
         versions = known.get(name, [])
         named = program.defined(version.name for version in versions if version.name)
         places[name] = (named or _alike(program, versions) or by_doing())[:1]
-        program.scope.places |= {node.name: name for node in places[name] if isinstance(node, ast.FunctionDef)}
+        program.roles |= {node.name: name for node in places[name] if isinstance(node, ast.FunctionDef)}
 
     find("evaluate", lambda: _evaluator(program, loop))
     loops = [n.iter for e in places["evaluate"] for n in ast.walk(e) if isinstance(n, ast.For | ast.comprehension)]
@@ -78,7 +70,7 @@ def _alike(program: Program, versions: list[Known]) -> Nodes:
     """Return the function or class that shares most statements with a known version, if it shares enough."""
     best: tuple[float, Nodes] = (_LIKE, [])
     for node in program.all(*DEFINITIONS) if versions else ():
-        own = {mark for _, mark in marks_of(node, program.scope)}
+        own = {mark for _, mark in marks_of([node], program)}
         for version in versions:
             likeness = len(own & version.statements) / len(own | version.statements)
             if likeness >= best[0] and len(own & version.statements) > 2:
@@ -154,7 +146,7 @@ def _assembly(program: Program, loop: Nodes) -> Nodes:
         body = list(_statements(scope.body, *loop[-1:]))
         seeds = [s for s in body if any(is_title_join(c) or last_name(c) in names for c in calls_in(s))]
         if len(seeds) > best[0] and scope not in helpers:
-            best = (len(seeds), _slice(body, seeds, program.scope.defined))
+            best = (len(seeds), _slice(body, seeds, program.functions))
     return [*helpers[:2], *best[1]]
 
 

@@ -17,7 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from sevenepochs.audit.folder import Folder, code_of
-from sevenepochs.audit.source.normal import DEFINITIONS, Scope, last_name
+from sevenepochs.audit.source.syntax import DEFINITIONS, dotted, last_name
 
 MAX_FILES = 6_000
 MAX_FILE_BYTES = 1_000_000  # of Python; parsed, a byte can take 150
@@ -192,14 +192,11 @@ class Program:
     source: SourceTree
     entry: str
     places: dict[str, Nodes] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)  # functions that are places, by name
 
     @cached_property
     def trees(self) -> dict[Any, str]:
         return {self.source.tree(path): path for path in self.source.reachable(self.entry)}
-
-    @cached_property
-    def scope(self) -> Scope:
-        return Scope.of(self.trees)
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -208,6 +205,27 @@ class Program:
     @cached_property
     def parents(self) -> dict[Any, Any]:
         return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def functions(self) -> set[str]:
+        """Names of everything that the program defines."""
+        return {node.name for node in self.all(*DEFINITIONS)}
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """The dotted name that each imported name stands for."""
+        found: dict[str, str] = {}
+        for node in self.all(ast.Import, ast.ImportFrom):
+            begin = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                name = alias.name if begin or alias.asname else alias.name.split(".")[0]
+                found[alias.asname or name] = begin + name
+        return found
+
+    def imported(self, node: ast.AST) -> str:
+        """Return a dotted name with its first part's import written out."""
+        first, _, rest = dotted(node).partition(".")
+        return f"{self.imports.get(first, first)}.{rest}"
 
     @cached_property
     def calls(self) -> list[ast.Call]:
@@ -270,7 +288,7 @@ class Program:
         """
         uses: dict[str, list[str]] = {}
         for call in self.calls:
-            if isinstance(call.func, ast.Name) or last_name(getattr(call.func, "value", call)) in self.scope.imports:
+            if isinstance(call.func, ast.Name) or last_name(getattr(call.func, "value", call)) in self.imports:
                 uses.setdefault(self._holder(call), []).append(last_name(call))
         loops = map(self._holder, self.places.get("epoch loop", [])[-1:])
         training = set(_closure(_closure(loops, _reversed(uses)), uses))

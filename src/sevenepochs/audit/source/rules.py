@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from sevenepochs.audit.finding import Confidence, Finding, Severity
-from sevenepochs.audit.source.normal import calls_in, dotted, last_name, names_in, stored_names, targets
 from sevenepochs.audit.source.places import EVALUATOR, LOADERS, is_title_join
 from sevenepochs.audit.source.program import Program
+from sevenepochs.audit.source.syntax import calls_in, dotted, last_name, names_in, stored_names, targets
 from sevenepochs.protocol.budget import EOS
 
 _CHARS_PER_TITLE = 51  # of a title alone, on both versions of the data
@@ -71,7 +71,7 @@ def rule_findings(program: Program) -> Iterator[Finding]:
     found += [(call, "dropout-at-eval", last_name(call)) for call in drops if _drops_always(call, program)]
     found += [broken for f in program.all(ast.FunctionDef) for broken in (*_attention(f), *_leaks(f))]
     assigned = [t for n in program.all(ast.Assign) for t in n.targets if isinstance(t, ast.Attribute)]
-    found += [(t, "patched", dotted(t)) for t in assigned if program.scope.imported(t).startswith(_PATCHED)]
+    found += [(t, "patched", dotted(t)) for t in assigned if program.imported(t).startswith(_PATCHED)]
     for node, rule, what in (*found, *_texts(program)):
         severity, confidence, message = _RULES[rule]
         yield Finding(severity, rule.split(":")[0], message.format(what), program.where(node), None, confidence)
@@ -82,7 +82,7 @@ def _texts(program: Program) -> Iterator[Broken]:
     selection, assembly = (program.places.get(name, []) for name in ("title selection", "text assembly"))
     given = [(last_name(c), a) for n in (*selection, *assembly) for c in calls_in(n) for a in c.args]
     called = {function for function, argument in given if any(map(_TEXT.fullmatch, names_in(argument)))}
-    called -= set(program.scope.places)
+    called -= set(program.roles)
     helpers = [n for n in program.defined(called) if isinstance(n, ast.FunctionDef) and n not in assembly]
     yield from (broken for n in (*selection, *assembly, *helpers) for broken in _changes(n, n not in selection))
     encoded: set[str] = set()

@@ -10,8 +10,8 @@ from typing import Any
 
 from sevenepochs.audit.finding import Finding
 from sevenepochs.audit.log import number
-from sevenepochs.audit.source.normal import calls_in, dotted, last_name, targets
 from sevenepochs.audit.source.program import Nodes, Program
+from sevenepochs.audit.source.syntax import calls_in, dotted, last_name, targets
 from sevenepochs.protocol.budget import EPOCHS, NUM_TITLES, OFFICIAL_SEED, VAL_FRACTION
 
 ROLES = {
