@@ -1,5 +1,9 @@
 """What is kept of typed titles: enough to save the work, never more than allowed."""
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -76,3 +80,30 @@ def test_what_is_kept_stays_bounded(model: Model) -> None:
     for _ in range(30):
         prefixes.places(np.concatenate([context[:1], generator.integers(3, 200, len(context) - 1)]))
         assert prefixes.n_bytes <= limit
+
+
+def n_calls(action: Callable[[], Any]) -> int:
+    """Calls of functions while it runs: its work, whatever the machine does beside."""
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_keystroke_costs_the_same_however_many_titles_are_known(model: Model) -> None:
+    context = model.encode(TEXT)
+    prefixes = PrefixCache(model, 10**8)
+    generator = np.random.default_rng(0)
+    prefixes.places(context)
+    few = n_calls(lambda: prefixes.places(context))
+    for _ in range(200):
+        prefixes.places(np.concatenate([context[:1], generator.integers(3, 200, 5)]))
+    assert n_calls(lambda: prefixes.places(context)) < 2 * few

@@ -21,6 +21,7 @@ from sevenepochs.serve.guard import Limits, Refusal
 from sevenepochs.store.run import Run, layout
 
 _Stamp = tuple[int, int]
+_ID = np.dtype(np.int64)
 
 
 @dataclass(eq=False)
@@ -46,6 +47,9 @@ class PrefixCache:
         self._max_bytes = max_bytes
         # contexts that were read, each with a place per beginning
         self._known: OrderedDict[bytes, tuple[Prefix, list[Place]]] = OrderedDict()
+        # beginning -> the newest of the contexts that have it; contexts share its place
+        self._newest: dict[bytes, bytes] = {}
+        self._prefix_bytes = self._row_bytes = 0
 
     def places(self, context: np.ndarray) -> list[Place]:
         """Return the model's answer after each beginning of the context: T places. Raises UserError: the context is
@@ -53,30 +57,40 @@ class PrefixCache:
         longest = self.model.block_size
         if len(context) > longest:
             raise UserError(f"the headline has {len(context) - 1:,} tokens; this model reads {longest - 1:,} at most")
-        prefix, places = max(
-            self._known.values(),
-            key=lambda known: _n_shared(context, known[0].ids_BT[0]),
-            default=(self.model.new_prefix(), []),
-        )
-        n_shared = _n_shared(context, prefix.ids_BT[0]) if places else 0
-        if places:
+        key = context.astype(_ID).tobytes()
+        prefix, places, n_shared = self.model.new_prefix(), list[Place](), 0
+        if found := next((beginning for beginning in reversed(_beginnings(key)) if beginning in self._newest), b""):
+            prefix, places = self._known[self._newest[found]]
+            n_shared = len(found) // _ID.itemsize
             prefix, places = prefix.first(n_shared), places[:n_shared]
         if n_shared < len(context):
             log_probs_TV, prefix = self.model.read_on(prefix, context[n_shared:])
             # each row by itself, so that one that is kept does not keep all
             places = places + [Place(log_probs_V.copy()) for log_probs_V in log_probs_TV]
-        key = context.tobytes()
-        self._known[key] = prefix.compact(), places
-        self._known.move_to_end(key)
-        while len(self._known) > 1 and self.n_bytes > self._max_bytes:
-            self._known.popitem(last=False)
+        self._keep(key, prefix.compact(), places)
         return places
 
     @property
     def n_bytes(self) -> int:
         """Memory of all that is kept; places that several titles share count once."""
-        places = {id(place): place.log_probs_V.nbytes for _, known in self._known.values() for place in known}
-        return sum(places.values()) + sum(prefix.n_bytes for prefix, _ in self._known.values())
+        return self._prefix_bytes + self._row_bytes * len(self._newest)
+
+    def _keep(self, key: bytes, prefix: Prefix, places: list[Place]) -> None:
+        if key in self._known:
+            self._forget(key)
+        self._known[key] = prefix, places
+        self._newest.update(dict.fromkeys(_beginnings(key), key))
+        self._prefix_bytes += prefix.n_bytes
+        self._row_bytes = places[0].log_probs_V.nbytes
+        while len(self._known) > 1 and self.n_bytes > self._max_bytes:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, key: bytes) -> None:
+        prefix, _ = self._known.pop(key)
+        self._prefix_bytes -= prefix.n_bytes
+        for beginning in _beginnings(key):
+            if self._newest[beginning] == key:
+                del self._newest[beginning]
 
 
 class OpenModels:
@@ -152,7 +166,6 @@ def _stamp(run: Run) -> _Stamp | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _n_shared(a: np.ndarray, b: np.ndarray) -> int:
-    n = min(len(a), len(b))
-    differs = np.flatnonzero(a[:n] != b[:n])
-    return int(differs[0]) if len(differs) else n
+def _beginnings(key: bytes) -> list[bytes]:
+    """The context's beginnings, from one token to all."""
+    return [key[:stop] for stop in range(_ID.itemsize, len(key) + 1, _ID.itemsize)]
