@@ -116,7 +116,7 @@ def test_the_step_that_compiled_does_not_count_in_the_speed(tiny, tmp_path, monk
 
 def test_no_time_left_is_told_from_the_step_that_compiled(capsys):
     watcher = console.ConsoleWatcher(seconds=-1.0)
-    watcher.started(Plan(Path("x"), 1, 6027, 861, 8192, 1, None))
+    watcher.started(Plan(Path("x"), 1, 6027, 861, 8192, 1))
     watcher.stepped(Progress(1, 9.0, 15.0, 500.0))
     watcher.stepped(Progress(2, 9.0, 12_000.0, 501.0))
     *_, first, second = capsys.readouterr().out.splitlines()

@@ -18,7 +18,6 @@ PLAN = Plan(
     steps_per_epoch=861,
     targets_per_step=8192,
     parameters=27_172_864,
-    floor_nats_per_char=None,
 )
 
 

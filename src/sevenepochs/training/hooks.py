@@ -16,7 +16,6 @@ class Plan(NamedTuple):
     steps_per_epoch: int
     targets_per_step: int
     parameters: int
-    floor_nats_per_char: float | None
 
 
 class Progress(NamedTuple):

@@ -113,7 +113,6 @@ def _run(session: Session, state: State, writer: Writer, watcher: Watcher) -> Ru
             steps_per_epoch=session.batches.steps_per_epoch,
             targets_per_step=session.batches.targets_per_step,
             parameters=n_parameters(session.model),
-            floor_nats_per_char=session.floor.value_nats_per_char if session.floor else None,
         )
     )
 
