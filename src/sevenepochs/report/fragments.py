@@ -13,7 +13,6 @@ from sevenepochs.questions.next_token import STORY_PLACES
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published, evaluations
 from sevenepochs.report.story import Story
-from sevenepochs.report.tail_drop import n_validation_tokens, windows
 from sevenepochs.store.results import Result
 
 
@@ -56,6 +55,7 @@ def run(published: Published) -> dict[str, Any]:
     """One run: its figures by metric name with units, and what it ran on."""
     result, facts = published.result, published.result.facts
     numbers = {name: format_metric(name, value) for name, value in result.figures.by_name().items() if name in METRICS}
+    first = evaluations(published.curve)[0]
     return {
         "result": result.name,
         "recipe": called(result),
@@ -66,9 +66,7 @@ def run(published: Published) -> dict[str, Any]:
         "minutes": minutes(result),
         "machine": result.machine.words,
         "commit": result.commit_words,
-        "val_loss_step_1": format_metric(
-            "exact_val_loss", evaluations(published.curve)[0]["exact_val_loss"], unit=True
-        ),
+        "val_loss_step_1": format_metric("exact_val_loss", first["exact_val_loss"], unit=True),
         "has_floor": "floor_val_loss" in numbers,
         **numbers,
         "exact": format_metric("exact_val_loss", result.exact, unit=True),
@@ -91,7 +89,7 @@ def _place_at(published: Published, row: int, position: int) -> dict[str, str] |
     top, truth = data["top"], data["truth"]
     frequent = {t["id"] for t in published.analyses.get("token_frequency", {}).get("top", [])}
     return {
-        "context": code(_tail(data["context"])),
+        "context": code(data["context"].rpartition(budget.EOS)[2].strip() or data["context"]),  # the title in progress
         "top_token": token(top[0]["token"]),
         "top_probability": format_metric("probability", top[0]["probability"]),
         "n_frequent": str(sum(t["id"] in frequent for t in top)) if frequent else "",
@@ -99,25 +97,6 @@ def _place_at(published: Published, row: int, position: int) -> dict[str, str] |
         "truth_probability": format_metric("probability", truth["probability"]),
         "truth_rank": f"{truth['rank']:,}",
         "truth_bits": format_metric("surprisal_bits", truth["surprisal_bits"], unit=True),
-    }
-
-
-def tail_drop(story: Story) -> dict[str, Any] | None:
-    """The worked example: the best run (or any) under windows of several sizes; None where none of its own fitted."""
-    published = story.example
-    rows = windows(published)
-    if not rows:
-        return None
-    stock = rows[0]
-    figures = published.result.figures
-    official = figures.official_val_loss
-    return {
-        "recipe": called(published.result),
-        "exact": format_metric("exact_val_loss", figures.exact_val_loss, unit=True),
-        "n_tokens": f"{n_validation_tokens(published):,}",
-        "stock_windows": f"{stock.n_windows:,}",
-        "stock_fraction": format_metric("val_scored_fraction", stock.fraction),
-        "official": "" if official is None else format_metric("official_val_loss", official, unit=True),
     }
 
 
@@ -143,11 +122,6 @@ def code(text: str) -> str:
 def fence(text: str) -> str:
     """More backticks than stand in a row anywhere in the text."""
     return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-
-
-def _tail(context: str) -> str:
-    """The title in progress: what stands after the last `<eos>`."""
-    return context.rpartition(budget.EOS)[2].strip() or context
 
 
 def _token_frequency(published: Published) -> dict[str, str]:

@@ -32,7 +32,7 @@ from sevenepochs.report.negatives import log_months, negatives
 from sevenepochs.report.notebooks import Notebook, read_notebooks, shipped_folder
 from sevenepochs.report.readme_figures import frontier
 from sevenepochs.report.story import Story
-from sevenepochs.report.tail_drop import windows
+from sevenepochs.report.tail_drop import tail_drop
 from sevenepochs.report.verdict import verdict
 from sevenepochs.report.where_loss import kinds_tables, sentences
 from sevenepochs.store.results import Result
@@ -184,8 +184,7 @@ def _values(story: Story, notebooks: list[Notebook], log: dict[str, str], refere
         "is_demo": story.is_demo,
         "repository": _repository(),
         **{key: None if p is None else fragments.run(p) for key, p in story.parts.items()},
-        "tail": fragments.tail_drop(story),
-        "tail_table": tables.tail_drop(windows(story.example)),
+        "tail": tail_drop(story),
         "where": sentences(story),
         "loss_tables": kinds_tables(story),
         "worth_table": worth_table(story),

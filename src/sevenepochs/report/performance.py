@@ -87,17 +87,7 @@ def step_table(record: BenchRecord) -> Table:
     Seconds are medians over the rounds. "ours is faster by" is the median over paired rounds, so that what slows both
     cancels; "-" where ours did not run. Memory is the most that timed steps held above the level before the first.
     """
-    head = [
-        "",
-        "s a step",
-        "least-most",
-        "tokens/s",
-        "ours is faster by",
-        "MFU",
-        "peak memory, MiB",
-        "ours of it",
-        "note",
-    ]
+    head = ["", "s a step", "least-most", "tokens/s", "ours is faster by", "MFU", "peak memory, MiB", "ours of it"]
     content = record.content
     roof = best_product_flops(content["products"])
     ours = next((row for row in content["rows"] if row["peer"] == "ours"), None)
@@ -116,8 +106,8 @@ def step_table(record: BenchRecord) -> Table:
         spread = _spread("step_seconds", row["seconds"])
         rows.append([row["peer"], *spread, rate, faster, mfu, _mib(memory), share, note])
     for name, reason in content["left_out"].items():
-        rows.append([name, f"left out: {reason}", *[""] * (len(head) - 2)])
-    return head, rows
+        rows.append([name, f"left out: {reason}", *[""] * (len(head) - 1)])
+    return [*head, "note"], rows
 
 
 def step_line(record: BenchRecord) -> str:

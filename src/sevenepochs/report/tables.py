@@ -8,7 +8,6 @@ from sevenepochs.metrics import METRICS, format_metric
 from sevenepochs.recipes.configs import called
 from sevenepochs.report.fragments import token
 from sevenepochs.report.inputs import Published
-from sevenepochs.report.tail_drop import Window
 
 _OFFICIAL = ("official_val_loss", "official_val_loss_own_geometry")
 FIGURES = ("exact_val_loss", *_OFFICIAL, "val_scored_fraction", "exact_val_bpc")
@@ -54,20 +53,6 @@ def rules(published: Published) -> str:
     found = published.certificate["rules"]
     rows = [[rule["rule"], "yes" if rule["ok"] else "**no**", rule["detail"].replace("<", "\\<")] for rule in found]
     return table(["rule", "held", "observed"], rows)
-
-
-def tail_drop(rows: list[Window]) -> str:
-    """Return what `evaluate()` would score and print for one model at several window sizes."""
-    cells = [
-        [
-            f"{w.batch_size} x {w.block_size}",
-            f"{w.n_windows:,}",
-            format_metric("val_scored_fraction", w.fraction),
-            format_metric("official_val_loss", w.printed) if w.printed is not None else "0 (nothing scored)",
-        ]
-        for w in rows
-    ]
-    return table(["batch x block", "whole windows", "tokens scored", "would print, nats/char"], cells)
 
 
 def metrics() -> str:

@@ -3,25 +3,41 @@ sizes. Computed from a result's figures; no model is run. No torch."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from sevenepochs.metrics import format_metric
+from sevenepochs.recipes.configs import called
 from sevenepochs.report.inputs import Published
+from sevenepochs.report.story import Story
+from sevenepochs.report.tables import table
 
 GEOMETRIES = ((64, 128), (32, 128), (16, 256), (64, 256), (128, 256), (256, 256))  # stock's first
 
 
-class Window(NamedTuple):
-    """One window size of `evaluate()`.
-
-    `n_windows` is how many whole windows fit, `fraction` the share of the tokens that they score. `printed` is about
-    what the stock rule prints, nats per character, if the dropped tail is like the rest; None when no window fits.
-    """
-
-    batch_size: int
-    block_size: int
-    n_windows: int
-    fraction: float
-    printed: float | None
+def tail_drop(story: Story) -> dict[str, str] | None:
+    """Return the example as text, told of the best run (or any), with a `table` of one row per window size; None where
+    no window of the run's own fitted."""
+    published = story.example
+    figures, n_tokens = published.result.figures, n_validation_tokens(published)
+    if n_tokens is None:
+        return None
+    rows = []
+    for batch_size, block_size in GEOMETRIES:
+        n_windows = n_tokens // (batch_size * block_size + 1)
+        fraction = n_windows * batch_size * block_size / n_tokens
+        # about what is printed: the dropped tail may be harder or easier than the rest
+        printed = format_metric("official_val_loss", figures.exact_val_loss * fraction)
+        scored = format_metric("val_scored_fraction", fraction)
+        told = printed if n_windows else "0 (nothing scored)"
+        rows.append([f"{batch_size} x {block_size}", f"{n_windows:,}", scored, told])
+    official = figures.official_val_loss
+    return {
+        "recipe": called(published.result),
+        "exact": format_metric("exact_val_loss", figures.exact_val_loss, unit=True),
+        "n_tokens": f"{n_tokens:,}",
+        "stock_windows": rows[0][1],
+        "stock_fraction": rows[0][2],
+        "official": "" if official is None else format_metric("official_val_loss", official, unit=True),
+        "table": table(["batch x block", "whole windows", "tokens scored", "would print, nats/char"], rows),
+    }
 
 
 def n_validation_tokens(published: Published) -> int | None:
@@ -45,16 +61,3 @@ def n_validation_tokens(published: Published) -> int | None:
             fitting.append(round(told))
     assert fitting, f"{result.name}: {fraction} is no share of windows of {window}"
     return min(fitting, key=lambda n: abs(n - estimate))
-
-
-def windows(published: Published) -> list[Window]:
-    """Return the example's rows for one result; none where the length of its validation stream is not known."""
-    n_tokens, exact = n_validation_tokens(published), published.result.exact
-    if n_tokens is None:
-        return []
-    rows = []
-    for batch_size, block_size in GEOMETRIES:
-        k = n_tokens // (batch_size * block_size + 1)
-        fraction = k * batch_size * block_size / n_tokens
-        rows.append(Window(batch_size, block_size, k, fraction, exact * fraction if k else None))
-    return rows
