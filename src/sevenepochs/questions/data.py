@@ -23,10 +23,7 @@ _MAX_BARS = 40
 
 
 def in_numbers(titles: Sequence[str], tokenizer: Tokenizer, train_ids: np.ndarray) -> dict[str, Any]:
-    """Return training titles in numbers.
-
-    Args:
-        train_ids: the titles' stream, as `Tokenizer.encode_stream` gives it.
+    """Return training titles in numbers. `train_ids`: their stream, as `Tokenizer.encode_stream` gives it.
 
     Returns:
         `n_titles`, `n_tokens`, `eos_share`, `chars_per_token` (titles' text without `<eos>`), `vocabulary` (`size`,

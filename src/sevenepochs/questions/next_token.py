@@ -28,14 +28,8 @@ def compute(case: Case) -> dict[str, Any]:
 
 
 def published_place(folder: Path, row: int, position: int, k: int) -> dict[str, Any] | None:
-    """Return the prediction at a place with its top k, or None where the folder does not hold it.
-
-    Args:
-        folder: of a run or of a result.
-
-    Raises:
-        UserError: the file is there and damaged.
-    """
+    """Return the prediction at a place with its top k, or None where the folder, of a run or of a result, does not hold
+    it. Raises UserError: the file is there and damaged."""
     for place in _places(folder):
         if (place["row"], place["position"]) == (row, position) and len(place["top"]) >= k:
             return {**place, "top": place["top"][:k]}

@@ -7,36 +7,21 @@ from collections.abc import Iterable, Sequence
 from sevenepochs.ask.predictions import Progress
 from sevenepochs.data.corpus.base import Announce, CorpusConfig
 from sevenepochs.errors import UserError, nearest
-from sevenepochs.questions import (
-    calibration,
-    collapse,
-    data,
-    facts,
-    layers,
-    memorisation,
-    next_token,
-    samples,
-    where_loss,
-)
+from sevenepochs.questions.calibration import CALIBRATION
+from sevenepochs.questions.collapse import COLLAPSE
+from sevenepochs.questions.data import DATA, TOKEN_FREQUENCY
+from sevenepochs.questions.facts import FACTS
+from sevenepochs.questions.layers import LAYERS
+from sevenepochs.questions.memorisation import MEMORISATION
+from sevenepochs.questions.next_token import NEXT_TOKEN
 from sevenepochs.questions.question import Question
+from sevenepochs.questions.samples import SAMPLES
+from sevenepochs.questions.where_loss import EXTREME_TITLES, WHERE_LOSS
 from sevenepochs.store.run import Run, layout, write_analysis
 
-QUESTIONS: dict[str, Question] = {
-    question.name: question
-    for question in (
-        data.DATA,
-        data.TOKEN_FREQUENCY,
-        next_token.NEXT_TOKEN,
-        where_loss.WHERE_LOSS,
-        where_loss.EXTREME_TITLES,
-        memorisation.MEMORISATION,
-        collapse.COLLAPSE,
-        calibration.CALIBRATION,
-        samples.SAMPLES,
-        layers.LAYERS,
-        facts.FACTS,
-    )
-}
+_IN_ORDER = [DATA, TOKEN_FREQUENCY, NEXT_TOKEN, WHERE_LOSS, EXTREME_TITLES]
+_IN_ORDER += [MEMORISATION, COLLAPSE, CALIBRATION, SAMPLES, LAYERS, FACTS]
+QUESTIONS = {question.name: question for question in _IN_ORDER}
 """In the order in which they are answered and shown."""
 
 
@@ -60,10 +45,9 @@ def questions_to(run: Run) -> list[str]:
     one whose members cut titles into different tokens, or only count, has no tokens to ask about."""
     if run.is_ensemble and (run.is_by_words or run.config["counts"] is not None):
         return []
-    left_out = {layers.LAYERS.name} if run.is_ensemble else set()
     is_told = (run.path / layout.FACTS).exists()
-    answered = (name for name, question in QUESTIONS.items() if is_told or not question.needs_facts)
-    return [name for name in answered if name not in left_out]
+    asked = (one for one in QUESTIONS.values() if is_told or not one.needs_facts)
+    return [one.name for one in asked if one is not LAYERS or not run.is_ensemble]
 
 
 def analyze(

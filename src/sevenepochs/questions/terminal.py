@@ -26,11 +26,8 @@ _SURPRISE = ((10.0, "bold red"), (4.0, "yellow"))
 
 def visible(token: str) -> str:
     """Return a token in which every character can be seen: spaces at its ends as dots, controls as escapes."""
-    body = token.strip(" ")
-    if not body:
-        return "·" * len(token)
     lead = len(token) - len(token.lstrip(" "))
-    return plain("·" * lead + body + "·" * (len(token) - lead - len(body)))
+    return plain(("·" * lead + token.strip(" ")).ljust(len(token), "·"))
 
 
 def plain(text: str) -> str:
@@ -50,18 +47,15 @@ def surprise_style(bits: float) -> str:
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]] = (), *, fold: bool = False, **look: Any) -> Table:
-    """Return a table without borders; `look` goes to rich's Table.
-
-    Args:
-        fold: whether cells that are too wide go on in the next line; else they are cut.
-    """
+    """Return a table without borders; `look` goes to rich's Table. With `fold`, cells that are too wide go on in the
+    next line; else they are cut."""
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False, **look)
+    overflow = "fold" if fold else "ellipsis"
     for column in columns:
         if isinstance(column, str):
             column = {"header": column.removeprefix(">"), "justify": "right" if column.startswith(">") else "left"}
-        overflow = "fold" if fold else "ellipsis"
         made.add_column(**{"overflow": overflow, **column, "header": text(column.get("header", ""))})
     for row in rows:
         made.add_row(*map(text, row))

@@ -205,11 +205,7 @@ def figure(content: Content, run: str | None, part: str) -> str:
 
 
 def text(runs: Mapping[str, Content], part: str) -> list[list[str]]:
-    """Return one breakdown as rows of text: a kind per row, a run per column.
-
-    Args:
-        runs: where_loss.json by label.
-    """
+    """Return one breakdown as rows of text: a kind per row, a run per column. `runs`: where_loss.json by label."""
     first = _breakdown(next(iter(runs.values())), part)
     key, metric = _loss_of(first)
     losses = [{kind["name"]: kind[key] for kind in _breakdown(content, part)["parts"]} for content in runs.values()]

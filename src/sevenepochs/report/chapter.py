@@ -102,11 +102,8 @@ class Chapter:
 
 
 class Chapters:
-    """The story as chapters `first`, `one`, `two`, `best` and `inside`; shown, it names its inputs.
-
-    Args:
-        origin: "results", or how else the runs came about; the notebook keeps it.
-    """
+    """The story as chapters `first`, `one`, `two`, `best` and `inside`. Shown, it names its inputs and their `origin`
+    ("results", or how else the runs came about), which the notebook keeps."""
 
     def __init__(self, story: Story, origin: str) -> None:
         self.story, self.origin = story, origin

@@ -23,11 +23,8 @@ PAIR_HEAD = ["pair", "full size", "proxy", ""]
 
 
 def ladder_section(rungs_of: Mapping[str, Sequence[Rung]], proxies: Mapping[str, Sequence[Rung]] | None = None) -> str:
-    """One table for every ladder with at least two recipes; those that were not run are named below it.
-
-    Args:
-        proxies: ladders at proxy scale, to tell the effect there of what was not run in full.
-    """
+    """One table for every ladder with at least two recipes; those that were not run are named below it, with their
+    effect at proxy scale where one of the ladders `proxies` has it."""
     blocks = []
     for rungs in rungs_of.values():
         if there := longest([rungs]):

@@ -17,12 +17,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def output_html(output: Node, assets: Assets, alt: str | None) -> str | None:
-    """Return one output; None where it offers no form that a static page can show.
-
-    Args:
-        output: as mystmd stores it: text in one piece, large contents in files beside the pages ("path").
-        alt: describes the picture, unless the output's metadata does.
-    """
+    """Return one output, as mystmd stores it: text in one piece, large contents in files beside the pages ("path");
+    None where it offers no form that a static page can show. `alt` describes a picture, unless its metadata does."""
     kind = output["output_type"]
     if kind == "stream":
         return _pre(output["text"], f"output stream {output['name']}")
