@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sevenepochs.report.chapter import Chapters
-from sevenepochs.report.shown import Shown
+from sevenepochs.report.chapter import Chapters, Shown
 
 
 class Cell(NamedTuple):

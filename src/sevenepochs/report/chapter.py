@@ -20,8 +20,26 @@ from sevenepochs.report.inputs import Published
 from sevenepochs.report.ladder_section import figure as ladder_figure
 from sevenepochs.report.ladder_section import longest, scale_of
 from sevenepochs.report.ladder_table import HEAD, rows
-from sevenepochs.report.shown import Shown, aligned
 from sevenepochs.report.story import PARTS, Story
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The value of a notebook's cell: text and, where there is something to draw, an SVG. Displays itself in Jupyter;
+    `print` gives the text."""
+
+    text: str
+    svg: str | None = None
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.bundle()
+
+    def bundle(self) -> dict[str, str]:
+        """Return content by MIME type, as a notebook stores it."""
+        return ({"image/svg+xml": self.svg} if self.svg is not None else {}) | {"text/plain": self.text}
 
 
 @dataclass(frozen=True)
@@ -51,7 +69,7 @@ class Chapter:
         for name in ("parameters", "n_steps"):
             rows.append([METRICS[name].label, *(format_metric(name, getattr(f, name)) for f in facts), ""])
         minutes = (format_metric("elapsed_minutes", f.elapsed_seconds / 60) for f in facts)
-        return Shown(aligned([*rows, ["time", *minutes, "min"]]))
+        return Shown(_aligned([*rows, ["time", *minutes, "min"]]))
 
     def change(self) -> Shown:
         """The settings that differ from the run before."""
@@ -86,7 +104,7 @@ class Chapter:
             what = f"{question} at {part}" if part else question
             return Shown(f"{asked.result.name} was published without the analysis {what}; publish the run again")
         if known.text is not None:
-            return Shown(aligned(known.text(content, part) if part else known.text(content)), svg)
+            return Shown(_aligned(known.text(content, part) if part else known.text(content)), svg)
         return Shown(content.get("sentence") or f"{question} of {_called(asked)}", svg)
 
     def certificate(self) -> Shown:
@@ -129,14 +147,14 @@ class Chapters:
         for published in self.story.everything:
             figures = published.result.figures.by_name()
             rows.append([named(published.result), *(format_metric(name, figures.get(name)) for name in names)])
-        return Shown(aligned(rows))
+        return Shown(_aligned(rows))
 
     def ladder(self) -> Shown:
         """The ladder: the effect of each technique over the one before it, at the scale at which most were run."""
         rungs = longest(self.story.ladders.values())
         if not rungs:
             return Shown("No two recipes of the ladder were run on these titles: sevenepochs ladder --dry-run")
-        return Shown(f"{scale_of(rungs)}\n\n{aligned([HEAD, *rows(rungs)])}", ladder_figure(rungs))
+        return Shown(f"{scale_of(rungs)}\n\n{_aligned([HEAD, *rows(rungs)])}", ladder_figure(rungs))
 
     def where(self, breakdown: str) -> Shown:
         """The loss by place in the title, kind of title and so on (the parts of `where_loss`), run beside run."""
@@ -144,7 +162,7 @@ class Chapters:
         if not analysed:
             return Shown("no run was published with the analysis where_loss; publish the runs again")
         svg = where_loss.figure(analysed, None, breakdown)
-        return Shown(aligned(where_loss.text(analysed, breakdown)), svg)
+        return Shown(_aligned(where_loss.text(analysed, breakdown)), svg)
 
 
 def loss_curves(
@@ -182,3 +200,13 @@ def _called(published: Published) -> str:
 
 def _last(published: Published, metric: str) -> str:
     return format_metric(metric, next(row[metric] for row in reversed(published.curve) if row[metric] is not None))
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    """Return rows as a text table; the first column is flush left, the others flush right."""
+    left, *right = (max(map(len, column)) for column in zip(*rows, strict=True))
+    lines = (
+        [first.ljust(left), *(cell.rjust(width) for cell, width in zip(rest, right, strict=True))]
+        for first, *rest in rows
+    )
+    return "\n".join("  ".join(line).rstrip() for line in lines)
