@@ -8,6 +8,7 @@ Under another tokenizer, another run on the same data tells, or what fits the fi
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -124,15 +125,15 @@ def _by_fit(geometry: Geometry, first: FirstStep | None, is_old_log: bool, ratio
     how = f"{other}; the first evaluation fits this version alone{before}"
     versions = KNOWN_DATASETS[:1] if is_old_log else KNOWN_DATASETS
     fitting = [known for known in versions if _fits(known, geometry, first)]
-    datasets = [known.dataset("likely" if is_old_log else "possible", how) for known in fitting]
-    if not datasets:
+    if len(fitting) == 1:
+        return fitting[0].dataset("likely" if is_old_log else "possible", how)
+    if not fitting:
         return Dataset(None, "unknown", f"{other}, and no known version fits the first evaluation", ratio, None)
-    if len(datasets) == 1:
-        return datasets[0]
-    values, lows, highs = zip(*(dataset.r for dataset in datasets), strict=True)
     names = " and ".join(known.name for known in fitting)
     how = f"{other}; the log fits {names} (a --reference on the same data would tell)"
-    return Dataset(None, "unknown", how, Interval(sum(values) / len(values), min(lows), max(highs)), None)
+    values = [one.r.value for one in fitting]
+    r = Interval(statistics.mean(values), min(values) - _R_SPREAD, max(values) + _R_SPREAD)
+    return Dataset(None, "unknown", how, r, None)
 
 
 def _fits(known: KnownDataset, geometry: Geometry, first: FirstStep) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from sevenepochs.errors import UserError
 from sevenepochs.store.run import layout
 
-_MAX_ENTRIES = 50_000
+_MAX_FILES = 50_000
 _MAX_DEPTH = 8
 _MAX_NOTEBOOK_BYTES = 40_000_000
 _MAX_CELLS = 2_000
@@ -21,16 +21,11 @@ _SKIPPED = frozenset({"venv", "env", "site-packages", "node_modules", "__pycache
 
 @dataclass
 class Folder:
-    """The files of a folder, nearest to its top first. Links, hidden folders and installed packages are left out.
-
-    Attributes:
-        files: all that belongs to no run or result of ours.
-        own: run folders and results.
-    """
+    """The files of a folder, nearest to its top first. Links, hidden folders and installed packages are left out."""
 
     root: Path
-    files: list[Path] = field(default_factory=list)
-    own: list[Path] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)  # all that belong to no run or result of ours
+    own: list[Path] = field(default_factory=list)  # run folders and results
 
     def name(self, path: Path) -> str:
         """Return a file's path relative to the folder."""
@@ -47,8 +42,8 @@ def read_folder(root: Path) -> Folder:
         raise UserError(f"{root}: no such folder; give the folder of a training program's source")
     if root.is_file():
         return Folder(root, [root])
-    folder, n_seen = Folder(root), 0
-    for parent, folders, names in os.walk(root, followlinks=False):
+    folder = Folder(root)
+    for parent, folders, names in os.walk(root):
         here = Path(parent)
         if _is_own(set(names)):
             folder.own.append(here)
@@ -56,10 +51,9 @@ def read_folder(root: Path) -> Folder:
             continue
         is_deep = len(here.parts) - len(root.parts) >= _MAX_DEPTH
         folders[:] = sorted(name for name in folders if not (is_deep or name in _SKIPPED or name.startswith(".")))
-        n_seen += len(names)
-        if n_seen > _MAX_ENTRIES:
-            break
         folder.files += [here / name for name in names if not (here / name).is_symlink() and (here / name).is_file()]
+        if len(folder.files) > _MAX_FILES:
+            break
     folder.files.sort(key=lambda path: (len(path.parts), path))
     folder.own.sort()
     return folder

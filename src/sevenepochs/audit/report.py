@@ -1,8 +1,6 @@
-"""Audits as text or Markdown (sections of labelled facts and findings), and ranked as a leaderboard.
+"""Audits as text or Markdown, and as a leaderboard: by corrected (ours: exact) loss, per dataset and track.
 
-A leaderboard ranks runs by corrected (ours: exact) loss, within one dataset version and track. A rank is one more than
-the number of entries that are better for certain: their whole interval lies below. Entries that break a rule, lose text
-or never finished are shown where they would stand, without a rank.
+Entries that break a rule, lose text or never finished are shown where they would stand, without a rank.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from sevenepochs.audit.verdict import RunAudit
 from sevenepochs.metrics import format_metric
 
 _SHOWN_LINES = 6  # of a changed place
-_TRACKS = ("single", "ensemble", "context")
+_TRACKS = {"single": 0, "ensemble": 1, "context": 2}  # in the order of their boards
 _UNFINISHED = ("unfinished", "no-final-evaluation")
 _NOTE = (
     "Rank = 1 + the entries that are better for certain; '=' marks intervals that overlap with another ranked entry's. "
@@ -204,8 +202,7 @@ def leaderboard(audits: Sequence[RunAudit]) -> list[Board]:
     boards: dict[tuple[str | None, str], list[RunAudit]] = {}
     for audit in sorted(audits, key=lambda a: (a.corrected.value if a.corrected is not None else math.inf, a.name)):
         boards.setdefault((audit.dataset.name, audit.track), []).append(audit)
-    order = {track: place for place, track in enumerate(_TRACKS)}
-    keys = sorted(boards, key=lambda key: (key[0] is None, key[0] or "", order.get(key[1], len(order)), key[1]))
+    keys = sorted(boards, key=lambda key: (key[0] is None, key[0] or "", _TRACKS.get(key[1], len(_TRACKS)), key[1]))
     return [Board(*key, _entries(boards[key])) for key in keys]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sevenepochs.audit.finding import Confidence, Finding, Severity
 from sevenepochs.audit.source.places import EVALUATOR, LOADERS, is_title_join
 from sevenepochs.audit.source.program import Program
-from sevenepochs.audit.source.syntax import calls_in, dotted, last_name, names_in, stored_names, targets
+from sevenepochs.audit.source.syntax import argument, calls_in, dotted, last_name, names_in, stored_names, targets
 from sevenepochs.protocol.budget import EOS
 
 _CHARS_PER_TITLE = 51  # of a title alone, on both versions of the data
@@ -54,7 +54,8 @@ _TEXT = re.compile(r"(\w*_)?(title|text|headline|row)s?", re.IGNORECASE)
 _MASKS = re.compile(r"mask|causal|tril|triu", re.IGNORECASE)
 _TARGETS = re.compile(r"targets?|labels?|y|yb|gold")
 _PREDICTED = re.compile(r"logit|scores|pred|hidden|^[xh]$|^out(puts?)?$", re.IGNORECASE)
-_DROPS = ("dropout", "alpha_dropout", "scaled_dot_product_attention", "flash_attn_func")
+_ATTENTIONS = ("scaled_dot_product_attention", "flash_attn_func")
+_DROPS = ("dropout", "alpha_dropout", *_ATTENTIONS)
 _MAX_RATES = 100  # values of a dropout rate that are looked at
 _MAX_NODES = 20_000  # of code over titles
 _PATCHED = ("torch.nn.functional.", "torch.Tensor.", "builtins.")
@@ -184,8 +185,8 @@ def _evaluation(node: Any) -> Iterator[Broken]:
     loss = calls.get("cross_entropy") or calls.get("CrossEntropyLoss") or calls.get("nll_loss")
     words = {word.arg: getattr(word.value, "value", None) for word in loss.keywords} if loss is not None else {}
     yield from ((loss, "eval-targets", word) for word in ("label_smoothing", "ignore_index") if words.get(word))
-    trains = [call.args[0] for call in calls_in(node) if last_name(call) == "train" and call.args]
-    is_off = "eval" in calls or any(getattr(mode, "value", None) is False for mode in trains)
+    modes = [argument(call, 0, "mode", True) for call in calls_in(node) if last_name(call) == "train"]
+    is_off = "eval" in calls or any(getattr(mode, "value", None) is False for mode in modes)
     if (loss is not None or "model" in calls) and not is_off:
         yield node, "eval-mode", ""
     yield from ((calls[name], "test-time-training", "") for name in ("backward", "step") if name in calls)
@@ -218,10 +219,10 @@ def _call(call: ast.Call, program: Program) -> Iterator[Broken]:
         yield call, "data-revision", name
     elif _CACHES.fullmatch(whole):
         yield call, "cached-data", whole
-    is_model = name == "from_pretrained" and "token" not in whole.lower()
+    is_model = whole in ("torch.hub.load", "timm.create_model") or name == "load_state_dict_from_url"
+    is_model |= name == "from_pretrained" and "token" not in whole.lower()
     reads = whole == "torch.load" or name == "load_file"
-    is_model |= reads and "download" in " ".join(map(last_name, calls_in(call)))
-    is_model |= name == "load_state_dict_from_url" or whole in ("torch.hub.load", "timm.create_model")
+    is_model |= reads and any("download" in last_name(inner) for inner in calls_in(call))
     # what exports models or looks at them loads some as well
     if is_model and program.scope_of(call) not in program.onlookers:
         yield call, "pretrained-weights", whole
@@ -229,15 +230,10 @@ def _call(call: ast.Call, program: Program) -> Iterator[Broken]:
 
 def _drops_always(call: ast.Call, program: Program) -> bool:
     """Whether a call drops whatever model.eval() says: no condition or rate in sight asks for `training`."""
-    words: dict[str | None, Any] = {word.arg: word.value for word in call.keywords}
-    name, rate = last_name(call), None
-    if name in _DROPS[2:]:
-        rate = words.get("dropout_p", call.args[4] if len(call.args) > 4 else None)
-    elif dotted(call.func).startswith(("F.", "torch.", "nn.", "functional.")):
-        switch = words.get("training", call.args[2] if len(call.args) > 2 else None)
-        if switch is None or getattr(switch, "value", None) is True:
-            rate = words.get("p", call.args[1] if len(call.args) > 1 else ast.Constant(0.5))
-    if rate is None:
+    is_attention = last_name(call) in _ATTENTIONS
+    rate = argument(call, 4, "dropout_p", 0.0) if is_attention else argument(call, 1, "p", 0.5)
+    is_on = is_attention or getattr(argument(call, 2, "training", True), "value", None) is True
+    if not is_on or not (is_attention or dotted(call.func).startswith(("F.", "torch.", "nn.", "functional."))):
         return False
     rates = [rate, *(value for name in names_in(rate) for value in program.assigned.get(name, [])[:_MAX_RATES])]
     tests = [one.test for one in program.above(call) if isinstance(one, ast.If | ast.IfExp)]

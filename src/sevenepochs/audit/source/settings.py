@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sevenepochs.audit.finding import Finding
@@ -68,8 +68,8 @@ def settings_holder(program: Program) -> Nodes:
             names = {_option_name(call) for call in calls_in(node) if last_name(call) == "add_argument"}
         else:
             names = {name for name, *_ in _fields(node)}
-        count = sum(any(role.fullmatch(name.lower()) for name in names) for role in ROLES.values())
-        best = (count, [node]) if count > best[0] else best
+        n_roles = len({_role(name) for name in names} - {None})
+        best = (n_roles, [node]) if n_roles > best[0] else best
     return best[1]
 
 
@@ -87,10 +87,10 @@ def _option_name(call: ast.Call) -> str:
 
 def settings_of(program: Program) -> list[Setting]:
     """Return every value that the program, the files that it names and the commands that start it give to a setting."""
-    inside = [("code", name, _number(value, program), program.where(node)) for name, value, node in _in_code(program)]
-    outside = [(layer, name, _bounded(value), where) for layer, name, value, where in _outside(program)]
-    found = [(_role(name), value, where, layer) for layer, name, value, where in (*inside, *outside)]
-    return list(dict.fromkeys(Setting(r, v, where, layer) for r, v, where, layer in found if r and v is not None))
+    found = [("code", name, _number(value, program), program.where(node)) for name, value, node in _in_code(program)]
+    found += [(layer, name, _bounded(value), where) for layer, name, value, where in _outside(program)]
+    named = [(_role(name), value, where, layer) for layer, name, value, where in found]
+    return list(dict.fromkeys(Setting(r, v, where, layer) for r, v, where, layer in named if r and v is not None))
 
 
 def _role(name: str) -> str | None:
@@ -150,13 +150,12 @@ def setting_findings(program: Program, settings: list[Setting]) -> Iterator[Find
         if not wrong:
             continue
         message = f"{role}: {', '.join(map(str, wrong[:5]))}; the rules fix {fixed:g}"
-        layers = {setting.layer for setting in own}
+        finding, layers = Finding("error", rule, message, wrong[0].where, None, "likely"), {one.layer for one in own}
         # a file may override code and a command either, so where several speak none is certain to count
         if "file" in layers or (wrong[0].layer == "code" and layers != {"code"}):
             message += f"; given in several places, none of which is certain to count: {', '.join(map(str, own[:6]))}"
-            yield Finding("warning", rule, message, wrong[0].where, None, "possible")
-        else:
-            yield Finding("error", rule, message, wrong[0].where, None, "likely")
+            finding = replace(finding, severity="warning", message=message, confidence="possible")
+        yield finding
     for layer, name, value, where in _outside(program):
         if layer == "file" and loses_text(name, True if value.lower() == "true" else value):
             message = f"{name} is {value}: a tokenizer that loses text, where this file is used"
@@ -168,14 +167,12 @@ def _number(node: Any, program: Program) -> float | None:
     if isinstance(node, ast.Constant) and not isinstance(node.value, str):
         return _bounded(node.value)
     if isinstance(node, ast.BinOp):
-        left, right = _number(node.left, program), _number(node.right, program)
-        if left is None or right is None:
-            return None
+        left, right = _number(node.left, program) or 0, _number(node.right, program) or 0
         if isinstance(node.op, ast.Pow):
-            return left**right if 1 <= left <= 10 and 0 <= right <= 12 else None
+            return _bounded(left**right) if 1 <= left <= 10 and 0 <= right <= 20 else None
         if isinstance(node.op, ast.Div):
             return _bounded(left / right) if right else None
-        return _bounded(left * right) if isinstance(node.op, ast.Mult) else None
+        return _bounded(left * right) or None if isinstance(node.op, ast.Mult) else None
     if isinstance(node, ast.Call) and last_name(node) in ("field", "Field", "int", "float"):
         given = [word.value for word in node.keywords if word.arg == "default"] or node.args[:1]
         return _number(given[0], program) if given else None

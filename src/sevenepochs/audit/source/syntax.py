@@ -45,3 +45,9 @@ def stored_names(nodes: Iterable[ast.AST]) -> set[str]:
     found = {node.id for node in inner if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     found |= {node.arg for node in inner if isinstance(node, ast.arg)}
     return found | {node.name for node in inner if isinstance(node, DEFINITIONS)}
+
+
+def argument(call: ast.Call, position: int, name: str, default: object) -> ast.expr:
+    """Return what a call gives to a parameter, else its default."""
+    named = [word.value for word in call.keywords if word.arg == name]
+    return [*named, *call.args[position : position + 1], ast.Constant(default)][0]  # type: ignore[arg-type]
