@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LITGPT := benchmarks/.venv-litgpt
-ALONE := tests/serve/test_load.py tests/campaign/test_workers.py tests/faults/test_faults.py
+ALONE := tests/serve/test_load.py tests/serve/test_attack.py tests/campaign/test_workers.py tests/faults/test_faults.py
 SITE_PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 # One torch thread per test process: the processes share the cores, and no result depends on how many there are.

@@ -40,7 +40,7 @@ class Limits:
     text_chars: int = 300  # of the typed headline; real ones have at most some 100
     body_bytes: int = 16_384  # of a request; JSON may write a character as 12 bytes
     head_bytes: int = 16_384  # of a request before its body
-    idle_seconds: int = 10  # after an answer; a connection without a next request is then closed
+    idle_seconds: int = 10  # until a request's head is there, until an answer is read; the connection is then closed
     body_seconds: float = 5.0  # from a request's head to its end
     waiting: int = 128  # jobs in line before new ones are refused
     wait_seconds: float = 15.0  # of a job before it is refused
@@ -51,7 +51,7 @@ class Limits:
     prefix_bytes: int = 192 * 1024 * 1024  # distributions and attention states of typed prefixes, per model
     titles: int = 100  # listed on either end, best and worst
     curve_points: int = 240  # of a training loss curve
-    connections: int = 256  # open at one time
+    connections: int = 512  # open at one time; a browser keeps up to six
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -9,8 +10,10 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sevenepochs.errors import UserError
 from sevenepochs.serve.guard import LOOPBACK_HOSTS, Hosts, Limits, name_of
@@ -109,11 +112,35 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+class _Impatient(H11Protocol):
+    """Closes a connection also when a request's head does not arrive, or an answer is not read, within the idle time,
+    and when a body goes on after its refusal. uvicorn bears all three forever, and counts the connection as open."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that a single unread byte pauses writing
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        self.conn.receive_data(data)  # uvicorn stops the clock at a head's first byte; handle_events does at its last
+        self.handle_events()
+        if self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY:  # answered, and still sending
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread.cancel()
+
+
 def server_of(app: Starlette, limits: Limits) -> uvicorn.Server:
     """Return the server; it has no socket yet."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Impatient,
         h11_max_incomplete_event_size=limits.head_bytes,
         timeout_keep_alive=limits.idle_seconds,
         log_level="error",
