@@ -33,10 +33,11 @@ LOG_PROBS = np.log(np.array([0.5, 0.02, 0.25, 0.13, 0.1], dtype=np.float32))
         (Drawing(1.0, 2), [2 / 3, 0.0, 1 / 3, 0.0, 0.0]),
         (Drawing(0.5, 3), [x / (0.25 + 0.0625 + 0.0169) for x in (0.25, 0.0, 0.0625, 0.0169, 0.0)]),
         (Drawing(0.0, None), [1.0, 0.0, 0.0, 0.0, 0.0]),
+        (Drawing(1e-308, None), [1.0, 0.0, 0.0, 0.0, 0.0]),
         (Drawing(1.0, 1), [1.0, 0.0, 0.0, 0.0, 0.0]),
         (Drawing(1.0, 99), [0.5, 0.02, 0.25, 0.13, 0.1]),
     ],
-    ids=["all", "top 2", "sharper top 3", "greedy", "top 1", "more than there are"],
+    ids=["all", "top 2", "sharper top 3", "greedy", "nearly greedy", "top 1", "more than there are"],
 )
 def test_tokens_are_drawn_as_often_as_they_should_be(drawing: Drawing, expected: list[float]) -> None:
     generator = np.random.default_rng(0)

@@ -22,6 +22,7 @@ from sevenepochs.errors import UserError
 
 MAX_SAMPLES = 1000
 _ROWS_AT_ONCE = 50
+_COLDEST = 1e-6  # temperatures below count as 0: divided by them, logarithms overflow
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def draw(model: Model, prompt: str, n: int, drawing: Drawing, at_once: int = _RO
 
 def choose(log_probs_V: np.ndarray, drawing: Drawing, generator: np.random.Generator) -> int:
     """Draw one token. Uses one number of the generator, whatever the drawing, but none at temperature 0."""
-    if drawing.temperature == 0.0:
+    if drawing.temperature < _COLDEST:
         return int(log_probs_V.argmax())
     ids = likeliest(log_probs_V, drawing.top_k or len(log_probs_V))
     scaled = log_probs_V[ids].astype(np.float64) / drawing.temperature
