@@ -125,9 +125,9 @@ class Search:
         watcher: Watcher,
         announce: Callable[[int, dict[str, float | int]], None] = lambda number, settings: None,
         workers: Workers | None = None,
-    ) -> None:
-        """Go on until `n_trials` trials are finished, those of earlier sessions counted. With workers, a trial is
-        proposed before the results of those beside it are known.
+    ) -> optuna.Study:
+        """Go on until `n_trials` trials are finished, those of earlier sessions counted; return the study. With
+        workers, a trial is proposed before the results of those beside it are known.
 
         Raises:
             UserError: as `open`, another process goes on with this search, or a run cannot be started at all.
@@ -160,6 +160,7 @@ class Search:
             for index, done in outcomes(proposals(), self.folder, watcher, workers=workers):
                 _tell(study, asked[index], done)
                 n_told += 1
+        return study
 
     def _job(
         self, study: optuna.Study, trial: optuna.Trial, announce: Callable[[int, dict[str, float | int]], None]

@@ -252,17 +252,11 @@ def _connected(workers: Workers) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    options: dict[str, Any] = {"address": workers.address}
-    if workers.address is None:
-        cores = max(workers.count or 1, os.cpu_count() or 1)
-        options = {
-            "address": "local",
-            "num_cpus": cores,
-            "object_store_memory": _SMALL_STORE_BYTES,
-            "include_dashboard": False,
-        }
+    cores = max(workers.count or 1, os.cpu_count() or 1)
+    own = {"num_cpus": cores, "object_store_memory": _SMALL_STORE_BYTES, "include_dashboard": False}
+    options = own if workers.address is None else {}
     try:
-        ray.init(**options, log_to_driver=False, logging_level="error")
+        ray.init(address=workers.address or "local", **options, log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
         where = workers.address or "this machine"
         raise UserError(

@@ -22,8 +22,7 @@ _COLUMNS = (">", "run", ">seed", "on", ">step", ">train loss", ">exact", ">left"
 class JobsTable(Overview):
     """A row per run in progress; a line for each that ended."""
 
-    def __init__(self, seconds: float = _LINE_SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._live: Live | None = None
         self._last_lines = 0.0
 
@@ -36,7 +35,7 @@ class JobsTable(Overview):
                 self._live = Live(console=console, auto_refresh=False, transient=True)
                 self._live.start()
             self._live.update(table(_COLUMNS, map(_cells, rows)), refresh=True)
-        elif time.monotonic() - self._last_lines > self._seconds:
+        elif time.monotonic() - self._last_lines > _LINE_SECONDS:
             self._last_lines = time.monotonic()
             for row in rows:
                 console.print("  ".join(filter(None, _cells(row))), markup=False, soft_wrap=True)

@@ -74,11 +74,10 @@ def search(
         out.print("  ".join(f"{key}={value:.4g}" for key, value in values.items()), markup=False)
 
     try:
-        found.run(trials, side_by_side.watcher(is_silent=json), announce, side_by_side.found())
+        opened = found.run(trials, side_by_side.watcher(is_silent=json), announce, side_by_side.found())
     except Interrupted:
         out.print("the same command goes on from here", style="dim")
         raise
-    opened = found.open()
     done = found.trials(opened)
     importances = found.importances(opened)
     best = [trial for trial in done if trial.loss is not None][:survivors]
