@@ -102,8 +102,11 @@ class Experiment(Config, kind="experiment"):
         facts: FactTable | None = None,
     ) -> Data:
         """Load the corpus, split it, train the tokenizer and count the facts (or take the given ones), encode both
-        splits. Raises UserError: the corpus cannot be read, is too small, has nothing to validate on, or not these
-        facts."""
+        splits.
+
+        Raises:
+            UserError: the corpus cannot be read, is too small, has nothing to validate on, or not these facts.
+        """
         corpus = self.corpus.load(announce)
         split = corpus.split()
         if not any(split.validation):

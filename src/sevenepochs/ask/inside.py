@@ -128,8 +128,11 @@ def neighbours(model: Model, id: int, k: int = 10) -> dict[str, Any]:
 
 
 def token_id(model: Model, text: str) -> int:
-    """Return the id of the token that is a word, at the start of a title, after a space, or alone. Raises UserError:
-    the word is several tokens, which are named."""
+    """Return the id of the token that is a word, at the start of a title, after a space, or alone.
+
+    Raises:
+        UserError: the word is several tokens, which are named.
+    """
     ids = model.encode(text.lstrip())[1:].tolist()
     # a byte-level vocabulary may write the space before a word as a token of its own
     if len(ids) == 2 and not model.tokens(ids[:1])[0].strip():

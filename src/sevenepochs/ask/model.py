@@ -122,8 +122,11 @@ class Model:
         return cls(run, experiment, tokenizer, network, facts_of(run, experiment))
 
     def given(self, facts: Mapping[str, str]) -> Model:
-        """Return the same model with facts of the titles that it is asked about, e.g. {"url": "arxiv.org"}. Raises
-        UserError: it knows no such fact, or the value cannot be read."""
+        """Return the same model with facts of the titles that it is asked about, e.g. {"url": "arxiv.org"}.
+
+        Raises:
+            UserError: it knows no such fact, or the value cannot be read.
+        """
         if not facts:
             return self
         if self.facts is None:
@@ -176,8 +179,11 @@ class Model:
         return data
 
     def load_titles(self, corpus: CorpusConfig | None = None, announce: Announce = lambda message: None) -> Split:
-        """Return the run's own training and validation titles as text: seconds less than `load_data`. Raises UserError:
-        the corpus cannot be read, or is another one."""
+        """Return the run's own training and validation titles as text: seconds less than `load_data`.
+
+        Raises:
+            UserError: the corpus cannot be read, or is another one.
+        """
         split = place_of(self.run, corpus).load(announce).split()
         check_same_titles(self.run, fingerprint(split))
         return split
@@ -203,8 +209,12 @@ class Model:
         return self._log_probs(self._hidden(self._row(context))[:, -1:])[0, 0]
 
     def all_log_probs(self, context: Ids) -> np.ndarray:
-        """Return ln p of every token after each beginning of a context: float32 (T, V); row t follows context[: t + 1].
-        Raises UserError: the context is longer than `block_size`."""
+        """Return ln p of every token after each beginning of a context: float32 (T, V); row t follows
+        context[: t + 1].
+
+        Raises:
+            UserError: the context is longer than `block_size`.
+        """
         self.check_fits(context)
         return self._log_probs(self._hidden(self._row(context)))[0]
 
@@ -241,8 +251,11 @@ class Model:
 
     def read_on(self, prefix: Prefix, ids: Ids) -> tuple[np.ndarray, Prefix]:
         """Continue a prefix of one row: ln p of every token after each of `ids`, float32 (len(ids), V), and the longer
-        prefix. What was read before is not computed again. Raises UserError: together they are longer than
-        `block_size`."""
+        prefix. What was read before is not computed again.
+
+        Raises:
+            UserError: together they are longer than `block_size`.
+        """
         x_BT = np.asarray(ids, dtype=np.int64)[None]
         self.check_fits(range(len(prefix) + x_BT.shape[1]))
         h_BTD, longer = self._continue(prefix, x_BT)
@@ -261,8 +274,11 @@ class Model:
         return self._log_probs(h_BTD)[:, 0], longer
 
     def activations(self, contexts: Sequence[Ids]) -> list[Activations]:
-        """Return hidden states and attention weights of contexts, read in one pass. Raises UserError: one of them is
-        longer than `block_size`, or empty."""
+        """Return hidden states and attention weights of contexts, read in one pass.
+
+        Raises:
+            UserError: one of them is longer than `block_size`, or empty.
+        """
         for context in contexts:
             self.check_fits(context)
         rows = [self._row(context)[0] for context in contexts]

@@ -69,8 +69,10 @@ def predict(model: Model, context: Ids, k: int = 10, truth: int | None = None) -
 def at_place(model: Model, validation_ids: np.ndarray, row: int, position: int, k: int = 10) -> dict[str, Any]:
     """Return the prediction of token `position`+1 in `row` of the first stock validation window.
 
-    A validation stream that is shorter than the window serves as one row from its start. Raises UserError: the place
-    lies outside the window.
+    A validation stream that is shorter than the window serves as one row from its start.
+
+    Raises:
+        UserError: the place lies outside the window.
     """
     window = next(stock_windows(validation_ids, STOCK_BATCH_SIZE, STOCK_BLOCK_SIZE), None)
     if window is None:

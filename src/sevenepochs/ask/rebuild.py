@@ -24,9 +24,12 @@ from sevenepochs.store.run.storage import Tensors
 
 def rebuild(run: Run, step: int | None) -> tuple[Experiment, Tokenizer, GPTModel]:
     """Return what config.json, tokenizer.json and the weights of a run make: of its end, or of a snapshot's step. Of an
-    ensemble they are its first member's, and all members' networks as one. Raises UserError: there are no such weights,
-    a file is missing or corrupt, the config names a class that is not loaded, or the members of an ensemble are not
-    there or cut titles into different tokens."""
+    ensemble they are its first member's, and all members' networks as one.
+
+    Raises:
+        UserError: there are no such weights, a file is missing or corrupt, the config names a class that is not
+            loaded, or the members of an ensemble are not there or cut titles into different tokens.
+    """
     if run.is_ensemble:
         members = run.members()
         if run.is_by_words:

@@ -107,7 +107,11 @@ class Pair:
 
 
 def compare(results: list[Result]) -> Comparison:
-    """Line up results; the first is the reference. Raises UserError: fewer than two."""
+    """Line up results; the first is the reference.
+
+    Raises:
+        UserError: fewer than two.
+    """
     if len(results) < 2:
         raise UserError("compare needs at least two runs or results")
     others = sorted(results[1:], key=lambda result: result.exact)
@@ -151,8 +155,11 @@ def by_recipe(results: Iterable[Result]) -> list[Group]:
 def pair_groups(
     first: Group, second: Group, losses_of: Callable[[Result], TitleLosses], noises: Iterable[SeedNoise] = ()
 ) -> Pair:
-    """Pair the runs of two groups by seed; single runs are paired whatever their seeds. Raises UserError: no seed in
-    common, other titles, or losses by title that are missing."""
+    """Pair the runs of two groups by seed; single runs are paired whatever their seeds.
+
+    Raises:
+        UserError: no seed in common, other titles, or losses by title that are missing.
+    """
     firsts, seconds = ({result.seed: result for result in group.results} for group in (first, second))
     chosen = [(firsts[seed], seconds[seed]) for seed in firsts if seed in seconds]
     left_out = tuple(sorted(firsts.keys() ^ seconds.keys())) if chosen else ()

@@ -20,7 +20,10 @@ from sevenepochs.store.run import find_run
 
 def select(text: str, runs_root: Path, results_root: Path) -> list[Result]:
     """Return the results that `text` means: a result's folder, a recipe (all its seeds), or one run (see `find_run`).
-    Raises UserError: nothing, or several corpora's results, are called so; or the run is not complete."""
+
+    Raises:
+        UserError: nothing, or several corpora's results, are called so; or the run is not complete.
+    """
     if is_result(Path(text)):
         return [Result.read(Path(text))]
     finished = finished_runs(runs_root)

@@ -77,8 +77,10 @@ class Mixture:
     def log_probs(self, weights_K: Sequence[float] | np.ndarray) -> np.ndarray:
         """Return ln P of every token, (N,), or of every unit, (U,), where the members have several tokenizers.
 
-        Members that share a tokenizer are one member of the mixture by words: their mixture by tokens. Raises
-        ValueError: a weight is negative, or they do not sum to 1.
+        Members that share a tokenizer are one member of the mixture by words: their mixture by tokens.
+
+        Raises:
+            ValueError: a weight is negative, or they do not sum to 1.
         """
         weights_K = np.asarray(weights_K, dtype=float)
         if len(weights_K) != len(self._members) or weights_K.min() < 0 or abs(weights_K.sum() - 1) > _WEIGHT_TOLERANCE:

@@ -64,8 +64,11 @@ class SeedNoise:
 
 
 def seed_noise(results: Sequence[Result]) -> SeedNoise:
-    """Return the noise over runs that differ in their seed only; the caller has grouped them (`by_recipe`). Raises
-    UserError: fewer than two seeds."""
+    """Return the noise over runs that differ in their seed only; the caller has grouped them (`by_recipe`).
+
+    Raises:
+        UserError: fewer than two seeds.
+    """
     by_seed = dict(sorted((result.seed, result.exact) for result in results))
     first = results[0]
     if len(by_seed) < 2:

@@ -67,9 +67,12 @@ def of_run(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _s
 
 
 def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _silent) -> TitleLosses:
-    """Write analysis/title_losses.json of a complete run; losses under stock rows are computed if they are missing, but
-    for an ensemble, whose members have rows of their own. Raises UserError: the run is incomplete, or its corpus cannot
-    be read or is another one."""
+    """Write analysis/title_losses.json of a complete run; losses under stock rows are computed if they are missing,
+    but for an ensemble, whose members have rows of their own.
+
+    Raises:
+        UserError: the run is incomplete, or its corpus cannot be read or is another one.
+    """
     losses = of_run(run, corpus, announce)
     if losses.nats_stock_rows is None and not run.is_ensemble:
         announce("scoring the validation titles once more, under stock rows")
@@ -79,8 +82,11 @@ def write(run: Run, corpus: CorpusConfig | None = None, announce: Announce = _si
 
 
 def validation_titles(run: Run, corpus: CorpusConfig | None = None) -> tuple[str, ...]:
-    """Return a run's validation titles, from its corpus. Raises UserError: the corpus cannot be read or is another
-    one."""
+    """Return a run's validation titles, from its corpus.
+
+    Raises:
+        UserError: the corpus cannot be read or is another one.
+    """
     return _split_of(run, corpus, _silent).validation
 
 

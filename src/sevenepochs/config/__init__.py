@@ -55,7 +55,10 @@ class Config:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Inverse of `to_dict`, called at the class itself or at its slot's base class. Absent keys take defaults.
-        Raises UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`."""
+
+        Raises:
+            UserError: unknown key, wrong type, or a kind that is not a subclass of `cls`.
+        """
         return _config_from_plain(cls, data, where="config")
 
     def replace(self, path: str, value: Any) -> Self:
@@ -72,7 +75,11 @@ class Config:
     def replace_all(self, changes: Mapping[str, Any]) -> Self:
         """Return a copy with the fields at several dotted paths changed at once, so that only the result has to be
         valid: `model.d_model` 100 and `model.n_head` 10 each fail alone on the stock values. Keys inside a slot that is
-        also given belong to the new slot. Raises UserError: as `replace`."""
+        also given belong to the new slot.
+
+        Raises:
+            UserError: as `replace`.
+        """
         return self._replace_all(changes, prefix="")
 
     def _replace_all(self, changes: Mapping[str, Any], prefix: str) -> Self:

@@ -45,7 +45,10 @@ class Column(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Column:
         """Return what "url" or "posted:time" means: url, link, time, date and created_at say themselves what they hold.
-        Raises UserError: an unknown kind."""
+
+        Raises:
+            UserError: an unknown kind.
+        """
         name, colon, kind = text.partition(":")
         if colon and kind not in _KINDS:
             raise UserError(f"fact {text!r}: {kind!r} is no kind of column{nearest(kind, list(_KINDS))}")
@@ -92,8 +95,11 @@ def month(time: str) -> str:
 
 
 def read_values(corpus: Corpus, column: Column) -> Split:
-    """Return a fact's value for each title of the corpus's split. Raises UserError: there is no such column, or not one
-    of its cells can be read as what it is to hold."""
+    """Return a fact's value for each title of the corpus's split.
+
+    Raises:
+        UserError: there is no such column, or not one of its cells can be read as what it is to hold.
+    """
     cells = corpus.facts(column.name)
     values = Split(*(tuple(map(column.value, part)) for part in (cells.train, cells.validation)))
     if not any(values.train):
@@ -164,7 +170,10 @@ class FactTable:
 
     def code(self, told: Mapping[str, str]) -> int:
         """Return the code of facts by the column's name; "" tells that there is none, and what is absent is not told.
-        Raises UserError: a fact that the run does not know, or a link or time that cannot be read."""
+
+        Raises:
+            UserError: a fact that the run does not know, or a link or time that cannot be read.
+        """
         columns = {column.name: column for column in map(Column.parse, self.columns)}
         for name in told:
             if name not in columns:

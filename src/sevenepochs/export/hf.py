@@ -60,8 +60,11 @@ _ROLES = {"bos_token": EOS, "eos_token": EOS, "unk_token": UNK, "pad_token": PAD
 
 def export_hf(model: Model, out: Path) -> Exported:
     """Write config, weights (safetensors), tokenizer, generation config, model card; check the loaded model's logits.
-    Raises UserError: the model is not GPT-2-shaped, transformers is not installed, `out` is taken or cannot be written,
-    or the exported logits differ from ours."""
+
+    Raises:
+        UserError: the model is not GPT-2-shaped, transformers is not installed, `out` is taken or cannot be written,
+            or the exported logits differ from ours.
+    """
     other = not_gpt2(model.experiment.model)
     if other:
         raise UserError(f"--to hf writes GPT-2, which has no such {', '.join(other)} as this model; use --to onnx")

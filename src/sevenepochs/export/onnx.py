@@ -45,8 +45,11 @@ class Logits(nn.Module):
 
 
 def export_onnx(model: Model, out: Path) -> Exported:
-    """Write model.onnx (input_ids int64 (B, T) -> logits fp32 (B, T, V)), tokenizer.json and a model card. Raises
-    UserError: a package is missing, `out` is taken or cannot be written, or the exported logits differ from ours."""
+    """Write model.onnx (input_ids int64 (B, T) -> logits fp32 (B, T, V)), tokenizer.json and a model card.
+
+    Raises:
+        UserError: a package is missing, `out` is taken or cannot be written, or the exported logits differ from ours.
+    """
     require("onnx", "onnxscript", "onnxruntime")
     with new_folder(out) as folder:
         _write_graph(model.network, folder / MODEL)

@@ -41,7 +41,11 @@ class KVCache:
         return self._with(lambda tensor, dim: tensor, self.batch_size, self.length)
 
     def first(self, n_tokens: int) -> KVCache:
-        """Return the first `n_tokens` of every row, as views. Raises ValueError: the cache has fewer."""
+        """Return the first `n_tokens` of every row, as views.
+
+        Raises:
+            ValueError: the cache has fewer.
+        """
         if not 0 <= n_tokens <= self.length:
             raise ValueError(f"this cache has {self.length} tokens, not {n_tokens}")
         return self._with(lambda tensor, dim: tensor.narrow(dim, 0, n_tokens), self.batch_size, n_tokens)

@@ -138,8 +138,10 @@ class GPTModel(nn.Module):
         the title that it opens (data/facts.py).
 
         With `cache` (from `new_cache`) the ids continue its rows: earlier tokens are attended to and not computed
-        again, and `cache` is extended by these tokens. Raises ValueError: with `cache`, the rows become longer than
-        `block_size`, or differ in number from the cache's.
+        again, and `cache` is extended by these tokens.
+
+        Raises:
+            ValueError: with `cache`, the rows become longer than `block_size`, or differ in number from the cache's.
         """
         if cache is not None:
             self._check_continues(x_BT, cache)

@@ -27,8 +27,10 @@ imported: dict[str, tuple[str, bytes]] = {}
 
 def load_recipe(name: str) -> Experiment:
     """Return the Experiment of a recipe: a name of `list_recipes`, or `path/file.py:function` outside the package.
-    Raises UserError: no such recipe (the nearest is named), file or function, or the function returns something
-    else."""
+
+    Raises:
+        UserError: no such recipe (the nearest is named), file or function, or the function returns something else.
+    """
     from sevenepochs.experiment import Experiment
 
     if ".py" in name:
@@ -78,8 +80,10 @@ def _as_text(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 def import_file(path: Path) -> object:
     """Execute a user's Python file as a module, so that its config classes can be loaded by kind; return the module.
 
-    The module's name carries the file's hash: two files of one name do not shadow each other. Raises UserError: the
-    file cannot be read, or fails.
+    The module's name carries the file's hash: two files of one name do not shadow each other.
+
+    Raises:
+        UserError: the file cannot be read, or fails.
     """
     try:
         source = path.read_bytes()

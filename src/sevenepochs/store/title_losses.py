@@ -98,7 +98,9 @@ def by_title(nats: np.ndarray, titles: tuple[str, ...], eos: str) -> np.ndarray:
     """Sum losses of pieces between `<eos>` tokens to losses of titles: shape (titles,).
 
     A title that contains the literal text `<eos>` is encoded with that token inside and so falls into several pieces.
-    Raises UserError: the pieces are not those of these titles.
+
+    Raises:
+        UserError: the pieces are not those of these titles.
     """
     if len(nats) == len(titles):  # also under a tokenizer that reads the literal text as text
         return nats

@@ -110,7 +110,11 @@ def resolve(settings: Training, work: Work, *, tries_compiler: bool = True) -> M
 
 def prepare(machine: Machine) -> None:
     """Set up the process for the run: an empty compiler, true fp32, and on a CPU bit-identical reruns and less memory
-    traffic. Raises UserError: the environment asks for TF32, which rounds fp32 to 10 bits."""
+    traffic.
+
+    Raises:
+        UserError: the environment asks for TF32, which rounds fp32 to 10 bits.
+    """
     if machine.device == "cuda" and os.environ.get(_TF32_OVERRIDE, "0") != "0":
         raise UserError(f"{_TF32_OVERRIDE} is set, so fp32 products would be TF32; unset it (results rank by fp32)")
     torch.set_float32_matmul_precision("highest")

@@ -35,8 +35,11 @@ class Ranks:
 
     @classmethod
     def from_environment(cls) -> Ranks:
-        """Read torchrun's environment variables; one process where there are none. Raises UserError: the variables make
-        no sense."""
+        """Read torchrun's environment variables; one process where there are none.
+
+        Raises:
+            UserError: the variables make no sense.
+        """
         try:
             count = int(os.environ.get("WORLD_SIZE", "1"))
             ranks = cls(int(os.environ.get("RANK", "0")), count, int(os.environ.get("LOCAL_RANK", "0")))

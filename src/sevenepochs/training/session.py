@@ -91,8 +91,11 @@ class State:
 
 
 def setup(experiment: Experiment, data: Data, ranks: Ranks, watcher: Watcher) -> Session:
-    """Put a run together on this machine, without writing anything. Raises UserError: the machine cannot hold or do
-    what the experiment asks for."""
+    """Put a run together on this machine, without writing anything.
+
+    Raises:
+        UserError: the machine cannot hold or do what the experiment asks for.
+    """
     settings = experiment.training
     batches = experiment.build_batches(data)
     n_steps = batches.steps_per_epoch * settings.epochs

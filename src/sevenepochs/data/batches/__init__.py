@@ -40,7 +40,10 @@ class BatchesConfig(Config, ABC):
 
     def build_with_facts(self, ids: np.ndarray, eos_id: int, seed: int, inputs: np.ndarray) -> TrainingBatches:
         """The same where the input before each target is given, so that a title's facts come with it (data/facts.py).
-        Raises UserError: these batches cut titles, or let one follow another title's `<eos>`."""
+
+        Raises:
+            UserError: these batches cut titles, or let one follow another title's `<eos>`.
+        """
         raise UserError("model.facts needs batches of whole titles: --set batches=title_rows")
 
     @abstractmethod

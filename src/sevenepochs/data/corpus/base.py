@@ -67,8 +67,11 @@ class Corpus:
         return self.split_of(self.rows)
 
     def facts(self, column: str) -> Split:
-        """Return a column's values as text, "" for none, for the titles of `split` in their order. Raises UserError:
-        there is no such column, or it holds several values per title."""
+        """Return a column's values as text, "" for none, for the titles of `split` in their order.
+
+        Raises:
+            UserError: there is no such column, or it holds several values per title.
+        """
         if self.facts_of is None:
             raise UserError(f"{self.name} has titles alone, so there is no fact {column!r} beside them")
         return self.facts_of(column)

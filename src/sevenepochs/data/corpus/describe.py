@@ -22,8 +22,10 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 def describe(corpus: Corpus) -> dict[str, Any]:
     """Return counts, lengths, overlaps and words of the titles that the protocol uses (at most 100,000 of the rows).
 
-    Words are counted in training titles only: the validation titles are not for looking at. Raises UserError: fewer
-    than 10 titles.
+    Words are counted in training titles only: the validation titles are not for looking at.
+
+    Raises:
+        UserError: fewer than 10 titles.
     """
     split = split_titles(corpus.rows)
     titles = split.train + split.validation

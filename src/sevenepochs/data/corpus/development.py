@@ -32,8 +32,11 @@ class Development(CorpusConfig, kind="development"):
         return self.of.to_fetch()
 
     def load(self, announce: Announce = to_stderr) -> Corpus:
-        """Load the inner corpus and keep a part of its training titles, in protocol order. Raises UserError: as the
-        inner corpus, or it has too few titles to leave any to choose by."""
+        """Load the inner corpus and keep a part of its training titles, in protocol order.
+
+        Raises:
+            UserError: as the inner corpus, or it has too few titles to leave any to choose by.
+        """
         inner = self.of.load(announce)
         titles = inner.split().train
         n_train, n_development = round(len(titles) * TRAIN_SHARE), round(len(titles) * DEVELOPMENT_SHARE)

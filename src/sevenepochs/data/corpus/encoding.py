@@ -94,8 +94,11 @@ class TextFile:
                 yield text.removeprefix("\ufeff") if number == 1 else text
 
     def beginning(self) -> str:
-        """Return some first characters, blanks before them left out, for telling formats apart. Raises UserError:
-        damaged gzip data."""
+        """Return some first characters, blanks before them left out, for telling formats apart.
+
+        Raises:
+            UserError: damaged gzip data.
+        """
         with self._open() as stream:
             try:
                 data = stream.read(4096)

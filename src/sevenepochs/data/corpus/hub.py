@@ -64,8 +64,11 @@ class HubCorpus(CorpusConfig, kind="hub"):
         return None if self.is_cached() else f"hub --revision {shlex.quote(self.revision)}"
 
     def load(self, announce: Announce = to_stderr) -> Corpus:
-        """Read the titles from the hub's cache (HF_HOME, HF_HUB_CACHE), downloading what is not there yet. Raises
-        UserError: the hub cannot be reached, or no longer has this revision; the alternatives are named."""
+        """Read the titles from the hub's cache (HF_HOME, HF_HUB_CACHE), downloading what is not there yet.
+
+        Raises:
+            UserError: the hub cannot be reached, or no longer has this revision; the alternatives are named.
+        """
         known = next((known for known in KNOWN_VERSIONS if known.revision == self.sha), None)
         version = known.name if known else self.sha[:8]
         paths, certain = _cached(self.sha)

@@ -17,8 +17,11 @@ from sevenepochs.store.run import Run
 
 
 def place_of(run: Run, corpus: CorpusConfig | None = None) -> CorpusConfig:
-    """Return the config that loads a run's titles: its own, or `corpus`, cut as its own is. Raises UserError: as
-    `check_at_hand`."""
+    """Return the config that loads a run's titles: its own, or `corpus`, cut as its own is.
+
+    Raises:
+        UserError: as `check_at_hand`.
+    """
     own = CorpusConfig.from_dict(run.config["corpus"])
     place = own if corpus is None else moved(own, corpus)
     check_at_hand(run, place)

@@ -39,8 +39,11 @@ class ArrowTitles(Sequence[str]):
 
 
 def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
-    """Return one column of one or several parquet files, in the given order. Raises UserError: not parquet, truncated,
-    no such column, a column that is not text, or a title that cannot be one."""
+    """Return one column of one or several parquet files, in the given order.
+
+    Raises:
+        UserError: not parquet, truncated, no such column, a column that is not text, or a title that cannot be one.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -56,8 +59,11 @@ def read_parquet(paths: Sequence[Path], column: str) -> ArrowTitles:
 
 
 def read_facts(paths: Sequence[Path], column: str) -> ArrowTitles:
-    """Return another column's values as text, in the order of `read_parquet`; a null is the empty text. Raises
-    UserError: as `read_parquet`; or a column of lists or records."""
+    """Return another column's values as text, in the order of `read_parquet`; a null is the empty text.
+
+    Raises:
+        UserError: as `read_parquet`; or a column of lists or records.
+    """
     import pyarrow as pa
 
     chunks = [chunk for path in paths for chunk in _read_column(path, column, "--facts NAME", any_scalar=True)]

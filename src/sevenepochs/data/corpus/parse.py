@@ -15,7 +15,10 @@ def parse_corpus(
     text: str, *, column: str | None = None, revision: str | None = None, encoding: str | None = None
 ) -> CorpusConfig:
     """Return what `--corpus TEXT` means: "hub", "sample", "sample:20000" (number of titles), or the path of a file.
-    Raises UserError: an option that this kind of corpus does not have, or a malformed number of titles."""
+
+    Raises:
+        UserError: an option that this kind of corpus does not have, or a malformed number of titles.
+    """
     if not text:
         raise UserError('--corpus is empty; give "hub", "sample" or the path of a file')
     name, colon, count = text.partition(":")

@@ -86,8 +86,11 @@ class Grammar:
 
     @staticmethod
     def from_rules(rules: Rules, start: str = "title") -> Grammar:
-        """Compile the rules. A test checks those that ship: all used, titles stripped and without "<" (`<eos>`). Raises
-        KeyError, graphlib.CycleError: an unknown or a recursive rule."""
+        """Compile the rules. A test checks those that ship: all used, titles stripped and without "<" (`<eos>`).
+
+        Raises:
+            KeyError, graphlib.CycleError: an unknown or a recursive rule.
+        """
         compiled = {name: _compile(body) for name, body in rules.items()}
         refs = {name: [ref for a in alternatives for ref in a.refs] for name, alternatives in compiled.items()}
         ordered = graphlib.TopologicalSorter(refs).static_order()  # every recursion over the grammar is then one loop

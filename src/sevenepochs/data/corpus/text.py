@@ -54,7 +54,10 @@ def read_text(path: Path, kind: str, column: str, encoding: str | None = None) -
 
 def read_facts(path: Path, kind: str, column: str, encoding: str | None = None) -> list[str]:
     """Return another column's values as text, one for each title of `read_text`; the empty text where there is none.
-    Raises UserError: as `read_text`; or a column of lists or objects, or none of that name."""
+
+    Raises:
+        UserError: as `read_text`; or a column of lists or objects, or none of that name.
+    """
     wanted = _Wanted(column, "--facts NAME", _fact, may_lack=True)
     return [value for value in _records(TextFile(path, encoding), path.name, kind, wanted) if value is not None]
 

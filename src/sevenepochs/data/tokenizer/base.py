@@ -71,8 +71,11 @@ class Tokenizer:
         self.vocab_size: int = self._hf.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text; the literal text `<eos>` becomes the special token, as in the challenge. Raises
-        UserError: half a surrogate pair in it."""
+        """Return the ids of a text; the literal text `<eos>` becomes the special token, as in the challenge.
+
+        Raises:
+            UserError: half a surrogate pair in it.
+        """
         return list(self._hf.encode(check_text(text, "the text")).ids)
 
     def encode_stream(self, titles: Sequence[str]) -> np.ndarray:

@@ -63,7 +63,11 @@ class SumOfParts(nn.Module):
 
 
 def all_texts(texts: Sequence[str] | None, vocab_size: int) -> Sequence[str]:
-    """Return the texts. Raises ValueError: they are missing, or of another vocabulary."""
+    """Return the texts.
+
+    Raises:
+        ValueError: they are missing, or of another vocabulary.
+    """
     if texts is None or len(texts) != vocab_size:
         raise ValueError(f"the texts of all {vocab_size} tokens are needed: build_model(vocab_size, texts)")
     return texts

@@ -262,7 +262,11 @@ def start_of(run: Run) -> datetime:
 def find_run(text: str, root: Path) -> Run:
     """Return the run that `text` means: a path, a name below `root`, "last", a recipe or `<recipe>_s<seed>` (its newest
     run, of those without changes where there is one), or the only one whose name starts or ends so. A run with a
-    damaged run.json is found by its name only. Raises UserError: none or several; the nearest names are listed."""
+    damaged run.json is found by its name only.
+
+    Raises:
+        UserError: none or several; the nearest names are listed.
+    """
     # A bare word is a name before it is a folder that happens to stand in the current directory.
     for path in (root / text, Path(text)):
         if text and os.path.isfile(path / layout.RUN):  # unlike Path's, False for what is too long for a name

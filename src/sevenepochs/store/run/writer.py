@@ -86,7 +86,10 @@ class RunWriter:
     @classmethod
     def reopen(cls, path: Path) -> Self:
         """Go on writing a run that was interrupted or that failed; leftovers of the interruption are cleared away.
-        Raises UserError: not a run folder, complete, being written by another process, or not writable."""
+
+        Raises:
+            UserError: not a run folder, complete, being written by another process, or not writable.
+        """
         run = Run(path)
         run.info  # noqa: B018 (raises when another version wrote the run)
         _check_incomplete(run)
