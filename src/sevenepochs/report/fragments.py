@@ -104,7 +104,8 @@ def command_for(name: str, story: Story) -> str:
     """The commands for a part or recipe that has no run on the story's titles yet."""
     told = story.some_run.result.facts.command  # sevenepochs train RECIPE --corpus ... --seed N
     source = told.partition(" --corpus ")[2].partition(" --seed ")[0] or "hub"
-    return f"sevenepochs train {story.recipe(name)} --corpus {source} && sevenepochs publish last"
+    recipe = story.recipe(name)
+    return f"sevenepochs train {recipe} --corpus {source} && sevenepochs publish last"
 
 
 def token(text: str) -> str:
